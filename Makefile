@@ -1,0 +1,29 @@
+# make demo   from nothing to sounds, pictures and tables under demo/
+# make test   everything that must hold: ruff, mypy, pytest
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv/bin
+
+.PHONY: demo test lint clean
+
+demo: .venv/installed
+	$(VENV)/audiointerp demo
+
+test: .venv/installed-test lint
+	$(VENV)/pytest -n auto --cov=audiointerp --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+lint: .venv/installed-test
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy
+
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv demo

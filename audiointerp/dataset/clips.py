@@ -1,0 +1,158 @@
+"""Labelled clips on a disk, as a torch data set: the base of ESC-50, and the way in for anybody's own recordings."""
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..errors import ArgumentError, DatasetError
+from ..processing import fix_length, load_audio, normalize
+
+AUDIO_ENDINGS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One row of a data set: where the sound is, the number of its class, the fold it belongs to."""
+
+    path: Path
+    target: int
+    fold: int = 1
+
+
+class LabelledClips(Dataset[tuple[Tensor, int]]):
+    """Sound files with labels; an item is ``(wav (1, L) float32, target)``.
+
+    Attributes:
+        labels: the names of the classes, by target.
+        clips: the rows, in the order of the items.
+        sample_rate, duration, normalization: how each clip is brought to one form (Hz, seconds, see ``load_audio``);
+            clips are cut at their end, or followed by silence.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        labels: Sequence[str],
+        *,
+        sample_rate: int = 32000,
+        duration: float = 5.0,
+        normalization: str = "peak",
+    ) -> None:
+        if not clips:
+            raise DatasetError("the data set holds no clips")
+        if not duration > 0:
+            raise ArgumentError(f"duration={duration!r}: a clip needs more than 0 seconds")
+        self.clips = tuple(clips)
+        self.labels = tuple(labels)
+        self.sample_rate = sample_rate
+        self.duration = duration
+        self.normalization = normalization
+
+    @classmethod
+    def from_folder(cls, root: str | os.PathLike[str], **form: float | str) -> "LabelledClips":
+        """A folder with one subfolder a class; classes and files in the order of their names.
+
+        Raises:
+            DatasetError: the folder is missing, or no subfolder holds a sound file.
+        """
+        root = Path(root)
+        if not root.is_dir():
+            raise DatasetError(f"{root}: no such data folder")
+        by_label = {
+            folder.name: sorted(path for path in folder.iterdir() if path.suffix.lower() in AUDIO_ENDINGS)
+            for folder in sorted(root.iterdir())
+            if folder.is_dir()
+        }
+        labels = [label for label, paths in by_label.items() if paths]
+        if not labels:
+            raise DatasetError(f"{root}: no subfolder holds a sound file; a class is a subfolder with its clips")
+        clips = [Clip(path, target) for target, label in enumerate(labels) for path in by_label[label]]
+        return cls(clips, labels, **form)  # type: ignore[arg-type]  # each keyword is checked where it is used
+
+    @classmethod
+    def from_csv(
+        cls, path: str | os.PathLike[str], folds: Sequence[int] | None = None, **form: float | str
+    ) -> "LabelledClips":
+        """A table with the columns ``filename`` (beside the table, or in folders below it), ``label`` and perhaps ``fold``.
+
+        Targets number the labels of the whole table in the order of their names, whichever folds are taken.
+
+        Raises:
+            DatasetError: the table or a column is missing, or a fold is not in it.
+        """
+        path = Path(path)
+        rows = read_table(path, ("filename", "label"))
+        labels = sorted({row["label"] for row in rows})
+        clips = [
+            Clip(path.parent / row["filename"], labels.index(row["label"]), whole_number(path, row, "fold"))
+            for row in rows
+        ]
+        return cls(in_folds(clips, folds, path), labels, **form)  # type: ignore[arg-type]  # as above
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        clip = self.clips[index]
+        wav = load_audio(clip.path, self.sample_rate, normalization="none")
+        wav = fix_length(wav, round(self.duration * self.sample_rate))
+        return normalize(wav, self.normalization)[0], clip.target
+
+    def clip_id(self, index: int) -> str:
+        """The clip's name in results."""
+        return self.clips[index].path.name
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file that has at least these columns.
+
+    Raises:
+        DatasetError: it is missing, not a table, empty, or lacks a column.
+    """
+    if not path.is_file():
+        raise DatasetError(f"{path}: the table of clips is missing")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: not a CSV table ({error})") from error
+    missing = [column for column in columns if column not in (reader.fieldnames or ())]
+    if missing:
+        raise DatasetError(f"{path}: the table has no column {', '.join(missing)}")
+    if not rows:
+        raise DatasetError(f"{path}: the table holds no clips")
+    for number, row in enumerate(rows, start=2):
+        if any(not row[column] for column in columns):
+            raise DatasetError(f"{path}, line {number}: a value of {', '.join(columns)} is missing")
+    return rows
+
+
+def whole_number(path: Path, row: dict[str, str], column: str, default: str = "1") -> int:
+    """The number in one column of a row."""
+    text = row.get(column) or default
+    try:
+        return int(text)
+    except ValueError:
+        raise DatasetError(f"{path}: {column} is {text!r} for {row['filename']}, not a whole number") from None
+
+
+def in_folds(clips: Sequence[Clip], folds: Sequence[int] | None, source: Path) -> list[Clip]:
+    """The clips of these folds, of all where None.
+
+    Raises:
+        DatasetError: a fold has no clips.
+    """
+    if folds is None:
+        return list(clips)
+    known = {clip.fold for clip in clips}
+    unknown = sorted(set(folds) - known)
+    if unknown or not folds:
+        names = ", ".join(map(str, unknown)) or "none"
+        raise DatasetError(f"{source}: unknown fold {names}; it has the folds {', '.join(map(str, sorted(known)))}")
+    return [clip for clip in clips if clip.fold in folds]

@@ -1,0 +1,64 @@
+"""ESC-50 and its ten-class subset ESC-10 (Piczak, ACM Multimedia 2015), in the layout of the data set's repository."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import DatasetError, choose
+from .clips import Clip, LabelledClips, in_folds, read_table, whole_number
+
+COLUMNS = ("filename", "fold", "target", "category")
+
+
+class ESC50(LabelledClips):
+    """Environmental sounds: ``ROOT/meta/esc50.csv`` and ``ROOT/audio/``; any file type that the table names.
+
+    Args:
+        root: the folder that holds ``meta`` and ``audio``.
+        folds: which of the five folds, all by default.
+        subset: ``"esc10"`` takes its ten classes, renumbered 0 to 9 in the order of their targets.
+        sample_rate, duration, normalization: see :class:`~audiointerp.dataset.clips.LabelledClips`.
+
+    Raises:
+        DatasetError: the folder, its table, a column or a fold is missing, or a class has two names.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        folds: Sequence[int] | None = None,
+        subset: str | None = None,
+        *,
+        sample_rate: int = 32000,
+        duration: float = 5.0,
+        normalization: str = "peak",
+    ) -> None:
+        root = Path(root)
+        if not root.is_dir():
+            raise DatasetError(f"{root}: no such data folder")
+        table = root / "meta" / "esc50.csv"
+        rows = read_table(table, COLUMNS if subset is None else (*COLUMNS, "esc10"))
+        if subset is not None:
+            choose("subset", subset, ["esc10"])
+            rows = [row for row in rows if row["esc10"].strip().lower() == "true"]
+        names: dict[int, str] = {}
+        for row in rows:
+            target = whole_number(table, row, "target")
+            if names.setdefault(target, row["category"]) != row["category"]:
+                raise DatasetError(f"{table}: target {target} is both {names[target]!r} and {row['category']!r}")
+        order = sorted(names)
+        clips = [
+            Clip(
+                root / "audio" / row["filename"],
+                order.index(whole_number(table, row, "target")),
+                whole_number(table, row, "fold"),
+            )
+            for row in rows
+        ]
+        super().__init__(
+            in_folds(clips, folds, table),
+            [names[target] for target in order],
+            sample_rate=sample_rate,
+            duration=duration,
+            normalization=normalization,
+        )

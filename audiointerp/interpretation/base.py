@@ -1,0 +1,146 @@
+"""What every explainer shares: the record it returns, the checks, one forward, a model left as it was found."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ArgumentError, ModelError
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """How much each bin spoke for the explained class.
+
+    Attributes:
+        values: ``(N, 1, F, T)``, signed; the unit is the method's.
+        target: ``(N,)``, the explained classes.
+        probs: ``(N, C)``, the softmax probabilities of the clips.
+        method: the name of the explainer.
+        info: what else the method found out, by name; tensors have N as their first axis.
+    """
+
+    values: Tensor
+    target: Tensor
+    probs: Tensor
+    method: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Score:
+    """The network as the function that is explained: features to the logit of the explained class, ``(N,)``.
+
+    The first call settles the target (the predicted class where none was given) and keeps the logits, so prediction and
+    attribution come from one forward.
+    """
+
+    def __init__(self, network: nn.Module, target: Tensor | None) -> None:
+        self.network = network
+        self._target = target
+        self._logits: Tensor | None = None
+
+    def __call__(self, db: Tensor) -> Tensor:
+        logits = self.network(db)
+        if self._logits is None:
+            self._logits = logits.detach()
+            if self._target is None:
+                self._target = self._logits.argmax(1)
+        chosen: Tensor = logits.gather(1, self.target[:, None])[:, 0]
+        return chosen
+
+    def settle(self, db: Tensor) -> None:
+        """Make the one forward for a method that has no use for its graph."""
+        with torch.no_grad():
+            self(db)
+
+    @property
+    def logits(self) -> Tensor:
+        """``(N, C)``, of the first call."""
+        if self._logits is None:
+            raise ModelError("an explainer must call its score, or settle it, before it asks for logits or target")
+        return self._logits
+
+    @property
+    def target(self) -> Tensor:
+        """``(N,)``, the explained classes."""
+        if self._target is None:
+            raise ModelError("an explainer must call its score, or settle it, before it asks for logits or target")
+        return self._target
+
+
+class Explainer(ABC):
+    """A method bound to a network; a subclass writes ``_attribute`` alone.
+
+    Calling it with features ``(N, 1, F, T)`` explains each clip's predicted class, or ``target``: one class for all, or
+    ``(N,)``. The network is any module from features to logits ``(N, C)``; it is run in evaluation mode, and left with the
+    modes, gradients and hooks that it had.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+
+    def __call__(self, db: Tensor, target: int | Tensor | None = None) -> Attribution:
+        if db.ndim != 4 or db.shape[1] != 1 or not len(db) or not db.is_floating_point():
+            raise ArgumentError(f"features are a float tensor (N, 1, F, T), not {db.dtype} of shape {tuple(db.shape)}")
+        if not db.isfinite().all():
+            raise ArgumentError("the features hold NaN or infinite values")
+        if target is not None:
+            target = torch.as_tensor(target, device=db.device).expand(len(db))
+        with untouched(self.network), torch.enable_grad():
+            score = Score(self.network, target)
+            values, info = self._attribute(score, db.detach().clone())
+        values = values.detach()
+        if not values.isfinite().all():
+            raise ModelError(f"{self.name}: the attribution holds NaN or infinite values; are the weights finite?")
+        return Attribution(values, score.target, torch.softmax(score.logits, -1), self.name, info)
+
+    @abstractmethod
+    def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        """Values ``(N, 1, F, T)`` and what goes into ``info``."""
+
+
+@contextmanager
+def untouched(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode without parameter gradients; afterwards modes, gradients, hooks and tensors are as before."""
+    modules = list(network.modules())
+    modes = [module.training for module in modules]
+    hooks = [_hook_tables(module) for module in modules]
+    own = [(dict(module._parameters), dict(module._buffers)) for module in modules]
+    parameters = [(parameter, parameter.requires_grad, parameter.grad) for parameter in network.parameters()]
+    network.eval()
+    for parameter, _, _ in parameters:
+        parameter.grad = None
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for module, mode, tables, (params, buffers) in zip(modules, modes, hooks, own, strict=True):
+            module.training = mode
+            for name, table in tables.items():
+                current = getattr(module, name)
+                for key in current.keys() - table:
+                    del current[key]
+            _restore(module._parameters, params)
+            _restore(module._buffers, buffers)
+        for parameter, requires_grad, gradient in parameters:
+            parameter.requires_grad_(requires_grad)
+            parameter.grad = gradient
+
+
+def _hook_tables(module: nn.Module) -> dict[str, set[int]]:
+    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {name: set(getattr(module, name)) for name in names}
+
+
+def _restore(current: dict[str, Any], before: dict[str, Any]) -> None:
+    current.clear()
+    current.update(before)
+
+
+Method = Callable[[nn.Module], Explainer]

@@ -1,0 +1,35 @@
+"""The baseline that every method must beat: attributions that know nothing."""
+
+import zlib
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .base import Explainer, Score
+
+
+class Random(Explainer):
+    """Standard normal values, independent for each bin.
+
+    They depend on the seed and on the clip's features alone, so a clip gets the same values in any order and any batch.
+
+    >>> flat = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    >>> clip = torch.ones(1, 1, 2, 3)
+    >>> bool((Random(flat)(clip).values == Random(flat)(clip).values).all())
+    True
+    """
+
+    name = "random"
+
+    def __init__(self, network: nn.Module, seed: int = 0) -> None:
+        super().__init__(network)
+        self.seed = seed
+
+    def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        score.settle(db)
+        return torch.stack([self._draw(clip) for clip in db.cpu()]).to(db), {}
+
+    def _draw(self, clip: Tensor) -> Tensor:
+        seed = zlib.crc32(clip.contiguous().numpy().tobytes(), self.seed)
+        return torch.randn(clip.shape, generator=torch.Generator().manual_seed(seed), dtype=clip.dtype)

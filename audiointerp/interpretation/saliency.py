@@ -1,0 +1,24 @@
+"""Saliency: the gradient of the class score (Simonyan, Vedaldi and Zisserman, ICLR workshop 2014)."""
+
+from typing import Any
+
+import captum.attr
+from torch import Tensor
+
+from .base import Explainer, Score
+
+
+class Saliency(Explainer):
+    """The signed gradient of the explained class's logit by each bin, in logits per dB.
+
+    >>> import torch
+    >>> linear = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(6, 2))
+    >>> attribution = Saliency(linear)(torch.zeros(1, 1, 2, 3), target=1)
+    >>> bool(torch.allclose(attribution.values.flatten(), linear[1].weight[1]))
+    True
+    """
+
+    name = "saliency"
+
+    def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        return captum.attr.Saliency(score).attribute(db.requires_grad_(), abs=False), {}

@@ -1,0 +1,17 @@
+"""Networks, and classifiers made of them."""
+
+from .checkpoint import Loaded, load_panns
+from .classifier import Classifier
+from .panns import NETWORKS, Cnn6, Cnn10, Cnn14, build_network, initialise
+
+__all__ = [
+    "NETWORKS",
+    "Classifier",
+    "Cnn6",
+    "Cnn10",
+    "Cnn14",
+    "Loaded",
+    "build_network",
+    "initialise",
+    "load_panns",
+]

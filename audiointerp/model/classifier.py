@@ -1,0 +1,141 @@
+"""A network together with what it hears through: its transform, its labels, the length it was trained on."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..errors import ArgumentError, ModelError
+from ..files import replacing
+from ..processing import Transform, transform_from_dict
+from .checkpoint import fit_state
+from .panns import Pann, build_network
+
+METADATA_KEY = "audiointerp"
+
+
+class Classifier:
+    """Sound in, probabilities out.
+
+    Attributes:
+        network: any module from features ``(N, 1, F, T)`` in dB to logits ``(N, C)``.
+        transform: what makes those features.
+        labels: the C names.
+        duration: seconds of sound that the network was trained on; longer clips are explained in windows of it.
+        training: how it came to be (settings, seeds, accuracies): plain values, kept in the weights file.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        transform: Transform,
+        labels: Sequence[str],
+        duration: float = 5.0,
+        training: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.network = network.eval()
+        self.transform = transform
+        self.labels = tuple(labels)
+        self.duration = duration
+        self.training = dict(training or {})
+
+    @property
+    def sample_rate(self) -> int:
+        """The rate of the sounds it takes, in Hz."""
+        return self.transform.sample_rate
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next((tensor.device for tensor in self.network.parameters()), torch.device("cpu"))
+
+    def to(self, device: str | torch.device | None) -> "Classifier":
+        """Move the network, in place; None leaves it where it is.
+
+        Raises:
+            ArgumentError: there is no such device here.
+        """
+        if device is not None:
+            try:
+                self.network.to(device)
+            except (RuntimeError, AssertionError) as error:
+                raise ArgumentError(f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}") from error
+        return self
+
+    @torch.no_grad()
+    def probabilities(self, db: Tensor) -> Tensor:
+        """Softmax probabilities ``(N, C)`` of features ``(N, 1, F, T)``."""
+        return torch.softmax(self.network(db.to(self.device)), -1)
+
+    def target(self, name: str | int) -> int:
+        """The number of a label, given by name or by number.
+
+        Raises:
+            ArgumentError: there is no such label.
+        """
+        if name in self.labels:
+            return self.labels.index(str(name))
+        if str(name).isdecimal() and int(name) < len(self.labels):
+            return int(name)
+        raise ArgumentError(f"unknown label {name!r}; this classifier knows: {', '.join(self.labels)}")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one safetensors file that :meth:`load` needs nothing beside; it appears only when complete.
+
+        Raises:
+            ModelError: the network is not one of this library's, so a file could not say how to build it.
+        """
+        path = Path(path)
+        if not isinstance(self.network, Pann):
+            raise ModelError(
+                f"only networks of audiointerp.model can be saved, not {type(self.network).__name__}; "
+                f"save its state_dict yourself and give the loaded network to Classifier(network, transform, labels)"
+            )
+        record = {
+            "network": type(self.network).__name__,
+            "settings": self.network.settings,
+            "transform": self.transform.to_dict(),
+            "labels": self.labels,
+            "duration": self.duration,
+            "training": self.training,
+        }
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        with replacing(path) as part:
+            try:
+                save_file(state, part, metadata={METADATA_KEY: json.dumps(record)})
+            except SafetensorError as error:
+                raise ModelError(f"{path}: cannot be written ({error})") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], device: str | torch.device | None = None) -> "Classifier":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ModelError: the file is missing, is not a classifier of this library, or its weights do not fit.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise ModelError(f"{path}: no such weights file")
+        try:
+            with safe_open(path, framework="pt") as file:
+                text = (file.metadata() or {}).get(METADATA_KEY)
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{path}: not a safetensors file ({error})") from error
+        if text is None:
+            raise ModelError(f"{path}: holds weights, but not how to build the network; write it with Classifier.save")
+        try:
+            record = json.loads(text)
+            network = build_network(record["network"], record["settings"])
+            fit_state(network, state, str(path))
+            transform = transform_from_dict(record["transform"])
+            loaded = cls(network, transform, record["labels"], record["duration"], record["training"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{path}: its description of the network does not fit ({error})") from error
+        return loaded.to(device)

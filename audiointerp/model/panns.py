@@ -1,0 +1,177 @@
+"""Cnn6, Cnn10 and Cnn14 of PANNs (Kong et al., IEEE/ACM TASLP 2020), as spectrogram classifiers.
+
+They take features ``(N, 1, F, T)`` in dB and give logits ``(N, classes)``. Names and shapes of the convolutional part equal
+those of the official checkpoints, which work on ``(N, 1, T, F)``: the networks swap the axes first. Each ReLU and pool is a
+module that is used once, since DeepLIFT and SHAP see modules and nothing else.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ArgumentError, choose
+
+
+class ConvBlock(nn.Module):
+    """Two 3 x 3 convolutions, each with batch normalisation and ReLU, then average pooling and dropout."""
+
+    def __init__(self, inputs: int, outputs: int, pool: int = 2, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.relu1 = nn.ReLU()
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.relu2 = nn.ReLU()
+        self.pool = nn.AvgPool2d(pool)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu1(self.bn1(self.conv1(x)))
+        x = self.relu2(self.bn2(self.conv2(x)))
+        result: Tensor = self.dropout(self.pool(x))
+        return result
+
+
+class ConvBlock5x5(nn.Module):
+    """One 5 x 5 convolution with batch normalisation and ReLU, then average pooling and dropout."""
+
+    def __init__(self, inputs: int, outputs: int, pool: int = 2, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 5, padding=2, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.relu1 = nn.ReLU()
+        self.pool = nn.AvgPool2d(pool)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.dropout(self.pool(self.relu1(self.bn1(self.conv1(x)))))
+        return result
+
+
+class Pann(nn.Module):
+    """What the three networks share; use :class:`Cnn6`, :class:`Cnn10` or :class:`Cnn14`.
+
+    Args:
+        num_classes: C, the number of logits.
+        num_bins: F, features in a frame: 64 mel bands in the official checkpoints, 257 for the STFT preset.
+        base_channels: channels of the first block, 64 in the official size; each block doubles them.
+        dropout: after each block, as published 0.2.
+        head_dropout: before and after the embedding, as published 0.5.
+
+    >>> Cnn10(10, base_channels=16)(torch.zeros(2, 1, 64, 100)).shape
+    torch.Size([2, 10])
+    """
+
+    block: type[nn.Module] = ConvBlock
+    num_blocks = 4
+    last_pool = 2
+    activation_layout = "TF"  # activations are (time, frequency), while the input is (frequency, time)
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        num_bins: int = 64,
+        base_channels: int = 64,
+        dropout: float = 0.2,
+        head_dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.settings: dict[str, Any] = {
+            "num_classes": num_classes,
+            "num_bins": num_bins,
+            "base_channels": base_channels,
+            "dropout": dropout,
+            "head_dropout": head_dropout,
+        }
+        self.bn0 = nn.BatchNorm2d(num_bins)
+        channels = [1] + [base_channels * 2**number for number in range(self.num_blocks)]
+        for number in range(1, self.num_blocks + 1):
+            pool = self.last_pool if number == self.num_blocks else 2
+            block = self.block(channels[number - 1], channels[number], pool, dropout)
+            setattr(self, f"conv_block{number}", block)
+        width = channels[-1]
+        self.pool_time = nn.MaxPool1d(1)
+        self.dropout1 = nn.Dropout(head_dropout)
+        self.fc1 = nn.Linear(width, width)
+        self.relu = nn.ReLU()
+        self.dropout2 = nn.Dropout(head_dropout)
+        self.head = nn.Linear(width, num_classes)
+
+    @property
+    def shrinkage(self) -> int:
+        """How many input bins, and frames, become one in the last block."""
+        return int(2 ** (self.num_blocks - 1)) * self.last_pool
+
+    def forward(self, db: Tensor) -> Tensor:
+        """Features ``(N, 1, F, T)`` in dB to logits ``(N, C)``."""
+        self._check(db)
+        x = self.bn0(db.transpose(1, 2)).permute(0, 2, 3, 1)
+        for number in range(1, self.num_blocks + 1):
+            x = getattr(self, f"conv_block{number}")(x)
+        x = x.mean(3)
+        # The maximum over time at any length. nn.AdaptiveMaxPool1d does this too, but DeepLIFT and SHAP do not know it.
+        self.pool_time.kernel_size = self.pool_time.stride = x.shape[2]
+        x = self.pool_time(x)[:, :, 0] + x.mean(2)
+        x = self.relu(self.fc1(self.dropout1(x)))
+        logits: Tensor = self.head(self.dropout2(x))
+        return logits
+
+    def _check(self, db: Tensor) -> None:
+        bins, least = self.bn0.num_features, self.shrinkage
+        if db.ndim != 4 or db.shape[1] != 1 or db.shape[2] != bins or db.shape[3] < least:
+            raise ArgumentError(
+                f"{type(self).__name__} takes features (N, 1, {bins}, at least {least} frames), not {tuple(db.shape)}"
+            )
+
+
+class Cnn6(Pann):
+    """Four blocks of one 5 x 5 convolution: 4.8 M parameters at the official size."""
+
+    block = ConvBlock5x5
+
+
+class Cnn10(Pann):
+    """Four blocks of two 3 x 3 convolutions: 5.2 M parameters at the official size."""
+
+
+class Cnn14(Pann):
+    """Six blocks of two 3 x 3 convolutions: 80.8 M parameters at the official size."""
+
+    num_blocks = 6
+    last_pool = 1
+
+
+NETWORKS: dict[str, type[Pann]] = {"Cnn6": Cnn6, "Cnn10": Cnn10, "Cnn14": Cnn14}
+
+
+def build_network(name: str, settings: dict[str, Any]) -> Pann:
+    """A new network by its name in :data:`NETWORKS`.
+
+    >>> sum(p.numel() for p in build_network("Cnn10", {"num_classes": 10, "base_channels": 16}).parameters())
+    312922
+    """
+    try:
+        return NETWORKS[choose("network", name, NETWORKS)](**settings)
+    except TypeError as error:
+        raise ArgumentError(f"settings of {name} do not fit: {error}") from error
+
+
+def initialise(network: nn.Module, seed: int) -> None:
+    """Draw new weights as PANNs do: Xavier-uniform layers, zero biases, unit batch normalisation.
+
+    The global random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+                nn.init.ones_(module.weight)
+                nn.init.zeros_(module.bias)

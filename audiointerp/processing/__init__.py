@@ -1,0 +1,22 @@
+"""Sounds to spectrograms and back."""
+
+from .audio import fix_length, load_audio, mono, normalize, save_audio
+from .resampling import resample
+from .spectrogram import FLOOR, LogMel, LogSTFT, Spectrogram, Transform, transform_from_dict
+from .windows import Windows
+
+__all__ = [
+    "FLOOR",
+    "LogMel",
+    "LogSTFT",
+    "Spectrogram",
+    "Transform",
+    "Windows",
+    "fix_length",
+    "load_audio",
+    "mono",
+    "normalize",
+    "resample",
+    "save_audio",
+    "transform_from_dict",
+]

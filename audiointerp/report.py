@@ -1,0 +1,134 @@
+"""Pages that can be looked at and listened to: self-contained HTML, for notebooks and files."""
+
+import base64
+import html
+import io
+import math
+import os
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import soundfile
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from .files import make_folder, replacing, write_json, write_text
+from .metrics import METRICS
+from .plot import interpretation as interpretation_figure
+from .predict import Interpretation
+from .processing import save_audio
+
+LOUDEST_GAIN = 60.0
+STYLE = """
+body{font-family:system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}
+.audiointerp table{border-collapse:collapse;margin:.5rem 0}
+.audiointerp td,.audiointerp th{padding:.2rem .7rem;text-align:left;border-bottom:1px solid #ddd}
+.audiointerp img{max-width:100%}.audiointerp audio{height:2.2rem;vertical-align:middle}
+"""
+
+
+def interpretation_html(result: Interpretation) -> str:
+    """A picture, players and scores of one interpretation, as a fragment of HTML that needs no other file."""
+    figure = interpretation_figure(result)
+    picture = figure_png(figure)
+    plt.close(figure)
+    return (
+        f'<div class="audiointerp"><p>Why <b>{html.escape(result.explained)}</b>? '
+        f"{html.escape(result.attribution.method)}, mask {html.escape(result.mask_name)}.</p>"
+        f'<img alt="spectrogram, attribution, kept and removed part" src="data:image/png;base64,{picture}">'
+        f"{_players(result)}{_scores(result)}</div>"
+    )
+
+
+def page(title: str, fragments: Sequence[str]) -> str:
+    """A whole HTML document of such fragments."""
+    return (
+        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{STYLE}</style><h1>{html.escape(title)}</h1>{''.join(fragments)}</html>\n"
+    )
+
+
+def write_interpretation(result: Interpretation, out: str | os.PathLike[str], title: str) -> None:
+    """Write one interpretation to a folder, which is made if it is missing.
+
+    ``original.wav``, ``kept.wav`` and ``removed.wav`` (32-bit float, one scale), ``picture.png``, ``scores.json`` (an
+    undefined score is null) and ``index.html``, which shows and plays it all.
+    """
+    scores = {
+        "clip": title,
+        "predicted": result.predicted,
+        "explained": result.explained,
+        "method": result.attribution.method,
+        "mask": result.mask_name,
+        "scores": dict(result.scores),
+        "additivity_gap": _largest(result.attribution.info.get("additivity_gap")),
+    }
+    document = page(title, [interpretation_html(result)])
+    figure = interpretation_figure(result)
+    folder = make_folder(out)
+    for name, wav in (("original", result.wav), ("kept", result.kept), ("removed", result.removed)):
+        save_audio(folder / f"{name}.wav", wav, result.sample_rate)
+    with replacing(folder / "picture.png") as part:
+        figure.savefig(part, dpi=120)
+    plt.close(figure)
+    write_json(folder / "scores.json", scores)
+    write_text(folder / "index.html", document)
+
+
+def _largest(gap: Tensor | None) -> float | None:
+    return None if gap is None else float(gap.max())
+
+
+def figure_png(figure: Figure) -> str:
+    """A figure as PNG, in base64."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _players(result: Interpretation) -> str:
+    """As they are, under one shared gain; and each part raised to the clip's level, the gain printed."""
+    peak = max(1.0, *(float(wav.abs().max()) for wav in (result.wav, result.kept, result.removed)))
+    level = _rms(result.wav)
+    rows = []
+    for name, wav in (("original", result.wav), ("kept", result.kept), ("removed", result.removed)):
+        matched = ""
+        if name != "original":
+            gain = _matching_gain(wav, level)
+            matched = (
+                "silent" if gain is None else f"{_player(wav * gain, result.sample_rate)} {_decibels(gain):+.1f} dB"
+            )
+        rows.append(f"<tr><th>{name}<td>{_player(wav / peak, result.sample_rate)}<td>{matched}")
+    return f"<table><tr><th><th>one shared gain<th>at the original's level{''.join(rows)}</table>"
+
+
+def _matching_gain(wav: Tensor, level: float) -> float | None:
+    """What brings a part to ``level``, no further than its peak allows, and by at most 60 dB; None for silence."""
+    rms, peak = _rms(wav), float(wav.abs().max())
+    if rms == 0:
+        return None
+    return min(level / rms, 1 / peak, 10 ** (LOUDEST_GAIN / 20))
+
+
+def _rms(wav: Tensor) -> float:
+    return float(wav.double().square().mean().sqrt())
+
+
+def _decibels(gain: float) -> float:
+    return 20 * math.log10(gain)
+
+
+def _player(wav: Tensor, sample_rate: int) -> str:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wav[0, 0].cpu().float().numpy(), sample_rate, format="WAV", subtype="PCM_16")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<audio controls preload="none" src="data:audio/wav;base64,{data}"></audio>'
+
+
+def _scores(result: Interpretation) -> str:
+    def cell(name: str) -> str:
+        value = result.scores[name]
+        return f"<td>{'undefined' if value != value else f'{value:.3f}'}"
+
+    heads = "".join(f'<th title="{METRICS[name].title}">{name}' for name in METRICS)
+    return f"<table><tr>{heads}<tr>{''.join(cell(name) for name in METRICS)}</table>"

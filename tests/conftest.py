@@ -1,0 +1,51 @@
+import os
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+import torch
+
+from audiointerp.model import Classifier, Cnn10, initialise
+from audiointerp.processing import LogMel
+
+mpl.use("Agg")
+torch.set_num_threads(int(os.environ.get("AUDIOINTERP_TEST_THREADS", "1")))  # pytest -n runs one process a core
+
+ESC10 = Path(__file__).parents[2] / "shared" / "data" / "ESC-10"
+
+
+@pytest.fixture(scope="session")
+def esc10():
+    if not ESC10.is_dir():
+        pytest.skip(f"needs the real clips of ESC-10 in {ESC10}")
+    return ESC10
+
+
+@pytest.fixture(scope="session")
+def clips(esc10):
+    """Six real clips of different kinds at 32 kHz: dog, rain, sea waves, crying baby, clock tick, sneezing."""
+    from audiointerp.processing import load_audio
+
+    names = ("1-100032-A-0", "1-17367-A-10", "1-28135-A-11", "1-187207-A-20", "1-21934-A-38", "1-26143-A-21")
+    paths = [esc10 / "audio" / f"{name}.ogg" for name in names]
+    return [load_audio(path, 32000) for path in paths]
+
+
+def small_classifier(num_classes=3, seed=0, transform=None, duration=1.0):
+    """A classifier whose untrained network has seen some sound, so that its batch normalisation is not degenerate."""
+    transform = transform or LogMel()
+    network = Cnn10(num_classes, num_bins=transform.num_bins, base_channels=4)
+    initialise(network, seed)
+    generator = torch.Generator().manual_seed(seed)
+    length = round(duration * transform.sample_rate)
+    noises = torch.randn(8, 1, length, generator=generator) * torch.logspace(-3, 0, 8)[:, None, None]
+    network.train()
+    with torch.no_grad():
+        for _ in range(30):
+            network(transform(noises).db)
+    return Classifier(network, transform, [f"label{i}" for i in range(num_classes)], duration)
+
+
+@pytest.fixture
+def classifier():
+    return small_classifier()

@@ -1,0 +1,98 @@
+"""Sound files: what is read is what was written, and what cannot be read is one clear error."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from audiointerp.errors import ArgumentError, AudioError, AudioInterpError
+from audiointerp.processing import fix_length, load_audio, mono, normalize, resample, save_audio
+
+
+def write(path, samples, rate=16000, **kwargs):
+    soundfile.write(path, samples, rate, **kwargs)
+    return path
+
+
+def test_wav_comes_back_bit_exact(tmp_path):
+    wav = torch.randn(1, 1, 1000) * 3  # float samples beyond 1 are not clipped
+    save_audio(tmp_path / "a.wav", wav, 16000)
+    assert load_audio(tmp_path / "a.wav", normalization="none").equal(wav)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+@pytest.mark.parametrize(("ending", "error"), [("flac", 1e-4), ("ogg", 0.2), ("mp3", 0.2)])
+def test_other_formats(tmp_path, ending, error):
+    tone = torch.sin(torch.arange(32000) * 0.1)[None, None] * 0.5
+    save_audio(tmp_path / f"a.{ending}", tone, 32000)
+    back = load_audio(tmp_path / f"a.{ending}", normalization="none")
+    assert back.shape[:2] == (1, 1)
+    length = min(back.shape[-1], 32000)
+    lag = max(range(2000), key=lambda k: float((back[..., k:length] * tone[..., : length - k]).sum()))  # coders delay
+    assert (back[..., lag:length] - tone[..., : length - lag]).abs().median() < error
+
+
+def test_channels_are_averaged_and_rates_converted(tmp_path):
+    stereo = np.stack([np.full(8000, 0.5), np.full(8000, 0.25)], 1)
+    path = write(tmp_path / "a.wav", stereo, 8000, subtype="FLOAT")
+    wav = load_audio(path, 16000, normalization="none")
+    assert wav.shape == (1, 1, 16000)
+    assert wav[0, 0, 4000:12000].mean() == pytest.approx(0.375, abs=1e-3)
+    assert mono(torch.ones(2, 3, 4)).shape == (2, 1, 4)
+
+
+def test_normalization():
+    wav = torch.randn(2, 1, 100)
+    assert normalize(wav, "peak").abs().amax(-1).flatten().tolist() == [1.0, 1.0]
+    assert torch.allclose(normalize(wav, "rms").square().mean(-1), torch.ones(2, 1))
+    assert normalize(wav, "none") is wav
+    assert normalize(torch.zeros(1, 1, 5), "rms").equal(torch.zeros(1, 1, 5))
+    with pytest.raises(ArgumentError, match="loud"):
+        normalize(wav, "loud")
+
+
+def test_fix_length_cuts_and_fills():
+    wav = torch.arange(1.0, 5)[None, None]
+    assert fix_length(wav, 2).flatten().tolist() == [1, 2]
+    assert fix_length(wav, 6).flatten().tolist() == [1, 2, 3, 4, 0, 0]
+
+
+def test_resample_keeps_a_tone():
+    seconds = torch.arange(32000) / 32000
+    slow = resample(torch.sin(2 * torch.pi * 440 * seconds)[None, None], 32000, 16000)
+    expected = torch.sin(2 * torch.pi * 440 * torch.arange(16000) / 16000)
+    assert (slow[0, 0, 100:-100] - expected[100:-100]).abs().max() < 1e-2
+    for rate in (0, -1, 1.5):
+        with pytest.raises(ArgumentError, match="sample rate"):
+            resample(slow, 16000, rate)
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "text", "no samples", "nan", "truncated header"])
+def test_what_is_no_sound_is_an_audio_error_that_names_the_file(tmp_path, kind):
+    path = tmp_path / "clip.wav"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "empty":
+        path.touch()
+    elif kind == "text":
+        path.write_text("not a sound at all " * 50)
+    elif kind == "no samples":
+        write(path, np.zeros(0))
+    elif kind == "nan":
+        write(path, np.array([0.0, np.nan, np.inf]), subtype="FLOAT")
+    elif kind == "truncated header":
+        path.write_bytes(b"RIFF\x00\x00\x00\x00WAVE")
+    with pytest.raises(AudioError, match=r"clip\.wav"):
+        load_audio(path)
+
+
+def test_save_refuses_and_leaves_nothing(tmp_path):
+    with pytest.raises(ArgumentError, match="one mono clip"):
+        save_audio(tmp_path / "a.wav", torch.zeros(2, 1, 5), 16000)
+    with pytest.raises(ArgumentError, match="NaN"):
+        save_audio(tmp_path / "a.wav", torch.full((1, 1, 5), torch.nan), 16000)
+    with pytest.raises(AudioInterpError, match="does not exist"):
+        save_audio(tmp_path / "no" / "a.wav", torch.zeros(1, 1, 5), 16000)
+    with pytest.raises(AudioError, match="cannot be written"):
+        save_audio(tmp_path / "a.xyz", torch.zeros(1, 1, 5), 16000)
+    assert list(tmp_path.iterdir()) == []

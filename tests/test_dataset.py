@@ -1,0 +1,210 @@
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from audiointerp.dataset import ESC50, Contaminated, LabelledClips, Synthetic, made_noise
+from audiointerp.errors import ArgumentError, AudioError, DatasetError
+from audiointerp.processing import LogMel, save_audio
+
+HEADER = ["filename", "fold", "target", "category", "esc10"]
+
+
+def layout(root, rows, header=HEADER):
+    (root / "meta").mkdir()
+    (root / "audio").mkdir()
+    with (root / "meta" / "esc50.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    for row in rows:
+        save_audio(root / "audio" / str(row[0]), torch.rand(1, 1, 800), 8000)
+    return root
+
+
+ROWS = [
+    ("1-1-A-40.wav", 1, 40, "helicopter", "True"),
+    ("1-2-A-3.flac", 1, 3, "cow", "False"),
+    ("2-3-A-0.ogg", 2, 0, "dog", "True"),
+]
+
+
+def test_esc50_layout_and_esc10_numbers(tmp_path):
+    root = layout(tmp_path, ROWS)
+    everything = ESC50(root, sample_rate=8000)
+    assert everything.labels == ("dog", "cow", "helicopter")
+    assert [everything[i][1] for i in range(3)] == [2, 1, 0]
+    subset = ESC50(root, folds=(1,), subset="esc10", sample_rate=16000, duration=0.5)
+    assert subset.labels == ("dog", "helicopter")
+    wav, target = subset[0]
+    assert (len(subset), target, wav.shape, subset.clip_id(0)) == (1, 1, (1, 8000), "1-1-A-40.wav")
+    assert wav.dtype == torch.float32
+    assert wav.abs().max() == 1
+    assert (wav[:, 1700:] == 0).all()  # 0.1 s of sound, then silence
+
+
+def test_real_esc10(esc10):
+    dataset = ESC50(esc10, (5,), "esc10")
+    assert len(dataset) == 80
+    assert len(dataset.labels) == 10
+    assert np.bincount([clip.target for clip in dataset.clips]).tolist() == [8] * 10
+    wav, _ = dataset[0]
+    assert wav.shape == (1, 160000)
+    assert wav.abs().max() == 1
+
+
+def test_esc50_faults_are_named(tmp_path):
+    with pytest.raises(DatasetError, match="no such data folder"):
+        ESC50(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match=r"esc50\.csv: the table of clips is missing"):
+        ESC50(tmp_path)
+    root = layout(tmp_path, ROWS)
+    with pytest.raises(DatasetError, match=r"unknown fold 7.*folds 1, 2"):
+        ESC50(root, folds=(7,))
+    with pytest.raises(DatasetError, match="unknown fold none"):
+        ESC50(root, folds=())
+    with pytest.raises(ArgumentError, match="esc11"):
+        ESC50(root, subset="esc11")
+    (root / "audio" / "2-3-A-0.ogg").unlink()
+    with pytest.raises(AudioError, match=r"2-3-A-0\.ogg: no such audio file"):
+        ESC50(root)[2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "message"),
+    [
+        (ROWS, ["filename", "fold", "target", "name", "esc10"], "no column category"),
+        ([], HEADER, "holds no clips"),
+        ([("a.wav", "one", 0, "dog", "True")], HEADER, "fold is 'one' for a.wav"),
+        ([("a.wav", 1, "x", "dog", "True")], HEADER, "target is 'x'"),
+        ([("a.wav", 1, "", "dog", "True")], HEADER, "line 2"),
+        ([("a.wav", 1, 0, "dog", "True"), ("b.wav", 1, 0, "cat", "True")], HEADER, "target 0 is both"),
+    ],
+)
+def test_faulty_tables(tmp_path, rows, header, message):
+    with pytest.raises(DatasetError, match=message):
+        ESC50(layout(tmp_path, rows, header))
+
+
+def test_a_table_that_is_no_text(tmp_path):
+    path = tmp_path / "clips.csv"
+    path.write_bytes(b"\xff\xfe\x00filename")
+    with pytest.raises(DatasetError, match="not a CSV table"):
+        LabelledClips.from_csv(path)
+
+
+def test_folder_of_labelled_clips(tmp_path):
+    for name in ("cat/b.wav", "cat/a.wav", "dog/c.flac"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        save_audio(tmp_path / name, torch.rand(1, 1, 400), 8000)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cat" / "notes.txt").write_text("not a clip")
+    dataset = LabelledClips.from_folder(tmp_path, sample_rate=8000, duration=0.1)
+    assert dataset.labels == ("cat", "dog")
+    assert [(dataset.clip_id(i), dataset[i][1]) for i in range(3)] == [("a.wav", 0), ("b.wav", 0), ("c.flac", 1)]
+    with pytest.raises(DatasetError, match="no subfolder"):
+        LabelledClips.from_folder(tmp_path / "cat")
+    with pytest.raises(DatasetError, match="no such"):
+        LabelledClips.from_folder(tmp_path / "none")
+    with pytest.raises(ArgumentError, match="duration"):
+        LabelledClips.from_folder(tmp_path, duration=0.0)
+
+
+def test_csv_of_labelled_clips(tmp_path):
+    for name in "ab":
+        save_audio(tmp_path / f"{name}.wav", torch.rand(1, 1, 400), 8000)
+    (tmp_path / "clips.csv").write_text("filename,label,fold\na.wav,owl,1\nb.wav,bat,2\n")
+    dataset = LabelledClips.from_csv(tmp_path / "clips.csv", folds=(1,), sample_rate=8000, duration=0.1)
+    assert dataset.labels == ("bat", "owl")
+    assert [(dataset.clip_id(i), dataset[i][1]) for i in range(len(dataset))] == [("a.wav", 1)]
+    with pytest.raises(DatasetError, match="holds no clips"):
+        LabelledClips([], ["a"])
+
+
+def test_synthetic_is_deterministic_and_of_five_folds():
+    one, same, other = Synthetic((1,)), Synthetic((1,)), Synthetic((1,), seed=1)
+    assert len(Synthetic()) == 400
+    for index in (0, 33, 79):
+        assert one[index][0].equal(same[index][0])
+        assert not one[index][0].equal(other[index][0])
+        event, background = one.parts(index)
+        assert one[index][0].equal((event + background)[0])
+        assert one[index][0].abs().max() == pytest.approx(1)
+    for wrong in ((6,), ()):
+        with pytest.raises(DatasetError, match="unknown fold"):
+            Synthetic(wrong)
+    with pytest.raises(ArgumentError, match="3 s"):
+        Synthetic(duration=1.0)
+
+
+def test_synthetic_support_holds_the_event():
+    dataset, transform = Synthetic((5,)), LogMel()
+    for index in (0, 25, 79):
+        support = dataset.support(index, transform)
+        event, background = (part[0, 0].square() for part in dataset.parts(index))
+        assert support.dtype == torch.bool
+        assert 0 < support.float().mean() < 0.5
+        heard = transform(dataset[index][0][None]).masked(support.float()).to_wav()[0, 0]
+        correlation = torch.corrcoef(torch.stack([heard, dataset.parts(index)[0][0, 0]]))[0, 1]
+        assert correlation > 0.95
+        assert event.sum() > background.sum()
+
+
+def test_mean_spectra_do_not_tell_the_made_classes_apart():
+    """A linear model on mean spectra stays below 60 %; a linear discriminant with shrinkage, trained on three folds."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    transform = LogMel()
+
+    def spectra(folds):
+        dataset = Synthetic(folds)
+        rows = [(transform(wav[None]).db.mean(-1).flatten().numpy(), target) for wav, target in dataset]
+        return np.stack([row for row, _ in rows]), [target for _, target in rows]
+
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(*spectra((1, 2, 3)))
+    assert 0.1 < model.score(*spectra((4, 5))) < 0.6
+
+
+def test_synthetic_writes_the_layout_it_has(tmp_path):
+    dataset = Synthetic((2,), sample_rate=8000, duration=3.0)
+    dataset.rows = dataset.rows[::20]
+    dataset.write(tmp_path)
+    read = ESC50(tmp_path, subset="esc10", sample_rate=8000, duration=3.0)
+    assert len(read) == len(dataset)
+    for index in range(len(read)):
+        wav, target = read[index]
+        assert read.labels[target] == dataset.labels[dataset[index][1]]
+        assert torch.allclose(wav, dataset[index][0], atol=1e-6)
+
+
+def test_contaminated_mixes_at_the_published_ratio(tmp_path):
+    dataset = Synthetic((5,), sample_rate=16000, duration=3.0)
+    noisy = Contaminated(dataset, "white")
+    clean, (mixed, target) = dataset[3][0], noisy[3]
+    noise = made_noise("white", 16000)[0, :, : mixed.shape[-1]]
+    assert (target, noisy.clip_id(3), len(noisy)) == (dataset[3][1], dataset.clip_id(3), 80)
+    design = torch.stack([clean[0], noise[0]], 1).double()
+    shares = torch.linalg.lstsq(design, mixed[0].double()).solution
+    parts = (design * shares).square().mean(0).sqrt()
+    assert 20 * torch.log10(parts[0] / parts[1]) == pytest.approx(20 * np.log10(0.6 / 0.4), abs=1e-3)  # 3.52 dB
+    assert (design @ shares - mixed[0]).abs().max() < 1e-5
+    assert mixed.abs().max() == 1
+
+    save_audio(tmp_path / "hum.wav", torch.sin(torch.arange(700.0))[None, None], 16000)  # shorter than a clip: repeats
+    for source in (tmp_path / "hum.wav", torch.sin(torch.arange(700.0))[None, None]):
+        assert Contaminated(dataset, source)[0][0].isfinite().all()
+    for ratio in (0, 1.5):
+        with pytest.raises(ArgumentError, match="ratio"):
+            Contaminated(dataset, "white", ratio)
+    with pytest.raises(AudioError, match="no such"):
+        Contaminated(dataset, "cow")
+
+
+@pytest.mark.parametrize("name", ["horse", "room", "white"])
+def test_made_noises(name):
+    noise = made_noise(name, 32000)
+    assert noise.shape == (1, 1, 160000)
+    assert noise.equal(made_noise(name, 32000))
+    assert noise.abs().max() == 1
+    spectrum = torch.fft.rfft(noise[0, 0]).abs().square()
+    low = spectrum[: len(spectrum) // 8].sum() / spectrum.sum()  # below 2 kHz
+    assert (low < 0.2) if name == "white" else (low > 0.5)

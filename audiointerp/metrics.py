@@ -32,7 +32,7 @@ def average_increase(p: Tensor, p_in: Tensor) -> Tensor:
     >>> average_increase(torch.tensor([0.5, 0.5]), torch.tensor([0.6, 0.5])).tolist()
     [100.0, 0.0]
     """
-    return 100.0 * (p_in.double() - p.double() > TOLERANCE)
+    return 100 * (p_in.double() - p.double() > TOLERANCE).double()
 
 
 def average_drop(p: Tensor, p_in: Tensor) -> Tensor:

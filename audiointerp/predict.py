@@ -22,6 +22,9 @@ from .metrics import METRICS, evaluate
 from .model import Classifier
 from .processing import Spectrogram, Windows
 
+VALUES = (*METRICS, "p", "p_in", "p_out", "additivity_gap")
+"""The columns of results that hold numbers; NaN where undefined."""
+
 
 @dataclass(frozen=True, eq=False)
 class Interpretation:
@@ -215,7 +218,7 @@ def clip_rows(
     Args:
         keep: where given, receives the attributions by method.
     """
-    empty = dict.fromkeys((*METRICS, "p", "p_in", "p_out", "additivity_gap"), float("nan"))
+    empty = dict.fromkeys(VALUES, float("nan"))
     head: dict[str, Any] = {
         "clip": dataset.clip_id(index),
         "target": "",

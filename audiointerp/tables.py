@@ -9,6 +9,7 @@ import pandas as pd
 from .errors import AudioInterpError
 from .interpretation import MASKS
 from .metrics import METRICS
+from .predict import VALUES
 
 COLUMNS = ("method", "clip", "mask", "status", *METRICS)
 
@@ -26,7 +27,7 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     frames = []
     for path in paths:
         try:
-            frame = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in METRICS})
+            frame = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in VALUES})
         except (ValueError, UnicodeDecodeError) as error:
             raise AudioInterpError(f"{path}: not a table of results ({error})") from error
         missing = [column for column in COLUMNS if column not in frame]

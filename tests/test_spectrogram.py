@@ -219,7 +219,10 @@ def test_clip_shorter_than_a_window_is_followed_by_silence(transform, length):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    n_fft=st.sampled_from([16, 64, 100, 256]), hop=st.integers(1, 128), length=st.integers(1, 2000), seed=st.integers(0, 9)
+    n_fft=st.sampled_from([16, 64, 100, 256]),
+    hop=st.integers(1, 128),
+    length=st.integers(1, 2000),
+    seed=st.integers(0, 9),
 )
 def test_round_trip_at_any_size(n_fft, hop, length, seed):
     transform = LogSTFT(8000, n_fft, min(hop, n_fft // 2))

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import shap
 import torch
 from torch import Tensor, nn
 
@@ -45,6 +44,8 @@ class SHAP(Explainer):
         self.chunk = chunk
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        import shap  # takes seconds and pulls in plotting: only who asks for SHAP pays
+
         if db.shape[1:] != self.background.shape[1:]:
             raise ArgumentError(
                 f"the clip {tuple(db.shape[1:])} and the background {tuple(self.background.shape[1:])} differ in shape"

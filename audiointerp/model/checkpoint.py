@@ -81,7 +81,8 @@ def load_panns(network: Pann, path: str | os.PathLike[str], transform: Transform
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: not a checkpoint that can be read safely ({str(error).splitlines()[0]})") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(f"{path}: not a checkpoint that can be read safely ({reason})") from error
     state = content.get("model") if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ModelError(f"{path}: not in the official format, a dict whose 'model' entry is the state dict")

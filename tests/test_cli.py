@@ -1,0 +1,183 @@
+"""The command line as a user meets it: what it writes, and what it says when something is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from conftest import small_classifier
+
+from audiointerp.cli import main
+from audiointerp.dataset import Synthetic
+from audiointerp.model import Classifier
+from audiointerp.processing import LogSTFT, save_audio
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A data folder in the layout of ESC-50 (one clip a class and fold), weights for it, and a clip of one's own."""
+    root = tmp_path_factory.mktemp("place")
+    dataset = Synthetic(duration=3.0, sample_rate=16000)
+    dataset.rows = dataset.rows[::8]
+    dataset.write(root / "data")
+    for name, transform in (("mel", None), ("stft", LogSTFT())):
+        classifier = small_classifier(10, duration=3.0, transform=transform)
+        Classifier(classifier.network, classifier.transform, dataset.labels, 3.0).save(root / f"{name}.safetensors")
+    stereo = torch.randn(44100, 2).clamp(-1, 1).numpy()
+    soundfile.write(root / "clip.flac", stereo, 44100)
+    (root / "background").mkdir()
+    save_audio(root / "background" / "a.wav", torch.randn(1, 1, 9000), 16000)
+    return root
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run the command line in this process, which saves the seconds that importing torch takes."""
+
+    def run(*arguments, place=None):
+        monkeypatch.setattr(sys, "argv", ["audiointerp", *map(str, arguments)])
+        if place is not None:
+            monkeypatch.chdir(place)
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, status, said.out, said.err)
+
+    return run
+
+
+def test_as_a_process_of_its_own(place):
+    """The installed command, once: what the other tests see in this process is what a shell sees."""
+    command = [Path(sys.executable).with_name("audiointerp"), "interpret", "none.wav", "--weights", "mel.safetensors"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=place, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "audiointerp: none.wav: no such audio file\n"
+
+
+def test_interpret_writes_everything(call, place, tmp_path):
+    out = tmp_path / "out"
+    done = call("interpret", place / "clip.flac", "--weights", place / "mel.safetensors", "--method", "shap",
+                "--background", place / "background", "--mask", "minmax_pos", "--target", "siren", "--out", out)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    names = ["index.html", "kept.wav", "original.wav", "picture.png", "removed.wav", "scores.json"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    record = json.loads((out / "scores.json").read_text())
+    assert (record["explained"], record["method"], record["mask"]) == ("siren", "shap", "minmax_pos")
+    assert record["additivity_gap"] is None or record["additivity_gap"] <= 1e-3
+    assert {"FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP", "AREA"} <= record["scores"].keys()
+    for name in ("original", "kept", "removed"):
+        info = soundfile.info(out / f"{name}.wav")
+        assert (info.samplerate, info.channels, info.frames) == (32000, 1, 32000)
+    assert (out / "index.html").read_text().count("<audio") == 5
+    assert "explained siren" in done.stdout
+
+
+def test_run_and_tables(call, place, tmp_path):
+    done = call("run", "mel_clean", "--data", place / "data", "--subset", "esc10", "--weights", place / "mel.safetensors",
+                "--methods", "saliency,random", "--masks", "bin,topK_5", "--out", tmp_path)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "40 rows, 0 errors" in done.stdout
+    table = call("tables", tmp_path, "--by", "method,mask", "--out", tmp_path / "table.csv")
+    assert table.returncode == 0
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 5
+    assert table.stdout.count("topK_5") == 2
+
+
+def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_path):
+    copy = tmp_path / "copy"
+    dataset = Synthetic((5,), duration=3.0, sample_rate=16000)
+    dataset.rows = dataset.rows[::8]
+    dataset.write(copy)
+    (copy / "audio" / dataset.clip_id(3)).write_bytes(b"broken")
+    done = call("run", "mel_clean", "--data", copy, "--weights", place / "mel.safetensors", "--methods", "random",
+                "--masks", "bin", "--out", tmp_path / "results")  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "audiointerp: 1 clips could not be explained; see the column error of metrics.csv"
+    ]
+    assert "9 rows, 1 errors" in done.stdout
+
+
+@pytest.mark.parametrize("features", ["mel", "stft"])
+def test_train_writes_weights_and_card(call, place, tmp_path, features):
+    done = call("train", "--data", place / "data", "--features", features, "--epochs", 1, "--base-channels", 2, "--network",
+                "Cnn6", "--seeds", "0,1", "--out", tmp_path, "--name", "tiny")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".md", ".png", ".safetensors"]
+    classifier = Classifier.load(tmp_path / "tiny.safetensors")
+    assert classifier.labels == Synthetic().labels
+    card = json.loads((tmp_path / "tiny.json").read_text())
+    assert [outcome["seed"] for outcome in card["outcomes"]] == [0, 1]
+    best = max(card["outcomes"], key=lambda outcome: outcome["validation_accuracy"])
+    assert best["validation_accuracy"] == card["outcomes"][card["chosen_seed"]]["validation_accuracy"]
+    assert sum(map(sum, card["confusion"])) == 10
+    assert "| 1 |" in (tmp_path / "tiny.md").read_text()
+    assert done.stdout.count("seed") == 2
+
+
+MISTAKES = {
+    "no clip": (["interpret", "none.wav", "--weights", "mel.safetensors"], "none.wav: no such audio file"),
+    "no audio": (["interpret", "mel.safetensors", "--weights", "mel.safetensors"], "not an audio file"),
+    "no weights": (["interpret", "clip.flac", "--weights", "none.safetensors"], "none.safetensors: no such weights file"),
+    "audio as weights": (["interpret", "clip.flac", "--weights", "clip.flac"], "not a safetensors file"),
+    "method": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--method", "magic"], "unknown method 'magic'"),
+    "mask": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--mask", "magic"], "unknown mask 'magic'"),
+    "label": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--target", "dog"], "unknown label 'dog'"),
+    "background": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--method", "shap"], "--background DIR"),
+    "no background": (
+        ["interpret", "clip.flac", "--weights", "mel.safetensors", "--method", "shap", "--background", "nowhere"],
+        "--background nowhere",
+    ),
+    "device": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--device", "warp"], "device 'warp'"),
+    "inversion": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--inversion", "x"], "unknown inversion"),
+    "experiment": (["run", "mel_cow", "--weights", "mel.safetensors"], "unknown experiment 'mel_cow'"),
+    "features": (["run", "stft_clean", "--weights", "mel.safetensors"], "needs a classifier on stft"),
+    "folds": (["run", "mel_clean", "--weights", "mel.safetensors", "--folds", "9"], "unknown fold"),
+    "fold words": (["run", "mel_clean", "--weights", "mel.safetensors", "--folds", "five"], "give whole numbers"),
+    "nothing": (["run", "mel_clean", "--weights", "mel.safetensors", "--methods", ","], "names nothing"),
+    "no data": (["run", "mel_clean", "--weights", "mel.safetensors", "--data", "nowhere"], "nowhere: no such data folder"),
+    "no table": (["run", "mel_clean", "--weights", "mel.safetensors", "--data", "background"], "table of clips is missing"),
+    "subset": (
+        ["run", "mel_clean", "--weights", "mel.safetensors", "--data", "data", "--subset", "esc3"], "unknown subset 'esc3'",
+    ),
+    "noise": (["run", "mel_clean", "--weights", "mel.safetensors", "--noise", "none.wav"], "none.wav: no such audio file"),
+    "train features": (["train", "--features", "cqt"], "unknown features 'cqt'"),
+    "network": (["train", "--data", "data", "--network", "Cnn99", "--epochs", "1"], "unknown network 'Cnn99'"),
+    "rate": (["train", "--data", "data", "--learning-rate", "-1"], "learning_rate=-1.0"),
+    "no results": (["tables", "nowhere"], "holds no results"),
+    "out is a file": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--out", "clip.flac"], "clip.flac"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_and_nothing_is_written(call, place, mistake):
+    arguments, message = MISTAKES[mistake]
+    before = sorted(place.rglob("*"))
+    done = call(*arguments, place=place)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("audiointerp: ")
+    assert message in done.stderr
+    assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["interpret"], ["sing"], ["run", "mel_clean", "--loudness", "3"], ["train", "--epochs", "x"]]
+)
+def test_usage_errors_exit_with_2(call, arguments):
+    done = call(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["demo", "train", "interpret", "run", "tables"])
+def test_help_has_an_example(call, command):
+    done = call(command, "--help")
+    assert done.returncode == 0
+    assert f"audiointerp {command}" in done.stdout

@@ -1,0 +1,125 @@
+import pytest
+import torch
+from torch import nn
+
+from audiointerp.dataset import Synthetic
+from audiointerp.errors import ArgumentError
+from audiointerp.fit import PUBLISHED, FitSettings, augment, features, fit, logits_of, validate
+from audiointerp.model import Cnn6, initialise
+from audiointerp.processing import FLOOR, LogMel, LogSTFT
+
+
+def bands(count, seed):
+    """Three classes, each a band of its own in noise: easy, but not at once."""
+    generator = torch.Generator().manual_seed(seed)
+    db = -60 + 10 * torch.randn(count, 1, 64, 64, generator=generator)
+    targets = torch.arange(count) % 3
+    for clip, target in zip(db, targets, strict=True):
+        clip[:, 10 * int(target) + 5 : 10 * int(target) + 10] += 25
+    return db, targets
+
+
+def network():
+    model = Cnn6(3, base_channels=4, dropout=0.0, head_dropout=0.0)
+    initialise(model, 0)
+    return model
+
+
+QUICK = FitSettings(epochs=8, batch_size=8, learning_rate=1e-2, frequency_mask=4, time_mask=5, mixup=0.1)
+
+
+def test_training_learns_and_restores_the_best_epoch():
+    model, train, valid = network(), bands(48, 0), bands(30, 1)
+    seen = {}
+    history = fit(
+        model, train, valid, QUICK, progress=False, on_epoch=lambda e: seen.update({e.number: copy_of(model)})
+    )
+    assert [epoch.number for epoch in history.epochs] == list(range(1, 9))
+    assert history.best_epoch.valid_accuracy == max(epoch.valid_accuracy for epoch in history.epochs) > 0.8
+    assert not model.training
+    for key, value in model.state_dict().items():
+        assert value.equal(seen[history.best][key]), key  # a copy of then, not a reference to the last weights
+    assert validate(model, valid) == (history.best_epoch.valid_loss, history.best_epoch.valid_accuracy)
+
+
+def test_an_early_best_epoch_is_restored():
+    """Training that ends in ruin: a rate so high that later epochs are worse."""
+    model, train, valid = network(), bands(48, 0), bands(30, 1)
+    fit(model, train, valid, QUICK, progress=False)
+    good = validate(model, valid)[1]
+    ruin = FitSettings(epochs=4, batch_size=8, learning_rate=30.0, schedule="constant", mixup=0.0)
+    history = fit(model, train, valid, ruin, progress=False)
+    last = history.epochs[-1]
+    assert history.best < 4 or last == history.best_epoch
+    assert validate(model, valid)[1] == history.best_epoch.valid_accuracy
+    assert history.best_epoch.valid_accuracy <= good
+
+
+def copy_of(model):
+    return {key: value.clone() for key, value in model.state_dict().items()}
+
+
+def test_the_same_seed_gives_the_same_network_and_leaves_the_random_state():
+    outcomes = []
+    for seed in (0, 0, 1):
+        model = network()
+        torch.manual_seed(7)
+        fit(model, bands(16, 0), bands(6, 1), FitSettings(epochs=1, seed=seed), progress=False)
+        assert torch.rand(1).item() == pytest.approx(0.5349, abs=1e-4)  # torch's first number after seed 7
+        outcomes.append(model.head.weight)
+    assert outcomes[0].equal(outcomes[1])
+    assert not outcomes[0].equal(outcomes[2])
+
+
+@pytest.mark.parametrize("settings", [PUBLISHED, FitSettings(schedule="cosine", mixup=0.0), FitSettings()])
+def test_every_setting_trains(settings):
+    from dataclasses import replace
+
+    history = fit(network(), bands(12, 0), bands(6, 1), replace(settings, epochs=1), progress=False)
+    assert history.epochs[0].train_loss > 0
+
+
+def test_augmentation_silences_one_band_and_one_stretch():
+    db = torch.rand(20, 1, 40, 60)
+    kept = db.clone()
+    torch.manual_seed(0)
+    changed = augment(db, FitSettings(time_roll=False, frequency_mask=8, time_mask=9))
+    assert db.equal(kept)
+    for clip in changed[:, 0] == FLOOR:
+        rows, columns = clip.all(1), clip.all(0)
+        assert rows.sum() <= 8
+        assert columns.sum() <= 9
+        assert clip.equal(rows[:, None] | columns[None])
+        assert rows.diff().sum() <= 2
+    assert (changed == FLOOR).any()
+    rolled = augment(db, FitSettings(frequency_mask=0, time_mask=0))
+    assert rolled.sort(-1).values.equal(db.sort(-1).values)
+    assert not rolled.equal(db)
+
+
+def test_features_of_a_data_set():
+    dataset = Synthetic((5,), sample_rate=16000, duration=3.0)
+    dataset.rows = dataset.rows[:3]
+    db, targets = features(dataset, LogSTFT(), progress=False)
+    assert db.shape == (3, 1, 257, 188)
+    assert targets.tolist() == [0, 0, 0]
+    assert db[1:2].equal(LogSTFT()(dataset[1][0][None]).db)
+    with pytest.raises(ArgumentError, match="16000 Hz"):
+        features(dataset, LogMel())
+
+
+def test_logits_keep_the_mode():
+    model = network().train()
+    logits = logits_of(model, torch.randn(5, 1, 64, 64), batch_size=2)
+    assert logits.shape == (5, 3)
+    assert model.training
+
+
+def test_wrong_settings_are_named():
+    for wrong in (
+        {"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}, {"mixup": -1.0}, {"optimizer": "sgd"}, {"schedule": "x"},
+    ):  # fmt: skip
+        with pytest.raises(ArgumentError, match=next(iter(wrong)).replace("learning_rate", "learning")):
+            FitSettings(**wrong)
+    with pytest.raises(ArgumentError, match="both are needed"):
+        fit(nn.Linear(1, 1), bands(0, 0), bands(3, 0))

@@ -1,0 +1,237 @@
+"""Attributions by mathematics, and networks left as they were."""
+
+import copy
+
+import pytest
+import torch
+from conftest import small_classifier
+from torch import nn
+
+from audiointerp.dataset import ESC50
+from audiointerp.errors import ArgumentError, ModelError
+from audiointerp.interpretation import METHODS, SHAP, Explainer, GradCAM, Random, Saliency
+from audiointerp.model import Cnn10
+from audiointerp.processing import LogMel
+
+
+def linear_network():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 4))
+    return network, network[1].weight.detach().reshape(4, 1, 1, 3, 4)
+
+
+def explainers(classifier, background):
+    return [Saliency(classifier.network), GradCAM(classifier.network), SHAP(classifier.network, background, chunk=2),
+            Random(classifier.network)]  # fmt: skip
+
+
+def test_saliency_of_a_linear_model_is_its_weights():
+    network, weights = linear_network()
+    x = torch.randn(5, 1, 3, 4)
+    attribution = Saliency(network)(x)
+    predicted = network(x).argmax(1)
+    assert attribution.target.equal(predicted)
+    assert torch.allclose(attribution.values, weights[predicted][:, 0])
+    assert torch.allclose(attribution.probs, torch.softmax(network(x), 1))
+    chosen = Saliency(network)(x, target=torch.tensor([0, 1, 2, 3, 0]))
+    assert torch.allclose(chosen.values, weights[[0, 1, 2, 3, 0]][:, 0])
+
+
+def test_shap_of_a_linear_model():
+    network, weights = linear_network()
+    x, background = torch.randn(3, 1, 3, 4), torch.randn(7, 1, 3, 4)
+    for chunk in (2, 7, 100):
+        attribution = SHAP(network, background, chunk)(x, target=2)
+        assert torch.allclose(attribution.values, weights[2] * (x - background.mean(0)), atol=1e-6)
+
+
+def test_gradcam_by_hand():
+    """With a head that is a mean over positions, the weights of the channels are the head's over the positions' number."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    x = 5 * torch.randn(2, 1, 6, 8)
+    values = GradCAM(network)(x, target=1).values
+    expected = torch.einsum("c,ncft->nft", network[3].weight[1], network[0](x)) / 48
+    assert torch.allclose(values[:, 0], expected, atol=1e-5)
+    assert values.min() < 0  # no ReLU
+    assert torch.allclose(GradCAM(network, "0")(x, 1).values, GradCAM(network, network[0])(x, 1).values)
+
+
+class Swapped(nn.Module):
+    """A network that works on (time, frequency), as PANNs do."""
+
+    activation_layout = "TF"
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, db):
+        return self.network(db.transpose(2, 3))
+
+
+def test_gradcam_follows_the_layout():
+    torch.manual_seed(0)
+    straight = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    turned = Swapped(copy.deepcopy(straight))
+    with torch.no_grad():
+        turned.network[0].weight.copy_(straight[0].weight.transpose(2, 3))
+    x = torch.randn(1, 1, 6, 15)
+    expected = GradCAM(straight)(x, target=0).values
+    assert torch.allclose(GradCAM(turned)(x, target=0).values, expected, atol=1e-6)
+    classifier = small_classifier()
+    assert GradCAM(classifier.network).layer is classifier.network.conv_block4.conv2
+    assert GradCAM(classifier.network).layout == "TF"
+
+
+def test_gradcam_refuses_what_it_cannot_explain():
+    with pytest.raises(ArgumentError, match="no Conv2d"):
+        GradCAM(linear_network()[0])
+    with pytest.raises(ArgumentError, match="conv_block7"):
+        GradCAM(small_classifier().network, "conv_block7")
+    with pytest.raises(ArgumentError, match="XY"):
+        GradCAM(small_classifier().network, layout="XY")
+    with pytest.raises(ModelError, match="needs a layer"):
+        GradCAM(small_classifier().network, "fc1")(torch.randn(1, 1, 64, 64))
+
+
+@pytest.mark.parametrize("seconds", [3, 5, 10])
+def test_shap_adds_up_at_any_length(seconds, esc10):
+    dataset = ESC50(esc10, (4, 5), "esc10", duration=float(seconds))
+    transform = LogMel()
+    clips = torch.cat([transform(dataset[index][0][None]).db for index in (0, 30, 60, 90)])
+    network = small_classifier().network
+    with torch.no_grad():  # spread the untrained logits, so that there is a difference to explain
+        network.head.weight *= 20 / network(clips).std()
+    attribution = SHAP(network, clips[:2], chunk=1)(clips[2:])
+    gap = attribution.info["additivity_gap"]
+    assert gap.isfinite().all()
+    assert (gap <= 1e-3).all()
+
+
+def test_shap_gap_exposes_a_network_that_it_cannot_see_through():
+    class Hidden(Cnn10):
+        def forward(self, db):
+            x = self.bn0(db.transpose(1, 2)).permute(0, 2, 3, 1)
+            for number in range(1, 5):
+                block = getattr(self, f"conv_block{number}")
+                x = block.pool(torch.relu(block.bn2(block.conv2(torch.relu(block.bn1(block.conv1(x)))))))
+            x = x.mean(3)
+            return self.head(torch.relu(self.fc1(x.amax(2) + x.mean(2))))
+
+    seen = small_classifier().network
+    hidden = Hidden(3, base_channels=4).eval()
+    hidden.load_state_dict(seen.state_dict())
+    clips = torch.randn(3, 1, 64, 101) * 20 - 50
+    with torch.no_grad():
+        scale = 20 / seen(clips).std()
+        for network in (seen, hidden):
+            network.head.weight *= scale
+        assert torch.allclose(seen(clips), hidden(clips), atol=1e-3)
+    assert SHAP(seen, clips[:2])(clips[2:]).info["additivity_gap"].item() < 1e-3
+    assert SHAP(hidden, clips[:2])(clips[2:]).info["additivity_gap"].item() > 1e-2
+
+
+def test_shap_gap_is_undefined_where_there_is_nothing_to_explain():
+    network, _ = linear_network()
+    x = torch.randn(1, 1, 3, 4)
+    info = SHAP(network, x)(x).info
+    assert info["additivity_gap"].isnan().all()
+    assert info["difference"].abs().max() < 1e-6
+
+
+def test_shap_asks_for_a_background_that_fits():
+    network, _ = linear_network()
+    for background in (torch.zeros(3, 4), torch.zeros(0, 1, 3, 4), torch.full((1, 1, 3, 4), torch.nan)):
+        with pytest.raises(ArgumentError, match="background"):
+            SHAP(network, background)
+    with pytest.raises(ArgumentError, match="differ in shape"):
+        SHAP(network, torch.zeros(2, 1, 3, 5))(torch.zeros(1, 1, 3, 4))
+
+
+def test_explainers_leave_the_network_as_it_was():
+    classifier = small_classifier()
+    network = classifier.network
+    network.train()
+    network.conv_block1.eval()
+    network.fc1.weight.requires_grad_(False)
+    seen = []
+    network.head.register_forward_hook(lambda *_: seen.append(1))
+    x = torch.randn(2, 1, 64, 101)
+    network(x).sum().backward()
+
+    def state():
+        return (
+            [module.training for module in network.modules()],
+            [(p.requires_grad, None if p.grad is None else p.grad.clone()) for p in network.parameters()],
+            [len(m._forward_hooks) + len(m._backward_hooks) + len(m._forward_pre_hooks) for m in network.modules()],
+            {key: value.clone() for key, value in network.state_dict().items()},
+        )
+
+    before = state()
+    for explainer in explainers(classifier, x):
+        attribution = explainer(x)
+        assert not attribution.values.requires_grad
+        assert attribution.values.shape == x.shape
+        after = state()
+        assert before[0] == after[0]
+        assert before[2] == after[2]
+        assert before[3].keys() == after[3].keys()
+        assert all(value.equal(after[3][key]) for key, value in before[3].items())
+        for (wanted, grad), (wants, now) in zip(before[1], after[1], strict=True):
+            assert wanted == wants
+            assert (grad is None and now is None) or grad.equal(now)
+
+
+def test_the_network_is_put_back_after_a_failure():
+    network = small_classifier().network.train()
+
+    class Failing(Explainer):
+        name = "failing"
+
+        def _attribute(self, score, db):
+            return db * torch.nan + score(db).sum(), {}
+
+    with pytest.raises(ModelError, match="NaN"):
+        Failing(network)(torch.randn(1, 1, 64, 64))
+    assert network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+    class Silent(Explainer):
+        name = "silent"
+
+        def _attribute(self, score, db):
+            return score.target, {}
+
+    with pytest.raises(ModelError, match="must call its score"):
+        Silent(network)(torch.randn(1, 1, 64, 64))
+
+
+def test_a_batch_is_explained_clip_by_clip():
+    classifier = small_classifier()
+    x = torch.randn(3, 1, 64, 101) * 20 - 50
+    for explainer in explainers(classifier, x[:2]):
+        together = explainer(x)
+        for number in range(3):
+            alone = explainer(x[number : number + 1])
+            assert alone.target[0] == together.target[number]
+            scale = together.values[number].abs().max()
+            assert (alone.values[0] - together.values[number]).abs().max() <= 1e-4 * scale
+
+
+def test_random_depends_on_the_clip_and_the_seed_alone():
+    network = small_classifier().network
+    x = torch.randn(2, 1, 64, 101)
+    values = Random(network)(x).values
+    assert values[1].equal(Random(network)(x[1:]).values[0])
+    assert not values[0].equal(values[1])
+    assert not values.equal(Random(network, seed=1)(x).values)
+    assert values.mean().abs() < 0.04
+    assert values.std() == pytest.approx(1, abs=0.04)
+
+
+def test_wrong_features_are_refused():
+    explainer = Saliency(small_classifier().network)
+    for db in (torch.zeros(64, 100), torch.zeros(1, 2, 64, 100), torch.full((1, 1, 64, 100), torch.inf)):
+        with pytest.raises(ArgumentError, match="features"):
+            explainer(db)
+    assert set(METHODS) == {"saliency", "gradcam", "shap", "random"}

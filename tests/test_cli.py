@@ -181,3 +181,19 @@ def test_help_has_an_example(call, command):
     done = call(command, "--help")
     assert done.returncode == 0
     assert f"audiointerp {command}" in done.stdout
+
+
+def test_demo(call, place, tmp_path, monkeypatch):
+    monkeypatch.setattr("audiointerp.demo.EPOCHS", 1)
+    done = call("demo", "--data", place / "data", "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "examples",
+        "index.html",
+        "results",
+        "table.csv",
+        "weights",
+    ]
+    assert sorted(path.name for path in (tmp_path / "examples").iterdir()) == ["gradcam", "saliency", "shap"]
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 4 * 14
+    assert (tmp_path / "index.html").read_text().count("<audio") == 15

@@ -151,7 +151,7 @@ def build_network(name: str, settings: dict[str, Any]) -> Pann:
     """A new network by its name in :data:`NETWORKS`.
 
     >>> sum(p.numel() for p in build_network("Cnn10", {"num_classes": 10, "base_channels": 16}).parameters())
-    312922
+    311642
     """
     try:
         return NETWORKS[choose("network", name, NETWORKS)](**settings)

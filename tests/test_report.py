@@ -1,0 +1,125 @@
+"""Pictures and pages: what is drawn is what was computed."""
+
+import base64
+import io
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+
+from audiointerp import plot
+from audiointerp.errors import AudioInterpError
+from audiointerp.fit import Epoch, History
+from audiointerp.metrics import METRICS
+from audiointerp.predict import interpret
+from audiointerp.processing import LogMel, LogSTFT
+from audiointerp.report import interpretation_html, page
+from audiointerp.tables import as_text, summarise
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def result(classifier):
+    return interpret(classifier, torch.randn(1, 1, 32000) * 0.1, "gradcam", "topK_30")
+
+
+@pytest.mark.parametrize("transform", [LogMel(), LogSTFT()], ids=["mel", "stft"])
+def test_axes_are_in_seconds_and_kilohertz(transform):
+    rate = transform.sample_rate
+    tone = torch.sin(2 * torch.pi * 2000 * torch.arange(2 * rate) / rate)[None, None]
+    spec = transform(tone)
+    ax = plt.subplots()[1]
+    image = plot.spectrogram(spec, ax)
+    assert image.get_extent()[1] == pytest.approx(2, abs=0.05)
+    loudest = int(np.argmax(image.get_array()[:, 50]))
+    marks = dict(zip([text.get_text() for text in ax.get_yticklabels()], ax.get_yticks(), strict=True))
+    assert marks["2"] == pytest.approx(loudest, abs=0.6)  # the tone of 2 kHz lies at the mark of 2 kHz
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "frequency (kHz)")
+    low, high = image.get_clim()
+    assert (high, high - low) == (pytest.approx(float(spec.db.max())), pytest.approx(80))
+
+
+def test_pictures_of_an_interpretation(result):
+    drawn = plot.attribution(result.attribution.values, result.spectrogram)
+    low, high = drawn.get_clim()
+    assert low == -high
+    shown = plot.mask(result.mask, result.spectrogram)
+    assert np.array_equal(shown.get_array(), result.mask[0, 0].numpy())
+    kept, removed = plot.kept_and_removed(result)
+    assert kept.get_clim() == removed.get_clim()
+    assert np.array_equal(kept.get_array(), result.spectrogram.masked(result.mask).db[0, 0].numpy())
+    figure = plot.interpretation(result)
+    assert len(figure.axes) == 4
+    for image in (
+        plot.spectrogram(result.spectrogram),
+        plot.attribution(torch.zeros_like(result.mask), result.spectrogram),
+    ):
+        image.figure.canvas.draw()  # a zero attribution is no error
+
+
+def test_curves_and_confusion():
+    history = History(
+        tuple(Epoch(n, 1.0, 1.0, accuracy, 1.0) for n, accuracy in ((1, 0.2), (2, 0.9), (3, 0.5))), best=2
+    )
+    line, dot = plot.learning_curves(history)
+    assert line.get_ydata().tolist() == [0.2, 0.9, 0.5]
+    assert (dot.get_xdata().tolist(), dot.get_ydata().tolist()) == ([2], [0.9])
+    image = plot.confusion(torch.tensor([[3, 0], [1, 2]]), ("a", "b"))
+    assert [text.get_text() for text in image.axes.texts] == ["3", "1", "2"]
+
+
+def test_players_hold_the_sounds(result):
+    html = interpretation_html(result)
+    sounds = [
+        soundfile.read(io.BytesIO(base64.b64decode(data)))[0] for data in re.findall(r"audio/wav;base64,([^\"]+)", html)
+    ]
+    original, kept, kept_loud, removed, removed_loud = sounds
+    assert np.abs(original - result.wav[0, 0].numpy()).max() < 1e-3
+    assert np.abs(kept + removed - original).max() < 1e-3  # one shared gain
+    for quiet, loud in ((kept, kept_loud), (removed, removed_loud)):
+        gain = loud.std() / quiet.std()
+        assert f"{20 * np.log10(gain):+.1f} dB" in html
+    assert html.count("<th title=") == len(METRICS)
+
+
+def test_names_cannot_break_the_page(result):
+    from dataclasses import replace
+
+    evil = replace(result, labels=("<script>",) * 3, mask_name="<b>")
+    assert "<script>" not in interpretation_html(evil)
+    assert "<script>" not in page("<script>", [])
+
+
+def rows(**columns):
+    base = {"method": ["a", "a", "b", "b"], "mask": "bin", "clip": ["1", "2", "1", "2"], "status": "ok"}
+    return pd.DataFrame({**base, **dict.fromkeys(METRICS, 0.5), **columns})
+
+
+def test_summary_leaves_out_what_is_undefined_and_counts_it():
+    table = summarise(rows(COMP=[1.0, np.nan, np.nan, np.nan], FF=[1.0, 0.0, 0.2, 0.4]))
+    assert table["FF"].tolist() == pytest.approx([0.5, 0.3])
+    assert table.loc[("a", "bin"), "COMP"] == 1
+    assert table["undefined"].tolist() == [0.5, 1.0]
+    assert table["clips"].tolist() == [2, 2]
+    failed = summarise(rows(status=["ok", "error", "ok", "ok"]))
+    assert failed["clips"].tolist() == [1, 2]
+    with pytest.raises(AudioInterpError, match="no clip"):
+        summarise(rows(status="error"))
+
+
+def test_the_best_is_marked_by_the_scores_own_direction():
+    text = as_text(summarise(rows(FF=[0.9, 0.9, 0.1, 0.1], AD=[9.0, 9.0, 1.0, 1.0], AREA=[0.2, 0.2, 0.4, 0.4])))
+    first, second = text.splitlines()[1:]
+    assert "0.900*" in first
+    assert "9.0*" not in first
+    assert "1.0*" in second
+    assert "0.400*" not in second

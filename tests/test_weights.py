@@ -1,0 +1,44 @@
+"""The committed networks on the real clips: they are what their cards say, and SHAP adds up on them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from audiointerp.dataset import ESC50
+from audiointerp.fit import features, logits_of
+from audiointerp.interpretation import SHAP
+from audiointerp.model import Classifier
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+NAMES = ["esc10_mel_cnn10", "esc10_stft_cnn10"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_and_weights_agree(name, esc10):
+    path = WEIGHTS / f"{name}.safetensors"
+    assert path.stat().st_size <= 5_000_000
+    classifier = Classifier.load(path)
+    card = json.loads((WEIGHTS / f"{name}.json").read_text())
+    chosen = next(outcome for outcome in card["outcomes"] if outcome["seed"] == card["chosen_seed"])
+    assert chosen["validation_accuracy"] == max(outcome["validation_accuracy"] for outcome in card["outcomes"])
+    dataset = ESC50(esc10, (5,), "esc10", sample_rate=classifier.sample_rate)
+    assert dataset.labels == classifier.labels
+    db, targets = features(dataset, classifier.transform, progress=False)
+    predicted = logits_of(classifier.network, db).argmax(1)
+    assert int((predicted == targets).sum()) == pytest.approx(80 * chosen["test_accuracy"], abs=1)
+    for target in range(10):
+        hits = int(((predicted == target) & (targets == target)).sum())
+        assert hits == pytest.approx(card["confusion"][target][target], abs=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("seconds", [3, 5, 10])
+def test_shap_adds_up_on_real_networks_at_any_length(name, seconds, esc10):
+    classifier = Classifier.load(WEIGHTS / f"{name}.safetensors")
+    dataset = ESC50(esc10, (4, 5), "esc10", sample_rate=classifier.sample_rate, duration=float(seconds))
+    db = torch.cat([classifier.transform(dataset[index][0][None]).db for index in range(0, 160, 32)])
+    gap = SHAP(classifier.network, db[:2], chunk=2)(db[2:]).info["additivity_gap"]
+    assert not (gap > 1e-3).any()
+    assert gap.isfinite().any()

@@ -43,7 +43,10 @@ _HOMES = {
     "predict": ("Interpretation", "interpret", "score"),
     "processing": ("LogMel", "LogSTFT", "Spectrogram", "load_audio", "save_audio"),
 }  # fmt: skip
-_MODULES = ("experiments", "fit", "metrics", "plot", "predict", "report", "tables", "training")
+_MODULES = (
+    "dataset", "experiments", "fit", "interpretation", "metrics", "model", "plot", "predict", "processing", "report",
+    "tables", "training",
+)  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [

@@ -1,6 +1,5 @@
 """The command line: a thin layer over the library. A user's mistake is one line on stderr and exit 1."""
 
-import logging
 import shlex
 import sys
 from pathlib import Path
@@ -27,15 +26,11 @@ Background = Annotated[
 
 def main() -> None:
     """Run the command line; the entry point of the ``audiointerp`` command."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         app()
-    except AudioInterpError as error:
+    except (AudioInterpError, OSError) as error:
         typer.echo(f"audiointerp: {' '.join(str(error).split())}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("audiointerp: interrupted", err=True)
-        sys.exit(130)
 
 
 @app.command()
@@ -43,7 +38,7 @@ def demo(
     data: Data = None,
     subset: Subset = None,
     out: Annotated[Path, typer.Option(help="Where the pictures, sounds and tables go.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Of the network and of the made set.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the network.")] = 0,
 ) -> None:
     """The whole road in a few minutes: train a small mel classifier, explain, score, listen.
 
@@ -54,7 +49,7 @@ def demo(
     """
     from .demo import run_demo
 
-    run_demo(data, subset, out, seed)
+    run_demo(data, subset, out, seed, _command())
 
 
 @app.command()
@@ -92,6 +87,10 @@ def train(
     from .training import train_classifier, write_card
 
     transform = TRANSFORMS[choose("features", features, TRANSFORMS)]
+    source = subset or ("made" if data is None else "esc50")
+    name = name or f"{source}_{features}_{network.lower()}"
+    if Path(name).name != name:
+        raise ArgumentError(f"--name {name}: a name of files has no folder in it; --out says where they go")
     settings = FitSettings(
         epochs=epochs, learning_rate=learning_rate, frequency_mask=frequency_mask, time_mask=time_mask
     )
@@ -99,12 +98,13 @@ def train(
     train_set, valid_set, test_set = (
         open_data(data, fold, subset, sample_rate=transform.sample_rate) for fold in folds
     )
+    if out.exists() and not out.is_dir():
+        raise ArgumentError(f"--out {out}: a file stands where the folder should be")
     outcomes = train_classifier(
         (train_set, valid_set, test_set), transform, network, base_channels=base_channels, dropout=dropout,
         head_dropout=head_dropout, settings=settings, seeds=_numbers(seeds), device=device,
     )  # fmt: skip
-    source = subset or ("made" if data is None else "esc50")
-    weights = write_card(outcomes, out, name or f"{source}_{features}_{network.lower()}", _command())
+    weights = write_card(outcomes, out, name, _command())
     for outcome in outcomes:
         best = outcome.history.best_epoch
         typer.echo(
@@ -198,12 +198,15 @@ def run(
         setting, classifier, dataset, names, out, masks=kinds, background=sounds, noise=noise, device=device,
         attributions=attributions,
     )  # fmt: skip
-    failed = int((rows["status"] == "error").sum())
-    if failed < len(rows):
+    errors = rows[rows["status"] == "error"]
+    if len(errors) < len(rows):
         typer.echo(as_text(summarise(rows)))
-    typer.echo(f"wrote {out / setting.features / setting.name}/: {len(rows) - failed} rows, {failed} errors")
-    if failed:
-        raise AudioInterpError(f"{failed} clips could not be explained; see the column error of metrics.csv")
+    typer.echo(f"wrote {out / setting.features / setting.name}/: {len(rows)} rows, {len(errors)} of them errors")
+    if len(errors):
+        count = errors["clip"].nunique()
+        raise AudioInterpError(
+            f"{count} of {len(dataset)} clips could not be explained; see the column error of metrics.csv"
+        )
 
 
 @app.command()
@@ -219,10 +222,10 @@ def tables(
     """
     from .errors import choose
     from .files import replacing
-    from .tables import as_text, read_results, summarise
+    from .tables import GROUPS, as_text, read_results, summarise
 
     rows = read_results(results)
-    columns = [choose("column", name, list(rows.columns)) for name in _names(by)]
+    columns = [choose("column", name, GROUPS) for name in _names(by)]
     table = summarise(rows, columns)
     typer.echo(as_text(table))
     if out is not None:
@@ -232,14 +235,15 @@ def tables(
 
 def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise ArgumentError(f"{text!r} names nothing; give names separated by commas")
+    if not names or len(set(names)) < len(names):
+        raise ArgumentError(f"{text!r}: give one or more different names, separated by commas")
     return names
 
 
 def _numbers(text: str) -> list[int]:
+    names = _names(text)
     try:
-        return [int(name) for name in _names(text)]
+        return [int(name) for name in names]
     except ValueError:
         raise ArgumentError(f"{text!r}: give whole numbers separated by commas, 0,1,2 say") from None
 

@@ -19,7 +19,9 @@ HEARD = ("saliency", "gradcam", "shap")
 EPOCHS = 25
 
 
-def run_demo(data: str | os.PathLike[str] | None, subset: str | None, out: str | os.PathLike[str], seed: int) -> None:
+def run_demo(
+    data: str | os.PathLike[str] | None, subset: str | None, out: str | os.PathLike[str], seed: int, command: str
+) -> None:
     """Train a small mel classifier, explain its test fold by every method and mask, write it all to ``out``.
 
     Args:
@@ -27,6 +29,7 @@ def run_demo(data: str | os.PathLike[str] | None, subset: str | None, out: str |
         subset: see :class:`~audiointerp.dataset.esc50.ESC50`.
         out: gets ``weights/``, ``results/``, ``examples/`` (one clip a method), ``table.csv`` and ``index.html``.
         seed: of the network.
+        command: what was called, for the card.
     """
     transform = TRANSFORMS["mel"]
     train, valid, test = (open_data(data, folds, subset) for folds in (TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS))
@@ -37,7 +40,7 @@ def run_demo(data: str | os.PathLike[str] | None, subset: str | None, out: str |
         settings=FitSettings(epochs=EPOCHS, learning_rate=5e-3), seeds=(seed,),
     )  # fmt: skip
     classifier = trained.classifier
-    write_card([trained], out / "weights", "demo_mel", "audiointerp demo")
+    write_card([trained], out / "weights", "demo_mel", command)
     typer.echo(f"   test accuracy {trained.test_accuracy:.3f} after {trained.seconds:.0f} s")
 
     typer.echo(f"2. explain and score {len(test)} test clips: {', '.join(METHODS)}; 14 masks each")

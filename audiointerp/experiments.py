@@ -17,12 +17,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from .dataset import ESC50, ClipDataset, Contaminated, Synthetic
+from .dataset import ESC50, ClipDataset, Contaminated, Synthetic, sound_files
 from .errors import ArgumentError, choose
+from .explain import build_explainer, check_fits
 from .files import make_folder, replacing, write_json
 from .interpretation import MASKS, Attribution, Explainer
 from .model import Classifier
-from .predict import build_explainer, clip_rows
+from .predict import clip_rows
 from .processing import LogMel, LogSTFT, Transform, fix_length, load_audio
 
 TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS = (1, 2, 3), (4,), (5,)
@@ -69,15 +70,14 @@ def open_data(
 ) -> ClipDataset:
     """Folds of ESC-50, or of a folder in its layout; of the made set where ``root`` is None."""
     if root is None:
+        if subset is not None:
+            raise ArgumentError(f"subset {subset!r} needs a data folder (--data): the made set has no subsets")
         return Synthetic(folds, sample_rate=sample_rate, duration=duration)
     return ESC50(root, folds, subset, sample_rate=sample_rate, duration=duration)
 
 
 def background_of(dataset: ClipDataset, transform: Transform, per_class: int = 2, seed: int = 0) -> Tensor:
-    """A background for SHAP, ``(classes * per_class, 1, F, T)``: a seeded draw of clips from each class of a data set.
-
-    Only the clips drawn are read where the data set can tell its targets (``clips`` or ``rows``); else all are.
-    """
+    """A background for SHAP, ``(classes * per_class, 1, F, T)``: a seeded draw of clips from each class of a data set."""
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()
     taken: dict[int, list[Tensor]] = {target: [] for target in range(len(dataset.labels))}
     for index in order:
@@ -90,13 +90,13 @@ def background_of(dataset: ClipDataset, transform: Transform, per_class: int = 2
 
 
 def background_of_folder(folder: str | os.PathLike[str], classifier: Classifier) -> Tensor:
-    """A background for SHAP from every sound file in a folder, each cut or filled up to the classifier's length.
+    """A background for SHAP from every sound file of a folder, each cut or filled up to the classifier's length.
 
     Raises:
         ArgumentError: the folder is missing or holds no file.
     """
     folder = Path(folder)
-    paths = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    paths = sound_files(folder) if folder.is_dir() else []
     if not paths:
         raise ArgumentError(f"--background {folder}: no such folder, or no sound file in it")
     length = round(classifier.duration * classifier.sample_rate)
@@ -141,24 +141,23 @@ def run(
         raise ArgumentError(
             f"experiment {experiment.name} needs a classifier on {experiment.features} features, this one takes {kind}"
         )
-    if tuple(dataset.labels) != classifier.labels:
-        raise ArgumentError(
-            f"the data set's labels ({', '.join(dataset.labels)}) are not the classifier's "
-            f"({', '.join(classifier.labels)}); for the ESC-10 weights give --subset esc10"
-        )
+    if noise is not None and experiment.noise is None:
+        raise ArgumentError(f"experiment {experiment.name} is of clean clips; give the noise to mel_horse, say")
+    if not methods or not masks:
+        raise ArgumentError("a run needs at least one method and one mask")
+    check_fits(classifier, dataset)
     for mask in masks:
         choose("mask", mask, MASKS)
     classifier.to(device)
     explainers = [build_explainer(method, classifier, background) for method in methods]
     background_noise = noise or experiment.noise
-    heard = Contaminated(dataset, background_noise, experiment.ratio) if background_noise else dataset
+    heard = _Recorded(Contaminated(dataset, background_noise, experiment.ratio) if background_noise else dataset)
     folder = make_folder(Path(out) / experiment.features / experiment.name)
-    digest, start = hashlib.sha256(), time.perf_counter()
+    start = time.perf_counter()
     rows: list[dict[str, Any]] = []
     for index in tqdm(range(len(heard)), desc=experiment.name, unit="clip", disable=None if progress else True):
         kept: dict[str, Attribution] = {}
         rows += clip_rows(classifier, heard, index, explainers, masks, kept)
-        digest.update(f"{heard.clip_id(index)} {rows[-1]['target']}\n".encode())
         if attributions:
             for method, attribution in kept.items():
                 _save_attribution(folder / method / "attributions", heard.clip_id(index), attribution)
@@ -168,9 +167,12 @@ def run(
         "noise": None if background_noise is None else str(background_noise),
         "features": classifier.transform.to_dict(),
         "masks": list(masks),
+        "seeds": {explainer.name: explainer.seed for explainer in explainers if hasattr(explainer, "seed")},
+        "network_sha256": _sha256(*classifier.network.state_dict().values()),
         "background_clips": None if background is None else len(background),
+        "background_sha256": None if background is None else _sha256(background),
         "clips": len(heard),
-        "clips_sha256": digest.hexdigest(),
+        "clips_sha256": heard.digest.hexdigest(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "device": str(classifier.device),
         "threads": torch.get_num_threads(),
@@ -179,6 +181,33 @@ def run(
     for explainer in explainers:
         _write_method(folder / explainer.name, frame[frame["method"] == explainer.name], record)
     return frame
+
+
+class _Recorded:
+    """A data set that remembers what was heard: ``digest`` is of the names, targets and samples, in the order of access."""
+
+    def __init__(self, dataset: ClipDataset) -> None:
+        self.dataset = dataset
+        self.sample_rate, self.labels = dataset.sample_rate, dataset.labels
+        self.digest = hashlib.sha256()
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int, /) -> tuple[Tensor, int]:
+        wav, target = self.dataset[index]
+        self.digest.update(f"{self.clip_id(index)} {target}\n".encode() + wav.contiguous().numpy().tobytes())
+        return wav, target
+
+    def clip_id(self, index: int, /) -> str:
+        return self.dataset.clip_id(index)
+
+
+def _sha256(*tensors: Tensor) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _write_method(folder: Path, frame: pd.DataFrame, record: dict[str, Any]) -> None:
@@ -193,5 +222,5 @@ def _save_attribution(folder: Path, clip: str, attribution: Attribution) -> None
     make_folder(folder)
     tensors = {"values": attribution.values.cpu().contiguous(), "probs": attribution.probs.cpu().contiguous()}
     target = json.dumps({"target": int(attribution.target), "method": attribution.method})
-    with replacing(folder / f"{clip}.safetensors") as part:
+    with replacing(folder / f"{clip.replace('/', '__')}.safetensors") as part:
         save_file(tensors, part, metadata={"audiointerp": target})

@@ -18,6 +18,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         AudioInterpError: the folder is missing, or the system refuses to write there.
     """
     path = Path(path)
+    if not path.name:
+        raise AudioInterpError(f"{path}: names a folder, not a file")
     if not path.parent.is_dir():
         raise AudioInterpError(f"{path}: the folder {path.parent} does not exist")
     part = path.with_name(f".{path.stem}.part{path.suffix}")

@@ -1,9 +1,10 @@
 """Training a spectrogram classifier: features once, augmentation on the features, the best epoch truly restored."""
 
+import math
 import time
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from .dataset import ClipDataset
-from .errors import ArgumentError, choose
+from .devices import usable_device
+from .errors import ArgumentError, ModelError, choose
 from .processing import FLOOR, Transform
 
 SCHEDULES = ("one_cycle", "cosine", "constant")
@@ -48,11 +50,13 @@ class FitSettings:
         choose("optimizer", self.optimizer, ("adamw", "adam"))
         choose("schedule", self.schedule, SCHEDULES)
         for name in ("epochs", "batch_size", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ArgumentError(f"{name}={getattr(self, name)!r} must be above 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ArgumentError(f"{name}={getattr(self, name)!r} must be finite and above 0")
         for name in ("frequency_mask", "time_mask", "mixup", "weight_decay"):
-            if not getattr(self, name) >= 0:
-                raise ArgumentError(f"{name}={getattr(self, name)!r} must not be below 0")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ArgumentError(f"{name}={getattr(self, name)!r} must be finite and not below 0")
+        if not 0 <= self.seed < 2**63:
+            raise ArgumentError(f"seed={self.seed!r} must lie between 0 and 2**63")
 
 
 PUBLISHED = FitSettings(
@@ -82,8 +86,8 @@ class History:
             validation loss among equals.
     """
 
-    epochs: tuple[Epoch, ...] = field(default=())
-    best: int = 0
+    epochs: tuple[Epoch, ...]
+    best: int
 
     @property
     def best_epoch(self) -> Epoch:
@@ -131,15 +135,20 @@ def fit(
 
     Returns:
         The history; the network holds the weights of its best epoch, and is in evaluation mode.
+
+    Raises:
+        ArgumentError: there are no clips, or no such device.
+        ModelError: training diverged.
     """
     settings = settings or FitSettings()
-    inputs, targets = train[0].to(device), train[1].to(device)
-    if len(inputs) != len(targets) or not len(inputs) or not len(valid[0]):
+    if len(train[0]) != len(train[1]) or not len(train[0]) or not len(valid[0]):
         raise ArgumentError(
-            f"{len(inputs)} training and {len(valid[0])} validation clips: both are needed, with targets"
+            f"{len(train[0])} training and {len(valid[0])} validation clips: both are needed, with targets"
         )
+    device = usable_device(device)
+    inputs, targets = train[0].to(device), train[1].to(device)
     network.to(device)
-    with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(settings.seed)
         optimizer, scheduler = _optimizer(network, len(inputs), settings)
         epochs: list[Epoch] = []
@@ -151,12 +160,13 @@ def fit(
             valid_loss, accuracy = validate(network, valid, settings.batch_size)
             epochs.append(Epoch(number, train_loss, valid_loss, accuracy, time.perf_counter() - start))
             merit = (accuracy, -valid_loss)
-            if best is None or merit > best[0]:
+            if math.isfinite(valid_loss) and (best is None or merit > best[0]):
                 best = merit, number, deepcopy(network.state_dict())
-            bar.set_postfix(loss=f"{train_loss:.3f}", accuracy=f"{accuracy:.3f}", best=f"{best[0][0]:.3f}")
+            bar.set_postfix(loss=f"{train_loss:.3f}", accuracy=f"{accuracy:.3f}")
             if on_epoch is not None:
                 on_epoch(epochs[-1])
-    assert best is not None
+    if best is None:
+        raise ModelError("training diverged: no epoch has a finite validation loss; lower the learning rate")
     network.load_state_dict(best[2])
     network.eval()
     return History(tuple(epochs), best[1])

@@ -1,10 +1,4 @@
-"""The road as one call: explain a clip, hear it, score it; score a whole data set.
-
-A clip of any length is one spectrogram. The network sees it in windows of the length it was trained on
-(:class:`~audiointerp.processing.windows.Windows`); the clip's probability is the mean over the windows, weighted by the
-frames that each owns, and the explained class is one for the whole clip: the most probable one, unless a target is given.
-The attributions of the windows are joined, and the mask is made of the whole.
-"""
+"""The road as one call: explain a clip, hear it, score it; score a whole data set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +10,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .dataset import ClipDataset
-from .errors import ArgumentError, AudioInterpError, choose
-from .interpretation import MASKS, METHODS, SHAP, Attribution, Explainer
-from .metrics import METRICS, evaluate
+from .errors import ArgumentError, choose
+from .explain import additivity_gap, build_explainer, check_fits, explain, score_masks
+from .interpretation import MASKS, Attribution, Explainer
+from .metrics import METRICS
 from .model import Classifier
-from .processing import Spectrogram, Windows
+from .processing import Spectrogram
 
 VALUES = (*METRICS, "p", "p_in", "p_out", "additivity_gap")
 """The columns of results that hold numbers; NaN where undefined."""
@@ -69,44 +64,6 @@ class Interpretation:
         from .report import interpretation_html
 
         return interpretation_html(self)
-
-
-def build_explainer(
-    method: str | type[Explainer] | Explainer, classifier: Classifier, background: Tensor | None = None
-) -> Explainer:
-    """An explainer of the classifier's network from its name, its class, or itself.
-
-    Raises:
-        ArgumentError: the name is unknown, or SHAP is asked for without a background.
-    """
-    if isinstance(method, Explainer):
-        return method
-    kind = METHODS[choose("method", method, METHODS)] if isinstance(method, str) else method
-    if not issubclass(kind, SHAP):
-        return kind(classifier.network)
-    if background is None:
-        raise ArgumentError(
-            "SHAP compares a clip with a background: give background=features (B, 1, F, T) of some training clips, "
-            "or --background DIR with their sound files"
-        )
-    return SHAP(classifier.network, background)
-
-
-def explain(classifier: Classifier, spectrogram: Spectrogram, explainer: Explainer, target: int | None) -> Attribution:
-    """The attribution of one clip of any length, on its whole grid; probabilities are those of the whole clip."""
-    windows = _windows(classifier, spectrogram)
-    cut = windows.cut(spectrogram.db)[:, 0]
-    if target is None and len(cut) > 1:  # of a single window, the explainer's own forward tells the prediction
-        target = int(_clip_probabilities(classifier, windows, spectrogram.db)[0].argmax())
-    parts = [explainer(window[None], target) for window in cut]
-    weights = windows.weights.to(parts[0].probs)
-    return Attribution(
-        windows.join(torch.stack([part.values for part in parts])),
-        parts[0].target,
-        (weights @ torch.cat([part.probs for part in parts]))[None],
-        parts[0].method,
-        {name: torch.cat([part.info[name] for part in parts])[None] for name in parts[0].info},
-    )
 
 
 def interpret(
@@ -159,23 +116,6 @@ def interpret(
     )
 
 
-def score_masks(classifier: Classifier, spectrogram: Spectrogram, target: Tensor, masks: Tensor) -> dict[str, Tensor]:
-    """Every score of M masks ``(M, 1, F, T)`` of one clip, each ``(M,)``; beside them p, p_in and p_out.
-
-    The clean clip, the kept and the removed parts of a window go through the network as one batch, whose size depends on
-    nothing else, so the same plan gives the same bytes.
-    """
-    kept, removed = spectrogram.masked(masks).db, spectrogram.masked(1 - masks).db
-    windows = _windows(classifier, spectrogram)
-    probs = _clip_probabilities(classifier, windows, torch.cat([spectrogram.db, kept, removed])).cpu()
-    count = len(masks)
-    clean, probs_in, probs_out = probs[:1].expand(count, -1), probs[1 : 1 + count], probs[1 + count :]
-    chosen = target.cpu().expand(count)
-    scores = evaluate(clean, probs_in, probs_out, chosen, masks.cpu())
-    column = int(target)
-    return {**scores, "p": clean[:, column], "p_in": probs_in[:, column], "p_out": probs_out[:, column]}
-
-
 def score(
     classifier: Classifier,
     dataset: ClipDataset,
@@ -192,6 +132,7 @@ def score(
     NaN. The columns are described at :func:`clip_rows`.
     """
     classifier.to(device)
+    check_fits(classifier, dataset)
     for mask in masks:
         choose("mask", mask, MASKS)
     explainers = [build_explainer(method, classifier, background) for method in methods]
@@ -235,7 +176,7 @@ def clip_rows(
         wav, true = dataset[index]
         head["target"] = dataset.labels[true]
         spectrogram = classifier.transform(wav[None].to(classifier.device))
-    except (AudioInterpError, RuntimeError) as error:
+    except Exception as error:  # whatever a clip or a data set of one's own raises: it is a row, and the run goes on
         return [failed(explainer, error) for explainer in explainers]
     rows: list[dict[str, Any]] = []
     for explainer in explainers:
@@ -243,7 +184,7 @@ def clip_rows(
             attribution = explain(classifier, spectrogram, explainer, None)
             made = torch.cat([MASKS[mask](attribution.values) for mask in masks])
             scores = score_masks(classifier, spectrogram, attribution.target, made)
-        except (AudioInterpError, RuntimeError) as error:
+        except Exception as error:
             rows.append(failed(explainer, error))
             continue
         if keep is not None:
@@ -251,21 +192,10 @@ def clip_rows(
         predicted = classifier.labels[int(attribution.probs.argmax())]
         explained = classifier.labels[int(attribution.target)]
         verdict = {"predicted": predicted, "explained": explained, "correct": predicted == head["target"]}
-        gap = attribution.info.get("additivity_gap")
+        gap = additivity_gap(attribution)
         for number, mask in enumerate(masks):
             values = {name: float(column[number]) for name, column in scores.items()}
-            values["additivity_gap"] = float("nan") if gap is None else float(gap.max())
+            values["additivity_gap"] = gap
             row = {"method": explainer.name, **head, **verdict, "mask": mask, **values, "status": "ok", "error": ""}
             rows.append(row)
     return rows
-
-
-def _windows(classifier: Classifier, spectrogram: Spectrogram) -> Windows:
-    length = round(classifier.duration * classifier.sample_rate)
-    return Windows(spectrogram.db.shape[-1], classifier.transform.num_frames(length))
-
-
-def _clip_probabilities(classifier: Classifier, windows: Windows, db: Tensor) -> Tensor:
-    """Probabilities ``(K, C)`` of K versions of one clip, ``(K, 1, F, T)``; a batch is one window of all versions."""
-    probs = torch.stack([classifier.probabilities(window) for window in windows.cut(db)])
-    return torch.einsum("w,wkc->kc", windows.weights.to(probs), probs)

@@ -12,6 +12,7 @@ import soundfile
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from .explain import additivity_gap
 from .files import make_folder, replacing, write_json, write_text
 from .metrics import METRICS
 from .plot import interpretation as interpretation_figure
@@ -61,7 +62,7 @@ def write_interpretation(result: Interpretation, out: str | os.PathLike[str], ti
         "method": result.attribution.method,
         "mask": result.mask_name,
         "scores": dict(result.scores),
-        "additivity_gap": _largest(result.attribution.info.get("additivity_gap")),
+        "additivity_gap": additivity_gap(result.attribution),
     }
     document = page(title, [interpretation_html(result)])
     figure = interpretation_figure(result)
@@ -73,10 +74,6 @@ def write_interpretation(result: Interpretation, out: str | os.PathLike[str], ti
     plt.close(figure)
     write_json(folder / "scores.json", scores)
     write_text(folder / "index.html", document)
-
-
-def _largest(gap: Tensor | None) -> float | None:
-    return None if gap is None else float(gap.max())
 
 
 def figure_png(figure: Figure) -> str:
@@ -103,9 +100,9 @@ def _players(result: Interpretation) -> str:
 
 
 def _matching_gain(wav: Tensor, level: float) -> float | None:
-    """What brings a part to ``level``, no further than its peak allows, and by at most 60 dB; None for silence."""
+    """What brings a part to ``level``, no further than its peak allows, and by at most 60 dB; None where either is silent."""
     rms, peak = _rms(wav), float(wav.abs().max())
-    if rms == 0:
+    if rms == 0 or level == 0:
         return None
     return min(level / rms, 1 / peak, 10 ** (LOUDEST_GAIN / 20))
 

@@ -11,7 +11,9 @@ from .interpretation import MASKS
 from .metrics import METRICS
 from .predict import VALUES
 
-COLUMNS = ("method", "clip", "mask", "status", *METRICS)
+COLUMNS = ("method", "clip", "mask", "status", *VALUES)
+GROUPS = ("features", "experiment", "method", "mask", "correct", "target", "predicted", "explained", "clip")
+"""The columns that a summary may group by."""
 
 
 def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
@@ -33,6 +35,9 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
         missing = [column for column in COLUMNS if column not in frame]
         if missing:
             raise AudioInterpError(f"{path}: the table of results lacks {', '.join(missing)}")
+        words = [name for name in VALUES if not pd.api.types.is_numeric_dtype(frame[name])]
+        if words:
+            raise AudioInterpError(f"{path}: something in the column {', '.join(words)} is not a number")
         features, experiment = path.parts[-4:-2]
         frame.insert(0, "features", features)
         frame.insert(1, "experiment", experiment)
@@ -41,7 +46,7 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.DataFrame:
-    """The mean of each score over the clips, a row per group, in the order of ``METHODS`` runs and of ``MASKS``.
+    """The mean of each score over the clips, a row per group, methods by name, masks in the order of ``MASKS``.
 
     Undefined scores (NaN) are left out of the means; ``undefined`` is the share of the clips whose mask is all zero, so
     that SPS and COMP have no value, and ``clips`` counts the clips that were scored. Rows of clips that failed are left out.

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from . import plot
 from .dataset import ClipDataset
+from .devices import usable_device
 from .errors import ArgumentError
 from .files import make_folder, replacing, write_json, write_text
 from .fit import FitSettings, History, features, fit, logits_of
@@ -50,8 +51,7 @@ def train_classifier(
     head_dropout: float = 0.2,
     settings: FitSettings | None = None,
     seeds: Sequence[int] = (0,),
-    duration: float = 5.0,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> list[Trained]:
     """Train one network a seed on the first data set, choose its epoch on the second, count its hits on the third.
@@ -63,7 +63,6 @@ def train_classifier(
         base_channels, dropout, head_dropout: of the network.
         settings: how to train; each seed takes the place of ``settings.seed``.
         seeds: of the weights, the order and the augmentation.
-        duration: seconds of a clip, kept with the classifier.
         device: where to train.
         progress: bars, where a terminal watches.
 
@@ -73,20 +72,22 @@ def train_classifier(
     if not seeds:
         raise ArgumentError("training needs at least one seed")
     labels = datasets[0].labels
+    form: dict[str, int | float] = {"num_classes": len(labels), "num_bins": transform.num_bins}
+    form |= {"base_channels": base_channels, "dropout": dropout, "head_dropout": head_dropout}
+    plans = [(replace(settings or FitSettings(), seed=seed), build_network(network, form)) for seed in seeds]
+    device = usable_device(device)  # like the plans, before the features: a mistake should not cost their minutes
     train, valid, test = (features(dataset, transform, progress) for dataset in datasets)
+    duration = datasets[0][0][0].shape[-1] / transform.sample_rate
     outcomes = []
-    for seed in seeds:
+    for chosen, model in plans:
         start = time.perf_counter()
-        chosen = replace(settings or FitSettings(), seed=seed)
-        form = {"num_classes": len(labels), "num_bins": transform.num_bins, "base_channels": base_channels}
-        model = build_network(network, {**form, "dropout": dropout, "head_dropout": head_dropout})
-        initialise(model, seed)
+        initialise(model, chosen.seed)
         history = fit(model, train, valid, chosen, device=device, progress=progress)
         predicted = logits_of(model, test[0]).argmax(1)
         counts = torch.zeros(len(labels), len(labels), dtype=torch.long)
         counts.index_put_((test[1], predicted), torch.tensor(1), accumulate=True)
-        classifier = Classifier(model.cpu(), transform, labels, duration, {"seed": seed, "fit": asdict(chosen)})
-        outcomes.append(Trained(seed, classifier, history, counts, time.perf_counter() - start))
+        classifier = Classifier(model.cpu(), transform, labels, duration, {"seed": chosen.seed, "fit": asdict(chosen)})
+        outcomes.append(Trained(chosen.seed, classifier, history, counts, time.perf_counter() - start))
     return outcomes
 
 

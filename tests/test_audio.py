@@ -62,12 +62,17 @@ def test_resample_keeps_a_tone():
     slow = resample(torch.sin(2 * torch.pi * 440 * seconds)[None, None], 32000, 16000)
     expected = torch.sin(2 * torch.pi * 440 * torch.arange(16000) / 16000)
     assert (slow[0, 0, 100:-100] - expected[100:-100]).abs().max() < 1e-2
+    odd = resample(torch.sin(2 * torch.pi * 440 * torch.arange(44101) / 44101)[None, None], 44101, 16000)
+    assert odd.shape == (1, 1, 16000)
+    assert (odd[0, 0, 100:-100] - expected[100:-100]).abs().max() < 1e-2
     for rate in (0, -1, 1.5):
         with pytest.raises(ArgumentError, match="sample rate"):
             resample(slow, 16000, rate)
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "text", "no samples", "nan", "truncated header"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "folder", "empty", "text", "no samples", "nan", "huge", "truncated header"]
+)
 def test_what_is_no_sound_is_an_audio_error_that_names_the_file(tmp_path, kind):
     path = tmp_path / "clip.wav"
     if kind == "folder":
@@ -80,6 +85,8 @@ def test_what_is_no_sound_is_an_audio_error_that_names_the_file(tmp_path, kind):
         write(path, np.zeros(0))
     elif kind == "nan":
         write(path, np.array([0.0, np.nan, np.inf]), subtype="FLOAT")
+    elif kind == "huge":
+        write(path, np.full((4, 2), 3e38), subtype="FLOAT")
     elif kind == "truncated header":
         path.write_bytes(b"RIFF\x00\x00\x00\x00WAVE")
     with pytest.raises(AudioError, match=r"clip\.wav"):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -13,6 +14,7 @@ from conftest import small_classifier
 from audiointerp.cli import main
 from audiointerp.dataset import Synthetic
 from audiointerp.model import Classifier
+from audiointerp.predict import VALUES
 from audiointerp.processing import LogSTFT, save_audio
 
 
@@ -28,6 +30,9 @@ def place(tmp_path_factory):
         Classifier(classifier.network, classifier.transform, dataset.labels, 3.0).save(root / f"{name}.safetensors")
     stereo = torch.randn(44100, 2).clamp(-1, 1).numpy()
     soundfile.write(root / "clip.flac", stereo, 44100)
+    (root / "results" / "mel" / "mel_clean" / "random").mkdir(parents=True)
+    row = {name: ["0"] for name in ("method", "clip", "mask", "status", *VALUES)} | {"mask": ["bin"], "status": ["ok"]}
+    pd.DataFrame(row).to_csv(root / "results" / "mel" / "mel_clean" / "random" / "metrics.csv", index=False)
     (root / "background").mkdir()
     save_audio(root / "background" / "a.wav", torch.randn(1, 1, 9000), 16000)
     return root
@@ -82,7 +87,7 @@ def test_run_and_tables(call, place, tmp_path):
     done = call("run", "mel_clean", "--data", place / "data", "--subset", "esc10", "--weights", place / "mel.safetensors",
                 "--methods", "saliency,random", "--masks", "bin,topK_5", "--out", tmp_path)  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert "40 rows, 0 errors" in done.stdout
+    assert "40 rows, 0 of them errors" in done.stdout
     table = call("tables", tmp_path, "--by", "method,mask", "--out", tmp_path / "table.csv")
     assert table.returncode == 0
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 5
@@ -95,13 +100,13 @@ def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_p
     dataset.rows = dataset.rows[::8]
     dataset.write(copy)
     (copy / "audio" / dataset.clip_id(3)).write_bytes(b"broken")
-    done = call("run", "mel_clean", "--data", copy, "--weights", place / "mel.safetensors", "--methods", "random",
-                "--masks", "bin", "--out", tmp_path / "results")  # fmt: skip
+    done = call("run", "mel_clean", "--data", copy, "--weights", place / "mel.safetensors", "--methods",
+                "random,saliency", "--masks", "bin", "--out", tmp_path / "results")  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "audiointerp: 1 clips could not be explained; see the column error of metrics.csv"
+        "audiointerp: 1 of 10 clips could not be explained; see the column error of metrics.csv"
     ]
-    assert "9 rows, 1 errors" in done.stdout
+    assert "20 rows, 2 of them errors" in done.stdout
 
 
 @pytest.mark.parametrize("features", ["mel", "stft"])
@@ -140,15 +145,27 @@ MISTAKES = {
     "features": (["run", "stft_clean", "--weights", "mel.safetensors"], "needs a classifier on stft"),
     "folds": (["run", "mel_clean", "--weights", "mel.safetensors", "--folds", "9"], "unknown fold"),
     "fold words": (["run", "mel_clean", "--weights", "mel.safetensors", "--folds", "five"], "give whole numbers"),
-    "nothing": (["run", "mel_clean", "--weights", "mel.safetensors", "--methods", ","], "names nothing"),
+    "nothing": (["run", "mel_clean", "--weights", "mel.safetensors", "--methods", ","], "different names"),
     "no data": (["run", "mel_clean", "--weights", "mel.safetensors", "--data", "nowhere"], "nowhere: no such data folder"),
     "no table": (["run", "mel_clean", "--weights", "mel.safetensors", "--data", "background"], "table of clips is missing"),
     "subset": (
         ["run", "mel_clean", "--weights", "mel.safetensors", "--data", "data", "--subset", "esc3"], "unknown subset 'esc3'",
     ),
-    "noise": (["run", "mel_clean", "--weights", "mel.safetensors", "--noise", "none.wav"], "none.wav: no such audio file"),
+    "noise to a clean experiment": (
+        ["run", "mel_clean", "--weights", "mel.safetensors", "--noise", "clip.flac"], "is of clean clips",
+    ),
+    "noise": (["run", "mel_horse", "--weights", "mel.safetensors", "--noise", "none.wav"], "none.wav: no such audio file"),
     "train features": (["train", "--features", "cqt"], "unknown features 'cqt'"),
     "network": (["train", "--data", "data", "--network", "Cnn99", "--epochs", "1"], "unknown network 'Cnn99'"),
+    "train subset": (["train", "--subset", "esc10"], "needs a data folder"),
+    "train device": (["train", "--data", "data", "--device", "warp"], "device 'warp'"),
+    "train out": (["train", "--data", "data", "--out", "clip.flac"], "a file stands"),
+    "train name": (["train", "--data", "data", "--name", "a/b"], "--name a/b"),
+    "seed": (["train", "--data", "data", "--seeds", "99999999999999999999"], "seed=99999999999999999999"),
+    "seeds twice": (["train", "--data", "data", "--seeds", "1,1"], "different names"),
+    "long name": (["interpret", "x" * 300, "--weights", "mel.safetensors"], "File name too long"),
+    "table by score": (["tables", "results", "--by", "FF"], "unknown column 'FF'"),
+    "table to folder": (["tables", "results", "--out", "."], "names a folder"),
     "rate": (["train", "--data", "data", "--learning-rate", "-1"], "learning_rate=-1.0"),
     "no results": (["tables", "nowhere"], "holds no results"),
     "out is a file": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--out", "clip.flac"], "clip.flac"),

@@ -100,7 +100,11 @@ def test_folder_of_labelled_clips(tmp_path):
     (tmp_path / "cat" / "notes.txt").write_text("not a clip")
     dataset = LabelledClips.from_folder(tmp_path, sample_rate=8000, duration=0.1)
     assert dataset.labels == ("cat", "dog")
-    assert [(dataset.clip_id(i), dataset[i][1]) for i in range(3)] == [("a.wav", 0), ("b.wav", 0), ("c.flac", 1)]
+    assert [(dataset.clip_id(i), dataset[i][1]) for i in range(3)] == [
+        ("cat/a.wav", 0),
+        ("cat/b.wav", 0),
+        ("dog/c.flac", 1),
+    ]
     with pytest.raises(DatasetError, match="no subfolder"):
         LabelledClips.from_folder(tmp_path / "cat")
     with pytest.raises(DatasetError, match="no such"):
@@ -197,6 +201,13 @@ def test_contaminated_mixes_at_the_published_ratio(tmp_path):
             Contaminated(dataset, "white", ratio)
     with pytest.raises(AudioError, match="no such"):
         Contaminated(dataset, "cow")
+    for noise in (torch.zeros(1, 1, 9), torch.ones(9), torch.ones(1, 1, 0), torch.full((1, 1, 9), torch.nan)):
+        with pytest.raises(ArgumentError, match="noise"):
+            Contaminated(dataset, noise)
+    late = torch.cat([torch.zeros(1, 1, 99999), torch.ones(1, 1, 9)], -1)
+    with pytest.raises(AudioError, match="first 3 s of the noise are silent"):
+        Contaminated(dataset, late)[0]
+    assert len(Synthetic((5, 5))) == 80
 
 
 @pytest.mark.parametrize("name", ["horse", "room", "white"])

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from audiointerp.dataset import Synthetic
-from audiointerp.errors import ArgumentError
+from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.fit import PUBLISHED, FitSettings, augment, features, fit, logits_of, validate
 from audiointerp.model import Cnn6, initialise
 from audiointerp.processing import FLOOR, LogMel, LogSTFT
@@ -43,16 +45,29 @@ def test_training_learns_and_restores_the_best_epoch():
 
 
 def test_an_early_best_epoch_is_restored():
-    """Training that ends in ruin: a rate so high that later epochs are worse."""
+    """After the third epoch the weights are ruined: the network must come back as it was then, or before."""
     model, train, valid = network(), bands(48, 0), bands(30, 1)
-    fit(model, train, valid, QUICK, progress=False)
-    good = validate(model, valid)[1]
-    ruin = FitSettings(epochs=4, batch_size=8, learning_rate=30.0, schedule="constant", mixup=0.0)
-    history = fit(model, train, valid, ruin, progress=False)
-    last = history.epochs[-1]
-    assert history.best < 4 or last == history.best_epoch
-    assert validate(model, valid)[1] == history.best_epoch.valid_accuracy
-    assert history.best_epoch.valid_accuracy <= good
+    seen = {}
+
+    def ruin(epoch):
+        seen[epoch.number] = copy_of(model)
+        if epoch.number == 3:
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter.fill_(torch.nan)
+
+    history = fit(model, train, valid, QUICK, progress=False, on_epoch=ruin)
+    assert history.best <= 3
+    assert history.epochs[-1].valid_loss != history.epochs[-1].valid_loss
+    assert all(value.equal(seen[history.best][key]) for key, value in model.state_dict().items())
+    assert validate(model, valid) == (history.best_epoch.valid_loss, history.best_epoch.valid_accuracy)
+
+
+def test_training_that_diverges_is_an_error():
+    model = network()
+    torch.nn.init.constant_(model.head.bias, torch.nan)
+    with pytest.raises(ModelError, match="diverged"):
+        fit(model, bands(12, 0), bands(6, 1), replace(QUICK, epochs=1), progress=False)
 
 
 def copy_of(model):
@@ -73,8 +88,6 @@ def test_the_same_seed_gives_the_same_network_and_leaves_the_random_state():
 
 @pytest.mark.parametrize("settings", [PUBLISHED, FitSettings(schedule="cosine", mixup=0.0), FitSettings()])
 def test_every_setting_trains(settings):
-    from dataclasses import replace
-
     history = fit(network(), bands(12, 0), bands(6, 1), replace(settings, epochs=1), progress=False)
     assert history.epochs[0].train_loss > 0
 
@@ -118,8 +131,11 @@ def test_logits_keep_the_mode():
 def test_wrong_settings_are_named():
     for wrong in (
         {"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}, {"mixup": -1.0}, {"optimizer": "sgd"}, {"schedule": "x"},
+        {"learning_rate": float("inf")}, {"seed": -1}, {"seed": 2**70},
     ):  # fmt: skip
         with pytest.raises(ArgumentError, match=next(iter(wrong)).replace("learning_rate", "learning")):
             FitSettings(**wrong)
     with pytest.raises(ArgumentError, match="both are needed"):
         fit(nn.Linear(1, 1), bands(0, 0), bands(3, 0))
+    with pytest.raises(ArgumentError, match="warp"):
+        fit(nn.Linear(1, 1), bands(3, 0), bands(3, 0), device="warp")

@@ -234,4 +234,13 @@ def test_wrong_features_are_refused():
     for db in (torch.zeros(64, 100), torch.zeros(1, 2, 64, 100), torch.full((1, 1, 64, 100), torch.inf)):
         with pytest.raises(ArgumentError, match="features"):
             explainer(db)
+    for wrong in (3, -1, 1.0, torch.tensor([0, 1])):
+        with pytest.raises(ArgumentError, match="target"):
+            explainer(torch.zeros(1, 1, 64, 100), target=wrong)
+    with pytest.raises(ModelError, match=r"finite logits \(1, C\)"):
+        Saliency(nn.Flatten(2))(torch.zeros(1, 1, 3, 4))
+    holes = linear_network()[0]
+    nn.init.constant_(holes[1].bias, torch.nan)
+    with pytest.raises(ModelError, match="NaN"):
+        Random(holes)(torch.zeros(1, 1, 3, 4))
     assert set(METHODS) == {"saliency", "gradcam", "shap", "random"}

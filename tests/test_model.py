@@ -198,9 +198,26 @@ def test_files_that_are_no_classifier_are_named(classifier, tmp_path):
         save_file(state, tmp_path / "broken.safetensors", metadata={"audiointerp": broken})
         with pytest.raises(ModelError, match="does not fit"):
             Classifier.load(tmp_path / "broken.safetensors")
-    mine = Classifier(nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), LogMel(), "abc")
+    mine = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(64 * 101, 4)), LogMel(), "abc")
+    with pytest.raises(ModelError, match=r"finite logits \(1, 3\)"):
+        mine.probabilities(torch.zeros(1, 1, 64, 101))
     with pytest.raises(ModelError, match="Sequential"):
         mine.save(tmp_path / "mine.safetensors")
+
+
+def test_a_classifier_is_checked_when_it_is_made(classifier):
+    network = classifier.network
+    for labels, duration, word in [
+        (["a", "b"], 5.0, "do not fit"), (["a", "a", "b"], 5.0, "labels"), ([], 5.0, "labels"), ([1, 2, 3], 5.0, "labels"),
+        ("abc", 0.0, "duration"), ("abc", float("nan"), "duration"),
+    ]:  # fmt: skip
+        with pytest.raises(ArgumentError, match=word):
+            Classifier(network, LogMel(), labels, duration)
+    with pytest.raises(ArgumentError, match="num_bins=8"):
+        build_network("Cnn10", {"num_classes": 3, "num_bins": 8})
+    nn.init.constant_(network.head.bias, torch.nan)
+    with pytest.raises(ModelError, match="NaN"):
+        classifier.probabilities(torch.zeros(1, 1, 64, 101))
 
 
 def test_stft_classifier():

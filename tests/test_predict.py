@@ -11,7 +11,8 @@ import audiointerp as ai
 from audiointerp.dataset import ESC50, LabelledClips, Synthetic
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.experiments import EXPERIMENTS, Experiment, background_of, background_of_folder, open_data, run
-from audiointerp.predict import build_explainer, interpret, score, score_masks
+from audiointerp.explain import additivity_gap, build_explainer, score_masks
+from audiointerp.predict import interpret, score
 from audiointerp.processing import LogSTFT, load_audio, save_audio
 from audiointerp.tables import as_text, read_results, summarise
 
@@ -99,6 +100,10 @@ def test_silence_has_defined_results(classifier):
     assert result.kept.abs().max() == 0
     assert result.scores["FF"] == pytest.approx(0, abs=1e-6)
     assert "silent" in result._repr_html_()
+    for method in ("nnls", "lstsq", "griffinlim"):
+        quiet = interpret(classifier, torch.zeros(1, 1, 4000), "saliency", inversion=method)
+        assert quiet.kept.abs().max() < 1e-3
+        assert "silent" in quiet._repr_html_()
 
 
 class Faulty(Synthetic):
@@ -106,7 +111,7 @@ class Faulty(Synthetic):
 
     def __getitem__(self, index):
         if index == 1:
-            raise ai.AudioError("clip 1 is broken")
+            raise FileNotFoundError("clip 1 is gone")  # anything, as a data set of one's own may raise
         wav, target = super().__getitem__(index)
         return (wav * torch.nan if index == 2 else wav), target
 
@@ -120,6 +125,15 @@ def small_set(kind=Synthetic, rate=32000, count=4):
 
 def ten_classes(**kwargs):
     return small_classifier(10, duration=3.0, **kwargs)
+
+
+def test_the_gap_of_a_clip_is_the_largest_that_is_defined():
+    def attribution(gaps):
+        nothing = torch.zeros(1)
+        return ai.Attribution(nothing, nothing, nothing, "shap", {"additivity_gap": torch.tensor([gaps])})
+
+    assert additivity_gap(attribution([torch.nan, 5.0, 1.0])) == 5
+    assert additivity_gap(attribution([torch.nan])) != additivity_gap(attribution([torch.nan]))
 
 
 def test_scoring_a_data_set_gives_every_row():
@@ -143,7 +157,7 @@ def test_a_clip_that_fails_is_a_row(tmp_path):
     assert len(errors) == 4
     assert errors["FF"].isna().all()
     assert set(errors["error"]) == {
-        "AudioError: clip 1 is broken",
+        "FileNotFoundError: clip 1 is gone",
         "ArgumentError: the sound holds NaN or infinite samples",
     }
     record = json.loads((tmp_path / "mel" / "mel_clean" / "random" / "run.json").read_text())
@@ -186,9 +200,9 @@ def test_noise_from_a_recording_changes_the_scores(tmp_path):
     classifier = ten_classes()
     kwargs = {"masks": ["bin"], "progress": False, "attributions": False}
     dataset = small_set(count=2)
-    clean = run(EXPERIMENTS["mel_clean"], classifier, dataset, ["saliency"], tmp_path / "a", **kwargs)
-    noisy = run(
-        EXPERIMENTS["mel_clean"],
+    made = run(EXPERIMENTS["mel_horse"], classifier, dataset, ["saliency"], tmp_path / "a", **kwargs)
+    own = run(
+        EXPERIMENTS["mel_horse"],
         classifier,
         dataset,
         ["saliency"],
@@ -196,9 +210,15 @@ def test_noise_from_a_recording_changes_the_scores(tmp_path):
         noise=tmp_path / "hum.wav",
         **kwargs,
     )
-    assert not clean["p"].equals(noisy["p"])
-    record = json.loads((tmp_path / "b" / "mel" / "mel_clean" / "saliency" / "run.json").read_text())
-    assert record["noise"].endswith("hum.wav")
+    assert not made["p"].equals(own["p"])
+    records = [
+        json.loads((tmp_path / place / "mel" / "mel_horse" / "saliency" / "run.json").read_text()) for place in "ab"
+    ]
+    assert [record["noise"].split("/")[-1] for record in records] == ["horse", "hum.wav"]
+    assert records[0]["clips_sha256"] != records[1]["clips_sha256"]
+    assert records[0]["network_sha256"] == records[1]["network_sha256"]
+    with pytest.raises(ArgumentError, match="clean clips"):
+        run(EXPERIMENTS["mel_clean"], classifier, dataset, ["saliency"], tmp_path, noise=tmp_path / "hum.wav")
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path):
@@ -213,6 +233,14 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path):
         run(EXPERIMENTS["mel_clean"], classifier, small_set(), ["shap"], tmp_path / "r")
     with pytest.raises(AudioInterpError, match="no such"):
         run(Experiment("own", "mel", str(tmp_path / "x.wav")), classifier, small_set(), ["random"], tmp_path / "r")
+    with pytest.raises(ArgumentError, match="16000 Hz"):
+        run(EXPERIMENTS["mel_clean"], classifier, small_set(rate=16000), ["saliency"], tmp_path / "r")
+    with pytest.raises(ArgumentError, match="at least one"):
+        run(EXPERIMENTS["mel_clean"], classifier, small_set(), [], tmp_path / "r")
+    with pytest.raises(ArgumentError, match="another network"):
+        run(EXPERIMENTS["mel_clean"], classifier, small_set(), [ai.Saliency(ten_classes().network)], tmp_path / "r")
+    with pytest.raises(ArgumentError, match="needs a data folder"):
+        open_data(None, (5,), "esc10")
     assert not (tmp_path / "r").exists()
     with pytest.raises(AudioInterpError, match="holds no results"):
         read_results(tmp_path)
@@ -230,6 +258,7 @@ def test_backgrounds(tmp_path, classifier):
     assert not background.equal(background_of(dataset, classifier.transform, per_class=1, seed=1))
     save_audio(tmp_path / "long.wav", noise(3.0), 32000)
     save_audio(tmp_path / "short.wav", noise(0.3), 16000)
+    (tmp_path / "notes.txt").write_text("not a sound")
     assert background_of_folder(tmp_path, classifier).shape == (2, 1, 64, 101)
     for wrong in (tmp_path / "none", tmp_path / "long.wav"):
         with pytest.raises(ArgumentError, match="--background"):

@@ -1,8 +1,18 @@
 """Labelled sounds, clean and contaminated."""
 
-from .clips import Clip, LabelledClips
+from .clips import Clip, LabelledClips, sound_files
 from .esc50 import ESC50
 from .noise import NOISES, ClipDataset, Contaminated, made_noise
 from .synthetic import Synthetic
 
-__all__ = ["ESC50", "NOISES", "Clip", "ClipDataset", "Contaminated", "LabelledClips", "Synthetic", "made_noise"]
+__all__ = [
+    "ESC50",
+    "NOISES",
+    "Clip",
+    "ClipDataset",
+    "Contaminated",
+    "LabelledClips",
+    "Synthetic",
+    "made_noise",
+    "sound_files",
+]

@@ -1,6 +1,7 @@
 """Labelled clips on a disk, as a torch data set: the base of ESC-50, and the way in for anybody's own recordings."""
 
 import csv
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +18,12 @@ AUDIO_ENDINGS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
 
 @dataclass(frozen=True)
 class Clip:
-    """One row of a data set: where the sound is, the number of its class, the fold it belongs to."""
+    """One row of a data set: where the sound is, the number of its class, its fold, its name in results (the file's if "")."""
 
     path: Path
     target: int
     fold: int = 1
+    name: str = ""
 
 
 class LabelledClips(Dataset[tuple[Tensor, int]]):
@@ -45,7 +47,7 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
     ) -> None:
         if not clips:
             raise DatasetError("the data set holds no clips")
-        if not duration > 0:
+        if not 0 < duration < math.inf:
             raise ArgumentError(f"duration={duration!r}: a clip needs more than 0 seconds")
         self.clips = tuple(clips)
         self.labels = tuple(labels)
@@ -63,15 +65,15 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         root = Path(root)
         if not root.is_dir():
             raise DatasetError(f"{root}: no such data folder")
-        by_label = {
-            folder.name: sorted(path for path in folder.iterdir() if path.suffix.lower() in AUDIO_ENDINGS)
-            for folder in sorted(root.iterdir())
-            if folder.is_dir()
-        }
+        by_label = {folder.name: sound_files(folder) for folder in sorted(root.iterdir()) if folder.is_dir()}
         labels = [label for label, paths in by_label.items() if paths]
         if not labels:
             raise DatasetError(f"{root}: no subfolder holds a sound file; a class is a subfolder with its clips")
-        clips = [Clip(path, target) for target, label in enumerate(labels) for path in by_label[label]]
+        clips = [
+            Clip(path, target, name=f"{label}/{path.name}")
+            for target, label in enumerate(labels)
+            for path in by_label[label]
+        ]
         return cls(clips, labels, **form)  # type: ignore[arg-type]  # each keyword is checked where it is used
 
     @classmethod
@@ -89,7 +91,12 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         rows = read_table(path, ("filename", "label"))
         labels = sorted({row["label"] for row in rows})
         clips = [
-            Clip(path.parent / row["filename"], labels.index(row["label"]), whole_number(path, row, "fold"))
+            Clip(
+                path.parent / row["filename"],
+                labels.index(row["label"]),
+                whole_number(path, row, "fold"),
+                row["filename"],
+            )
             for row in rows
         ]
         return cls(in_folds(clips, folds, path), labels, **form)  # type: ignore[arg-type]  # as above
@@ -105,7 +112,12 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
 
     def clip_id(self, index: int) -> str:
         """The clip's name in results."""
-        return self.clips[index].path.name
+        return self.clips[index].name or self.clips[index].path.name
+
+
+def sound_files(folder: Path) -> list[Path]:
+    """The sound files of a folder by their endings, in the order of their names."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in AUDIO_ENDINGS)
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -120,7 +132,7 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             rows = list(reader)
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise DatasetError(f"{path}: not a CSV table ({error})") from error
     missing = [column for column in columns if column not in (reader.fieldnames or ())]
     if missing:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..errors import ArgumentError, choose
+from ..errors import ArgumentError, AudioError, choose
 from ..processing import load_audio, normalize
 from .synthesis import coloured_noise, decay, whinny
 
@@ -47,6 +47,10 @@ class Contaminated(Dataset[tuple[Tensor, int]]):
             noise = made_noise(noise, dataset.sample_rate)
         elif not isinstance(noise, Tensor):
             noise = load_audio(noise, dataset.sample_rate)
+        if noise.ndim != 3 or noise.shape[:2] != (1, 1) or not noise.shape[2] or not noise.isfinite().all():
+            raise ArgumentError(f"a noise is one finite mono sound (1, 1, L), not {tuple(noise.shape)}")
+        if not noise.any():
+            raise ArgumentError("the noise is silent: nothing would be mixed in")
         self.dataset = dataset
         self.noise = noise[0]
         self.ratio = ratio
@@ -59,6 +63,8 @@ class Contaminated(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         wav, target = self.dataset[index]
         noise = self.noise.repeat(1, -(-wav.shape[-1] // self.noise.shape[-1]))[:, : wav.shape[-1]]
+        if not noise.any():
+            raise AudioError(f"the first {wav.shape[-1] / self.sample_rate:g} s of the noise are silent; cut them off")
         mixed = self.ratio * normalize(wav, "rms") + (1 - self.ratio) * normalize(noise, "rms")
         return normalize(mixed, "peak"), target
 

@@ -137,7 +137,7 @@ class Synthetic(Dataset[tuple[Tensor, int]]):
     def __init__(
         self, folds: Sequence[int] | None = None, *, sample_rate: int = 32000, duration: float = 5.0, seed: int = 0
     ) -> None:
-        folds = FOLDS if folds is None else tuple(folds)
+        folds = FOLDS if folds is None else tuple(dict.fromkeys(folds))
         unknown = [fold for fold in folds if fold not in FOLDS]
         if unknown or not folds:
             raise DatasetError(f"unknown fold {unknown or 'none'}; the made set has the folds 1 to 5")

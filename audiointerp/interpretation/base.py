@@ -1,7 +1,7 @@
 """What every explainer shares: the record it returns, the checks, one forward, a model left as it was found."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -46,7 +46,7 @@ class Score:
     def __call__(self, db: Tensor) -> Tensor:
         logits = self.network(db)
         if self._logits is None:
-            self._logits = logits.detach()
+            self._logits = _checked_logits(logits.detach(), len(db), self._target)
             if self._target is None:
                 self._target = self._logits.argmax(1)
         chosen: Tensor = logits.gather(1, self.target[:, None])[:, 0]
@@ -72,6 +72,18 @@ class Score:
         return self._target
 
 
+def _checked_logits(logits: Tensor, clips: int, target: Tensor | None) -> Tensor:
+    if logits.ndim != 2 or len(logits) != clips or not logits.isfinite().all():
+        raise ModelError(f"the network must give finite logits ({clips}, C), not {_described(logits)}")
+    if target is not None and not bool(((target >= 0) & (target < logits.shape[1])).all()):
+        raise ArgumentError(f"target {target.tolist()} is not among the network's {logits.shape[1]} classes")
+    return logits
+
+
+def _described(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)}" + ("" if tensor.isfinite().all() else " with NaN or infinite values")
+
+
 class Explainer(ABC):
     """A method bound to a network; a subclass writes ``_attribute`` alone.
 
@@ -91,7 +103,12 @@ class Explainer(ABC):
         if not db.isfinite().all():
             raise ArgumentError("the features hold NaN or infinite values")
         if target is not None:
-            target = torch.as_tensor(target, device=db.device).expand(len(db))
+            target = torch.as_tensor(target, device=db.device)
+            if target.is_floating_point() or target.shape not in ((), (1,), (len(db),)):
+                raise ArgumentError(
+                    f"a target is one class number, or one a clip ({len(db)},), not {_described(target)}"
+                )
+            target = target.expand(len(db))
         with untouched(self.network), torch.enable_grad():
             score = Score(self.network, target)
             values, info = self._attribute(score, db.detach().clone())
@@ -141,6 +158,3 @@ def _hook_tables(module: nn.Module) -> dict[str, set[int]]:
 def _restore(current: dict[str, Any], before: dict[str, Any]) -> None:
     current.clear()
     current.update(before)
-
-
-Method = Callable[[nn.Module], Explainer]

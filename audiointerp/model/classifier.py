@@ -1,6 +1,7 @@
 """A network together with what it hears through: its transform, its labels, the length it was trained on."""
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..devices import usable_device
 from ..errors import ArgumentError, ModelError
 from ..files import replacing
 from ..processing import Transform, transform_from_dict
@@ -39,6 +41,12 @@ class Classifier:
         duration: float = 5.0,
         training: Mapping[str, Any] | None = None,
     ) -> None:
+        if len(set(labels)) != len(labels) or not labels or not all(isinstance(label, str) for label in labels):
+            raise ArgumentError(f"labels are the different names of the classes, not {list(labels)}")
+        if isinstance(network, Pann) and network.settings["num_classes"] != len(labels):
+            raise ArgumentError(f"{len(labels)} labels do not fit {network.settings['num_classes']} classes")
+        if not 0 < duration < math.inf:
+            raise ArgumentError(f"duration={duration!r} must be finite and above 0 seconds")
         self.network = network.eval()
         self.transform = transform
         self.labels = tuple(labels)
@@ -62,16 +70,23 @@ class Classifier:
             ArgumentError: there is no such device here.
         """
         if device is not None:
-            try:
-                self.network.to(device)
-            except (RuntimeError, AssertionError) as error:
-                raise ArgumentError(f"device {str(device)!r} cannot be used: {str(error).splitlines()[0]}") from error
+            self.network.to(usable_device(device))
         return self
 
     @torch.no_grad()
     def probabilities(self, db: Tensor) -> Tensor:
-        """Softmax probabilities ``(N, C)`` of features ``(N, 1, F, T)``."""
-        return torch.softmax(self.network(db.to(self.device)), -1)
+        """Softmax probabilities ``(N, C)`` of features ``(N, 1, F, T)``.
+
+        Raises:
+            ModelError: the network gives something else than finite logits of as many classes as there are labels.
+        """
+        logits = self.network(db.to(self.device))
+        if logits.shape != (len(db), len(self.labels)) or not logits.isfinite().all():
+            raise ModelError(
+                f"the network gives {tuple(logits.shape)}{'' if logits.isfinite().all() else ' with NaN or infinite values'} "
+                f"where finite logits ({len(db)}, {len(self.labels)}) are needed, one a label"
+            )
+        return torch.softmax(logits, -1)
 
     def target(self, name: str | int) -> int:
         """The number of a label, given by name or by number.

@@ -79,6 +79,11 @@ class Pann(nn.Module):
         head_dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        if num_bins < self.shrinkage or num_classes < 1 or base_channels < 1:
+            raise ArgumentError(
+                f"num_classes={num_classes}, base_channels={base_channels} must be at least 1, and num_bins={num_bins} at "
+                f"least {self.shrinkage}, which the last block of {type(self).__name__} makes one"
+            )
         self.settings: dict[str, Any] = {
             "num_classes": num_classes,
             "num_bins": num_bins,

@@ -74,6 +74,8 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int | None = None, *, 
     """
     samples, rate = _read(Path(path))
     wav = mono(torch.from_numpy(samples.T.copy())[None])
+    if not wav.isfinite().all():
+        raise AudioError(f"{path}: its samples are too large to be averaged over the channels; export the file again")
     if sample_rate is not None:
         wav = resample(wav, rate, sample_rate)
     return normalize(wav, normalization)

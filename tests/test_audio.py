@@ -6,7 +6,7 @@ import soundfile
 import torch
 
 from audiointerp.errors import ArgumentError, AudioError, AudioInterpError
-from audiointerp.processing import fix_length, load_audio, mono, normalize, resample, save_audio
+from audiointerp.processing import fix_length, load_audio, mono, normalized, resample, save_audio
 
 
 def write(path, samples, rate=16000, **kwargs):
@@ -17,7 +17,7 @@ def write(path, samples, rate=16000, **kwargs):
 def test_wav_comes_back_bit_exact(tmp_path):
     wav = torch.randn(1, 1, 1000) * 3  # float samples beyond 1 are not clipped
     save_audio(tmp_path / "a.wav", wav, 16000)
-    assert load_audio(tmp_path / "a.wav", normalization="none").equal(wav)
+    assert load_audio(tmp_path / "a.wav", normalize="none").equal(wav)
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 
@@ -25,7 +25,7 @@ def test_wav_comes_back_bit_exact(tmp_path):
 def test_other_formats(tmp_path, ending, error):
     tone = torch.sin(torch.arange(32000) * 0.1)[None, None] * 0.5
     save_audio(tmp_path / f"a.{ending}", tone, 32000)
-    back = load_audio(tmp_path / f"a.{ending}", normalization="none")
+    back = load_audio(tmp_path / f"a.{ending}", normalize="none")
     assert back.shape[:2] == (1, 1)
     length = min(back.shape[-1], 32000)
     lag = max(range(2000), key=lambda k: float((back[..., k:length] * tone[..., : length - k]).sum()))  # coders delay
@@ -35,7 +35,7 @@ def test_other_formats(tmp_path, ending, error):
 def test_channels_are_averaged_and_rates_converted(tmp_path):
     stereo = np.stack([np.full(8000, 0.5), np.full(8000, 0.25)], 1)
     path = write(tmp_path / "a.wav", stereo, 8000, subtype="FLOAT")
-    wav = load_audio(path, 16000, normalization="none")
+    wav = load_audio(path, 16000, normalize="none")
     assert wav.shape == (1, 1, 16000)
     assert wav[0, 0, 4000:12000].mean() == pytest.approx(0.375, abs=1e-3)
     assert mono(torch.ones(2, 3, 4)).shape == (2, 1, 4)
@@ -43,12 +43,12 @@ def test_channels_are_averaged_and_rates_converted(tmp_path):
 
 def test_normalization():
     wav = torch.randn(2, 1, 100)
-    assert normalize(wav, "peak").abs().amax(-1).flatten().tolist() == [1.0, 1.0]
-    assert torch.allclose(normalize(wav, "rms").square().mean(-1), torch.ones(2, 1))
-    assert normalize(wav, "none") is wav
-    assert normalize(torch.zeros(1, 1, 5), "rms").equal(torch.zeros(1, 1, 5))
+    assert normalized(wav, "peak").abs().amax(-1).flatten().tolist() == [1.0, 1.0]
+    assert torch.allclose(normalized(wav, "rms").square().mean(-1), torch.ones(2, 1))
+    assert normalized(wav, "none") is wav
+    assert normalized(torch.zeros(1, 1, 5), "rms").equal(torch.zeros(1, 1, 5))
     with pytest.raises(ArgumentError, match="loud"):
-        normalize(wav, "loud")
+        normalized(wav, "loud")
 
 
 def test_fix_length_cuts_and_fills():

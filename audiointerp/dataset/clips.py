@@ -10,8 +10,8 @@ from pathlib import Path
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..errors import ArgumentError, DatasetError
-from ..processing import fix_length, load_audio, normalize
+from ..errors import ArgumentError, DatasetError, choose
+from ..processing import NORMALIZATIONS, fix_length, load_audio, normalized
 
 AUDIO_ENDINGS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
 
@@ -32,7 +32,7 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
     Attributes:
         labels: the names of the classes, by target.
         clips: the rows, in the order of the items.
-        sample_rate, duration, normalization: how each clip is brought to one form (Hz, seconds, see ``load_audio``);
+        sample_rate, duration, normalize: how each clip is brought to one form (Hz, seconds, see ``load_audio``);
             clips are cut at their end, or followed by silence.
     """
 
@@ -43,7 +43,7 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         *,
         sample_rate: int = 32000,
         duration: float = 5.0,
-        normalization: str = "peak",
+        normalize: str = "peak",
     ) -> None:
         if not clips:
             raise DatasetError("the data set holds no clips")
@@ -53,7 +53,7 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         self.labels = tuple(labels)
         self.sample_rate = sample_rate
         self.duration = duration
-        self.normalization = normalization
+        self.normalize = choose("normalization", normalize, NORMALIZATIONS)
 
     @classmethod
     def from_folder(cls, root: str | os.PathLike[str], **form: float | str) -> "LabelledClips":
@@ -106,9 +106,9 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         clip = self.clips[index]
-        wav = load_audio(clip.path, self.sample_rate, normalization="none")
+        wav = load_audio(clip.path, self.sample_rate, normalize="none")
         wav = fix_length(wav, round(self.duration * self.sample_rate))
-        return normalize(wav, self.normalization)[0], clip.target
+        return normalized(wav, self.normalize)[0], clip.target
 
     def clip_id(self, index: int) -> str:
         """The clip's name in results."""

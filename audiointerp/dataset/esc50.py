@@ -17,7 +17,7 @@ class ESC50(LabelledClips):
         root: the folder that holds ``meta`` and ``audio``.
         folds: which of the five folds, all by default.
         subset: ``"esc10"`` takes its ten classes, renumbered 0 to 9 in the order of their targets.
-        sample_rate, duration, normalization: see :class:`~audiointerp.dataset.clips.LabelledClips`.
+        sample_rate, duration, normalize: see :class:`~audiointerp.dataset.clips.LabelledClips`.
 
     Raises:
         DatasetError: the folder, its table, a column or a fold is missing, or a class has two names.
@@ -31,7 +31,7 @@ class ESC50(LabelledClips):
         *,
         sample_rate: int = 32000,
         duration: float = 5.0,
-        normalization: str = "peak",
+        normalize: str = "peak",
     ) -> None:
         root = Path(root)
         if not root.is_dir():
@@ -60,5 +60,5 @@ class ESC50(LabelledClips):
             [names[target] for target in order],
             sample_rate=sample_rate,
             duration=duration,
-            normalization=normalization,
+            normalize=normalize,
         )

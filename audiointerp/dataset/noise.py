@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ArgumentError, AudioError, choose
-from ..processing import load_audio, normalize
+from ..processing import load_audio, normalized
 from .synthesis import coloured_noise, decay, whinny
 
 NOISES = ("horse", "room", "white")
@@ -65,8 +65,8 @@ class Contaminated(Dataset[tuple[Tensor, int]]):
         noise = self.noise.repeat(1, -(-wav.shape[-1] // self.noise.shape[-1]))[:, : wav.shape[-1]]
         if not noise.any():
             raise AudioError(f"the first {wav.shape[-1] / self.sample_rate:g} s of the noise are silent; cut them off")
-        mixed = self.ratio * normalize(wav, "rms") + (1 - self.ratio) * normalize(noise, "rms")
-        return normalize(mixed, "peak"), target
+        mixed = self.ratio * normalized(wav, "rms") + (1 - self.ratio) * normalized(noise, "rms")
+        return normalized(mixed, "peak"), target
 
     def clip_id(self, index: int) -> str:
         """The clip's name in results: that of the clean clip."""
@@ -86,7 +86,7 @@ def made_noise(name: str, sample_rate: int, seconds: float = 5.0, seed: int = 0)
     generator = torch.Generator().manual_seed(seed)
     length = round(seconds * sample_rate)
     make = {"white": _white, "room": _room, "horse": _horse}[name]
-    return normalize(make(length, sample_rate, generator)[None, None])
+    return normalized(make(length, sample_rate, generator)[None, None])
 
 
 def _white(length: int, sample_rate: int, generator: torch.Generator) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ArgumentError, DatasetError
-from ..processing import Transform, normalize, save_audio
+from ..processing import Transform, normalized, save_audio
 from .synthesis import coloured_noise, decay, fade, glide
 
 FOLDS = (1, 2, 3, 4, 5)
@@ -199,7 +199,7 @@ class Synthetic(Dataset[tuple[Tensor, int]]):
         (root / "meta").mkdir(exist_ok=True)
         for index in range(len(self)):
             wav, _ = self[index]
-            save_audio(root / "audio" / self.clip_id(index), normalize(wav[None]), self.sample_rate)
+            save_audio(root / "audio" / self.clip_id(index), normalized(wav[None]), self.sample_rate)
         with (root / "meta" / "esc50.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["filename", "fold", "target", "category", "esc10", "src_file", "take"])

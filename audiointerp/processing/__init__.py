@@ -1,12 +1,13 @@
 """Sounds to spectrograms and back."""
 
-from .audio import fix_length, load_audio, mono, normalize, save_audio
+from .audio import NORMALIZATIONS, fix_length, load_audio, mono, normalized, save_audio
 from .resampling import resample
 from .spectrogram import FLOOR, LogMel, LogSTFT, Spectrogram, Transform, transform_from_dict
 from .windows import Windows
 
 __all__ = [
     "FLOOR",
+    "NORMALIZATIONS",
     "LogMel",
     "LogSTFT",
     "Spectrogram",
@@ -15,7 +16,7 @@ __all__ = [
     "fix_length",
     "load_audio",
     "mono",
-    "normalize",
+    "normalized",
     "resample",
     "save_audio",
     "transform_from_dict",

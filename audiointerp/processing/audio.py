@@ -28,12 +28,12 @@ def mono(wav: Tensor) -> Tensor:
     return wav.mean(dim=-2, keepdim=True)
 
 
-def normalize(wav: Tensor, method: str = "peak") -> Tensor:
+def normalized(wav: Tensor, method: str = "peak") -> Tensor:
     """Scale each clip to a largest |sample| of 1 (``"peak"``) or to a root mean square of 1 (``"rms"``).
 
     A silent clip stays as it is: it has no level to normalise.
 
-    >>> normalize(torch.tensor([[[0.0, -0.25]]])).tolist()
+    >>> normalized(torch.tensor([[[0.0, -0.25]]])).tolist()
     [[[0.0, -1.0]]]
     """
     choose("normalization", method, NORMALIZATIONS)
@@ -52,13 +52,13 @@ def fix_length(wav: Tensor, length: int) -> Tensor:
     return torch.nn.functional.pad(wav[..., :length], (0, max(0, length - wav.shape[-1])))
 
 
-def load_audio(path: str | os.PathLike[str], sample_rate: int | None = None, *, normalization: str = "peak") -> Tensor:
+def load_audio(path: str | os.PathLike[str], sample_rate: int | None = None, *, normalize: str = "peak") -> Tensor:
     """Read a sound file as one mono clip.
 
     Args:
         path: a file that soundfile reads.
         sample_rate: the rate to resample to, in Hz; the file's own by default.
-        normalization: ``"peak"`` (as the networks of this library were trained), ``"rms"`` or ``"none"``.
+        normalize: ``"peak"`` (as the networks of this library were trained), ``"rms"`` or ``"none"``.
 
     Returns:
         ``(1, 1, L)`` float32.
@@ -69,7 +69,7 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int | None = None, *, 
     >>> import tempfile
     >>> path = tempfile.gettempdir() + "/audiointerp-doctest.wav"
     >>> save_audio(path, torch.full((1, 1, 800), 0.5), 8000)
-    >>> load_audio(path, 16000, normalization="none").shape
+    >>> load_audio(path, 16000, normalize="none").shape
     torch.Size([1, 1, 1600])
     """
     samples, rate = _read(Path(path))
@@ -78,7 +78,7 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int | None = None, *, 
         raise AudioError(f"{path}: its samples are too large to be averaged over the channels; export the file again")
     if sample_rate is not None:
         wav = resample(wav, rate, sample_rate)
-    return normalize(wav, normalization)
+    return normalized(wav, normalize)
 
 
 def _read(path: Path) -> tuple[Any, int]:

@@ -16,7 +16,7 @@ from .training import train_classifier, write_card
 
 METHODS = ("saliency", "gradcam", "shap", "random")
 HEARD = ("saliency", "gradcam", "shap")
-EPOCHS = 25
+EPOCHS = 18
 
 
 def run_demo(

@@ -300,3 +300,15 @@ def test_any_data_set_of_ones_own_works(tmp_path, classifier):
     rows = score(classifier, dataset, ["saliency"], ["bin"], progress=False)
     assert rows["target"].tolist() == ["label0", "label1", "label2"]
     assert load_audio(tmp_path / "label0" / "label0.flac").shape == (1, 1, 32000)
+
+
+def test_equal_masks_are_one_forward_and_every_score_finds_its_mask(classifier):
+    spec = classifier.transform(noise(1.0))
+    values = torch.randn(spec.db.shape, generator=torch.Generator().manual_seed(0))
+    masks = torch.cat([ai.MASKS[name](values) for name in ("topK_30", "bin", "topK_30_pos", "topK_5")])
+    together = score_masks(classifier, spec, torch.tensor([0]), masks)
+    assert together["p_in"][0] == together["p_in"][2]
+    for number in range(4):
+        alone = score_masks(classifier, spec, torch.tensor([0]), masks[number : number + 1])
+        for name, column in together.items():
+            assert column[number].item() == pytest.approx(alone[name].item(), abs=1e-5), name

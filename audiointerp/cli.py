@@ -24,6 +24,22 @@ Background = Annotated[
 ]
 
 
+MASK_NAMES = (
+    "bin, minmax, sigmoid, topK_5, topK_30, topK_50, minmax_pos, sigmoid_pos, pos_thresh_25, pos_thresh_50, pos_thresh_75, "
+    "topK_5_pos, topK_30_pos or topK_50_pos."
+)
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    """Show, and let people hear, why an audio classifier decided."""
+    if show:
+        from importlib.metadata import version as installed
+
+        typer.echo(installed("audiointerp"))
+        raise typer.Exit
+
+
 def main() -> None:
     """Run the command line; the entry point of the ``audiointerp`` command."""
     try:
@@ -119,8 +135,10 @@ def interpret(
     clip: Annotated[Path, typer.Argument(help="A sound file of any length, rate and number of channels.")],
     weights: Annotated[Path, typer.Option(help="A classifier written by train.")],
     method: Annotated[str, typer.Option(help="saliency, gradcam, shap or random.")] = "gradcam",
-    mask: Annotated[str, typer.Option(help="One of the 14 masks, topK_30 say.")] = "topK_30",
-    target: Annotated[str | None, typer.Option(help="The label to explain; the predicted one if left out.")] = None,
+    mask: Annotated[str, typer.Option(help=MASK_NAMES)] = "topK_30",
+    target: Annotated[
+        str | None, typer.Option(help="The label to explain, by name or number; the predicted one if left out.")
+    ] = None,
     background: Background = None,
     inversion: Annotated[str, typer.Option(help="gain, nnls, lstsq or griffinlim.")] = "gain",
     out: Annotated[Path, typer.Option(help="Where to write.")] = Path("interpretation"),
@@ -135,14 +153,17 @@ def interpret(
     """
     from .errors import choose
     from .experiments import background_of_folder
+    from .explain import additivity_gap
     from .interpretation import MASKS, METHODS
     from .model import Classifier
     from .predict import interpret as interpret_clip
     from .processing import load_audio
-    from .report import write_interpretation
+    from .report import WRITTEN, write_interpretation
 
     choose("method", method, METHODS)
     choose("mask", mask, MASKS)
+    if any(clip.exists() and (out / name).exists() and (out / name).samefile(clip) for name in WRITTEN):
+        raise ArgumentError(f"--out {out}: this would overwrite {clip}; give another folder")
     classifier = Classifier.load(weights)
     wav = load_audio(clip, classifier.sample_rate)
     sounds = None if background is None else background_of_folder(background, classifier)
@@ -152,6 +173,9 @@ def interpret(
     write_interpretation(result, out, title=clip.name)
     probability = result.scores["p"]
     typer.echo(f"{clip.name}: predicted {result.predicted}, explained {result.explained} (p = {probability:.3f})")
+    gap = additivity_gap(result.attribution)
+    if gap == gap:
+        typer.echo(f"SHAP's additivity gap {gap:.1e}")
     typer.echo(f"kept part p = {result.scores['p_in']:.3f}, removed part p = {result.scores['p_out']:.3f}")
     typer.echo(f"wrote {out}/ (open {out / 'index.html'} to look and listen)")
 

@@ -56,7 +56,8 @@ def check_fits(classifier: Classifier, dataset: ClipDataset) -> None:
     if tuple(dataset.labels) != classifier.labels:
         raise ArgumentError(
             f"the data set's labels ({', '.join(dataset.labels)}) are not the classifier's "
-            f"({', '.join(classifier.labels)}); for the ESC-10 weights give --subset esc10"
+            f"({', '.join(classifier.labels)}): give --subset esc10 for the ESC-10 weights, labels=classifier.labels to "
+            f"LabelledClips"
         )
 
 

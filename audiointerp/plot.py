@@ -73,7 +73,8 @@ def interpretation(result: "Interpretation", figure: Figure | None = None) -> Fi
     figure = figure or plt.figure(figsize=(14, 3.2), layout="constrained")
     axes = figure.subplots(1, 4, sharey=True)
     probability = float(result.attribution.probs[0, int(result.attribution.target)])
-    spectrogram(result.spectrogram, axes[0], title=f"clip: {result.predicted}")
+    likeliest = float(result.attribution.probs.max())
+    spectrogram(result.spectrogram, axes[0], title=f"predicted {result.predicted} (p = {likeliest:.3f})")
     title = f"{result.attribution.method}: why {result.explained} (p = {probability:.3f})"
     attribution(result.attribution.values, result.spectrogram, axes[1], title=title)
     kept_and_removed(result, axes[2:])

@@ -60,6 +60,13 @@ class Interpretation:
         """The label that the classifier gives the clip."""
         return self.labels[int(self.attribution.probs.argmax())]
 
+    def __repr__(self) -> str:
+        kept, removed = self.scores["p_in"], self.scores["p_out"]
+        return (
+            f"Interpretation({self.explained}, p = {self.scores['p']:.3f}, kept {kept:.3f}, removed {removed:.3f}; "
+            f"{self.attribution.method}, {self.mask_name})"
+        )
+
     def _repr_html_(self) -> str:
         from .report import interpretation_html
 
@@ -96,8 +103,12 @@ def interpret(
     classifier.to(device)
     number = None if target is None else classifier.target(target)
     explainer = build_explainer(method, classifier, background)
-    if wav.ndim != 3 or len(wav) != 1:
-        raise ArgumentError(f"interpret takes one mono clip (1, 1, L), not {tuple(wav.shape)}; use score for many")
+    if not isinstance(wav, Tensor) or wav.ndim != 3 or len(wav) != 1:
+        shape = tuple(wav.shape) if isinstance(wav, Tensor) else f"a {type(wav).__name__}"
+        raise ArgumentError(
+            f"interpret takes one mono clip (1, 1, L), load_audio(path) say, not {shape}; score takes many"
+        )
+    wav = wav.float()
     spectrogram = classifier.transform(wav.to(classifier.device))
     attribution = explain(classifier, spectrogram, explainer, number)
     made = MASKS[mask](attribution.values)
@@ -131,6 +142,10 @@ def score(
     A clip that cannot be read or explained is one row per method with ``status`` "error" and the reason; its scores are
     NaN. The columns are described at :func:`clip_rows`.
     """
+    if isinstance(methods, str) or isinstance(masks, str) or not methods or not masks:
+        raise ArgumentError(
+            f"methods and masks are lists of at least one, ['gradcam'] say, not {methods!r} and {masks!r}"
+        )
     classifier.to(device)
     check_fits(classifier, dataset)
     for mask in masks:

@@ -37,7 +37,8 @@ def interpretation_html(result: Interpretation) -> str:
         f'<div class="audiointerp"><p>Why <b>{html.escape(result.explained)}</b>? '
         f"{html.escape(result.attribution.method)}, mask {html.escape(result.mask_name)}.</p>"
         f'<img alt="spectrogram, attribution, kept and removed part" src="data:image/png;base64,{picture}">'
-        f"{_players(result)}{_scores(result)}</div>"
+        "<p><small>Levels in dB, the loudest 80 dB. In the attribution red spoke for the label, blue against it; the paler, "
+        f"the weaker.</small></p>{_players(result)}{_scores(result)}</div>"
     )
 
 
@@ -47,6 +48,10 @@ def page(title: str, fragments: Sequence[str]) -> str:
         f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f"<style>{STYLE}</style><h1>{html.escape(title)}</h1>{''.join(fragments)}</html>\n"
     )
+
+
+WRITTEN = ("original.wav", "kept.wav", "removed.wav", "picture.png", "scores.json", "index.html")
+"""What :func:`write_interpretation` writes, over files of these names."""
 
 
 def write_interpretation(result: Interpretation, out: str | os.PathLike[str], title: str) -> None:
@@ -128,4 +133,6 @@ def _scores(result: Interpretation) -> str:
         return f"<td>{'undefined' if value != value else f'{value:.3f}'}"
 
     heads = "".join(f'<th title="{METRICS[name].title}">{name}' for name in METRICS)
-    return f"<table><tr>{heads}<tr>{''.join(cell(name) for name in METRICS)}</table>"
+    gap = additivity_gap(result.attribution)
+    note = f"<p>SHAP's additivity gap: {gap:.1e}</p>" if gap == gap else ""
+    return f"<table><tr>{heads}<tr>{''.join(cell(name) for name in METRICS)}</table>{note}"

@@ -13,6 +13,7 @@ from conftest import small_classifier
 
 from audiointerp.cli import main
 from audiointerp.dataset import Synthetic
+from audiointerp.interpretation import MASKS
 from audiointerp.model import Classifier
 from audiointerp.predict import VALUES
 from audiointerp.processing import LogSTFT, save_audio
@@ -81,6 +82,21 @@ def test_interpret_writes_everything(call, place, tmp_path):
         assert (info.samplerate, info.channels, info.frames) == (32000, 1, 32000)
     assert (out / "index.html").read_text().count("<audio") == 5
     assert "explained siren" in done.stdout
+
+
+def test_interpret_does_not_overwrite_the_clip(call, place, tmp_path):
+    kept = tmp_path / "kept.wav"
+    save_audio(kept, torch.rand(1, 1, 900), 16000)
+    before = kept.read_bytes()
+    done = call("interpret", kept, "--weights", place / "mel.safetensors", "--out", tmp_path)
+    assert (done.returncode, kept.read_bytes()) == (1, before)
+    assert "would overwrite" in done.stderr
+
+
+def test_version_and_masks_are_told(call):
+    assert call("--version").stdout.count(".") == 2
+    said = " ".join(call("interpret", "--help").stdout.split())
+    assert all(name in said for name in MASKS)
 
 
 def test_run_and_tables(call, place, tmp_path):

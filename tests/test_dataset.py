@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from audiointerp.dataset import ESC50, Contaminated, LabelledClips, Synthetic, made_noise
+from audiointerp.dataset import ESC50, Clip, Contaminated, LabelledClips, Synthetic, made_noise
 from audiointerp.errors import ArgumentError, AudioError, DatasetError
 from audiointerp.processing import LogMel, save_audio
 
@@ -97,6 +97,13 @@ def test_folder_of_labelled_clips(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         save_audio(tmp_path / name, torch.rand(1, 1, 400), 8000)
     (tmp_path / "empty").mkdir()
+    turned = LabelledClips.from_folder(tmp_path, labels=("dog", "owl", "cat"), sample_rate=8000, duration=0.1)
+    assert turned.labels == ("dog", "owl", "cat")
+    assert [turned[i][1] for i in range(3)] == [2, 2, 0]
+    with pytest.raises(DatasetError, match="unknown label cat"):
+        LabelledClips.from_folder(tmp_path, labels=("dog", "owl"))
+    with pytest.raises(DatasetError, match="target 7"):
+        LabelledClips([Clip(tmp_path / "a.wav", 7)], ("a", "b"))
     (tmp_path / "cat" / "notes.txt").write_text("not a clip")
     dataset = LabelledClips.from_folder(tmp_path, sample_rate=8000, duration=0.1)
     assert dataset.labels == ("cat", "dog")

@@ -99,5 +99,7 @@ def test_a_map_with_holes_is_refused():
         for make in MASKS.values():
             with pytest.raises(ArgumentError, match="NaN or infinite"):
                 make(values)
+    with pytest.raises(ArgumentError, match=r"attribution\.values"):
+        MASKS["bin"]([1.0])
     with pytest.raises(ArgumentError, match="shape"):
         MASKS["bin"](torch.zeros(3, 3))

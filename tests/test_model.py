@@ -205,6 +205,11 @@ def test_files_that_are_no_classifier_are_named(classifier, tmp_path):
         mine.save(tmp_path / "mine.safetensors")
 
 
+class ReturnsDict(nn.Module):
+    def forward(self, db):
+        return {"clipwise_output": db.mean((1, 2, 3))}
+
+
 def test_a_classifier_is_checked_when_it_is_made(classifier):
     network = classifier.network
     for labels, duration, word in [
@@ -213,6 +218,11 @@ def test_a_classifier_is_checked_when_it_is_made(classifier):
     ]:  # fmt: skip
         with pytest.raises(ArgumentError, match=word):
             Classifier(network, LogMel(), labels, duration)
+    with pytest.raises(ArgumentError, match="not of Cnn10 and LogMel"):
+        Classifier(network, LogMel, "abc")
+    with pytest.raises(ModelError, match="as one tensor, not a dict"):
+        Classifier(ReturnsDict(), LogMel(), "abc").probabilities(torch.zeros(1, 1, 64, 101))
+    assert repr(classifier).startswith("Classifier(Cnn10, LogMel(sample_rate=32000")
     with pytest.raises(ArgumentError, match="num_bins=8"):
         build_network("Cnn10", {"num_classes": 3, "num_bins": 8})
     nn.init.constant_(network.head.bias, torch.nan)

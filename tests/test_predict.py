@@ -76,6 +76,13 @@ def test_methods_by_name_class_and_instance(classifier):
         interpret(classifier, wav, "shap")
     with pytest.raises(ArgumentError, match="one mono clip"):
         interpret(classifier, torch.zeros(2, 1, 500))
+    for wrong in ("clip.wav", wav.numpy()):
+        with pytest.raises(ArgumentError, match="load_audio"):
+            interpret(classifier, wrong)
+    assert interpret(classifier, wav.double()).kept.dtype == torch.float32
+    for methods, masks in (("gradcam", ["bin"]), (["gradcam"], "bin"), ([], ["bin"]), (["gradcam"], [])):
+        with pytest.raises(ArgumentError, match="lists of at least one"):
+            score(classifier, small_set(), methods, masks)
     with pytest.raises(ArgumentError, match="NaN"):
         interpret(classifier, torch.full((1, 1, 500), torch.nan))
     with pytest.raises(ArgumentError, match="unknown inversion"):
@@ -285,6 +292,8 @@ def test_readme_example(tmp_path, classifier):
     result = ai.interpret(classifier, wav, ai.GradCAM)
     assert torch.allclose(result.kept, kept.to_wav(), atol=1e-6)
     assert result._repr_html_().count("<audio") == 5
+    for record in (result, spec, attr):
+        assert len(repr(record)) < 250
 
 
 def test_build_explainer_takes_what_it_is_given(classifier):

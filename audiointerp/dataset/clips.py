@@ -47,6 +47,9 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
     ) -> None:
         if not clips:
             raise DatasetError("the data set holds no clips")
+        strays = [clip for clip in clips if not 0 <= clip.target < len(labels)]
+        if strays:
+            raise DatasetError(f"{strays[0].path}: target {strays[0].target} is not among {len(labels)} labels")
         if not 0 < duration < math.inf:
             raise ArgumentError(f"duration={duration!r}: a clip needs more than 0 seconds")
         self.clips = tuple(clips)
@@ -56,50 +59,62 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         self.normalize = choose("normalization", normalize, NORMALIZATIONS)
 
     @classmethod
-    def from_folder(cls, root: str | os.PathLike[str], **form: float | str) -> "LabelledClips":
-        """A folder with one subfolder a class; classes and files in the order of their names.
+    def from_folder(
+        cls, root: str | os.PathLike[str], labels: Sequence[str] | None = None, **form: float | str
+    ) -> "LabelledClips":
+        """A folder with one subfolder a class; files in the order of their names.
+
+        Args:
+            root: the folder.
+            labels: the names of the classes by target, ``classifier.labels`` say; by default the subfolders' names in order.
+            form: ``sample_rate``, ``duration`` and ``normalize``, as for the class.
 
         Raises:
-            DatasetError: the folder is missing, or no subfolder holds a sound file.
+            DatasetError: the folder is missing, no subfolder holds a sound file, or one is not among ``labels``.
         """
         root = Path(root)
         if not root.is_dir():
             raise DatasetError(f"{root}: no such data folder")
         by_label = {folder.name: sound_files(folder) for folder in sorted(root.iterdir()) if folder.is_dir()}
-        labels = [label for label, paths in by_label.items() if paths]
-        if not labels:
+        found = [label for label, paths in by_label.items() if paths]
+        if not found:
             raise DatasetError(f"{root}: no subfolder holds a sound file; a class is a subfolder with its clips")
         clips = [
             Clip(path, target, name=f"{label}/{path.name}")
-            for target, label in enumerate(labels)
+            for label, target in _numbered(found, labels, root).items()
             for path in by_label[label]
         ]
-        return cls(clips, labels, **form)  # type: ignore[arg-type]  # each keyword is checked where it is used
+        return cls(clips, labels or found, **form)  # type: ignore[arg-type]  # each keyword is checked where it is used
 
     @classmethod
     def from_csv(
-        cls, path: str | os.PathLike[str], folds: Sequence[int] | None = None, **form: float | str
+        cls,
+        path: str | os.PathLike[str],
+        folds: Sequence[int] | None = None,
+        labels: Sequence[str] | None = None,
+        **form: float | str,
     ) -> "LabelledClips":
         """A table with the columns ``filename`` (beside the table, or in folders below it), ``label`` and perhaps ``fold``.
 
-        Targets number the labels of the whole table in the order of their names, whichever folds are taken.
+        Targets number ``labels``, or else the labels of the whole table in the order of their names, whichever folds are taken.
 
         Raises:
             DatasetError: the table or a column is missing, or a fold is not in it.
         """
         path = Path(path)
         rows = read_table(path, ("filename", "label"))
-        labels = sorted({row["label"] for row in rows})
+        found = sorted({row["label"] for row in rows})
+        targets = _numbered(found, labels, path)
         clips = [
             Clip(
                 path.parent / row["filename"],
-                labels.index(row["label"]),
+                targets[row["label"]],
                 whole_number(path, row, "fold"),
                 row["filename"],
             )
             for row in rows
         ]
-        return cls(in_folds(clips, folds, path), labels, **form)  # type: ignore[arg-type]  # as above
+        return cls(in_folds(clips, folds, path), labels or found, **form)  # type: ignore[arg-type]  # as above
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -113,6 +128,15 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
     def clip_id(self, index: int) -> str:
         """The clip's name in results."""
         return self.clips[index].name or self.clips[index].path.name
+
+
+def _numbered(found: Sequence[str], labels: Sequence[str] | None, source: Path) -> dict[str, int]:
+    """The target of each label that was found."""
+    labels = list(labels or found)
+    unknown = [label for label in found if label not in labels]
+    if unknown:
+        raise DatasetError(f"{source}: unknown label {', '.join(unknown)}; choose among: {', '.join(labels)}")
+    return {label: labels.index(label) for label in found}
 
 
 def sound_files(folder: Path) -> list[Path]:

@@ -30,6 +30,9 @@ class Attribution:
     method: str
     info: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"Attribution({self.method}, values {tuple(self.values.shape)}, target {self.target.tolist()})"
+
 
 class Score:
     """The network as the function that is explained: features to the logit of the explained class, ``(N,)``.
@@ -46,7 +49,7 @@ class Score:
     def __call__(self, db: Tensor) -> Tensor:
         logits = self.network(db)
         if self._logits is None:
-            self._logits = _checked_logits(logits.detach(), len(db), self._target)
+            self._logits = _checked_logits(logits, len(db), self._target)
             if self._target is None:
                 self._target = self._logits.argmax(1)
         chosen: Tensor = logits.gather(1, self.target[:, None])[:, 0]
@@ -73,6 +76,9 @@ class Score:
 
 
 def _checked_logits(logits: Tensor, clips: int, target: Tensor | None) -> Tensor:
+    if not isinstance(logits, Tensor):
+        raise ModelError(f"the network must give logits ({clips}, C) as one tensor, not a {type(logits).__name__}")
+    logits = logits.detach()
     if logits.ndim != 2 or len(logits) != clips or not logits.isfinite().all():
         raise ModelError(f"the network must give finite logits ({clips}, C), not {_described(logits)}")
     if target is not None and not bool(((target >= 0) & (target < logits.shape[1])).all()):
@@ -95,14 +101,32 @@ class Explainer(ABC):
     name: ClassVar[str]
 
     def __init__(self, network: nn.Module) -> None:
+        if not isinstance(network, nn.Module):
+            raise ArgumentError(f"an explainer takes a network, classifier.network say, not a {type(network).__name__}")
         self.network = network
 
     def __call__(self, db: Tensor, target: int | Tensor | None = None) -> Attribution:
+        """Explain the features of N clips.
+
+        Args:
+            db: features ``(N, 1, F, T)``, ``spectrogram.db`` say.
+            target: the class to explain, one for all or ``(N,)``; each clip's predicted class if None.
+
+        Raises:
+            ArgumentError: the features or the target do not fit.
+            ModelError: the network gives no finite logits, or the attribution is not finite.
+        """
+        if not isinstance(db, Tensor):
+            raise ArgumentError(f"features are a tensor (N, 1, F, T), spectrogram.db say, not a {type(db).__name__}")
         if db.ndim != 4 or db.shape[1] != 1 or not len(db) or not db.is_floating_point():
             raise ArgumentError(f"features are a float tensor (N, 1, F, T), not {db.dtype} of shape {tuple(db.shape)}")
         if not db.isfinite().all():
             raise ArgumentError("the features hold NaN or infinite values")
         if target is not None:
+            if isinstance(target, str):
+                raise ArgumentError(
+                    f"a target is a class number here, not {target!r}; classifier.target(name) knows it"
+                )
             target = torch.as_tensor(target, device=db.device)
             if target.is_floating_point() or target.shape not in ((), (1,), (len(db),)):
                 raise ArgumentError(

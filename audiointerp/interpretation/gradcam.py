@@ -47,10 +47,12 @@ class GradCAM(Explainer):
 def _find_layer(network: nn.Module, layer: nn.Module | str | None) -> nn.Module:
     if isinstance(layer, nn.Module):
         return layer
-    named: dict[str, nn.Module] = dict(network.named_modules())
+    named: dict[str, nn.Module] = {name: module for name, module in network.named_modules() if name}
     if layer is not None:
         return named[choose("layer", layer, named)]
     convolutions = [module for module in named.values() if isinstance(module, nn.Conv2d)]
     if not convolutions:
-        raise ArgumentError(f"{type(network).__name__} has no Conv2d; give GradCAM a layer")
+        raise ArgumentError(
+            f"{type(network).__name__} has no Conv2d; give GradCAM a layer with activations (N, channels, F, T)"
+        )
     return convolutions[-1]

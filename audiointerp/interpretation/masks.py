@@ -82,6 +82,10 @@ def top(values: Tensor, share: float, positive: bool = False) -> Tensor:
 
 
 def _checked(values: Tensor) -> Tensor:
+    if not isinstance(values, Tensor):
+        raise ArgumentError(
+            f"a mask is made of values (N, 1, F, T), attribution.values say, not a {type(values).__name__}"
+        )
     if values.ndim != 4:
         raise ArgumentError(f"attributions have the shape (N, 1, F, T), not {tuple(values.shape)}")
     if not values.isfinite().all():

@@ -1,5 +1,6 @@
 """SHAP values by DeepLIFT's rescale rule over a background (Lundberg and Lee, NeurIPS 2017)."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -9,6 +10,9 @@ from ..errors import ArgumentError
 from .base import Explainer, Score
 
 MEANINGFUL = 0.1
+"""Logits; a relative miss of a smaller difference says nothing."""
+TOLERATED = 1e-3
+"""A larger additivity gap is a warning."""
 
 
 class SHAP(Explainer):
@@ -16,8 +20,8 @@ class SHAP(Explainer):
 
     The values of a clip should sum to f(x) - E f(b). How far they miss is in ``info``: ``"difference"`` is f(x) - E f(b)
     and ``"additivity_gap"`` is |sum - difference| / |difference|, NaN where |difference| does not exceed 0.1
-    logits. A gap above 1e-3 says that the explainer did not see all of the network (functional ReLU or pooling, a module
-    used twice) and that these are no SHAP values.
+    logits. A gap above 1e-3, which is a warning too, says that the explainer did not see all of the network (functional
+    ReLU or pooling, a module used twice) and that these are no SHAP values.
 
     Args:
         network: see :class:`~audiointerp.interpretation.base.Explainer`; ReLU and pooling must be modules, each used once.
@@ -67,6 +71,12 @@ class SHAP(Explainer):
         difference = score.logits.gather(1, score.target[:, None])[:, 0] - expected
         missed = (values.flatten(1).double().sum(1) - difference).abs() / difference.abs()
         gap = torch.where(difference.abs() > MEANINGFUL, missed, torch.nan)
+        if (gap > TOLERATED).any():
+            warnings.warn(
+                f"SHAP misses {float(gap.nan_to_num().max()):.0%} of the logit's difference: it does not see all of the "
+                f"network. Make ReLU and pooling modules, each used once",
+                stacklevel=4,
+            )
         return values, {"additivity_gap": gap, "difference": difference}
 
 

@@ -41,7 +41,13 @@ class Classifier:
         duration: float = 5.0,
         training: Mapping[str, Any] | None = None,
     ) -> None:
-        if len(set(labels)) != len(labels) or not labels or not all(isinstance(label, str) for label in labels):
+        if not isinstance(network, nn.Module) or not isinstance(transform, Transform):
+            raise ArgumentError(
+                f"a classifier is made of a network and a transform, LogMel() say, not of {type(network).__name__} and "
+                f"{getattr(transform, '__name__', type(transform).__name__)}"
+            )
+        labels = tuple(labels)
+        if len(set(labels)) != len(labels) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
             raise ArgumentError(f"labels are the different names of the classes, not {list(labels)}")
         if isinstance(network, Pann) and network.settings["num_classes"] != len(labels):
             raise ArgumentError(f"{len(labels)} labels do not fit {network.settings['num_classes']} classes")
@@ -52,6 +58,9 @@ class Classifier:
         self.labels = tuple(labels)
         self.duration = duration
         self.training = dict(training or {})
+
+    def __repr__(self) -> str:
+        return f"Classifier({type(self.network).__name__}, {self.transform}, {len(self.labels)} labels, {self.duration:g} s)"
 
     @property
     def sample_rate(self) -> int:
@@ -81,6 +90,8 @@ class Classifier:
             ModelError: the network gives something else than finite logits of as many classes as there are labels.
         """
         logits = self.network(db.to(self.device))
+        if not isinstance(logits, Tensor):
+            raise ModelError(f"the network must give logits (N, C) as one tensor, not a {type(logits).__name__}")
         if logits.shape != (len(db), len(self.labels)) or not logits.isfinite().all():
             raise ModelError(
                 f"the network gives {tuple(logits.shape)}{'' if logits.isfinite().all() else ' with NaN or infinite values'} "

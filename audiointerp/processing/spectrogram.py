@@ -82,6 +82,10 @@ class Transform(ABC):
         Raises:
             ArgumentError: the shape is another, the clip is empty, or a sample is not finite.
         """
+        if not isinstance(wav, Tensor):
+            raise ArgumentError(
+                f"a sound is a float tensor (N, 1, L), load_audio(path) say, not a {type(wav).__name__}"
+            )
         if wav.ndim != 3 or wav.shape[1] != 1 or wav.shape[2] == 0 or not wav.is_floating_point():
             raise ArgumentError(f"a sound is a float tensor (N, 1, L), not {wav.dtype} of shape {tuple(wav.shape)}")
         if not wav.isfinite().all():
@@ -233,6 +237,10 @@ class Spectrogram:
     length: int
     gain: Tensor
     tail: Tensor
+
+    def __repr__(self) -> str:
+        seconds = self.length / self.transform.sample_rate
+        return f"Spectrogram({tuple(self.db.shape)}, {seconds:g} s, {self.transform})"
 
     def masked(self, mask: Tensor, domain: str = "db", fill: str = "silence") -> "Spectrogram":
         """Keep each bin in the measure of ``mask``: unchanged at 1, ``fill`` at 0.

@@ -120,7 +120,7 @@ def _grid(values: Tensor, spec: Spectrogram, ax: Axes | None, title: str) -> Axe
     grid = values[0, 0].detach().cpu().numpy()
     image = ax.imshow(grid, origin="lower", aspect="auto", extent=(0, seconds, -0.5, bins - 0.5), interpolation="none")
     centres = transform.frequencies.numpy()
-    marks = [hertz for hertz in (125, 250, 500, 1000, 2000, 4000, 8000, 16000) if centres[0] <= hertz <= centres[-1]]
+    marks = [hertz for hertz in (250, 500, 1000, 2000, 4000, 8000, 16000) if centres[0] <= hertz <= centres[-1]]
     evenly = bins > 1 and np.allclose(np.diff(centres), centres[1] - centres[0])
     if evenly:
         marks = list(range(0, int(centres[-1]) + 1, 2000))

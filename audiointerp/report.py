@@ -101,7 +101,7 @@ def _players(result: Interpretation) -> str:
                 "silent" if gain is None else f"{_player(wav * gain, result.sample_rate)} {_decibels(gain):+.1f} dB"
             )
         rows.append(f"<tr><th>{name}<td>{_player(wav / peak, result.sample_rate)}<td>{matched}")
-    return f"<table><tr><th><th>one shared gain<th>at the original's level{''.join(rows)}</table>"
+    return f"<table><tr><th><th>one shared gain<th>at the original's level, as far as the peak allows{''.join(rows)}</table>"
 
 
 def _matching_gain(wav: Tensor, level: float) -> float | None:

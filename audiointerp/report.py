@@ -122,9 +122,9 @@ def _decibels(gain: float) -> float:
 
 def _player(wav: Tensor, sample_rate: int) -> str:
     buffer = io.BytesIO()
-    soundfile.write(buffer, wav[0, 0].cpu().float().numpy(), sample_rate, format="WAV", subtype="PCM_16")
+    soundfile.write(buffer, wav[0, 0].cpu().float().numpy(), sample_rate, format="FLAC", subtype="PCM_16")
     data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<audio controls preload="metadata" src="data:audio/wav;base64,{data}"></audio>'
+    return f'<audio controls preload="metadata" src="data:audio/flac;base64,{data}"></audio>'
 
 
 def _scores(result: Interpretation) -> str:

@@ -80,7 +80,8 @@ def test_curves_and_confusion():
 def test_players_hold_the_sounds(result):
     html = interpretation_html(result)
     sounds = [
-        soundfile.read(io.BytesIO(base64.b64decode(data)))[0] for data in re.findall(r"audio/wav;base64,([^\"]+)", html)
+        soundfile.read(io.BytesIO(base64.b64decode(data)))[0]
+        for data in re.findall(r"audio/flac;base64,([^\"]+)", html)
     ]
     original, kept, kept_loud, removed, removed_loud = sounds
     assert np.abs(original - result.wav[0, 0].numpy()).max() < 1e-3

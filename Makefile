@@ -23,8 +23,8 @@ lint: .venv/installed-test
 	$(VENV)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
 	touch $@
 
-.venv/installed-test: .venv/installed
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[test]'
+.venv/installed-test: .venv/installed tests/requirements.txt
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -r tests/requirements.txt -e '.[test]'
 	touch $@
 
 clean:

@@ -46,10 +46,11 @@ def run_demo(
     typer.echo(f"2. explain and score {len(test)} test clips: {', '.join(METHODS)}; 14 masks each")
     background = background_of(train, transform, per_class=1)
     rows = run(
-        EXPERIMENTS["mel_clean"], classifier, test, METHODS, out / "results", background=background, attributions=False
-    )
+        EXPERIMENTS["mel_clean"], classifier, test, METHODS, out / "results", on="features", background=background,
+        attributions=False,
+    )  # fmt: skip
     table = summarise(rows)
-    typer.echo(as_text(table.loc[(slice(None), ["topK_5", "topK_30", "minmax_pos"]), :]))
+    typer.echo(as_text(rows[rows["mask"].isin(["topK_5", "topK_30", "minmax_pos"])]))
     with replacing(out / "table.csv") as part:
         table.to_csv(part)
 

@@ -18,13 +18,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .dataset import ESC50, ClipDataset, Contaminated, Synthetic, sound_files
-from .errors import ArgumentError, choose
-from .explain import build_explainer, check_fits
+from .errors import ArgumentError
+from .explain import build_explainers, check_fits
 from .files import make_folder, replacing, write_json
 from .interpretation import MASKS, Attribution, Explainer
 from .model import Classifier
-from .predict import clip_rows
 from .processing import LogMel, LogSTFT, Transform, fix_length, load_audio
+from .rows import Plan, clip_rows
 
 TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS = (1, 2, 3), (4,), (5,)
 TRANSFORMS: dict[str, Transform] = {"mel": LogMel(), "stft": LogSTFT()}
@@ -104,6 +104,19 @@ def background_of_folder(folder: str | os.PathLike[str], classifier: Classifier)
     return torch.cat([classifier.transform(wav).db for wav in wavs])
 
 
+def check_features(experiment: Experiment, classifier: Classifier) -> None:
+    """Refuse a classifier on other features than the experiment's.
+
+    Raises:
+        ArgumentError: it is one.
+    """
+    kind = type(classifier.transform).__name__
+    if kind != type(TRANSFORMS[experiment.features]).__name__:
+        raise ArgumentError(
+            f"experiment {experiment.name} needs a classifier on {experiment.features} features, this one takes {kind}"
+        )
+
+
 def run(
     experiment: Experiment,
     classifier: Classifier,
@@ -112,6 +125,10 @@ def run(
     out: str | os.PathLike[str],
     *,
     masks: Sequence[str] = tuple(MASKS),
+    on: str | Sequence[str] = ("features", "audio"),
+    protocol: str = "sound",
+    baselines: bool = True,
+    curves: bool = False,
     background: Tensor | None = None,
     noise: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
@@ -120,14 +137,14 @@ def run(
 ) -> pd.DataFrame:
     """Run an experiment on clean test clips, and write ``OUT/<features>/<experiment>/<method>/``.
 
-    Each folder gets ``metrics.csv`` (one row per clip and mask), ``run.json`` (settings, versions, a fingerprint of the
+    Each folder gets ``metrics.csv`` (one row per clip, mask and ``on``), ``run.json`` (settings, versions, a fingerprint of the
     data, counts, seconds) and ``attributions/`` (one safetensors file a clip).
 
     Args:
         experiment: one of :data:`EXPERIMENTS`, or your own.
         classifier: must have been trained on the experiment's features.
         dataset: the clean clips; the experiment's noise is mixed in here.
-        methods, masks, background, device: see :func:`~audiointerp.predict.score`.
+        methods, masks, on, protocol, baselines, curves, background, device: see :func:`~audiointerp.predict.score`.
         out: the folder of results.
         noise: a recording to take in place of the experiment's own noise.
         progress: a bar, where a terminal watches.
@@ -136,20 +153,13 @@ def run(
     Returns:
         The rows of all methods.
     """
-    kind = type(classifier.transform).__name__
-    if kind != type(TRANSFORMS[experiment.features]).__name__:
-        raise ArgumentError(
-            f"experiment {experiment.name} needs a classifier on {experiment.features} features, this one takes {kind}"
-        )
+    check_features(experiment, classifier)
     if noise is not None and experiment.noise is None:
         raise ArgumentError(f"experiment {experiment.name} is of clean clips; give the noise to mel_horse, say")
-    if not methods or not masks:
-        raise ArgumentError("a run needs at least one method and one mask")
+    plan = Plan(masks, protocol, (on,) if isinstance(on, str) else on, baselines, curves)
     check_fits(classifier, dataset)
-    for mask in masks:
-        choose("mask", mask, MASKS)
     classifier.to(device)
-    explainers = [build_explainer(method, classifier, background) for method in methods]
+    explainers = build_explainers(methods, classifier, background)
     background_noise = noise or experiment.noise
     heard = _Recorded(Contaminated(dataset, background_noise, experiment.ratio) if background_noise else dataset)
     folder = make_folder(Path(out) / experiment.features / experiment.name)
@@ -157,7 +167,7 @@ def run(
     rows: list[dict[str, Any]] = []
     for index in tqdm(range(len(heard)), desc=experiment.name, unit="clip", disable=None if progress else True):
         kept: dict[str, Attribution] = {}
-        rows += clip_rows(classifier, heard, index, explainers, masks, kept)
+        rows += clip_rows(classifier, heard, index, explainers, plan, kept)
         if attributions:
             for method, attribution in kept.items():
                 _save_attribution(folder / method / "attributions", heard.clip_id(index), attribution)
@@ -166,7 +176,7 @@ def run(
         "experiment": asdict(experiment),
         "noise": None if background_noise is None else str(background_noise),
         "features": classifier.transform.to_dict(),
-        "masks": list(masks),
+        "plan": asdict(plan),
         "seeds": {explainer.name: explainer.seed for explainer in explainers if hasattr(explainer, "seed")},
         "network_sha256": _sha256(*classifier.network.state_dict().values()),
         "background_clips": None if background is None else len(background),

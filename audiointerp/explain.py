@@ -6,18 +6,24 @@ frames that each owns, and the explained class is one for the whole clip: the mo
 The attributions of the windows are joined, and the mask is made of the whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .conventions import log_of_the_others, log_probabilities
 from .dataset import ClipDataset
 from .errors import ArgumentError, choose
-from .interpretation import METHODS, SHAP, Attribution, Explainer
-from .metrics import evaluate
+from .interpretation import METHODS, Attribution, Explainer
+from .metrics import METRICS, Metric, evaluate
 from .model import Classifier
 from .processing import Spectrogram, Windows
+
+ON = ("features", "audio")
+"""What is scored: the masked features, or the sound made of them, heard again by the network."""
+BATCH = 16
+"""Versions of a clip in one forward."""
 
 
 def build_explainer(
@@ -26,21 +32,39 @@ def build_explainer(
     """An explainer of the classifier's network from its name, its class, or itself.
 
     Raises:
-        ArgumentError: the name is unknown, or SHAP is asked for without a background.
+        ArgumentError: the name is unknown, or a method is asked for without the background that it needs.
     """
     if isinstance(method, Explainer):
         if method.network is not classifier.network:
             raise ArgumentError(f"this {method.name} explains another network than the classifier's")
         return method
     kind = METHODS[choose("method", method, METHODS)] if isinstance(method, str) else method
-    if not issubclass(kind, SHAP):
+    if not kind.needs_background:
         return kind(classifier.network)
     if background is None:
         raise ArgumentError(
-            "SHAP compares a clip with a background: give background=features (B, 1, F, T) of some training clips, "
-            "or --background DIR with their sound files"
+            f"{kind.__name__} compares a clip with a background: give background=features (B, 1, F, T) of some training "
+            f"clips, or --background DIR with their sound files"
         )
-    return SHAP(classifier.network, background)
+    with_background: Any = kind
+    return with_background(classifier.network, background)  # type: ignore[no-any-return]
+
+
+def build_explainers(
+    methods: Sequence[str | type[Explainer] | Explainer], classifier: Classifier, background: Tensor | None = None
+) -> list[Explainer]:
+    """An explainer for each of ``methods``; results are kept by their names, so these must differ.
+
+    Raises:
+        ArgumentError: there is none, two have one name, or :func:`build_explainer` refuses one.
+    """
+    if isinstance(methods, str) or not methods:
+        raise ArgumentError(f"methods are a list of at least one, ['gradcam'] say, not {methods!r}")
+    explainers = [build_explainer(method, classifier, background) for method in methods]
+    names = [explainer.name for explainer in explainers]
+    if len(set(names)) < len(names):
+        raise ArgumentError(f"two of the methods have one name ({', '.join(names)}); Captum(…, name=…) gives another")
+    return explainers
 
 
 def check_fits(classifier: Classifier, dataset: ClipDataset) -> None:
@@ -61,13 +85,19 @@ def check_fits(classifier: Classifier, dataset: ClipDataset) -> None:
         )
 
 
-def explain(classifier: Classifier, spectrogram: Spectrogram, explainer: Explainer, target: int | None) -> Attribution:
+def explain(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    explainer: Explainer,
+    target: int | None = None,
+    against: int | None = None,
+) -> Attribution:
     """The attribution of one clip of any length, on its whole grid; probabilities are those of the whole clip."""
     windows = _windows(classifier, spectrogram)
     cut = windows.cut(spectrogram.db)[:, 0]
     if target is None and len(cut) > 1:  # of a single window, the explainer's own forward tells the prediction
-        target = int(_clip_probabilities(classifier, windows, spectrogram.db)[0].argmax())
-    parts = [explainer(window[None], target) for window in cut]
+        target = int(_clip_log_probabilities(classifier, windows, spectrogram.db)[0].argmax())
+    parts = [explainer(window[None], target, against=against, output=classifier.output) for window in cut]
     weights = windows.weights.to(parts[0].probs)
     return Attribution(
         windows.join(torch.stack([part.values for part in parts])),
@@ -75,32 +105,95 @@ def explain(classifier: Classifier, spectrogram: Spectrogram, explainer: Explain
         (weights @ torch.cat([part.probs for part in parts]))[None],
         parts[0].method,
         {name: torch.cat([part.info[name] for part in parts])[None] for name in _tensors(parts[0].info)},
+        parts[0].against,
     )
 
 
-def score_masks(classifier: Classifier, spectrogram: Spectrogram, target: Tensor, masks: Tensor) -> dict[str, Tensor]:
-    """Every score of M masks ``(M, 1, F, T)`` of one clip, each ``(M,)``; beside them p, p_in and p_out.
+def score_masks(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    target: Tensor,
+    masks: Tensor,
+    *,
+    against: Tensor | None = None,
+    on: str = "features",
+    metrics: Mapping[str, Metric] = METRICS,
+) -> dict[str, Tensor]:
+    """Every score of M masks of one clip, each ``(M,)``; beside them p, p_in, p_out and the same as log-odds.
 
-    The clean clip, the kept and the removed parts of a window go through the network as one batch, whose size depends on
-    nothing else, so the same plan gives the same bytes. Equal masks (the largest 5 % are mostly positive anyway) go once.
+    Equal parts go through the network once: a mask of ones is the clean clip, exactly. The batches depend on the masks and
+    on nothing else, so the same plan gives the same bytes.
+
+    Args:
+        classifier: what decides.
+        spectrogram: of one clip.
+        target: the explained class, ``(1,)``.
+        masks: ``(M, 1, F, T)`` in [0, 1].
+        against: the class that it is explained against, ``(1,)``. p is then the probability of the target given that it is
+            one of the two.
+        on: ``"features"``: the masked features are classified. ``"audio"``: what is heard is analysed and classified, the
+            clean clip too, without a change of level.
+        metrics: the definitions.
     """
-    different, place = masks.unique(dim=0, return_inverse=True)
-    kept, removed = spectrogram.masked(different).db, spectrogram.masked(1 - different).db
+    choose("on", on, ON)
+    parts = torch.cat([torch.ones_like(masks[:1]), masks, 1 - masks])
+    different, place = parts.unique(dim=0, return_inverse=True)
     windows = _windows(classifier, spectrogram)
-    probs = _clip_probabilities(classifier, windows, torch.cat([spectrogram.db, kept, removed])).cpu()
-    place = place.cpu()
-    clean, probs_in, probs_out = probs[:1].expand(len(masks), -1), probs[1:][place], probs[1 + len(different) :][place]
-    chosen = target.cpu().expand(len(masks))
-    scores = evaluate(clean, probs_in, probs_out, chosen, masks.cpu())
-    column = int(target)
-    return {**scores, "p": clean[:, column], "p_in": probs_in[:, column], "p_out": probs_out[:, column]}
+    logs = [
+        _clip_log_probabilities(classifier, windows, _heard(spectrogram.masked(some), on).db)
+        for some in different.split(BATCH)
+    ]
+    log_p, log_not_p = (torch.cat(columns)[place.cpu()] for columns in zip(*logs, strict=True))
+    probs, log_odds, column = _decision(log_p, log_not_p, int(target), against, classifier.output)
+    count = len(masks)
+    clean, probs_in, probs_out = probs[:1].expand(count, -1), probs[1 : count + 1], probs[count + 1 :]
+    scores = evaluate(clean, probs_in, probs_out, torch.full((count,), column), masks.cpu(), metrics)
+    return {
+        **scores,
+        "p": clean[:, column],
+        "p_in": probs_in[:, column],
+        "p_out": probs_out[:, column],
+        "log_odds": log_odds[:1].expand(count),
+        "log_odds_in": log_odds[1 : count + 1],
+        "log_odds_out": log_odds[count + 1 :],
+    }
 
 
 def additivity_gap(attribution: Attribution) -> float:
     """SHAP's additivity gap, the largest over the windows where it is defined; NaN where it is nowhere."""
-    gap = attribution.info.get("additivity_gap", torch.empty(0))
-    defined = gap[gap.isfinite()]
+    defined = _defined(attribution, "additivity_gap")
     return float(defined.max()) if len(defined) else float("nan")
+
+
+def surrogate_fit(attribution: Attribution) -> float:
+    """LIME's coefficient of determination, the smallest over the windows where it is defined; NaN where it is nowhere."""
+    defined = _defined(attribution, "surrogate_r2")
+    return float(defined.min()) if len(defined) else float("nan")
+
+
+def _defined(attribution: Attribution, name: str) -> Tensor:
+    found: Tensor = attribution.info.get(name, torch.empty(0))
+    return found[found.isfinite()]
+
+
+def _heard(spectrogram: Spectrogram, on: str) -> Spectrogram:
+    return spectrogram if on == "features" else spectrogram.transform(spectrogram.to_wav())
+
+
+def _decision(
+    log_p: Tensor, log_not_p: Tensor, target: int, against: Tensor | None, output: str
+) -> tuple[Tensor, Tensor, int]:
+    """The probabilities ``(K, C')`` that a decision is made from, the log-odds ``(K,)`` and the column of the target.
+
+    Classes that compete are decided together. A label by itself, or one class against another, is a choice of two.
+    """
+    if against is not None:
+        log_odds = log_p[:, target] - log_p[:, int(against)]
+    else:
+        log_odds = log_p[:, target] - log_not_p[:, target]
+        if output == "softmax":
+            return log_p.exp(), log_odds, target
+    return torch.stack([log_odds.sigmoid(), (-log_odds).sigmoid()], 1), log_odds, 0
 
 
 def _tensors(info: Mapping[str, Any]) -> list[str]:
@@ -112,7 +205,9 @@ def _windows(classifier: Classifier, spectrogram: Spectrogram) -> Windows:
     return Windows(spectrogram.db.shape[-1], classifier.transform.num_frames(length))
 
 
-def _clip_probabilities(classifier: Classifier, windows: Windows, db: Tensor) -> Tensor:
-    """Probabilities ``(K, C)`` of K versions of one clip, ``(K, 1, F, T)``; a batch is one window of all versions."""
-    probs = torch.stack([classifier.probabilities(window) for window in windows.cut(db)])
-    return torch.einsum("w,wkc->kc", windows.weights.to(probs), probs)
+def _clip_log_probabilities(classifier: Classifier, windows: Windows, db: Tensor) -> tuple[Tensor, Tensor]:
+    """Log p and log(1 - p), each ``(K, C)`` float64, of K versions of one clip ``(K, 1, F, T)``; a batch is one window."""
+    logs = [log_probabilities(classifier.logits(window).cpu(), classifier.output) for window in windows.cut(db)]
+    share = windows.weights.log()[:, None, None]
+    log_p, log_not_p = ((share + torch.stack(parts)).logsumexp(0) for parts in zip(*logs, strict=True))
+    return log_p, log_of_the_others(log_p) if classifier.output == "softmax" else log_not_p

@@ -1,13 +1,15 @@
 """The scores of an interpretation: pure functions of probabilities and masks, one value a clip.
 
-p, p_in and p_out ``(N,)`` are the softmax probabilities of the explained class for the clean clip, the kept part and the
-removed part; probs are ``(N, C)`` over all classes; a mask is ``(N, 1, F, T)`` in [0, 1]. Everything is computed in float64.
+p, p_in and p_out ``(N,)`` are the probabilities of the explained class for the clean clip, the kept part and the removed
+part; probs are ``(N, C)`` over all classes; a mask is ``(N, 1, F, T)`` in [0, 1]. Everything is computed in float64.
 
 None of these scores asks a listener. Faithfulness alone misleads: silence scattered over half of the bins destroys any
 prediction. Read each beside the same score of random masks of equal area.
+
+These are the sound definitions; ``protocols`` has the published ones beside them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +20,7 @@ TOLERANCE = 1e-6
 
 
 def faithfulness(p: Tensor, p_out: Tensor) -> Tensor:
-    """FF: the probability lost with the removed part's complement, p - p_out (Parekh et al., NeurIPS 2022).
+    """FF: the probability lost when only the removed part is left, p - p_out (Parekh et al., NeurIPS 2022).
 
     >>> faithfulness(torch.tensor([0.75]), torch.tensor([0.5])).tolist()
     [0.25]
@@ -58,6 +60,8 @@ def average_gain(p: Tensor, p_in: Tensor) -> Tensor:
 
 def input_fidelity(probs: Tensor, probs_in: Tensor) -> Tensor:
     """FidIn: 1 where the kept part is given the clip's class (Paissan et al., ICML 2024), else 0.
+
+    Where a class is decided by itself (multi-label, or against one other class), probs are ``[[p, 1 - p]]``.
 
     >>> input_fidelity(torch.tensor([[0.2, 0.8]]), torch.tensor([[0.4, 0.6]])).tolist()
     [1.0]
@@ -139,15 +143,25 @@ METRICS: dict[str, Metric] = {
     "COMP": Metric(lambda s: complexity(s.mask), False, "complexity, nats"),
     "AREA": Metric(lambda s: area(s.mask), None, "area"),
 }
+RELATIVE = ("FF", "AI", "AD", "AG", "FidIn")
+"""The scores that ask the network; the others are of the mask alone, and equal for masks of the same values."""
 
 
-def evaluate(probs: Tensor, probs_in: Tensor, probs_out: Tensor, target: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """Every score in :data:`METRICS`, each ``(N,)`` float64.
+def evaluate(
+    probs: Tensor,
+    probs_in: Tensor,
+    probs_out: Tensor,
+    target: Tensor,
+    mask: Tensor,
+    metrics: Mapping[str, Metric] = METRICS,
+) -> dict[str, Tensor]:
+    """Every score, each ``(N,)`` float64.
 
     Args:
         probs, probs_in, probs_out: ``(N, C)``, of the clean clips, the kept and the removed parts.
         target: ``(N,)``, the explained classes.
         mask: ``(N, 1, F, T)`` in [0, 1].
+        metrics: how each is computed; ``PROTOCOLS["published"].metrics`` are the published ones.
 
     >>> probs = torch.tensor([[0.25, 0.75]])
     >>> scores = evaluate(probs, probs, probs, torch.tensor([1]), torch.ones(1, 1, 2, 2))
@@ -155,4 +169,4 @@ def evaluate(probs: Tensor, probs_in: Tensor, probs_out: Tensor, target: Tensor,
     (0.0, 1.0, 0.0)
     """
     scored = Scored(probs, probs_in, probs_out, target, mask)
-    return {name: metric.compute(scored) for name, metric in METRICS.items()}
+    return {name: metric.compute(scored) for name, metric in metrics.items()}

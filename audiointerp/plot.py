@@ -72,10 +72,9 @@ def interpretation(result: "Interpretation", figure: Figure | None = None) -> Fi
     """The clip, its attribution, the kept and the removed part, in one row."""
     figure = figure or plt.figure(figsize=(14, 3.2), layout="constrained")
     axes = figure.subplots(1, 4, sharey=True)
-    probability = float(result.attribution.probs[0, int(result.attribution.target)])
     likeliest = float(result.attribution.probs.max())
     spectrogram(result.spectrogram, axes[0], title=f"predicted {result.predicted} (p = {likeliest:.3f})")
-    title = f"{result.attribution.method}: why {result.explained} (p = {probability:.3f})"
+    title = f"{result.attribution.method}: why {result.question} (p = {result.scores['p']:.3f})"
     attribution(result.attribution.values, result.spectrogram, axes[1], title=title)
     kept_and_removed(result, axes[2:])
     axes[2].set_title(f"kept by {result.mask_name} (p = {result.scores['p_in']:.3f})")

@@ -11,14 +11,12 @@ from tqdm import tqdm
 
 from .dataset import ClipDataset
 from .errors import ArgumentError, choose
-from .explain import additivity_gap, build_explainer, check_fits, explain, score_masks
+from .explain import build_explainer, build_explainers, check_fits, explain, score_masks
 from .interpretation import MASKS, Attribution, Explainer
-from .metrics import METRICS
 from .model import Classifier
 from .processing import Spectrogram
-
-VALUES = (*METRICS, "p", "p_in", "p_out", "additivity_gap")
-"""The columns of results that hold numbers; NaN where undefined."""
+from .protocols import protocol_of
+from .rows import Plan, clip_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +29,7 @@ class Interpretation:
         attribution: of the explained class, ``attribution.target``; ``attribution.probs`` are those of the whole clip.
         mask: what was kept of each bin, in [0, 1].
         mask_name: its name in ``MASKS``.
-        scores: by their names in ``METRICS``, with p, p_in and p_out; NaN where undefined.
+        scores: by their names in ``METRICS``, with p, p_in, p_out and their log-odds; NaN where undefined.
         labels: the names of the classes.
     """
 
@@ -56,6 +54,16 @@ class Interpretation:
         return self.labels[int(self.attribution.target)]
 
     @property
+    def against(self) -> str | None:
+        """The label that it is explained against; None if against none."""
+        return None if self.attribution.against is None else self.labels[int(self.attribution.against)]
+
+    @property
+    def question(self) -> str:
+        """What is answered: "dog", or "dog rather than rooster"."""
+        return self.explained if self.against is None else f"{self.explained} rather than {self.against}"
+
+    @property
     def predicted(self) -> str:
         """The label that the classifier gives the clip."""
         return self.labels[int(self.attribution.probs.argmax())]
@@ -63,7 +71,7 @@ class Interpretation:
     def __repr__(self) -> str:
         kept, removed = self.scores["p_in"], self.scores["p_out"]
         return (
-            f"Interpretation({self.explained}, p = {self.scores['p']:.3f}, kept {kept:.3f}, removed {removed:.3f}; "
+            f"Interpretation({self.question}, p = {self.scores['p']:.3f}, kept {kept:.3f}, removed {removed:.3f}; "
             f"{self.attribution.method}, {self.mask_name})"
         )
 
@@ -80,8 +88,11 @@ def interpret(
     mask: str = "topK_30",
     *,
     target: str | int | None = None,
+    against: str | int | None = None,
     background: Tensor | None = None,
     inversion: str = "gain",
+    protocol: str = "sound",
+    on: str = "features",
     device: str | torch.device | None = None,
 ) -> Interpretation:
     """Explain one clip and make the explanation audible.
@@ -92,16 +103,21 @@ def interpret(
         method: a name in ``METHODS``, an explainer's class, or an explainer.
         mask: a name in ``MASKS``.
         target: the label to explain, by name or number; the predicted one if None.
+        against: another label, to explain why it is the target rather than this one; p is then the probability of the
+            target given that it is one of the two.
         background: for SHAP, features ``(B, 1, F, T)`` of windows of the classifier's length.
         inversion: see :meth:`~audiointerp.processing.spectrogram.Spectrogram.to_wav`.
+        protocol: a name in ``PROTOCOLS``: the definitions of the mask and the scores.
+        on: what is scored, ``"features"`` or ``"audio"``; see :func:`~audiointerp.explain.score_masks`.
         device: where to compute; the classifier is moved there.
 
     Raises:
         ArgumentError: a name is unknown, or the sound is not one finite mono clip.
     """
     choose("mask", mask, MASKS)
+    definitions = protocol_of(protocol)
     classifier.to(device)
-    number = None if target is None else classifier.target(target)
+    number, other = (None if label is None else classifier.target(label) for label in (target, against))
     explainer = build_explainer(method, classifier, background)
     if not isinstance(wav, Tensor) or wav.ndim != 3 or len(wav) != 1:
         shape = tuple(wav.shape) if isinstance(wav, Tensor) else f"a {type(wav).__name__}"
@@ -110,9 +126,17 @@ def interpret(
         )
     wav = wav.float()
     spectrogram = classifier.transform(wav.to(classifier.device))
-    attribution = explain(classifier, spectrogram, explainer, number)
-    made = MASKS[mask](attribution.values)
-    scores = score_masks(classifier, spectrogram, attribution.target, made)
+    attribution = explain(classifier, spectrogram, explainer, number, other)
+    made = definitions.masks[mask](attribution.values)
+    scores = score_masks(
+        classifier,
+        spectrogram,
+        attribution.target,
+        made,
+        against=attribution.against,
+        on=on,
+        metrics=definitions.metrics,
+    )
     kept, removed = spectrogram.masked(made), spectrogram.masked(1 - made)
     return Interpretation(
         wav,
@@ -133,84 +157,38 @@ def score(
     methods: Sequence[str | type[Explainer] | Explainer],
     masks: Sequence[str] = tuple(MASKS),
     *,
+    on: str | Sequence[str] = "features",
+    protocol: str = "sound",
+    baselines: bool = True,
+    curves: bool = False,
     background: Tensor | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """The scores of methods and masks over a data set: one row per clip, method and mask.
+    """The scores of methods and masks over a data set: one row per clip, method, mask and ``on``.
 
     A clip that cannot be read or explained is one row per method with ``status`` "error" and the reason; its scores are
-    NaN. The columns are described at :func:`clip_rows`.
+    NaN. The columns are described at :func:`~audiointerp.rows.clip_rows`.
+
+    Args:
+        classifier: what decides.
+        dataset: its clips; each one's predicted class is explained.
+        methods: names in ``METHODS``, explainers' classes, or explainers; their names must differ.
+        masks: names in ``MASKS``.
+        on: ``"features"``, ``"audio"`` (what a listener hears is then what the classifier heard), or both as a list.
+        protocol: a name in ``PROTOCOLS``.
+        baselines: whether to score random masks of the same values beside each mask, pixelwise and smooth.
+        curves: whether to compute the areas under deletion and insertion too.
+        background: for the methods that need one, features ``(B, 1, F, T)`` of training clips.
+        device: where to compute; the classifier is moved there.
+        progress: a bar, where a terminal watches.
     """
-    if isinstance(methods, str) or isinstance(masks, str) or not methods or not masks:
-        raise ArgumentError(
-            f"methods and masks are lists of at least one, ['gradcam'] say, not {methods!r} and {masks!r}"
-        )
+    plan = Plan(masks, protocol, (on,) if isinstance(on, str) else on, baselines, curves)
     classifier.to(device)
     check_fits(classifier, dataset)
-    for mask in masks:
-        choose("mask", mask, MASKS)
-    explainers = [build_explainer(method, classifier, background) for method in methods]
+    explainers = build_explainers(methods, classifier, background)
     rows: list[dict[str, Any]] = []
     clips = tqdm(range(len(dataset)), desc="scoring", unit="clip", disable=None if progress else True)
     for index in clips:
-        rows += clip_rows(classifier, dataset, index, explainers, masks)
+        rows += clip_rows(classifier, dataset, index, explainers, plan)
     return pd.DataFrame(rows)
-
-
-def clip_rows(
-    classifier: Classifier,
-    dataset: ClipDataset,
-    index: int,
-    explainers: Sequence[Explainer],
-    masks: Sequence[str],
-    keep: dict[str, Attribution] | None = None,
-) -> list[dict[str, Any]]:
-    """The rows of one clip.
-
-    Columns: method, clip, target (the true label), predicted, explained, correct, mask, the scores of ``METRICS``, p, p_in,
-    p_out (see ``metrics``), additivity_gap (SHAP's, the largest over the windows), status, error.
-
-    Args:
-        keep: where given, receives the attributions by method.
-    """
-    empty = dict.fromkeys(VALUES, float("nan"))
-    head: dict[str, Any] = {
-        "clip": dataset.clip_id(index),
-        "target": "",
-        "predicted": "",
-        "explained": "",
-        "correct": None,
-    }
-
-    def failed(explainer: Explainer, error: Exception) -> dict[str, Any]:
-        reason = f"{type(error).__name__}: {error}"
-        return {"method": explainer.name, **head, "mask": "", **empty, "status": "error", "error": reason}
-
-    try:
-        wav, true = dataset[index]
-        head["target"] = dataset.labels[true]
-        spectrogram = classifier.transform(wav[None].to(classifier.device))
-    except Exception as error:  # whatever a clip or a data set of one's own raises: it is a row, and the run goes on
-        return [failed(explainer, error) for explainer in explainers]
-    rows: list[dict[str, Any]] = []
-    for explainer in explainers:
-        try:
-            attribution = explain(classifier, spectrogram, explainer, None)
-            made = torch.cat([MASKS[mask](attribution.values) for mask in masks])
-            scores = score_masks(classifier, spectrogram, attribution.target, made)
-        except Exception as error:
-            rows.append(failed(explainer, error))
-            continue
-        if keep is not None:
-            keep[explainer.name] = attribution
-        predicted = classifier.labels[int(attribution.probs.argmax())]
-        explained = classifier.labels[int(attribution.target)]
-        verdict = {"predicted": predicted, "explained": explained, "correct": predicted == head["target"]}
-        gap = additivity_gap(attribution)
-        for number, mask in enumerate(masks):
-            values = {name: float(column[number]) for name, column in scores.items()}
-            values["additivity_gap"] = gap
-            row = {"method": explainer.name, **head, **verdict, "mask": mask, **values, "status": "ok", "error": ""}
-            rows.append(row)
-    return rows

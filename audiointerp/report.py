@@ -34,7 +34,7 @@ def interpretation_html(result: Interpretation) -> str:
     picture = figure_png(figure)
     plt.close(figure)
     return (
-        f'<div class="audiointerp"><p>Why <b>{html.escape(result.explained)}</b>? '
+        f'<div class="audiointerp"><p>Why <b>{html.escape(result.question)}</b>? '
         f"{html.escape(result.attribution.method)}, mask {html.escape(result.mask_name)}.</p>"
         f'<img alt="spectrogram, attribution, kept and removed part" src="data:image/png;base64,{picture}">'
         "<p><small>Levels in dB, the loudest 80 dB. In the attribution red spoke for the label, blue against it; the paler, "
@@ -64,6 +64,7 @@ def write_interpretation(result: Interpretation, out: str | os.PathLike[str], ti
         "clip": title,
         "predicted": result.predicted,
         "explained": result.explained,
+        "against": result.against,
         "method": result.attribution.method,
         "mask": result.mask_name,
         "scores": dict(result.scores),

@@ -2,18 +2,29 @@
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from .errors import AudioInterpError
+from .errors import ArgumentError, AudioInterpError, choose
 from .interpretation import MASKS
-from .metrics import METRICS
-from .predict import VALUES
+from .interpretation.baselines import BASELINES
+from .metrics import METRICS, RELATIVE
+from .rows import AREAS, VALUES
 
-COLUMNS = ("method", "clip", "mask", "status", *VALUES)
-GROUPS = ("features", "experiment", "method", "mask", "correct", "target", "predicted", "explained", "clip")
+COLUMNS = ("method", "clip", "mask", "protocol", "on", "status", *VALUES)
+GROUPS = (
+    "features", "experiment", "protocol", "on", "method", "mask", "correct", "target", "predicted", "explained", "clip",
+)  # fmt: skip
 """The columns that a summary may group by."""
+APART = ("protocol", "on")
+"""Columns whose values are never averaged over: where there are several, the groups are split by them."""
+DRAWS = 2000
+"""Of the bootstrap."""
+THAN = (*BASELINES, "features")
+"""What a score may be compared with."""
 
 
 def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
@@ -45,38 +56,173 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def published_tables() -> pd.DataFrame:
+    """The means that the study's repository (``exile8/coursework24``, ``tables.ipynb``) prints, 504 rows.
+
+    Columns: model, experiment, method, mask, subset (all; correct, incorrect), and the seven scores.
+
+    >>> len(published_tables())
+    504
+    """
+    return pd.read_csv(Path(__file__).with_name("published_tables.csv"))
+
+
 def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.DataFrame:
     """The mean of each score over the clips, a row per group, methods by name, masks in the order of ``MASKS``.
 
     Undefined scores (NaN) are left out of the means; ``undefined`` is the share of the clips whose mask is all zero, so
-    that SPS and COMP have no value, and ``clips`` counts the clips that were scored. Rows of clips that failed are left out.
+    that SPS and COMP have no value, ``constant`` the share of masks that are the same everywhere, and ``clips`` counts the
+    clips that were scored. Rows of clips that failed are left out. Several protocols, or several ``on``, are never mixed:
+    they are split even where ``by`` does not name them.
 
     >>> rows = pd.DataFrame({"method": "random", "mask": "bin", "status": "ok", "clip": ["a", "b"],
-    ...                      **{name: [0.0, 1.0] for name in METRICS}})
+    ...                      "protocol": "sound", "on": "features", **{name: [0.0, 1.0] for name in METRICS}})
     >>> summarise(rows)["FF"].tolist()
     [0.5]
     """
-    scored = rows[rows["status"] == "ok"].copy()
-    if scored.empty:
-        raise AudioInterpError("no clip was scored, so there is nothing to summarise")
-    scored["mask"] = pd.Categorical(scored["mask"], [name for name in MASKS if name in set(scored["mask"])])
+    scored = _scored(rows)
     scored["undefined"] = scored["COMP"].isna()
-    groups = scored.groupby(list(by), sort=True, observed=True)
-    table = groups[[*METRICS, "undefined"]].mean()
+    scored["constant"] = (scored["SPS"] == 0) | scored["undefined"]
+    groups = scored.groupby(_apart(scored, by), sort=True, observed=True)
+    areas = [name for name in AREAS if name in scored and scored[name].notna().any()]
+    table = groups[[*METRICS, *areas, "undefined", "constant"]].mean()
     table["clips"] = groups["clip"].nunique()
     return table
 
 
-def as_text(table: pd.DataFrame) -> str:
-    """A summary as plain text; the best of each score within a table is marked by ``*``, by the score's own direction."""
+def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask")) -> pd.DataFrame:
+    """How much each score exceeds another of the same clip and mask: the mean difference, with 95 % intervals.
+
+    The intervals are percentiles of a seeded bootstrap over the clips, paired: a draw takes a clip's both scores.
+
+    Args:
+        rows: of a run.
+        than: ``"pixelwise"`` or ``"smooth"``: random masks of the same values. ``"features"``: what is scored on audio less
+            what is scored on features.
+        by: as in :func:`summarise`.
+
+    Returns:
+        A row per group; columns of two levels, the score, and ``mean``, ``low``, ``high``.
+
+    Raises:
+        ArgumentError: the rows do not hold what they should be compared with.
+    """
+    choose("comparison", than, THAN)
+    scored = _scored(rows)
+    areas = [name for name in AREAS if scored[name].notna().any()]
+    names = [*RELATIVE, *areas]
+    if than == "features":
+        keys = [name for name in (*GROUPS, "status") if name in scored and name != "on"]
+        wide = scored.pivot_table(index=keys, columns="on", values=names, sort=False, observed=True)
+        if {"features", "audio"} - set(scored["on"]):
+            raise ArgumentError("to compare audio with features, the rows must hold both: --on features,audio")
+        differences = pd.DataFrame({name: wide[name]["audio"] - wide[name]["features"] for name in names}).reset_index()
+        groups = differences.groupby(_apart(differences, by), sort=True, observed=True)
+    else:
+        if scored[[f"{name}_{than}" for name in RELATIVE]].isna().all(axis=None):
+            raise ArgumentError(f"the rows hold no baseline {than!r}: run with baselines")
+        differences = scored.copy()
+        for name in names:
+            differences[name] = scored[name] - scored[f"{name}_{than}"]
+        groups = differences.groupby(_apart(scored, by), sort=True, observed=True)
+    made = {key: _means_and_intervals(group[names].to_numpy(float)) for key, group in groups}
+    columns = pd.MultiIndex.from_product([names, ["mean", "low", "high"]])
+    index = groups[names].mean().index
+    return pd.DataFrame(np.array([made[key if isinstance(key, tuple) else (key,)] for key in index]), index, columns)
+
+
+def bootstrap_interval(values: np.ndarray, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % percentile interval of the mean of each column ``(n, k)`` over the rows, each ``(k,)``; NaN is left out.
+
+    >>> low, high = bootstrap_interval(np.array([[1.0], [1.0], [1.0]]))
+    >>> low.tolist(), high.tolist()
+    ([1.0], [1.0])
+    """
+    times = _times_drawn(len(values), draws)
+    known = ~np.isnan(values)
+    counts = times @ known
+    means = np.where(counts > 0, times @ np.where(known, values, 0.0), np.nan) / np.maximum(counts, 1)
+    ends = [np.percentile(column[~np.isnan(column)], [2.5, 97.5]) if known.any() else [np.nan] * 2 for column, known in
+            zip(means.T, known.T, strict=True)]  # fmt: skip
+    low, high = np.array(ends).T
+    return low, high
+
+
+@lru_cache
+def _times_drawn(clips: int, draws: int) -> np.ndarray:
+    """How often each clip is in each of the bootstrap's draws ``(draws, clips)``; the same for every score and table."""
+    return np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), size=draws).astype(float)
+
+
+def as_text(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> str:
+    """Results as plain text: the means, and what they are beyond random masks and, if both were scored, beyond features.
+
+    The best of each score within a table is marked by ``*``, by the score's own direction.
+    """
+    parts = [_means_as_text(summarise(rows, by))]
+    for than, title in _comparisons(rows):
+        parts.append(f"\n{title}, mean and 95 % interval over clips\n{_differences_as_text(compare(rows, than, by))}")
+    return "\n".join(parts)
+
+
+def _comparisons(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    found = [(kind, f"Beyond random masks of the same values, {kind}") for kind in BASELINES
+             if rows[f"FF_{kind}"].notna().any()]  # fmt: skip
+    both = {"features", "audio"} <= set(rows["on"])
+    return [*found, ("features", "On audio less on features")] if both else found
+
+
+def _means_as_text(table: pd.DataFrame) -> str:
     shown = table.copy().astype(object)
     for column in table:
         decimals = 1 if column in ("AI", "AD", "AG") else 3
         shown[column] = [f"{value:.{decimals}f} " if column != "clips" else f"{value:d}" for value in table[column]]
-        better = METRICS[column].higher_is_better if column in METRICS else None
+        better = _higher_is_better(str(column))
         if better is not None and table[column].notna().any():
             marked = table[column] == (table[column].max() if better else table[column].min())
             shown[column] = [
                 text.rstrip() + "*" if best else text for text, best in zip(shown[column], marked, strict=True)
             ]
     return str(shown.reset_index().to_string(index=False))
+
+
+def _higher_is_better(column: str) -> bool | None:
+    if column in AREAS:
+        return column == "insertion"
+    return METRICS[column].higher_is_better if column in METRICS else None
+
+
+def _differences_as_text(table: pd.DataFrame) -> str:
+    shown = pd.DataFrame(index=table.index)
+    for name in dict.fromkeys(table.columns.get_level_values(0)):
+        shown[name] = [interval_text(name, *values) for values in table[name].to_numpy()]
+    return str(shown.reset_index().to_string(index=False))
+
+
+def interval_text(name: str, mean: float, low: float, high: float) -> str:
+    """A difference of a score with its interval, as text.
+
+    >>> interval_text("FF", 0.25, 0.2, 0.3), interval_text("AD", -12.0, -15.0, -8.0)
+    ('+0.25 [+0.20, +0.30]', '-12 [-15, -8]')
+    """
+    decimals = 0 if name in ("AI", "AD", "AG") else 2
+    return f"{mean:+.{decimals}f} [{low:+.{decimals}f}, {high:+.{decimals}f}]"
+
+
+def _scored(rows: pd.DataFrame) -> pd.DataFrame:
+    scored = rows[rows["status"] == "ok"].copy()
+    if scored.empty:
+        raise AudioInterpError("no clip was scored, so there is nothing to summarise")
+    scored["mask"] = pd.Categorical(scored["mask"], [name for name in MASKS if name in set(scored["mask"])])
+    return scored
+
+
+def _apart(rows: pd.DataFrame, by: Sequence[str]) -> list[str]:
+    several = [name for name in APART if name in rows and name not in by and rows[name].nunique() > 1]
+    return [*several, *by]
+
+
+def _means_and_intervals(values: np.ndarray) -> np.ndarray:
+    """``(k, 3)`` flattened: the mean of each column and the ends of its interval."""
+    low, high = bootstrap_interval(values)
+    return np.stack([np.nanmean(values, 0), low, high], 1).ravel()

@@ -5,6 +5,7 @@ import matplotlib as mpl
 import pytest
 import torch
 
+from audiointerp.dataset import Synthetic
 from audiointerp.model import Classifier, Cnn10, initialise
 from audiointerp.processing import LogMel
 
@@ -49,3 +50,18 @@ def small_classifier(num_classes=3, seed=0, transform=None, duration=1.0):
 @pytest.fixture
 def classifier():
     return small_classifier()
+
+
+def noise(seconds, rate=32000, seed=0):
+    return torch.randn(1, 1, round(seconds * rate), generator=torch.Generator().manual_seed(seed)) * 0.1
+
+
+def small_set(kind=Synthetic, rate=32000, count=4):
+    dataset = kind((5,), sample_rate=rate, duration=3.0)
+    dataset.rows = dataset.rows[::20][:count]
+    dataset.labels = tuple(f"label{i}" for i in range(10))
+    return dataset
+
+
+def ten_classes(**kwargs):
+    return small_classifier(10, duration=3.0, **kwargs)

@@ -13,10 +13,10 @@ from conftest import small_classifier
 
 from audiointerp.cli import main
 from audiointerp.dataset import Synthetic
-from audiointerp.interpretation import MASKS
+from audiointerp.interpretation import LIME, MASKS, METHODS
 from audiointerp.model import Classifier
-from audiointerp.predict import VALUES
 from audiointerp.processing import LogSTFT, save_audio
+from audiointerp.tables import COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def place(tmp_path_factory):
     stereo = torch.randn(44100, 2).clamp(-1, 1).numpy()
     soundfile.write(root / "clip.flac", stereo, 44100)
     (root / "results" / "mel" / "mel_clean" / "random").mkdir(parents=True)
-    row = {name: ["0"] for name in ("method", "clip", "mask", "status", *VALUES)} | {"mask": ["bin"], "status": ["ok"]}
+    row = {name: ["0"] for name in COLUMNS} | {"mask": ["bin"], "status": ["ok"]}
     pd.DataFrame(row).to_csv(root / "results" / "mel" / "mel_clean" / "random" / "metrics.csv", index=False)
     (root / "background").mkdir()
     save_audio(root / "background" / "a.wav", torch.randn(1, 1, 9000), 16000)
@@ -103,11 +103,36 @@ def test_run_and_tables(call, place, tmp_path):
     done = call("run", "mel_clean", "--data", place / "data", "--subset", "esc10", "--weights", place / "mel.safetensors",
                 "--methods", "saliency,random", "--masks", "bin,topK_5", "--out", tmp_path)  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert "40 rows, 0 of them errors" in done.stdout
+    assert "80 rows, 0 of them errors" in done.stdout
     table = call("tables", tmp_path, "--by", "method,mask", "--out", tmp_path / "table.csv")
     assert table.returncode == 0
-    assert len((tmp_path / "table.csv").read_text().splitlines()) == 5
-    assert table.stdout.count("topK_5") == 2
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 4 * 2
+    assert table.stdout.count("topK_5") == 2 * (2 + 2 + 2 + 1)  # means and two baselines on both, audio less features
+
+
+class FewLIME(LIME):
+    """LIME in a moment."""
+
+    def __init__(self, network):
+        super().__init__(network, "grid", samples=20)
+
+
+def test_validate_writes_its_page(call, place, tmp_path, monkeypatch):
+    monkeypatch.setitem(METHODS, "lime", FewLIME)
+    weights = tmp_path / "mel.safetensors"
+    weights.write_bytes((place / "mel.safetensors").read_bytes())
+    weights.with_suffix(".json").write_text('{"epochs": {"0": [{"valid_accuracy": 0.9}, {"valid_accuracy": 0.5}]}}')
+    dataset = Synthetic(duration=3.0, sample_rate=16000)
+    dataset.rows = [row for number, row in enumerate(dataset.rows[::8]) if number < 43]  # three clips in fold 5
+    dataset.write(tmp_path / "data")
+    done = call("validate", "--data", tmp_path / "data", "--weights", weights, "--results", tmp_path / "results", "--out",
+                tmp_path / "validity.md")  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "validity.md").read_text()
+    assert "on 3 test clips" in page
+    assert "| 0.5000 | 0.9000 |" in page
+    assert page.count("| saliency | ") >= 14
+    assert "nan" not in page
 
 
 def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_path):
@@ -122,7 +147,7 @@ def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_p
     assert done.stderr.splitlines() == [
         "audiointerp: 1 of 10 clips could not be explained; see the column error of metrics.csv"
     ]
-    assert "20 rows, 2 of them errors" in done.stdout
+    assert "38 rows, 2 of them errors" in done.stdout
 
 
 @pytest.mark.parametrize("features", ["mel", "stft"])
@@ -184,6 +209,14 @@ MISTAKES = {
     "table to folder": (["tables", "results", "--out", "."], "names a folder"),
     "rate": (["train", "--data", "data", "--learning-rate", "-1"], "learning_rate=-1.0"),
     "no results": (["tables", "nowhere"], "holds no results"),
+    "on": (["run", "mel_clean", "--weights", "mel.safetensors", "--on", "ears"], "unknown on 'ears'"),
+    "protocol": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--protocol", "x"], "unknown protocol 'x'"),
+    "against": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--against", "dog"], "unknown label 'dog'"),
+    "against itself": (
+        ["interpret", "clip.flac", "--weights", "mel.safetensors", "--target", "2", "--against", "2"], "against itself",
+    ),
+    "validate without a card": (["validate", "--weights", "mel.safetensors"], "mel.json: the card beside the weights"),
+    "validate stft": (["validate", "--weights", "stft.safetensors"], "needs a classifier on mel"),
     "out is a file": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--out", "clip.flac"], "clip.flac"),
 }  # fmt: skip
 
@@ -209,7 +242,7 @@ def test_usage_errors_exit_with_2(call, arguments):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "interpret", "run", "tables"])
+@pytest.mark.parametrize("command", ["demo", "train", "interpret", "run", "tables", "validate"])
 def test_help_has_an_example(call, command):
     done = call(command, "--help")
     assert done.returncode == 0

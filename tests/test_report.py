@@ -6,19 +6,16 @@ import re
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 import soundfile
 import torch
 
 from audiointerp import plot
-from audiointerp.errors import AudioInterpError
 from audiointerp.fit import Epoch, History
 from audiointerp.metrics import METRICS
 from audiointerp.predict import interpret
 from audiointerp.processing import LogMel, LogSTFT
 from audiointerp.report import interpretation_html, page
-from audiointerp.tables import as_text, summarise
 
 
 @pytest.fixture(autouse=True)
@@ -98,29 +95,3 @@ def test_names_cannot_break_the_page(result):
     evil = replace(result, labels=("<script>",) * 3, mask_name="<b>")
     assert "<script>" not in interpretation_html(evil)
     assert "<script>" not in page("<script>", [])
-
-
-def rows(**columns):
-    base = {"method": ["a", "a", "b", "b"], "mask": "bin", "clip": ["1", "2", "1", "2"], "status": "ok"}
-    return pd.DataFrame({**base, **dict.fromkeys(METRICS, 0.5), **columns})
-
-
-def test_summary_leaves_out_what_is_undefined_and_counts_it():
-    table = summarise(rows(COMP=[1.0, np.nan, np.nan, np.nan], FF=[1.0, 0.0, 0.2, 0.4]))
-    assert table["FF"].tolist() == pytest.approx([0.5, 0.3])
-    assert table.loc[("a", "bin"), "COMP"] == 1
-    assert table["undefined"].tolist() == [0.5, 1.0]
-    assert table["clips"].tolist() == [2, 2]
-    failed = summarise(rows(status=["ok", "error", "ok", "ok"]))
-    assert failed["clips"].tolist() == [1, 2]
-    with pytest.raises(AudioInterpError, match="no clip"):
-        summarise(rows(status="error"))
-
-
-def test_the_best_is_marked_by_the_scores_own_direction():
-    text = as_text(summarise(rows(FF=[0.9, 0.9, 0.1, 0.1], AD=[9.0, 9.0, 1.0, 1.0], AREA=[0.2, 0.2, 0.4, 0.4])))
-    first, second = text.splitlines()[1:]
-    assert "0.900*" in first
-    assert "9.0*" not in first
-    assert "1.0*" in second
-    assert "0.400*" not in second

@@ -1,15 +1,19 @@
 """What every explainer shares: the record it returns, the checks, one forward, a model left as it was found."""
 
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from ..errors import ArgumentError, ModelError
+from ..conventions import OUTPUTS, probabilities
+from ..errors import ArgumentError, ModelError, choose
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +23,10 @@ class Attribution:
     Attributes:
         values: ``(N, 1, F, T)``, signed; the unit is the method's.
         target: ``(N,)``, the explained classes.
-        probs: ``(N, C)``, the softmax probabilities of the clips.
+        probs: ``(N, C)``, the probabilities of the clips.
         method: the name of the explainer.
         info: what else the method found out, by name; tensors have N as their first axis.
+        against: ``(N,)``, the classes that the explained ones were compared with; None if with none.
     """
 
     values: Tensor
@@ -29,36 +34,63 @@ class Attribution:
     probs: Tensor
     method: str
     info: Mapping[str, Any] = field(default_factory=dict)
+    against: Tensor | None = None
 
     def __repr__(self) -> str:
-        return f"Attribution({self.method}, values {tuple(self.values.shape)}, target {self.target.tolist()})"
+        against = "" if self.against is None else f" against {self.against.tolist()}"
+        return f"Attribution({self.method}, values {tuple(self.values.shape)}, target {self.target.tolist()}{against})"
 
 
-class Score:
+class Score(nn.Module):
     """The network as the function that is explained: features to the logit of the explained class, ``(N,)``.
 
-    The first call settles the target (the predicted class where none was given) and keeps the logits, so prediction and
-    attribution come from one forward.
+    Against another class it is the difference of the two logits. The first call settles the target (the predicted class
+    where none was given) and keeps the logits, so prediction and attribution come from one forward.
     """
 
-    def __init__(self, network: nn.Module, target: Tensor | None) -> None:
+    def __init__(
+        self, network: nn.Module, target: Tensor | None, against: Tensor | None = None, output: str = "softmax"
+    ) -> None:
+        super().__init__()
         self.network = network
+        self.against = against
+        self.output = output
         self._target = target
         self._logits: Tensor | None = None
 
-    def __call__(self, db: Tensor) -> Tensor:
+    def forward(self, db: Tensor) -> Tensor:
+        """Features ``(N, 1, F, T)`` to the explained score ``(N,)``."""
         logits = self.network(db)
         if self._logits is None:
-            self._logits = _checked_logits(logits, len(db), self._target)
+            self._logits = _checked_logits(logits, len(db), (self._target, self.against))
             if self._target is None:
                 self._target = self._logits.argmax(1)
-        chosen: Tensor = logits.gather(1, self.target[:, None])[:, 0]
-        return chosen
+            if self.against is not None and bool((self.against == self._target).any()):
+                raise ArgumentError(f"class {self._target.tolist()} cannot be explained against itself")
+        return self.chosen(logits)
+
+    def chosen(self, logits: Tensor) -> Tensor:
+        """The explained score ``(N,)`` of logits ``(N, C)``."""
+        score: Tensor = _of_class(logits, self.target)
+        return score if self.against is None else score - _of_class(logits, self.against)
+
+    def probability(self, db: Tensor) -> Tensor:
+        """The probability of the explained class ``(N,)``; against another class, given that it is one of the two."""
+        probs = probabilities(self.network(db), self.output)
+        chosen: Tensor = _of_class(probs, self.target)
+        return chosen if self.against is None else chosen / (chosen + _of_class(probs, self.against))
 
     def settle(self, db: Tensor) -> None:
         """Make the one forward for a method that has no use for its graph."""
         with torch.no_grad():
             self(db)
+
+    def of(self, clip: int) -> "Score":
+        """The score of one clip alone, once settled; it takes any number of versions of that clip."""
+        here = slice(clip, clip + 1)
+        one = Score(self.network, self.target[here], None if self.against is None else self.against[here], self.output)
+        one._logits = self.logits[here]
+        return one
 
     @property
     def logits(self) -> Tensor:
@@ -75,14 +107,19 @@ class Score:
         return self._target
 
 
-def _checked_logits(logits: Tensor, clips: int, target: Tensor | None) -> Tensor:
+def _of_class(values: Tensor, target: Tensor) -> Tensor:
+    return values.gather(1, target.expand(len(values))[:, None])[:, 0]
+
+
+def _checked_logits(logits: Tensor, clips: int, targets: tuple[Tensor | None, ...]) -> Tensor:
     if not isinstance(logits, Tensor):
         raise ModelError(f"the network must give logits ({clips}, C) as one tensor, not a {type(logits).__name__}")
     logits = logits.detach()
     if logits.ndim != 2 or len(logits) != clips or not logits.isfinite().all():
         raise ModelError(f"the network must give finite logits ({clips}, C), not {_described(logits)}")
-    if target is not None and not bool(((target >= 0) & (target < logits.shape[1])).all()):
-        raise ArgumentError(f"target {target.tolist()} is not among the network's {logits.shape[1]} classes")
+    for target in targets:
+        if target is not None and not bool(((target >= 0) & (target < logits.shape[1])).all()):
+            raise ArgumentError(f"target {target.tolist()} is not among the network's {logits.shape[1]} classes")
     return logits
 
 
@@ -99,18 +136,28 @@ class Explainer(ABC):
     """
 
     name: ClassVar[str]
+    needs_background: ClassVar[bool] = False  # features of other clips, the second argument of its class
 
     def __init__(self, network: nn.Module) -> None:
         if not isinstance(network, nn.Module):
             raise ArgumentError(f"an explainer takes a network, classifier.network say, not a {type(network).__name__}")
         self.network = network
 
-    def __call__(self, db: Tensor, target: int | Tensor | None = None) -> Attribution:
+    def __call__(
+        self,
+        db: Tensor,
+        target: int | Tensor | None = None,
+        *,
+        against: int | Tensor | None = None,
+        output: str = "softmax",
+    ) -> Attribution:
         """Explain the features of N clips.
 
         Args:
             db: features ``(N, 1, F, T)``, ``spectrogram.db`` say.
             target: the class to explain, one for all or ``(N,)``; each clip's predicted class if None.
+            against: another class, to explain why it is the target rather than this one: the difference of the logits.
+            output: what the network's logits mean, a name in ``OUTPUTS``.
 
         Raises:
             ArgumentError: the features or the target do not fit.
@@ -122,28 +169,54 @@ class Explainer(ABC):
             raise ArgumentError(f"features are a float tensor (N, 1, F, T), not {db.dtype} of shape {tuple(db.shape)}")
         if not db.isfinite().all():
             raise ArgumentError("the features hold NaN or infinite values")
-        if target is not None:
-            if isinstance(target, str):
-                raise ArgumentError(
-                    f"a target is a class number here, not {target!r}; classifier.target(name) knows it"
-                )
-            target = torch.as_tensor(target, device=db.device)
-            if target.is_floating_point() or target.shape not in ((), (1,), (len(db),)):
-                raise ArgumentError(
-                    f"a target is one class number, or one a clip ({len(db)},), not {_described(target)}"
-                )
-            target = target.expand(len(db))
+        choose("output", output, OUTPUTS)
+        explained, other = _class_of_each("target", target, db), _class_of_each("class to explain against", against, db)
         with untouched(self.network), torch.enable_grad():
-            score = Score(self.network, target)
+            score = Score(self.network, explained, other, output)
             values, info = self._attribute(score, db.detach().clone())
         values = values.detach()
         if not values.isfinite().all():
             raise ModelError(f"{self.name}: the attribution holds NaN or infinite values; are the weights finite?")
-        return Attribution(values, score.target, torch.softmax(score.logits, -1), self.name, info)
+        return Attribution(values, score.target, probabilities(score.logits, output), self.name, info, score.against)
 
     @abstractmethod
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Values ``(N, 1, F, T)`` and what goes into ``info``."""
+
+
+def _class_of_each(name: str, number: int | Tensor | None, db: Tensor) -> Tensor | None:
+    if number is None:
+        return None
+    if isinstance(number, str):
+        raise ArgumentError(f"a {name} is a class number here, not {number!r}; classifier.target(name) knows it")
+    classes = torch.as_tensor(number, device=db.device)
+    if classes.is_floating_point() or classes.shape not in ((), (1,), (len(db),)):
+        raise ArgumentError(f"a {name} is one class number, or one a clip ({len(db)},), not {_described(classes)}")
+    return classes.expand(len(db))
+
+
+def on_grid(coarse: Tensor, db: Tensor, layout: str) -> Tensor:
+    """A layer's map ``(N, 1, ...)`` to the grid of the features, bilinearly; ``layout`` says which axis is time."""
+    turned = coarse.transpose(2, 3) if layout == "TF" else coarse
+    return functional.interpolate(turned.detach(), db.shape[2:], mode="bilinear", align_corners=False)
+
+
+def seed_of(clip: Tensor, seed: int) -> int:
+    """A seed made of a clip's features and another seed, so that draws depend on nothing else."""
+    return zlib.crc32(clip.detach().cpu().contiguous().numpy().tobytes(), seed)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch's and numpy's global draws from ``seed``; afterwards their states are as before."""
+    state = np.random.get_state()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []):
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)
 
 
 @contextmanager

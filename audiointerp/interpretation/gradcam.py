@@ -1,13 +1,14 @@
-"""Grad-CAM (Selvaraju et al., ICCV 2017)."""
+"""Class activation maps: Grad-CAM (Selvaraju et al., ICCV 2017), LayerCAM (Jiang et al., TIP 2021), guided Grad-CAM."""
 
+import warnings
 from typing import Any
 
 import captum.attr
+import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..errors import ArgumentError, ModelError, choose
-from .base import Explainer, Score
+from .base import Explainer, Score, on_grid
 
 LAYOUTS = ("FT", "TF")
 
@@ -21,7 +22,6 @@ class GradCAM(Explainer):
         layout: ``"FT"`` if those activations are (frequency, time), ``"TF"`` if the network swapped the axes. By default
             the network's own ``activation_layout``, and ``"FT"`` if it has none.
 
-    >>> import torch
     >>> network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> GradCAM(network)(torch.randn(1, 1, 8, 9)).values.shape
     torch.Size([1, 1, 8, 9])
@@ -35,13 +35,66 @@ class GradCAM(Explainer):
         self.layout = choose("layout", str(layout or getattr(network, "activation_layout", "FT")), LAYOUTS)
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        method = captum.attr.LayerGradCam(score, self.layer)
-        coarse = method.attribute(db.requires_grad_(), relu_attributions=False)
-        if not isinstance(coarse, Tensor) or coarse.ndim != 4:
-            raise ModelError(f"Grad-CAM needs a layer with activations (N, channels, F, T); {self.layer} has others")
-        if self.layout == "TF":
-            coarse = coarse.transpose(2, 3)
-        return functional.interpolate(coarse.detach(), db.shape[2:], mode="bilinear", align_corners=False), {}
+        coarse = self._weighted(score, db.requires_grad_())
+        if coarse.ndim != 4:
+            raise ModelError(f"{self.name} needs a layer with activations (N, channels, F, T); {self.layer} has others")
+        return on_grid(coarse, db, self.layout), {}
+
+    def _weighted(self, score: Score, db: Tensor) -> Tensor:
+        """The map on the layer's own grid, ``(N, 1, …, …)``."""
+        coarse: Tensor = captum.attr.LayerGradCam(score, self.layer).attribute(db, relu_attributions=False)
+        return coarse
+
+
+class LayerCAM(GradCAM):
+    """A layer's activations, each weighted by its own gradient where that is positive; signed, bilinear to the input's grid.
+
+    It is finer than Grad-CAM, and works on early layers too. The arguments are Grad-CAM's.
+
+    >>> network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> LayerCAM(network)(torch.randn(1, 1, 8, 9)).values.shape
+    torch.Size([1, 1, 8, 9])
+    """
+
+    name = "layercam"
+
+    def _weighted(self, score: Score, db: Tensor) -> Tensor:
+        seen: list[Tensor] = []
+        handle = self.layer.register_forward_hook(lambda module, inputs, activations: seen.append(activations))
+        try:
+            total = score(db).sum()
+        finally:
+            handle.remove()
+        if len(seen) != 1:
+            raise ModelError(
+                f"layercam needs a layer that the network uses once; {self.layer} was used {len(seen)} times"
+            )
+        (gradient,) = torch.autograd.grad(total, seen)
+        return (gradient.clamp_min(0) * seen[0]).sum(1, keepdim=True)
+
+
+class GuidedGradCAM(GradCAM):
+    """Guided backpropagation times the positive part of Grad-CAM (Selvaraju et al., ICCV 2017).
+
+    Guided backpropagation changes the gradient in ReLU modules alone; a functional ReLU escapes it. The arguments are
+    Grad-CAM's. captum's own class does not know networks that swap the axes; this one does.
+
+    >>> network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> GuidedGradCAM(network)(torch.randn(1, 1, 8, 9)).values.shape
+    torch.Size([1, 1, 8, 9])
+    """
+
+    name = "guided_gradcam"
+
+    def _weighted(self, score: Score, db: Tensor) -> Tensor:
+        return super()._weighted(score, db).clamp_min(0)
+
+    def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        cam, info = super()._attribute(score, db)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
+            guided = captum.attr.GuidedBackprop(score).attribute(db)
+        return guided * cam, info
 
 
 def _find_layer(network: nn.Module, layer: nn.Module | str | None) -> nn.Module:

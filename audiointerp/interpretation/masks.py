@@ -22,7 +22,7 @@ def binary(values: Tensor) -> Tensor:
     >>> binary(torch.tensor([[[[-1.0, 0.0, 2.0]]]])).flatten().tolist()
     [0.0, 0.0, 1.0]
     """
-    return (_checked(values) > 0).to(values)
+    return (checked(values) > 0).to(values)
 
 
 def minmax(values: Tensor, positive: bool = False) -> Tensor:
@@ -33,7 +33,7 @@ def minmax(values: Tensor, positive: bool = False) -> Tensor:
     >>> minmax(torch.tensor([[[[-1.0, 0.5, 1.0]]]]), positive=True).flatten().tolist()
     [0.0, 0.5, 1.0]
     """
-    values = _checked(values)
+    values = checked(values)
     low = torch.zeros_like(values[:, :, :1, :1]) if positive else values.amin((1, 2, 3), keepdim=True)
     # Halves, so that the span of finite values is finite.
     span = values.amax((1, 2, 3), keepdim=True) / 2 - low / 2
@@ -47,7 +47,7 @@ def sigmoid(values: Tensor, positive: bool = False) -> Tensor:
     >>> sigmoid(torch.zeros(1, 1, 1, 2)).flatten().tolist()
     [0.5, 0.5]
     """
-    values = _checked(values)
+    values = checked(values)
     return torch.sigmoid(values.clamp_min(0) if positive else values)
 
 
@@ -70,7 +70,7 @@ def top(values: Tensor, share: float, positive: bool = False) -> Tensor:
     >>> top(torch.zeros(1, 1, 2, 5), 0.3, positive=True).sum().item()
     0.0
     """
-    flat = _checked(values).flatten(1)
+    flat = checked(values).flatten(1)
     entries = flat.shape[1]
     count = int(share * entries + 0.5)
     order = torch.randperm(entries, generator=torch.Generator().manual_seed(TIE_SEED)).to(flat.device)
@@ -81,7 +81,12 @@ def top(values: Tensor, share: float, positive: bool = False) -> Tensor:
     return mask.view_as(values)
 
 
-def _checked(values: Tensor) -> Tensor:
+def checked(values: Tensor) -> Tensor:
+    """The values, where a mask can be made of them.
+
+    Raises:
+        ArgumentError: they are no finite map of clips.
+    """
     if not isinstance(values, Tensor):
         raise ArgumentError(
             f"a mask is made of values (N, 1, F, T), attribution.values say, not a {type(values).__name__}"

@@ -1,12 +1,11 @@
 """The baseline that every method must beat: attributions that know nothing."""
 
-import zlib
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .base import Explainer, Score
+from .base import Explainer, Score, seed_of
 
 
 class Random(Explainer):
@@ -31,5 +30,5 @@ class Random(Explainer):
         return torch.stack([self._draw(clip) for clip in db.cpu()]).to(db), {}
 
     def _draw(self, clip: Tensor) -> Tensor:
-        seed = zlib.crc32(clip.contiguous().numpy().tobytes(), self.seed)
-        return torch.randn(clip.shape, generator=torch.Generator().manual_seed(seed), dtype=clip.dtype)
+        generator = torch.Generator().manual_seed(seed_of(clip, self.seed))
+        return torch.randn(clip.shape, generator=generator, dtype=clip.dtype)

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import ArgumentError
-from .base import Explainer, Score
+from ..errors import ArgumentError, ModelError
+from .base import Explainer, Score, untouched
+from .hidden import hidden_operations
 
 MEANINGFUL = 0.1
 """Logits; a relative miss of a smaller difference says nothing."""
@@ -18,16 +19,22 @@ TOLERATED = 1e-3
 class SHAP(Explainer):
     """What each bin adds to the logit, against what the network gives on average over a background: shap's DeepExplainer.
 
+    The explainer replaces the gradients of the modules that it knows. What is not linear outside of them (``torch.relu``,
+    ``torch.max``, a module used twice) it does not see, and what it gives then are no SHAP values: such a network is refused.
+
     The values of a clip should sum to f(x) - E f(b). How far they miss is in ``info``: ``"difference"`` is f(x) - E f(b)
-    and ``"additivity_gap"`` is |sum - difference| / |difference|, NaN where |difference| does not exceed 0.1
-    logits. A gap above 1e-3, which is a warning too, says that the explainer did not see all of the network (functional
-    ReLU or pooling, a module used twice) and that these are no SHAP values.
+    and ``"additivity_gap"`` is |sum - difference| / |difference|, NaN where |difference| does not exceed 0.1 logits. A gap
+    above 1e-3 is a warning too.
 
     Args:
         network: see :class:`~audiointerp.interpretation.base.Explainer`; ReLU and pooling must be modules, each used once.
         background: features ``(B, 1, F, T)`` of the sounds to compare with, as long as the clips that are explained:
             a sample of the training clips, say. It is given, never guessed.
         chunk: background clips explained at once; a matter of memory and of rounding, not of meaning.
+        strict: whether to refuse a network that the explainer cannot see through; the gap tells then what is lost.
+
+    Raises:
+        ModelError: the explainer cannot see through the network; what hides, and where, is named.
 
     >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
     >>> background, clip = torch.zeros(4, 1, 2, 3), torch.ones(1, 1, 2, 3)
@@ -37,8 +44,9 @@ class SHAP(Explainer):
     """
 
     name = "shap"
+    needs_background = True
 
-    def __init__(self, network: nn.Module, background: Tensor, chunk: int = 10) -> None:
+    def __init__(self, network: nn.Module, background: Tensor, chunk: int = 10, *, strict: bool = True) -> None:
         super().__init__(network)
         if background.ndim != 4 or background.shape[1] != 1 or not len(background):
             raise ArgumentError(f"a background is features (B, 1, F, T) of B clips, not {tuple(background.shape)}")
@@ -46,6 +54,8 @@ class SHAP(Explainer):
             raise ArgumentError(f"the background must be finite, and chunk={chunk} at least 1")
         self.background = background
         self.chunk = chunk
+        if strict:
+            _refuse_what_hides(network, background)
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         import shap  # takes seconds and pulls in plotting: only who asks for SHAP pays
@@ -59,16 +69,17 @@ class SHAP(Explainer):
         expected = torch.zeros(len(db), device=db.device, dtype=db.dtype)
         for background in self.background.to(db).split(self.chunk):
             share = len(background) / len(self.background)
-            logit = _OneLogit(self.network)
-            explainer = shap.DeepExplainer(logit, background)
+            column = _Column(score.of(0))
+            explainer = shap.DeepExplainer(column, background)
             with torch.no_grad():
-                expected += share * self.network(background).mean(0)[score.target]
-            for number, target in enumerate(score.target.tolist()):
-                logit.target = target
+                logits = self.network(background)
+            for number in range(len(db)):
+                column.score = score.of(number)
+                expected[number] += share * column.score.chosen(logits).mean()
                 # shap's own check compares with one expected value for one class; the gap below is exact, and kept.
                 phi = explainer.shap_values(db[number : number + 1], check_additivity=False)
                 values[number] += share * torch.from_numpy(phi)[0, ..., 0].to(db)
-        difference = score.logits.gather(1, score.target[:, None])[:, 0] - expected
+        difference = score.chosen(score.logits) - expected
         missed = (values.flatten(1).double().sum(1) - difference).abs() / difference.abs()
         gap = torch.where(difference.abs() > MEANINGFUL, missed, torch.nan)
         if (gap > TOLERATED).any():
@@ -80,14 +91,29 @@ class SHAP(Explainer):
         return values, {"additivity_gap": gap, "difference": difference}
 
 
-class _OneLogit(nn.Module):
-    """The network with one logit as its output ``(N, 1)``, so that shap computes no others."""
+class _Column(nn.Module):
+    """A score as the network's only output ``(N, 1)``, so that shap computes no others."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, score: Score) -> None:
         super().__init__()
-        self.network = network
-        self.target = 0
+        self.score = score
 
     def forward(self, db: Tensor) -> Tensor:
-        logits: Tensor = self.network(db)
-        return logits[:, self.target : self.target + 1]
+        column: Tensor = self.score(db)[:, None]
+        return column
+
+
+def _refuse_what_hides(network: nn.Module, background: Tensor) -> None:
+    from shap.explainers._deep.deep_pytorch import op_handler
+
+    own = next(network.parameters(), background)
+    with untouched(network):
+        try:
+            found = hidden_operations(network, background[:1].to(own), set(op_handler))
+        except (RuntimeError, ArgumentError) as error:
+            raise ArgumentError(f"the network cannot take the background {tuple(background.shape)}: {error}") from error
+    if found:
+        raise ModelError(
+            f"SHAP cannot see through this network: {'; '.join(found)}. Make each ReLU, maximum and pooling a module that "
+            f"shap knows (nn.ReLU, nn.MaxPool1d, …) and that forward uses once"
+        )

@@ -12,8 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..conventions import OUTPUTS, probabilities
 from ..devices import usable_device
-from ..errors import ArgumentError, ModelError
+from ..errors import ArgumentError, ModelError, choose
 from ..files import replacing
 from ..processing import Transform, transform_from_dict
 from .checkpoint import fit_state
@@ -31,6 +32,8 @@ class Classifier:
         labels: the C names.
         duration: seconds of sound that the network was trained on; longer clips are explained in windows of it.
         training: how it came to be (settings, seeds, accuracies): plain values, kept in the weights file.
+        output: what the logits mean, a name in ``OUTPUTS``: ``"softmax"`` (one label a clip) or ``"sigmoid"`` (each label by
+            itself, multi-label).
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Classifier:
         labels: Sequence[str],
         duration: float = 5.0,
         training: Mapping[str, Any] | None = None,
+        output: str = "softmax",
     ) -> None:
         if not isinstance(network, nn.Module) or not isinstance(transform, Transform):
             raise ArgumentError(
@@ -58,6 +62,7 @@ class Classifier:
         self.labels = tuple(labels)
         self.duration = duration
         self.training = dict(training or {})
+        self.output = choose("output", output, OUTPUTS)
 
     def __repr__(self) -> str:
         return f"Classifier({type(self.network).__name__}, {self.transform}, {len(self.labels)} labels, {self.duration:g} s)"
@@ -83,8 +88,8 @@ class Classifier:
         return self
 
     @torch.no_grad()
-    def probabilities(self, db: Tensor) -> Tensor:
-        """Softmax probabilities ``(N, C)`` of features ``(N, 1, F, T)``.
+    def logits(self, db: Tensor) -> Tensor:
+        """Logits ``(N, C)`` of features ``(N, 1, F, T)``.
 
         Raises:
             ModelError: the network gives something else than finite logits of as many classes as there are labels.
@@ -97,7 +102,11 @@ class Classifier:
                 f"the network gives {tuple(logits.shape)}{'' if logits.isfinite().all() else ' with NaN or infinite values'} "
                 f"where finite logits ({len(db)}, {len(self.labels)}) are needed, one a label"
             )
-        return torch.softmax(logits, -1)
+        return logits
+
+    def probabilities(self, db: Tensor) -> Tensor:
+        """Probabilities ``(N, C)`` of features ``(N, 1, F, T)``; errors are those of :meth:`logits`."""
+        return probabilities(self.logits(db), self.output)
 
     def target(self, name: str | int) -> int:
         """The number of a label, given by name or by number.
@@ -130,6 +139,7 @@ class Classifier:
             "labels": self.labels,
             "duration": self.duration,
             "training": self.training,
+            "output": self.output,
         }
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
         with replacing(path) as part:
@@ -161,7 +171,8 @@ class Classifier:
             network = build_network(record["network"], record["settings"])
             fit_state(network, state, str(path))
             transform = transform_from_dict(record["transform"])
-            loaded = cls(network, transform, record["labels"], record["duration"], record["training"])
+            loaded = cls(network, transform, record["labels"], record["duration"], record["training"],
+                         record.get("output", "softmax"))  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{path}: its description of the network does not fit ({error})") from error
         return loaded.to(device)

@@ -18,12 +18,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..conventions import FLOOR
 from ..errors import ArgumentError, choose
 from .filters import lifting, mel_filters
 from .inversion import INVERSIONS, griffin_lim, stft_magnitude
 from .masking import masked_levels
-
-FLOOR = -100.0
 
 
 def decibels(power: Tensor) -> Tensor:

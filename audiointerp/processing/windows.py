@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .spectrogram import FLOOR
+from ..conventions import FLOOR
 
 
 @dataclass(frozen=True)

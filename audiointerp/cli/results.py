@@ -1,0 +1,127 @@
+"""The commands that make results and read them: run, tables, validate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import AudioInterpError
+from .options import METHOD_NAMES, Background, Data, Device, Protocol, Subset, app, command_line, names_in, numbers_in
+
+
+@app.command()
+def run(
+    experiment: Annotated[str, typer.Argument(help="stft_clean, mel_clean, mel_horse, mel_room or mel_white.")],
+    weights: Annotated[Path, typer.Option(help="A classifier on the experiment's features.")],
+    data: Data = None,
+    subset: Subset = None,
+    methods: Annotated[str, typer.Option(help="Comma-separated: " + METHOD_NAMES)] = "saliency,gradcam,shap,random",
+    masks: Annotated[str | None, typer.Option(help="Comma-separated; all 14 if left out.")] = None,
+    on: Annotated[
+        str, typer.Option(help="What is scored: features, audio (what is heard, classified again), or both.")
+    ] = "features,audio",
+    protocol: Protocol = "sound",
+    baselines: Annotated[bool, typer.Option(help="Score random masks of the same values too.")] = True,
+    curves: Annotated[bool, typer.Option(help="Areas under deletion and insertion too.")] = False,
+    folds: Annotated[str, typer.Option(help="The folds to explain.")] = "5",
+    background: Background = None,
+    noise: Annotated[Path | None, typer.Option(help="A recording in place of the experiment's noise.")] = None,
+    attributions: Annotated[bool, typer.Option(help="Keep the attributions beside the scores.")] = True,
+    out: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
+    device: Device = "cpu",
+) -> None:
+    """Score methods and masks over the test clips; SHAP's background comes from the training folds, 2 clips a class.
+
+    Example:
+      audiointerp run mel_clean --data data/ESC-50 --subset esc10 --weights weights/esc10_mel_cnn10.safetensors
+    """
+    from ..errors import choose
+    from ..experiments import EXPERIMENTS, TRAIN_FOLDS, background_of, background_of_folder, open_data
+    from ..experiments import run as run_experiment
+    from ..interpretation import MASKS, METHODS
+    from ..model import Classifier
+    from ..tables import as_text
+
+    setting = EXPERIMENTS[choose("experiment", experiment, EXPERIMENTS)]
+    names = [choose("method", name, METHODS) for name in names_in(methods)]
+    kinds = [choose("mask", name, MASKS) for name in (names_in(masks) if masks else MASKS)]
+    classifier = Classifier.load(weights)
+    form = {"sample_rate": classifier.sample_rate, "duration": classifier.duration}
+    dataset = open_data(data, numbers_in(folds), subset, **form)  # type: ignore[arg-type]  # int and float, by name
+    sounds = None
+    if background is not None:
+        sounds = background_of_folder(background, classifier)
+    elif any(METHODS[name].needs_background for name in names):
+        sounds = background_of(open_data(data, TRAIN_FOLDS, subset, **form), classifier.transform)  # type: ignore[arg-type]
+    rows = run_experiment(
+        setting, classifier, dataset, names, out, masks=kinds, on=names_in(on), protocol=protocol, baselines=baselines,
+        curves=curves, background=sounds, noise=noise, device=device, attributions=attributions,
+    )  # fmt: skip
+    errors = rows[rows["status"] == "error"]
+    if len(errors) < len(rows):
+        typer.echo(as_text(rows))
+    typer.echo(f"wrote {out / setting.features / setting.name}/: {len(rows)} rows, {len(errors)} of them errors")
+    if len(errors):
+        count = errors["clip"].nunique()
+        raise AudioInterpError(
+            f"{count} of {len(dataset)} clips could not be explained; see the column error of metrics.csv"
+        )
+
+
+@app.command()
+def tables(
+    results: Annotated[Path, typer.Argument(help="The folder of results.")] = Path("results"),
+    by: Annotated[str, typer.Option(help="Columns to group by.")] = "features,experiment,method,mask",
+    out: Annotated[Path | None, typer.Option(help="Also write the table as CSV.")] = None,
+) -> None:
+    """Summarise results: the mean of each score, the best marked by its own direction.
+
+    Example:
+      audiointerp tables results --by method,mask
+    """
+    from ..errors import choose
+    from ..files import replacing
+    from ..tables import GROUPS, as_text, read_results, summarise
+
+    rows = read_results(results)
+    columns = [choose("column", name, GROUPS) for name in names_in(by)]
+    typer.echo(as_text(rows, columns))
+    if out is not None:
+        with replacing(out) as part:
+            summarise(rows, columns).to_csv(part)
+
+
+@app.command()
+def validate(
+    weights: Annotated[Path, typer.Option(help="A mel classifier written by train, its card beside it.")],
+    data: Data = None,
+    subset: Subset = None,
+    results: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/validity.md"),
+    device: Device = "cpu",
+) -> None:
+    """Hold the published conclusions against random masks and against what is heard; write the page about it.
+
+    Example:
+      audiointerp validate --data data/ESC-50 --subset esc10 --weights weights/esc10_mel_cnn10.safetensors
+    """
+    from ..experiments import EXPERIMENTS, TEST_FOLDS, TRAIN_FOLDS, background_of, check_features, open_data
+    from ..experiments import run as run_experiment
+    from ..files import write_text
+    from ..model import Classifier
+    from ..validity import METHODS, faults, report
+
+    setting = EXPERIMENTS["mel_clean"]
+    classifier = Classifier.load(weights, device)
+    check_features(setting, classifier)
+    form = {"sample_rate": classifier.sample_rate, "duration": classifier.duration}
+    dataset = open_data(data, TEST_FOLDS, subset, **form)  # type: ignore[arg-type]  # int and float, by name
+    train = open_data(data, TRAIN_FOLDS, subset, **form)  # type: ignore[arg-type]
+    background = background_of(train, classifier.transform)
+    found = faults(classifier, dataset, background, weights.with_suffix(".json"))
+    rows = run_experiment(
+        setting, classifier, dataset, (*METHODS, "random"), results, background=background,
+        attributions=False,
+    )  # fmt: skip
+    write_text(out, report(rows, found, command_line(), weights))
+    typer.echo(f"wrote {out}")

@@ -1,0 +1,197 @@
+"""Any attribution of captum as an explainer, and the ones that people ask for by name."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import captum.attr
+import torch
+from torch import Tensor, nn
+
+from ..conventions import FLOOR
+from ..errors import ArgumentError, ModelError
+from .base import Explainer, Score, on_grid, seed_of, seeded
+from .segments import filling, segmented
+
+BATCH = 32
+"""Versions of a clip in one forward."""
+
+
+class Captum(Explainer):
+    """Any captum attribution object, ``captum.attr.DeepLift`` say.
+
+    Each clip is explained by itself, its random draws seeded by the clip. An attribution on a layer's grid is summed over
+    the channels and brought to the input's.
+
+    Args:
+        network: see :class:`~audiointerp.interpretation.base.Explainer`.
+        make: from the function that is explained, a module ``(K, 1, F, T)`` to ``(K,)``, to the captum object: a class,
+            or a function where more than that is to be said.
+        name: of the method, in results.
+        seed: of its draws.
+        layout: of a layer's grid; see :class:`~audiointerp.interpretation.gradcam.GradCAM`.
+        **arguments: of the object's ``attribute``. A function is called with the clip's features ``(1, 1, F, T)``.
+
+    >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    >>> clip = torch.ones(1, 1, 2, 3)
+    >>> values = Captum(linear, captum.attr.InputXGradient)(clip, target=0).values
+    >>> bool(torch.allclose(values.flatten(), linear[1].weight[0]))
+    True
+    >>> smooth = Captum(linear, lambda score: captum.attr.NoiseTunnel(captum.attr.Saliency(score)), abs=False,
+    ...                 stdevs=lambda db: 0.1 * float(db.max()))
+    >>> bool(torch.allclose(smooth(clip, target=0).values.flatten(), linear[1].weight[0]))
+    True
+    """
+
+    name = "captum"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        make: Callable[[Score], Any],
+        *,
+        name: str | None = None,
+        seed: int = 0,
+        layout: str | None = None,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(network)
+        self.make = make
+        self.seed = seed
+        self.layout = str(layout or getattr(network, "activation_layout", "FT"))
+        self.arguments = arguments
+        if type(self) is Captum:
+            self.name = name or getattr(make, "__name__", "captum").lower()  # type: ignore[misc]  # of this object alone
+
+    def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        score.settle(db)
+        return torch.cat([self._one(score.of(number), clip[None]) for number, clip in enumerate(db)]), {}
+
+    def _one(self, score: Score, db: Tensor) -> Tensor:
+        arguments = {name: value(db) if callable(value) else value for name, value in self.arguments.items()}
+        with seeded(seed_of(db, self.seed)):
+            values = self.make(score).attribute(db.requires_grad_(), **arguments)
+        if not isinstance(values, Tensor) or values.ndim != 4 or len(values) != 1:
+            shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise ModelError(
+                f"{self.name}: an attribution is (1, 1, F, T), or (1, channels, …, …) of a layer, not {shape}"
+            )
+        return values.to(db) if values.shape == db.shape else on_grid(values.sum(1, keepdim=True), db, self.layout)
+
+
+class IntegratedGradients(Captum):
+    """Gradients along the way from a baseline to the clip (Sundararajan, Taly and Yan, ICML 2017).
+
+    The values sum to f(clip) - f(baseline), up to the number of ``steps``.
+
+    >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    >>> values = IntegratedGradients(linear, baseline=0.0)(torch.ones(1, 1, 2, 3), target=1).values
+    >>> bool(torch.allclose(values.flatten(), linear[1].weight[1], atol=1e-6))
+    True
+    """
+
+    name = "integrated_gradients"
+
+    def __init__(self, network: nn.Module, baseline: float | Tensor = FLOOR, steps: int = 50) -> None:
+        super().__init__(
+            network, captum.attr.IntegratedGradients, baselines=baseline, n_steps=steps, internal_batch_size=BATCH
+        )
+
+
+class SmoothGrad(Captum):
+    """The mean gradient over noisy copies of the clip (Smilkov et al., 2017); ``noise`` is a share of its range in dB.
+
+    >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    >>> values = SmoothGrad(linear)(torch.rand(1, 1, 2, 3), target=1).values
+    >>> bool(torch.allclose(values.flatten(), linear[1].weight[1], atol=1e-6))
+    True
+    """
+
+    name = "smoothgrad"
+
+    def __init__(self, network: nn.Module, noise: float = 0.15, samples: int = 32, seed: int = 0) -> None:
+        super().__init__(
+            network,
+            lambda score: captum.attr.NoiseTunnel(captum.attr.Saliency(score)),
+            seed=seed,
+            abs=False,
+            nt_type="smoothgrad",
+            nt_samples=samples,
+            nt_samples_batch_size=BATCH,
+            stdevs=lambda db: noise * float(db.max() - db.min()),
+        )
+
+
+class GradientSHAP(Captum):
+    """Expected gradients over a background (Lundberg and Lee, NeurIPS 2017; Erion et al., 2021): SHAP values in expectation.
+
+    ``background`` is features ``(B, 1, F, T)``; each of the ``samples`` is a random point between a random one and the clip.
+
+    >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    >>> values = GradientSHAP(linear, torch.zeros(3, 1, 2, 3))(torch.ones(1, 1, 2, 3), target=1).values
+    >>> bool(torch.allclose(values.flatten(), linear[1].weight[1], atol=1e-6))
+    True
+    """
+
+    name = "gradient_shap"
+    needs_background = True
+
+    def __init__(self, network: nn.Module, background: Tensor, samples: int = 50, seed: int = 0) -> None:
+        super().__init__(
+            network, captum.attr.GradientShap, seed=seed, baselines=lambda db: background.to(db), n_samples=samples
+        )
+
+
+class KernelSHAP(Captum):
+    """SHAP values of segments, by weighted regression over random sets of them (Lundberg and Lee, NeurIPS 2017).
+
+    Each bin carries its segment's value; a segment left out becomes its ``fill``. See
+    :class:`~audiointerp.interpretation.lime.LIME` for the names of segments and fills.
+
+    >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(160, 2))
+    >>> KernelSHAP(linear, samples=20)(torch.ones(1, 1, 8, 20)).values.unique().numel()
+    2
+    """
+
+    name = "kernel_shap"
+
+    def __init__(
+        self, network: nn.Module, segments: str = "grid", fill: str = "silence", samples: int = 500, seed: int = 0
+    ) -> None:
+        super().__init__(
+            network,
+            captum.attr.KernelShap,
+            seed=seed,
+            feature_mask=partial(_several, kind=segments, seed=seed),
+            baselines=lambda db: filling(db, segmented(db, segments, seed), fill),
+            n_samples=samples,
+            perturbations_per_eval=BATCH,
+        )
+
+
+def _several(db: Tensor, kind: str, seed: int) -> Tensor:
+    segments = segmented(db, kind, seed)
+    if not segments.any():
+        raise ArgumentError(f"kernel_shap shares a score among segments, but {kind} makes only one of this clip")
+    return segments
+
+
+class Occlusion(Captum):
+    """What silencing a sliding patch of (bins, frames) costs (Zeiler and Fergus, ECCV 2014).
+
+    >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    >>> Occlusion(linear, patch=(1, 1), stride=(1, 1))(torch.ones(1, 1, 2, 3)).values.shape
+    torch.Size([1, 1, 2, 3])
+    """
+
+    name = "occlusion"
+
+    def __init__(self, network: nn.Module, patch: tuple[int, int] = (8, 16), stride: tuple[int, int] = (4, 8)) -> None:
+        super().__init__(
+            network,
+            captum.attr.Occlusion,
+            sliding_window_shapes=(1, *patch),
+            strides=(1, *stride),
+            baselines=FLOOR,
+            perturbations_per_eval=BATCH,
+        )

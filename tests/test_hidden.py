@@ -1,0 +1,97 @@
+"""What an explainer by module hooks cannot see is named, and nothing else is."""
+
+import pytest
+import torch
+from conftest import small_classifier
+from torch import nn
+from torch.nn import functional
+
+from audiointerp.errors import ModelError
+from audiointerp.interpretation import SHAP
+from audiointerp.interpretation.hidden import hidden_operations
+from audiointerp.model import Cnn6, Cnn10, Cnn14
+
+KNOWN = {"ReLU", "Sigmoid", "Softmax", "MaxPool1d", "MaxPool2d", "GELU"}
+DB = torch.randn(1, 1, 64, 80)
+
+
+class Net(nn.Module):
+    """A small network around one function of the activations."""
+
+    def __init__(self, function=lambda x: x, middle=None):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+        self.middle = middle or nn.ReLU()
+        self.function = function
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(2, 3)
+
+    def forward(self, db):
+        return self.head(self.pool(self.function(self.middle(self.conv(db)))).flatten(1))
+
+
+@pytest.mark.parametrize("network", [
+    Net(), Net(middle=nn.MaxPool2d(2)), Net(middle=nn.Sequential(nn.BatchNorm2d(2), nn.ReLU(), nn.Dropout(0.5))),
+    Net(lambda x: 2 * x - 1), Net(lambda x: x + x.mean(2, keepdim=True)), Net(lambda x: torch.cat([x, -x], 2)),
+    Net(lambda x: functional.pad(x, (1, 1)) / 3), Net(lambda x: functional.avg_pool2d(x, 2)), Net(lambda x: x[..., ::2]),
+    Cnn6(3, base_channels=2), Cnn10(3, base_channels=2), Cnn14(3, base_channels=2),
+])  # fmt: skip
+def test_nothing_hides_in_a_plain_network(network):
+    assert hidden_operations(network.eval(), DB, KNOWN) == []
+    background = torch.randn(2, 1, 64, 80)
+    assert SHAP(network, background)(DB, target=1).info["additivity_gap"].nan_to_num().max() < 1e-3
+
+
+FUNCTIONS = {
+    "relu": (torch.relu, functional.relu),
+    "relu_": (lambda x: x.relu_(),),
+    "amax": (lambda x: x.amax(2, keepdim=True),),
+    "max": (lambda x: x.max(2, keepdim=True).values,),
+    "max_pool2d_with_indices": (lambda x: functional.max_pool2d(x, 2),),
+    "adaptive_max_pool2d": (lambda x: functional.adaptive_max_pool2d(x, 2),),
+    "maximum": (lambda x: torch.maximum(x, x.mean()),),
+    "where": (lambda x: torch.where(x > 0, x, 0.0),),
+    "clamp": (lambda x: x.clamp(min=0),),
+    "gelu": (functional.gelu,),
+    "sigmoid": (torch.sigmoid,),
+    "_softmax": (lambda x: x.softmax(1),),
+    "abs": (torch.abs,),
+    "mul": (lambda x: x * x,),
+    "bmm": (lambda x: x @ x.transpose(2, 3),),
+    "pow": (lambda x: x**2,),
+    "div": (lambda x: x / x.sum(),),
+    "reciprocal": (lambda x: 1 / (5 + x),),
+}
+
+
+@pytest.mark.parametrize(("named", "function"), [(name, one) for name, some in FUNCTIONS.items() for one in some])
+def test_functions_are_named(named, function):
+    network = Net(function).eval()
+    found = hidden_operations(network, DB, KNOWN)
+    assert f"{named} in the network itself (Net)" in found
+    assert all("the network itself (Net)" in one for one in found)
+    with pytest.raises(ModelError, match=r"cannot see through.*nn\.ReLU"):
+        SHAP(network, torch.randn(2, 1, 64, 80))
+
+
+def test_modules_that_the_explainer_does_not_know_are_named():
+    assert hidden_operations(Net(middle=nn.SiLU()).eval(), DB, KNOWN) == ["silu in middle (SiLU)"]
+    assert hidden_operations(Net(middle=nn.AdaptiveMaxPool2d(4)).eval(), DB, KNOWN) == [
+        "adaptive_max_pool2d in middle (AdaptiveMaxPool2d)"
+    ]
+
+
+def test_a_module_used_twice_is_named():
+    relu = nn.ReLU()
+    assert hidden_operations(Net(relu, relu).eval(), DB, KNOWN) == ["middle (ReLU) used 2 times"]
+    norm = nn.BatchNorm2d(2)
+    assert hidden_operations(Net(norm, norm).eval(), DB, KNOWN) == []  # linear, so harmless
+
+
+def test_the_network_is_left_as_it_was():
+    network = small_classifier().network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    SHAP(network, torch.randn(2, 1, 64, 101))
+    assert network.training
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+    assert all(value.equal(before[name]) for name, value in network.state_dict().items())

@@ -1,0 +1,259 @@
+"""Ours against independent libraries, on random and on real clips. They are needed here and nowhere else."""
+
+import captum.attr
+import numpy as np
+import pytest
+import quantus
+import shap
+import torch
+from conftest import noise, small_classifier
+from lime.lime_image import LimeImageExplainer
+from pytorch_grad_cam import GradCAM as TheirGradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from scipy.stats import spearmanr
+from torch import nn
+from torch.nn import functional
+
+from audiointerp.interpretation import (
+    LIME,
+    SHAP,
+    Captum,
+    GradCAM,
+    GuidedGradCAM,
+    IntegratedGradients,
+    KernelSHAP,
+    Occlusion,
+    SmoothGrad,
+)  # fmt: skip
+from audiointerp.interpretation.lime import _ridge, _weights
+from audiointerp.interpretation.segments import SEGMENTS, filling, segmented
+from audiointerp.metrics import complexity, sparseness
+from audiointerp.processing import LogMel, load_audio
+from audiointerp.protocols import PROTOCOLS
+
+
+@pytest.fixture(scope="module")
+def real(esc10):
+    """Three real clips of one second as features."""
+    names = ("1-100032-A-0", "1-187207-A-20", "1-21934-A-38")
+    wavs = [load_audio(esc10 / "audio" / f"{name}.ogg", 32000)[..., :32000] for name in names]
+    return torch.cat([LogMel()(wav).db for wav in wavs])
+
+
+@pytest.fixture(scope="module")
+def network(real):
+    network = small_classifier().network
+    with torch.no_grad():  # spread the untrained logits, so that there is something to explain
+        network.head.weight *= 5 / network(real).std(0).max()
+    return network
+
+
+def made():
+    return torch.cat([LogMel()(noise(1.0, seed=seed)).db for seed in range(3)])
+
+
+def features(kind, request):
+    return request.getfixturevalue("real") if kind == "real" else made()
+
+
+both = pytest.mark.parametrize("kind", ["random", "real"])
+
+
+def relative(ours, theirs):
+    return float((ours - theirs).detach().norm() / theirs.detach().norm())
+
+
+@both
+def test_sparseness_and_complexity_are_quantus(kind, request, network):
+    db = features(kind, request)
+    values = GradCAM(network)(db).values
+    masks = torch.cat(
+        [PROTOCOLS["sound"].masks[name](values) for name in PROTOCOLS["sound"].masks] + [torch.rand(3, 1, 64, 101)]
+    )
+    masks = masks[masks.flatten(1).sum(1) > 0]
+    batch = {
+        "model": None,
+        "x_batch": masks.numpy(),
+        "y_batch": np.zeros(len(masks), int),
+        "a_batch": masks.double().numpy(),
+    }
+    options = {"normalise": True, "abs": True, "disable_warnings": True, "display_progressbar": False}
+    gini, entropy = (np.array(score(**options)(**batch)) for score in (quantus.Sparseness, quantus.Complexity))
+    offset = masks.double() / masks.double().amax((1, 2, 3), keepdim=True) + 1e-7
+    assert np.abs(sparseness(offset).numpy() - gini).max() <= 1e-6
+    assert np.abs(complexity(masks).numpy() - entropy).max() <= 1e-6
+    published = PROTOCOLS["published"].metrics
+    varied = masks.flatten(1).std(1) > 1e-3
+    scored = type("Scored", (), {"mask": masks[varied]})
+    assert np.abs(published["SPS"].compute(scored).numpy() - gini[varied.numpy()]).max() <= 1e-6
+    assert np.abs(published["COMP"].compute(scored).numpy() - entropy[varied.numpy()]).max() <= 1e-6
+
+
+@both
+def test_shap_is_deep_explainer(kind, request, network):
+    db = features(kind, request)
+    background, clip = db[:2], db[2:]
+    theirs = torch.from_numpy(shap.DeepExplainer(network, background).shap_values(clip, check_additivity=False))
+    for target in range(3):
+        ours = SHAP(network, background, chunk=1)(clip, target=target).values
+        assert relative(ours, theirs[..., target]) <= 1e-5
+
+
+class WithoutMax(nn.Module):
+    """captum's DeepLIFT has another rule for max pooling than shap, so the network they are compared on has none."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(4), nn.Conv2d(4, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(), nn.Linear(32, 3),
+        )  # fmt: skip
+
+    def forward(self, db):
+        return self.layers(db / 20 + 2)
+
+
+@both
+def test_shap_is_deep_lift_shap(kind, request):
+    db = features(kind, request)
+    plain = WithoutMax().eval()
+    ours = SHAP(plain, db[:2])(db[2:], target=1).values
+    with pytest.warns(UserWarning, match="hooks"):
+        theirs = captum.attr.DeepLiftShap(plain).attribute(db[2:].clone().requires_grad_(), baselines=db[:2], target=1)
+    assert relative(ours, theirs.float()) <= 1e-5
+
+
+@both
+def test_gradcam_is_pytorch_grad_cam(kind, request, network):
+    """Before its ReLU and rescaling, up to interpolation: the coarse maps are equal, and ours is theirs brought to the grid."""
+    db = features(kind, request)
+    layer = network.conv_block4.conv2
+    theirs = TheirGradCAM(network, [layer])
+    for target in range(3):
+        targets = [ClassifierOutputTarget(target)] * len(db)
+        theirs(db, targets=targets)
+        seen = theirs.activations_and_grads
+        coarse = theirs.get_cam_image(
+            db, layer, targets, seen.activations[0].numpy(), seen.gradients[0].numpy(), eigen_smooth=False
+        )
+        grid = torch.from_numpy(coarse)[:, None].transpose(2, 3)  # PANNs work on (time, frequency)
+        expected = functional.interpolate(grid, db.shape[2:], mode="bilinear", align_corners=False)
+        assert relative(GradCAM(network)(db, target=target).values, expected) <= 1e-5
+    theirs.activations_and_grads.release()
+
+
+@both
+def test_integrated_gradients_occlusion_and_smoothgrad_are_captum(kind, request, network):
+    db = features(kind, request)[1:2].clone().requires_grad_()
+    ours = IntegratedGradients(network, steps=12)(db, target=1).values
+    theirs = captum.attr.IntegratedGradients(network).attribute(db, baselines=-100.0, target=1, n_steps=12)
+    assert relative(ours, theirs.float()) <= 1e-5
+    ours = Occlusion(network, patch=(32, 50), stride=(32, 25))(db, target=2).values
+    theirs = captum.attr.Occlusion(network).attribute(
+        db, sliding_window_shapes=(1, 32, 50), strides=(1, 32, 25), baselines=-100.0, target=2
+    )
+    assert relative(ours, theirs) <= 1e-5
+    without = SmoothGrad(network, noise=0.0, samples=2)(db, target=0).values
+    assert relative(without, captum.attr.Saliency(network).attribute(db, target=0, abs=False)) <= 1e-4
+    noisy = [SmoothGrad(network, samples=3, seed=seed)(db, target=0).values for seed in (0, 0, 1)]
+    assert noisy[0].equal(noisy[1])
+    assert not noisy[0].equal(noisy[2])
+
+
+@both
+def test_guided_gradcam_is_captum_where_the_axes_are_not_swapped(kind, request):
+    db = features(kind, request)
+    plain = WithoutMax().eval()
+    layer = plain.layers[3]
+    method = captum.attr.GuidedGradCam(plain, layer)
+    ours = torch.stack([GuidedGradCAM(plain, layer)(db, target=target).values for target in range(3)])
+    with pytest.warns(UserWarning, match="hooks"):
+        theirs = torch.stack(
+            [
+                method.attribute(db.clone().requires_grad_(), target=target, interpolate_mode="bilinear")
+                for target in range(3)
+            ]
+        )
+    assert relative(ours, theirs) <= 1e-5
+
+
+@both
+@pytest.mark.parametrize("segments", SEGMENTS)
+@pytest.mark.parametrize("fill", ["segment_mean", "silence"])
+def test_lime_is_lime(kind, request, network, segments, fill):
+    """The lime package is given our segments and draws as many; its draws come from the same seed."""
+    db = features(kind, request)[1:2]
+    ours = LIME(network, segments, fill, samples=150, seed=12345)(db, target=2)
+    random = np.random.RandomState(12345)
+    where = segmented(db, segments, int(random.randint(0, 1000)))[0, 0].numpy()
+
+    def probabilities(images):
+        with torch.no_grad():
+            return network(torch.from_numpy(images[..., 0]).float()[:, None]).softmax(1).numpy()
+
+    explanation = LimeImageExplainer(random_state=random).explain_instance(
+        db[0, 0].double().numpy(), probabilities, labels=(2,), top_labels=None, num_samples=150, random_seed=0,
+        hide_color=None if fill == "segment_mean" else -100.0, segmentation_fn=lambda image: where,
+    )  # fmt: skip
+    theirs = np.zeros_like(where, dtype=float)
+    for segment, weight in explanation.local_exp[2]:
+        theirs[where == segment] = weight
+    if where.max() == 0:  # one segment: nothing to rank
+        assert np.allclose(ours.values[0, 0], theirs, atol=1e-6)
+        return
+    assert spearmanr(ours.values.flatten(), theirs.ravel()).statistic >= 0.999
+    assert relative(ours.values[0, 0].double(), torch.from_numpy(theirs)) <= 1e-3
+    assert ours.info["surrogate_r2"].item() == pytest.approx(explanation.score, abs=1e-3)
+    assert ours.info["segments"].item() == where.max() + 1
+
+
+def test_lime_by_hand():
+    """Two segments, four draws, the normal equations solved here."""
+    kept = torch.tensor([[1, 1], [1, 0], [0, 1], [0, 0]])
+    weights = _weights(kept)
+    distance = 1 - np.sqrt(np.array([1, 0.5, 0.5, 0]))
+    assert np.allclose(weights, np.exp(-(distance**2) / (2 * 0.25**2)))
+    y = torch.tensor([0.9, 0.7, 0.2, 0.1], dtype=torch.float64)
+    design = torch.cat([torch.ones(4, 1, dtype=torch.float64), kept.double()], 1)
+    penalty = torch.diag(torch.tensor([0.0, 1.0, 1.0], dtype=torch.float64))
+    expected = torch.linalg.solve(design.T @ (weights[:, None] * design) + penalty, design.T @ (weights * y))
+    assert torch.allclose(_ridge(kept.double(), y, weights)[0], expected[1:])
+
+
+def test_kernel_shap_over_segments_finds_shapley_values():
+    """Of a linear model over a grid of segments they are the segments' shares of the difference."""
+    torch.manual_seed(0)
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(16 * 32, 2))
+    db = torch.rand(1, 1, 16, 32)
+    values = KernelSHAP(linear, "grid", "mean", samples=300)(db, target=0).values
+    weights = linear[1].weight[0].detach().view(1, 1, 16, 32)
+    change = weights * (db - db.mean(-1, keepdim=True))
+    where = segmented(db, "grid")
+    expected = torch.stack([change[where == number].sum() for number in range(4)])[where[0, 0]]
+    assert torch.allclose(values[0, 0], expected, atol=1e-3)
+
+
+def test_any_captum_object_works(network):
+    db = made()[:2]
+    deep = Captum(network, captum.attr.InputXGradient)(db, target=1)
+    assert deep.method == "inputxgradient"
+    with torch.enable_grad():
+        assert (
+            relative(deep.values, captum.attr.InputXGradient(network).attribute(db.clone().requires_grad_(), target=1))
+            <= 1e-4
+        )
+    layer = Captum(
+        network, lambda score: captum.attr.LayerGradCam(score, network.conv_block4.conv2), name="theirs",
+        relu_attributions=False,
+    )(db.detach(), target=1)  # fmt: skip
+    assert layer.method == "theirs"
+    assert relative(layer.values, GradCAM(network)(db.detach(), target=1).values) <= 1e-4
+
+
+def test_fills():
+    db = torch.tensor([[[[0.0, 2.0], [4.0, 8.0]]]])
+    where = torch.tensor([[[[0, 0], [0, 1]]]])
+    assert filling(db, where, "segment_mean").flatten().tolist() == [2, 2, 2, 8]
+    assert filling(db, where, "silence").flatten().tolist() == [-100] * 4
+    assert filling(db, where, "mean").flatten().tolist() == [1, 1, 6, 6]

@@ -1,0 +1,125 @@
+"""The published definitions, row by row by hand, beside the sound ones."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from audiointerp.errors import ArgumentError
+from audiointerp.interpretation import MASKS
+from audiointerp.metrics import METRICS, evaluate
+from audiointerp.protocols import PROTOCOLS, protocol_of
+
+# Ten entries, three of them positive, so that more than half of A+ is zero.
+MAP = torch.tensor([4.0, 2.0, 1.0, 0.0, 0.0, 0.0, -1.0, -1.0, -2.0, -6.0]).view(1, 1, 2, 5)
+E7 = 1e-7
+
+
+def gini(ones, entries):
+    """Of a 0/1 mask, by hand, with the published 1e-7 added to every entry."""
+    low, high = (entries - ones) * E7, ones * (1 + E7)
+    # sum over ranks of (2 rank - n - 1) * value, the zeros first
+    ranks = [2 * rank - entries - 1 for rank in range(1, entries + 1)]
+    weighted = E7 * sum(ranks[: entries - ones]) + (1 + E7) * sum(ranks[entries - ones :])
+    return weighted / (entries * (low + high))
+
+
+# What the published code makes of MAP, worked out by hand: the quantiles are linear between the sorted entries.
+# A sorted: -6 -2 -1 -1 0 0 0 1 2 4; the 0.5 quantile is 0 (places 4 and 5), 0.7 lies at 6.3: 0.3; 0.95 at 8.55: 3.1.
+# A+ sorted: 0 0 0 0 0 0 0 1 2 4; 0.5 -> 0, 0.7 -> 0.3, 0.95 -> 3.1.
+PUBLISHED = {
+    "topK_50": ([1, 1, 1, 1, 1, 1, 0, 0, 0, 0], gini(6, 10), math.log(6)),
+    "topK_30": ([1, 1, 1, 0, 0, 0, 0, 0, 0, 0], gini(3, 10), math.log(3)),
+    "topK_5": ([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], gini(1, 10), 0.0),
+    "topK_50_pos": ([1] * 10, 0.0, 0.0),
+    "topK_30_pos": ([1, 1, 1, 0, 0, 0, 0, 0, 0, 0], gini(3, 10), math.log(3)),
+    "topK_5_pos": ([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], gini(1, 10), 0.0),
+    "bin": ([1, 1, 1, 0, 0, 0, 0, 0, 0, 0], gini(3, 10), math.log(3)),
+    "pos_thresh_25": ([1, 1, 0, 0, 0, 0, 0, 0, 0, 0], gini(2, 10), math.log(2)),
+    "pos_thresh_50": ([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], gini(1, 10), 0.0),
+    "pos_thresh_75": ([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], gini(1, 10), 0.0),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_published_table_by_hand(name):
+    """pos_thresh: 4 / (4 + 1e-8), 2 / (4 + 1e-8) and 1 / (4 + 1e-8); in float32 the constant is lost, except where an
+    entry should equal a threshold: the last is 0.25 * (1 - 2.5e-9), which float32 rounds to 0.25 itself."""
+    expected, sps, comp = PUBLISHED[name]
+    protocol = PROTOCOLS["published"]
+    values = MAP.double() if name.startswith("pos_thresh") else MAP
+    mask = protocol.masks[name](values)
+    assert mask.flatten().tolist() == expected
+    probs = torch.tensor([[0.8, 0.2]], dtype=torch.float64)
+    probs_in = torch.tensor([[0.9, 0.1]], dtype=torch.float64)
+    probs_out = torch.tensor([[0.3, 0.7]], dtype=torch.float64)
+    row = evaluate(probs, probs_in, probs_out, torch.tensor([0]), mask, protocol.metrics)
+    by_hand = {"FF": 0.5, "AI": 100, "AD": 0, "AG": 100 * 0.1 / (0.2 + 1e-6), "FidIn": 1, "SPS": sps, "COMP": comp}
+    for score, value in by_hand.items():
+        assert row[score].item() == pytest.approx(value, abs=1e-9), score
+    drop = evaluate(probs, probs_out, probs_in, torch.tensor([0]), mask, protocol.metrics)
+    assert drop["AD"].item() == pytest.approx(100 * 0.5 / (0.8 + 1e-6), abs=1e-9)
+    assert drop["FidIn"].item() == 0
+
+
+def test_soft_masks_carry_the_published_constant():
+    masks = PROTOCOLS["published"].masks
+    assert masks["minmax"](MAP.double())[0, 0, 0, 0].item() == 10 / (10 + 1e-8)
+    assert masks["minmax_pos"](MAP.double())[0, 0, 0, 1].item() == 2 / (4 + 1e-8)
+    assert (masks["minmax_pos"](-MAP.abs()) == 0).all()
+    assert masks["sigmoid"](MAP).equal(MASKS["sigmoid"](MAP))
+
+
+def test_the_default_keeps_exactly_the_positive_ones():
+    mask = MASKS["topK_50_pos"](MAP)
+    assert mask.equal((MAP > 0).to(mask))
+    row = evaluate(*[torch.tensor([[0.8, 0.2]])] * 3, torch.tensor([0]), mask)
+    assert row["SPS"].item() == pytest.approx(0.7)
+    assert row["COMP"].item() == pytest.approx(math.log(3))
+
+
+def test_undefined_values():
+    """An all-zero mask: SPS and COMP are 0 as published, undefined in truth; any rounding is a published increase."""
+    probs = torch.tensor([[0.8, 0.2]], dtype=torch.float64)
+    for mask in (torch.zeros(1, 1, 2, 5), torch.ones(1, 1, 2, 5), torch.full((1, 1, 2, 5), 0.5)):
+        row = evaluate(probs, probs, probs, torch.tensor([0]), mask, PROTOCOLS["published"].metrics)
+        assert (row["SPS"].item(), row["COMP"].item()) == (0, 0)
+    nearly = torch.full((1, 1, 2, 5), 0.5)
+    nearly[0, 0, 0, 0] += 4e-6  # below 1e-8 + 1e-5 * max: constant
+    assert evaluate(probs, probs, probs, torch.tensor([0]), nearly, PROTOCOLS["published"].metrics)["COMP"].item() == 0
+    rounding = probs + torch.tensor([[1e-12, -1e-12]], dtype=torch.float64)
+    increase = {name: evaluate(probs, rounding, probs, torch.tensor([0]), nearly, protocol.metrics)["AI"].item()
+                for name, protocol in PROTOCOLS.items()}  # fmt: skip
+    assert increase == {"sound": 0, "published": 100}
+    sound = evaluate(probs, probs, probs, torch.tensor([0]), torch.zeros(1, 1, 2, 5))
+    assert sound["SPS"].isnan().all()
+    assert sound["COMP"].isnan().all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays("float32", (1, 1, 3, 5), elements=st.floats(-1e6, 1e6, width=32)))
+def test_both_protocols_agree_where_nothing_is_tied(array):
+    values = torch.from_numpy(array)
+    for protocol in PROTOCOLS.values():
+        for name, make in protocol.masks.items():
+            mask = make(values)
+            assert ((mask >= 0) & (mask <= 1)).all(), name
+    if len(values.unique()) == values.numel():
+        for name in ("bin", "sigmoid", "sigmoid_pos"):
+            assert PROTOCOLS["published"].masks[name](values).equal(MASKS[name](values))
+        # 15 entries: the 0.5 quantile is the 8th largest, and floor(7.5 + 0.5) = 8 are kept
+        assert PROTOCOLS["published"].masks["topK_50"](values).equal(MASKS["topK_50"](values))
+
+
+def test_names():
+    for protocol in PROTOCOLS.values():
+        assert list(protocol.masks) == list(MASKS)
+        assert list(protocol.metrics) == list(METRICS)
+    with pytest.raises(ArgumentError, match="unknown protocol 'mine'"):
+        protocol_of("mine")
+    for make in PROTOCOLS["published"].masks.values():
+        with pytest.raises(ArgumentError, match="NaN"):
+            make(MAP * torch.nan)

@@ -1,0 +1,170 @@
+"""A data set scored, an experiment run and written."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+from conftest import noise, small_set, ten_classes
+
+import audiointerp as ai
+from audiointerp.dataset import ESC50, LabelledClips, Synthetic
+from audiointerp.errors import ArgumentError, AudioInterpError
+from audiointerp.experiments import EXPERIMENTS, Experiment, background_of, background_of_folder, open_data, run
+from audiointerp.predict import score
+from audiointerp.processing import LogSTFT, load_audio, save_audio
+from audiointerp.tables import as_text, read_results, summarise
+
+
+class Faulty(Synthetic):
+    """A made set whose second clip cannot be read and whose third holds NaN."""
+
+    def __getitem__(self, index):
+        if index == 1:
+            raise FileNotFoundError("clip 1 is gone")  # anything, as a data set of one's own may raise
+        wav, target = super().__getitem__(index)
+        return (wav * torch.nan if index == 2 else wav), target
+
+
+def test_scoring_a_data_set_gives_every_row():
+    classifier = ten_classes()
+    rows = score(classifier, small_set(), ["saliency", ai.Random], ["bin", "topK_5"], progress=False)
+    assert len(rows) == 4 * 2 * 2
+    assert (rows["status"] == "ok").all()
+    assert rows.groupby(["clip", "method", "mask"]).size().eq(1).all()
+    assert (rows["correct"] == (rows["predicted"] == rows["target"])).all()
+    again = score(classifier, small_set(), ["saliency", "random"], ["bin", "topK_5"], progress=False)
+    pd.testing.assert_frame_equal(rows, again)
+
+
+def test_a_clip_that_fails_is_a_row(tmp_path):
+    rows = run(
+        EXPERIMENTS["mel_clean"], ten_classes(), small_set(Faulty), ["saliency", "random"], tmp_path,
+        masks=["bin", "topK_5"], on="features", progress=False,
+    )  # fmt: skip
+    assert len(rows) == 2 * (2 * 2 + 2)
+    errors = rows[rows["status"] == "error"]
+    assert len(errors) == 4
+    assert errors["FF"].isna().all()
+    assert set(errors["error"]) == {
+        "FileNotFoundError: clip 1 is gone",
+        "ArgumentError: the sound holds NaN or infinite samples",
+    }
+    record = json.loads((tmp_path / "mel" / "mel_clean" / "random" / "run.json").read_text())
+    assert (record["rows"], record["errors"], record["clips"]) == (6, 2, 4)
+    table = summarise(read_results(tmp_path))
+    assert table["clips"].eq(2).all()
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_runs_and_is_written(name, tmp_path):
+    experiment = EXPERIMENTS[name]
+    transform = LogSTFT() if experiment.features == "stft" else ai.LogMel()
+    classifier = ten_classes(transform=transform)
+    dataset = small_set(rate=transform.sample_rate, count=1)
+    background = background_of(dataset, transform)
+    rows = run(
+        experiment, classifier, dataset, ["saliency", "gradcam", "shap", "random"], tmp_path, background=background,
+        progress=False,
+    )  # fmt: skip
+    assert len(rows) == 4 * 14 * 2
+    folder = tmp_path / experiment.features / name
+    assert sorted(path.name for path in folder.iterdir()) == ["gradcam", "random", "saliency", "shap"]
+    for method in folder.iterdir():
+        assert len(pd.read_csv(method / "metrics.csv")) == 14 * 2
+        assert len(list((method / "attributions").iterdir())) == 1
+        record = json.loads((method / "run.json").read_text())
+        assert record["experiment"]["noise"] == experiment.noise
+        assert record["versions"]["torch"]
+    read = read_results(tmp_path)
+    assert set(read["experiment"]) == {name}
+    gaps = read[read["method"] == "shap"]["additivity_gap"].dropna()
+    assert (gaps <= 1e-3).all()
+    text = as_text(read)
+    assert text.count("topK_30_pos") == 4 * (2 + 2 + 2 + 1)  # means, two baselines, on both; audio less features
+    assert "*" in text
+
+
+def test_noise_from_a_recording_changes_the_scores(tmp_path):
+    save_audio(tmp_path / "hum.wav", torch.sin(torch.arange(9000.0))[None, None], 32000)
+    classifier = ten_classes()
+    kwargs = {"masks": ["bin"], "on": "features", "progress": False, "attributions": False}
+    dataset = small_set(count=2)
+    made = run(EXPERIMENTS["mel_horse"], classifier, dataset, ["saliency"], tmp_path / "a", **kwargs)
+    own = run(
+        EXPERIMENTS["mel_horse"],
+        classifier,
+        dataset,
+        ["saliency"],
+        tmp_path / "b",
+        noise=tmp_path / "hum.wav",
+        **kwargs,
+    )
+    assert not made["p"].equals(own["p"])
+    records = [
+        json.loads((tmp_path / place / "mel" / "mel_horse" / "saliency" / "run.json").read_text()) for place in "ab"
+    ]
+    assert [record["noise"].split("/")[-1] for record in records] == ["horse", "hum.wav"]
+    assert records[0]["clips_sha256"] != records[1]["clips_sha256"]
+    assert records[0]["network_sha256"] == records[1]["network_sha256"]
+    with pytest.raises(ArgumentError, match="clean clips"):
+        run(EXPERIMENTS["mel_clean"], classifier, dataset, ["saliency"], tmp_path, noise=tmp_path / "hum.wav")
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path):
+    classifier = ten_classes()
+    with pytest.raises(ArgumentError, match="needs a classifier on stft"):
+        run(EXPERIMENTS["stft_clean"], classifier, small_set(), ["saliency"], tmp_path / "r")
+    with pytest.raises(ArgumentError, match="labels"):
+        run(EXPERIMENTS["mel_clean"], classifier, Synthetic((5,)), ["saliency"], tmp_path / "r")
+    with pytest.raises(ArgumentError, match="unknown mask"):
+        run(EXPERIMENTS["mel_clean"], classifier, small_set(), ["saliency"], tmp_path / "r", masks=["best"])
+    with pytest.raises(ArgumentError, match="SHAP"):
+        run(EXPERIMENTS["mel_clean"], classifier, small_set(), ["shap"], tmp_path / "r")
+    with pytest.raises(AudioInterpError, match="no such"):
+        run(Experiment("own", "mel", str(tmp_path / "x.wav")), classifier, small_set(), ["random"], tmp_path / "r")
+    with pytest.raises(ArgumentError, match="16000 Hz"):
+        run(EXPERIMENTS["mel_clean"], classifier, small_set(rate=16000), ["saliency"], tmp_path / "r")
+    with pytest.raises(ArgumentError, match="at least one"):
+        run(EXPERIMENTS["mel_clean"], classifier, small_set(), [], tmp_path / "r")
+    with pytest.raises(ArgumentError, match="another network"):
+        run(EXPERIMENTS["mel_clean"], classifier, small_set(), [ai.Saliency(ten_classes().network)], tmp_path / "r")
+    with pytest.raises(ArgumentError, match="needs a data folder"):
+        open_data(None, (5,), "esc10")
+    assert not (tmp_path / "r").exists()
+    with pytest.raises(AudioInterpError, match="holds no results"):
+        read_results(tmp_path)
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c" / "metrics.csv").write_text("method,clip\n")
+    with pytest.raises(AudioInterpError, match="lacks mask"):
+        read_results(tmp_path)
+
+
+def test_backgrounds(tmp_path, classifier):
+    dataset = Synthetic((1,), duration=3.0)
+    background = background_of(dataset, classifier.transform, per_class=1)
+    assert background.shape == (10, 1, 64, 301)
+    assert background.equal(background_of(dataset, classifier.transform, per_class=1))
+    assert not background.equal(background_of(dataset, classifier.transform, per_class=1, seed=1))
+    save_audio(tmp_path / "long.wav", noise(3.0), 32000)
+    save_audio(tmp_path / "short.wav", noise(0.3), 16000)
+    (tmp_path / "notes.txt").write_text("not a sound")
+    assert background_of_folder(tmp_path, classifier).shape == (2, 1, 64, 101)
+    for wrong in (tmp_path / "none", tmp_path / "long.wav"):
+        with pytest.raises(ArgumentError, match="--background"):
+            background_of_folder(wrong, classifier)
+
+
+def test_open_data(esc10):
+    assert isinstance(open_data(None, (1,)), Synthetic)
+    assert isinstance(open_data(esc10, (1,), "esc10"), ESC50)
+
+
+def test_any_data_set_of_ones_own_works(tmp_path, classifier):
+    for label in ("label0", "label1", "label2"):
+        (tmp_path / label).mkdir()
+        save_audio(tmp_path / label / f"{label}.flac", noise(1.0).clamp(-1, 1), 32000)
+    dataset = LabelledClips.from_folder(tmp_path, duration=1.0)
+    rows = score(classifier, dataset, ["saliency"], ["bin"], progress=False)
+    assert rows["target"].tolist() == ["label0", "label1", "label2"]
+    assert load_audio(tmp_path / "label0" / "label0.flac").shape == (1, 1, 32000)

@@ -1,0 +1,288 @@
+"""What is scored: features or sound, beside random masks, along curves, for one class, one label, one class against another."""
+
+import copy
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import noise, small_classifier, small_set, ten_classes
+from torch import nn
+
+import audiointerp as ai
+from audiointerp.conventions import log_probabilities, probabilities
+from audiointerp.curves import curves
+from audiointerp.errors import ArgumentError
+from audiointerp.explain import explain, score_masks
+from audiointerp.interpretation.baselines import BASELINES, random_field, rearranged
+from audiointerp.interpretation.masks import top
+from audiointerp.metrics import METRICS, RELATIVE
+from audiointerp.model import Classifier
+from audiointerp.predict import interpret, score
+from audiointerp.rows import Plan
+
+
+class FourBins(nn.Module):
+    """Logits from four bins, so that every score can be had by hand: class 0 likes bins 0 and 1, class 1 likes bin 2."""
+
+    weights = torch.tensor([[2.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.5, 0.0], [0.0, 0.0, 0.0, 0.0]])
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 3)
+        with torch.no_grad():
+            self.linear.weight.copy_(self.weights)
+            self.linear.bias.zero_()
+
+    def forward(self, db):
+        return self.linear(db.flatten(1) / 100 + 1)  # silence is 0, 0 dB is 1
+
+
+class TwoFrames(ai.LogSTFT):
+    """Two bins, two frames."""
+
+    def num_frames(self, length):
+        return 2
+
+
+def four_bins(output="softmax"):
+    """A classifier and a clip whose four bins are all at 0 dB."""
+    transform = TwoFrames(sample_rate=8000, n_fft=2, hop_length=1)
+    classifier = Classifier(FourBins(), transform, ["a", "b", "c"], 1 / 8000, output=output)
+    spec = classifier.transform(torch.zeros(1, 1, 1))
+    db = torch.zeros(1, 1, 2, 2)
+    return classifier, replace(spec, db=db, gain=torch.ones_like(db), stft=torch.ones(1, 1, 2, 2) + 0j)
+
+
+def softmax(*logits):
+    total = sum(math.exp(logit) for logit in logits)
+    return [math.exp(logit) / total for logit in logits]
+
+
+def test_scores_by_hand_on_a_four_bin_model():
+    classifier, spec = four_bins()
+    assert spec.db.shape == (1, 1, 2, 2)
+    mask = torch.tensor([1.0, 0, 0, 0]).view(1, 1, 2, 2)  # keeps the first bin
+    scores = {name: value.item() for name, value in score_masks(classifier, spec, torch.tensor([0]), mask).items()}
+    p, p_in, p_out = (softmax(*logits) for logits in ((3, 2.5, 0), (2, 0, 0), (1, 2.5, 0)))
+    expected = {
+        "p": p[0], "p_in": p_in[0], "p_out": p_out[0], "FF": p[0] - p_out[0], "AI": 100.0, "AD": 0.0,
+        "AG": 100 * (p_in[0] - p[0]) / (1 - p[0]), "FidIn": 1.0, "SPS": 0.75, "COMP": 0.0, "AREA": 0.25,
+        "log_odds": math.log(p[0] / (1 - p[0])), "log_odds_in": math.log(p_in[0] / (1 - p_in[0])),
+        "log_odds_out": math.log(p_out[0] / (1 - p_out[0])),
+    }  # fmt: skip
+    assert scores == pytest.approx(expected, abs=1e-6)
+    last = torch.tensor([0.0, 0, 0, 1]).view(1, 1, 2, 2)  # keeps what nobody likes
+    worst = score_masks(classifier, spec, torch.tensor([0]), last)
+    assert worst["AD"].item() == pytest.approx(100 * (p[0] - 1 / 3) / p[0], abs=1e-5)
+    assert (worst["AI"].item(), worst["AG"].item(), worst["FF"].item()) == (0, 0, pytest.approx(0, abs=1e-6))
+
+
+def test_curves_by_hand_on_a_four_bin_model():
+    classifier, spec = four_bins()
+    values = torch.tensor([4.0, 3.0, 1.0, 2.0]).view(1, 1, 2, 2)  # the order: bins 0, 1, 3, 2
+    made = curves(classifier, spec, torch.tensor([0]), values, steps=4)
+    deletion = [softmax(*logits)[0] for logits in ((3, 2.5, 0), (1, 2.5, 0), (0, 2.5, 0), (0, 2.5, 0), (0, 0, 0))]
+    insertion = [softmax(*logits)[0] for logits in ((0, 0, 0), (2, 0, 0), (3, 0, 0), (3, 0, 0), (3, 2.5, 0))]
+    assert made.shares.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert made.deletion.tolist() == pytest.approx(deletion, abs=1e-6)
+    assert made.insertion.tolist() == pytest.approx(insertion, abs=1e-6)
+    area = (deletion[0] / 2 + sum(deletion[1:4]) + deletion[4] / 2) / 4
+    assert made.deletion_area == pytest.approx(area, abs=1e-6)
+    assert "deletion area" in repr(made)
+    with pytest.raises(ArgumentError, match="steps"):
+        curves(classifier, spec, torch.tensor([0]), values, steps=0)
+
+
+def test_against_another_class_by_hand():
+    classifier, spec = four_bins()
+    attribution = explain(classifier, spec, ai.Saliency(classifier.network), 0, 1)
+    weights = (FourBins.weights[0] - FourBins.weights[1]) / 100
+    assert torch.allclose(attribution.values.flatten(), weights)
+    assert attribution.against.tolist() == [1]
+    mask = ai.MASKS["bin"](attribution.values)  # bins 0 and 1
+    assert mask.flatten().tolist() == [1, 1, 0, 0]
+    scores = score_masks(classifier, spec, attribution.target, mask, against=attribution.against)
+    for name, log_odds in (("", 0.5), ("_in", 3.0), ("_out", -2.5)):
+        assert scores[f"log_odds{name}"].item() == pytest.approx(log_odds, abs=1e-6)
+        assert scores[f"p{name}"].item() == pytest.approx(1 / (1 + math.exp(-log_odds)), abs=1e-6)
+    assert scores["FidIn"].item() == 1
+    flipped = score_masks(classifier, spec, attribution.target, 1 - mask, against=attribution.against)
+    assert flipped["FidIn"].item() == 0
+    shap = ai.SHAP(classifier.network, torch.full((2, 1, 2, 2), -100.0))(spec.db, 0, against=1)
+    assert torch.allclose(shap.values.flatten(), weights * 100, atol=1e-5)
+    assert shap.info["difference"].item() == pytest.approx(0.5, abs=1e-5)
+
+
+def test_every_method_answers_why_this_rather_than_that(classifier):
+    wav = noise(1.0)
+    background = classifier.transform(noise(1.0, seed=1)).db
+    network = classifier.network
+    quick = {
+        "lime": ai.LIME(network, "grid", samples=40),
+        "kernel_shap": ai.KernelSHAP(network, samples=40),
+        "occlusion": ai.Occlusion(network, (32, 50), (32, 50)),
+    }
+    for name in ai.METHODS:
+        method = quick.get(name, name)
+        result = interpret(classifier, wav, method, target="label0", against="label1", background=background)
+        assert result.question == "label0 rather than label1"
+        back = interpret(classifier, wav, method, target="label1", against="label0", background=background)
+        assert result.scores["log_odds"] == pytest.approx(-back.scores["log_odds"], abs=1e-6)
+        if name in {"saliency", "gradcam", "integrated_gradients", "shap", "lime", "occlusion"}:
+            scale = result.attribution.values.abs().max()
+            assert torch.allclose(result.attribution.values, -back.attribution.values, atol=1e-4 * float(scale)), name
+    assert "label0 rather than label1" in result._repr_html_()
+    with pytest.raises(ArgumentError, match="against itself"):
+        interpret(classifier, wav, target="label0", against="label0")
+    with pytest.raises(ArgumentError, match="unknown label 'cat'"):
+        interpret(classifier, wav, against="cat")
+
+
+def test_labels_by_themselves():
+    """Multi-label: each p is a sigmoid, and a decision is that of the explained label alone."""
+    classifier, spec = four_bins("sigmoid")
+    nn.init.constant_(classifier.network.linear.bias, -1.0)  # nothing is heard in silence
+    mask = torch.tensor([0.0, 0, 1, 1]).view(1, 1, 2, 2)
+    scores = score_masks(classifier, spec, torch.tensor([0]), mask)
+    assert scores["p"].item() == pytest.approx(1 / (1 + math.exp(-2)), abs=1e-6)
+    assert scores["p_in"].item() == pytest.approx(1 / (1 + math.exp(1)), abs=1e-6)
+    assert scores["log_odds_out"].item() == pytest.approx(2, abs=1e-6)
+    attribution = explain(classifier, spec, ai.Saliency(classifier.network))
+    assert attribution.probs.sum() > 1
+    lime = explain(classifier, spec, ai.LIME(classifier.network, "grid", samples=8))
+    assert lime.values.shape == spec.db.shape
+    other = score_masks(classifier, spec, torch.tensor([1]), torch.tensor([1.0, 1, 0, 0]).view(1, 1, 2, 2))
+    assert other["FidIn"].item() == 0  # b is heard in the clip, no longer in the kept part, whatever a does
+    with pytest.raises(ArgumentError, match="unknown output"):
+        Classifier(FourBins(), classifier.transform, ["a", "b", "c"], 1.0, output="tanh")
+
+
+def test_a_multi_label_classifier_is_saved_as_such(tmp_path):
+    classifier = small_classifier()
+    tagger = Classifier(classifier.network, classifier.transform, classifier.labels, 1.0, output="sigmoid")
+    tagger.save(tmp_path / "tagger.safetensors")
+    assert Classifier.load(tmp_path / "tagger.safetensors").output == "sigmoid"
+    dataset = small_set(count=1)
+    dataset.labels = tagger.labels
+    rows = score(tagger, dataset, ["saliency"], ["bin"], progress=False)
+    assert rows["status"].tolist() == ["ok"]
+
+
+def test_log_odds_do_not_saturate():
+    logits = torch.tensor([[200.0, 0.0, -50.0]])
+    for output in ("softmax", "sigmoid"):
+        log_p, log_not_p = log_probabilities(logits, output)
+        assert torch.allclose(log_p.exp(), probabilities(logits.double(), output))
+        odds = log_p - log_not_p
+        assert odds.isfinite().all()
+        assert odds[0, 0].item() == pytest.approx(200, abs=1e-9)
+    ordinary = torch.randn(50, 4, dtype=torch.float64)
+    for output in ("softmax", "sigmoid"):
+        log_p, log_not_p = log_probabilities(ordinary, output)
+        assert torch.allclose(log_p.exp() + log_not_p.exp(), torch.ones_like(log_p))
+
+
+def test_relabelling_changes_nothing(classifier):
+    order = torch.tensor([2, 0, 1])
+    network = copy.deepcopy(classifier.network)
+    with torch.no_grad():
+        network.head.weight.copy_(classifier.network.head.weight[order])
+        network.head.bias.copy_(classifier.network.head.bias[order])
+    renamed = Classifier(network, classifier.transform, [classifier.labels[int(i)] for i in order], 1.0)
+    for method in ("saliency", "gradcam"):
+        before, after = (interpret(one, noise(1.0), method) for one in (classifier, renamed))
+        assert before.explained == after.explained
+        assert torch.allclose(before.attribution.values, after.attribution.values, atol=1e-7)
+        assert before.scores == pytest.approx(after.scores, abs=1e-5)
+
+
+@pytest.mark.parametrize("on", ["features", "audio"])
+@pytest.mark.parametrize("seconds", [1.0, 2.3])
+def test_an_all_ones_mask_is_the_clip_itself(classifier, on, seconds):
+    spec = classifier.transform(noise(seconds))
+    masks = torch.stack([torch.ones_like(spec.db[0]), torch.zeros_like(spec.db[0]), torch.rand_like(spec.db[0])])
+    scores = score_masks(classifier, spec, torch.tensor([1]), masks, on=on)
+    assert [scores[name][0].item() for name in ("AD", "AG", "AI", "SPS")] == [0, 0, 0, 0]
+    assert scores["FidIn"][0] == 1
+    assert scores["p_in"][0] == scores["p"][0] == scores["p_out"][1]
+    assert scores["p_out"][0] == scores["p_in"][1]  # silence
+    assert scores["FF"][1] == 0
+
+
+def test_on_audio_is_what_is_heard(classifier):
+    """By another road: the kept part as a sound, analysed and classified as any clip."""
+    result = interpret(classifier, noise(1.0), "gradcam", on="audio")
+    for wav, name in ((result.kept, "p_in"), (result.removed, "p_out")):
+        probs = classifier.probabilities(classifier.transform(wav).db)
+        assert probs[0, int(result.attribution.target)].item() == pytest.approx(result.scores[name], abs=1e-5)
+    assert result.scores != interpret(classifier, noise(1.0), "gradcam").scores
+    with pytest.raises(ArgumentError, match="unknown on 'ears'"):
+        interpret(classifier, noise(1.0), on="ears")
+
+
+def test_a_baseline_has_the_values_of_its_mask_elsewhere():
+    db = torch.randn(1, 1, 64, 101)
+    masks = torch.cat(
+        [torch.rand(2, 1, 64, 101), (torch.rand(1, 1, 64, 101) < 0.3).float(), torch.zeros(1, 1, 64, 101)]
+    )
+    for kind in BASELINES:
+        field = random_field(db, kind)
+        assert field.equal(random_field(db, kind))
+        assert not field.equal(random_field(db, kind, seed=1))
+        assert not field.equal(random_field(db + 1, kind))
+        moved = rearranged(masks, field)
+        assert moved.flatten(1).sort().values.equal(masks.flatten(1).sort().values)
+        assert not moved[0].equal(masks[0])
+        assert field[moved[2:3] == 1].min() >= field[moved[2:3] == 0].max()
+        for name in ("SPS", "COMP", "AREA"):
+            scored = [METRICS[name].compute(type("Scored", (), {"mask": mask})) for mask in (masks, moved)]
+            assert torch.allclose(*scored, equal_nan=True)
+
+
+def test_smooth_fields_are_smooth_and_cover_any_grid():
+    for shape in ((1, 1, 64, 501), (1, 1, 257, 313), (1, 1, 2, 2), (1, 1, 17, 1)):
+        assert random_field(torch.zeros(shape), "smooth").shape == shape
+
+    def roughness(kind):
+        field = random_field(torch.zeros(1, 1, 64, 501), kind)
+        return (field.diff(dim=-1).std() / field.std()).item()
+
+    assert roughness("smooth") < 0.15 < 1.2 < roughness("pixelwise")
+    kept = torch.stack(
+        [top(random_field(torch.full((1, 1, 64, 64), float(seed)), "smooth"), 0.3)[0, 0] for seed in range(300)]
+    )
+    assert kept.mean(0).std() < 0.05  # no place is favoured: the standard error is 0.026
+
+
+def test_random_attributions_are_no_better_than_their_baseline():
+    rows = score(ten_classes(), small_set(count=10), ["random"], ["topK_30"], on=["features", "audio"], progress=False)
+    assert (rows["FF"] - rows["FF_pixelwise"]).abs().mean() < 0.1
+
+
+def test_both_kinds_of_scores_in_one_run():
+    classifier, dataset = ten_classes(), small_set(count=2)
+    rows = score(
+        classifier, dataset, ["saliency"], ["bin", "minmax"], on=["features", "audio"], curves=True, progress=False
+    )
+    assert rows.groupby(["clip", "mask"])["on"].apply(list).tolist() == [["features", "audio"]] * 4
+    assert set(rows["protocol"]) == {"sound"}
+    for name in (*RELATIVE, "deletion", "insertion"):
+        for kind in BASELINES:
+            assert rows[f"{name}_{kind}"].notna().all()
+    for on in ("features", "audio"):
+        alone = score(classifier, dataset, ["saliency"], ["bin", "minmax"], on=on, curves=True, progress=False)
+        part = rows[rows["on"] == on].reset_index(drop=True)
+        assert alone.equals(part)
+    published = score(
+        classifier, dataset, ["saliency"], ["topK_50_pos"], protocol="published", baselines=False, progress=False
+    )
+    assert set(published["protocol"]) == {"published"}
+    assert published["FF_smooth"].isna().all()
+    for wrong in ({"on": "ears"}, {"on": []}, {"on": ["audio", "audio"]}, {"protocol": "mine"}, {"masks": ["best"]}):
+        with pytest.raises(ArgumentError):
+            score(classifier, dataset, ["saliency"], **{"masks": ["bin"], **wrong}, progress=False)
+    with pytest.raises(ArgumentError, match="one name"):
+        score(classifier, dataset, ["saliency", ai.Saliency], ["bin"], progress=False)
+    with pytest.raises(ArgumentError):
+        Plan(masks="bin")

@@ -1,0 +1,104 @@
+"""Tables by hand, intervals by their laws."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audiointerp.errors import ArgumentError, AudioInterpError
+from audiointerp.metrics import METRICS, RELATIVE
+from audiointerp.rows import VALUES
+from audiointerp.tables import as_text, bootstrap_interval, compare, summarise
+
+
+def rows(**columns):
+    base = {"method": ["a", "a", "b", "b"], "mask": "bin", "clip": ["1", "2", "1", "2"], "status": "ok",
+            "protocol": "sound", "on": "features"}  # fmt: skip
+    return pd.DataFrame({**base, **dict.fromkeys(VALUES, np.nan), **dict.fromkeys(METRICS, 0.5), **columns})
+
+
+def test_summary_leaves_out_what_is_undefined_and_counts_it():
+    table = summarise(rows(COMP=[1.0, np.nan, np.nan, np.nan], FF=[1.0, 0.0, 0.2, 0.4]))
+    assert table["FF"].tolist() == pytest.approx([0.5, 0.3])
+    assert table.loc[("a", "bin"), "COMP"] == 1
+    assert table["undefined"].tolist() == [0.5, 1.0]
+    assert table["clips"].tolist() == [2, 2]
+    failed = summarise(rows(status=["ok", "error", "ok", "ok"]))
+    assert failed["clips"].tolist() == [1, 2]
+    with pytest.raises(AudioInterpError, match="no clip"):
+        summarise(rows(status="error"))
+
+
+def test_the_best_is_marked_by_the_scores_own_direction():
+    text = as_text(rows(FF=[0.9, 0.9, 0.1, 0.1], AD=[9.0, 9.0, 1.0, 1.0], AREA=[0.2, 0.2, 0.4, 0.4]))
+    first, second = text.splitlines()[1:]
+    assert "0.900*" in first
+    assert "9.0*" not in first
+    assert "1.0*" in second
+    assert "0.400*" not in second
+
+
+def paired(differences, on="features"):
+    """Clips whose scores exceed those of a random mask by the given differences."""
+    count = len(differences)
+    base = {"method": "a", "mask": "bin", "clip": [str(number) for number in range(count)], "status": "ok",
+            "protocol": "sound", "on": on}  # fmt: skip
+    other = np.random.default_rng(1).random(count)
+    scores = dict.fromkeys(RELATIVE, other + differences) | {f"{name}_pixelwise": other for name in RELATIVE}
+    return pd.DataFrame({**base, **dict.fromkeys(VALUES, np.nan), **dict.fromkeys(METRICS, 0.5), **scores})
+
+
+def test_an_interval_pairs_the_clips():
+    """Scores that vary widely from clip to clip, but exceed the baseline by the same: the interval is a point."""
+    same = compare(paired(np.full(30, 0.25)), "pixelwise").loc[("a", "bin"), "FF"]
+    assert same.tolist() == pytest.approx([0.25, 0.25, 0.25])
+    spread = compare(paired(np.linspace(-1, 1, 30)), "pixelwise").loc[("a", "bin"), "FF"]
+    assert spread["low"] < spread["mean"] < spread["high"]
+    with pytest.raises(ArgumentError, match="no baseline 'smooth'"):
+        compare(paired(np.zeros(3)), "smooth")
+    with pytest.raises(ArgumentError, match="must hold both"):
+        compare(paired(np.zeros(3)), "features")
+    with pytest.raises(ArgumentError, match="unknown comparison"):
+        compare(paired(np.zeros(3)), "noise")
+
+
+def test_the_interval_of_a_mean_is_that_of_the_normal_law():
+    values = np.random.default_rng(0).normal(3.0, 2.0, (400, 2))
+    low, high = bootstrap_interval(values)
+    half = 1.96 * values.std(0) / 20
+    assert np.allclose(low, values.mean(0) - half, atol=0.03)
+    assert np.allclose(high, values.mean(0) + half, atol=0.03)
+    values[:, 1] = np.nan
+    values[:200, 0] = np.nan
+    low, high = bootstrap_interval(values)
+    assert np.isnan([low[1], high[1]]).all()
+    assert high[0] - low[0] == pytest.approx(2 * 1.96 * np.nanstd(values[:, 0]) / 200**0.5, rel=0.1)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    random = np.random.default_rng(2)
+    hits = 0
+    for _ in range(200):
+        low, high = bootstrap_interval(random.exponential(1.0, (80, 1)), draws=500)
+        hits += low[0] <= 1.0 <= high[0]
+    assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_audio_is_compared_with_features_clip_by_clip():
+    features, audio = paired(np.zeros(20)), paired(np.zeros(20), "audio")
+    audio["FF"] = features["FF"] - 0.5
+    both = pd.concat([audio.sample(frac=1, random_state=0), features])  # in another order
+    assert compare(both, "features").loc[("a", "bin"), "FF"].tolist() == pytest.approx([-0.5, -0.5, -0.5])
+    table = summarise(both)
+    assert table.index.tolist() == [("audio", "a", "bin"), ("features", "a", "bin")]  # never averaged together
+    text = as_text(both)
+    assert "On audio less on features" in text
+    assert text.count("Beyond random masks") == 1
+    assert "-0.50 [-0.50, -0.50]" in text
+
+
+def test_curves_are_marked_by_their_own_directions():
+    text = as_text(rows(deletion=[0.1, 0.1, 0.4, 0.4], insertion=[0.2, 0.2, 0.3, 0.3]))
+    first, second = text.splitlines()[1:]
+    assert "0.100*" in first
+    assert "0.300*" in second
+    assert "0.200*" not in first

@@ -163,6 +163,8 @@ def run(
     background_noise = noise or experiment.noise
     heard = _Recorded(Contaminated(dataset, background_noise, experiment.ratio) if background_noise else dataset)
     folder = make_folder(Path(out) / experiment.features / experiment.name)
+    for explainer in explainers:
+        _refuse_other_protocol(folder / explainer.name / "run.json", plan.protocol)
     start = time.perf_counter()
     rows: list[dict[str, Any]] = []
     for index in tqdm(range(len(heard)), desc=experiment.name, unit="clip", disable=None if progress else True):
@@ -191,6 +193,18 @@ def run(
     for explainer in explainers:
         _write_method(folder / explainer.name, frame[frame["method"] == explainer.name], record)
     return frame
+
+
+def _refuse_other_protocol(record: Path, protocol: str) -> None:
+    """Keep results of one protocol from taking the place of another's."""
+    try:
+        before = json.loads(record.read_text(encoding="utf-8"))["plan"]["protocol"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    if before != protocol:
+        raise ArgumentError(
+            f"{record.parent} holds results of the protocol {before!r}: give another folder for {protocol!r}"
+        )
 
 
 class _Recorded:

@@ -185,14 +185,16 @@ def _decision(
 ) -> tuple[Tensor, Tensor, int]:
     """The probabilities ``(K, C')`` that a decision is made from, the log-odds ``(K,)`` and the column of the target.
 
-    Classes that compete are decided together. A label by itself, or one class against another, is a choice of two.
+    Classes that compete are decided together. A label by itself, or one class against another, is a choice of two; the
+    log-odds of the latter are the difference of the logits.
     """
+    logits = log_p if output == "softmax" else log_p - log_not_p  # of competing classes up to a constant
     if against is not None:
-        log_odds = log_p[:, target] - log_p[:, int(against)]
+        log_odds = logits[:, target] - logits[:, int(against)]
+    elif output == "sigmoid":
+        log_odds = logits[:, target]
     else:
-        log_odds = log_p[:, target] - log_not_p[:, target]
-        if output == "softmax":
-            return log_p.exp(), log_odds, target
+        return log_p.exp(), log_p[:, target] - log_not_p[:, target], target
     return torch.stack([log_odds.sigmoid(), (-log_odds).sigmoid()], 1), log_odds, 0
 
 

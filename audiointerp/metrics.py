@@ -9,6 +9,7 @@ prediction. Read each beside the same score of random masks of equal area.
 These are the sound definitions; ``protocols`` has the published ones beside them.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -98,6 +99,17 @@ def complexity(mask: Tensor) -> Tensor:
     return entropy
 
 
+def relative_complexity(mask: Tensor) -> Tensor:
+    """nCOMP: the complexity as a share of the largest possible, ln(F T), in [0, 1], so that grids of any size compare.
+
+    1 if constant, NaN if all zero.
+
+    >>> relative_complexity(torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]])).tolist()
+    [0.5]
+    """
+    return complexity(mask) / math.log(mask[0].numel())
+
+
 def area(mask: Tensor) -> Tensor:
     """AREA: the mean of the mask.
 
@@ -141,6 +153,7 @@ METRICS: dict[str, Metric] = {
     "FidIn": Metric(lambda s: input_fidelity(s.probs, s.probs_in), True, "input fidelity"),
     "SPS": Metric(lambda s: sparseness(s.mask), True, "sparseness"),
     "COMP": Metric(lambda s: complexity(s.mask), False, "complexity, nats"),
+    "nCOMP": Metric(lambda s: relative_complexity(s.mask), False, "complexity, share of the largest"),
     "AREA": Metric(lambda s: area(s.mask), None, "area"),
 }
 RELATIVE = ("FF", "AI", "AD", "AG", "FidIn")

@@ -6,6 +6,7 @@ writes 0, the best value, for the complexity of a constant mask. ``"published"``
 figures and for nothing else.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -93,6 +94,7 @@ def _published_metrics() -> dict[str, Metric]:
         "AG": _gain,
         "SPS": lambda scored: _sparseness(scored.mask),
         "COMP": lambda scored: _complexity(scored.mask),
+        "nCOMP": lambda scored: _complexity(scored.mask) / math.log(scored.mask[0].numel()),
     }
     return {name: replace(metric, compute=changed.get(name, metric.compute)) for name, metric in METRICS.items()}
 

@@ -95,9 +95,8 @@ def clip_rows(
             continue
         if keep is not None:
             keep[explainer.name] = attribution
-        predicted = classifier.labels[int(attribution.probs.argmax())]
-        explained = classifier.labels[int(attribution.target)]
-        verdict = {"predicted": predicted, "explained": explained, "correct": predicted == head["target"]}
+        predicted = classifier.labels[int(attribution.target)]  # which is what is explained
+        verdict = {"predicted": predicted, "explained": predicted, "correct": predicted == head["target"]}
         rows += [
             {"method": explainer.name, **head, **verdict, **names, **values, "status": "ok", "error": ""}
             for names, values in scored

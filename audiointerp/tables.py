@@ -111,28 +111,38 @@ def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask"
     scored = _scored(rows)
     areas = [name for name in AREAS if scored[name].notna().any()]
     names = [*RELATIVE, *areas]
-    if than == "features":
-        keys = [name for name in (*GROUPS, "status") if name in scored and name != "on"]
-        wide = scored.pivot_table(index=keys, columns="on", values=names, sort=False, observed=True)
-        if {"features", "audio"} - set(scored["on"]):
-            raise ArgumentError("to compare audio with features, the rows must hold both: --on features,audio")
-        differences = pd.DataFrame({name: wide[name]["audio"] - wide[name]["features"] for name in names}).reset_index()
-        groups = differences.groupby(_apart(differences, by), sort=True, observed=True)
-    else:
-        if scored[[f"{name}_{than}" for name in RELATIVE]].isna().all(axis=None):
-            raise ArgumentError(f"the rows hold no baseline {than!r}: run with baselines")
-        differences = scored.copy()
-        for name in names:
-            differences[name] = scored[name] - scored[f"{name}_{than}"]
-        groups = differences.groupby(_apart(scored, by), sort=True, observed=True)
-    made = {key: _means_and_intervals(group[names].to_numpy(float)) for key, group in groups}
+    differences = _heard_less_seen(scored, names) if than == "features" else _less_baseline(scored, names, than)
+    keys = [name for name in _apart(differences, by) if name in differences]
+    # A clip is what is drawn, however many rows of it are in a group.
+    clips = differences.groupby([*keys, *({"clip"} - set(keys))], sort=True, observed=True)[names].mean()
+    groups = clips.groupby(level=keys, sort=True, observed=True)
+    made = {key: _means_and_intervals(group.to_numpy(float)) for key, group in groups}
     columns = pd.MultiIndex.from_product([names, ["mean", "low", "high"]])
-    index = groups[names].mean().index
-    return pd.DataFrame(np.array([made[key if isinstance(key, tuple) else (key,)] for key in index]), index, columns)
+    return pd.DataFrame(np.array(list(made.values())), groups.mean().index, columns)
 
 
-def bootstrap_interval(values: np.ndarray, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % percentile interval of the mean of each column ``(n, k)`` over the rows, each ``(k,)``; NaN is left out.
+def _heard_less_seen(scored: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """What each score is on audio less what it is on features, of the rows that have both."""
+    keys = [name for name in GROUPS if name in scored and name != "on"]
+    seen, heard = (scored[scored["on"] == on].set_index(keys)[[*names]] for on in ("features", "audio"))
+    both = seen.index.intersection(heard.index)
+    if both.empty:
+        raise ArgumentError("to compare audio with features, the rows must hold both: --on features,audio")
+    return (heard.loc[both] - seen.loc[both]).reset_index()
+
+
+def _less_baseline(scored: pd.DataFrame, names: Sequence[str], kind: str) -> pd.DataFrame:
+    """What each score is less that of the random mask, of the rows that have one."""
+    with_baseline = scored.loc[scored[f"FF_{kind}"].notna()].copy()
+    if with_baseline.empty:
+        raise ArgumentError(f"the rows hold no baseline {kind!r}: run with baselines")
+    for name in names:
+        with_baseline[name] = with_baseline[name] - with_baseline[f"{name}_{kind}"]
+    return with_baseline
+
+
+def bootstrap_interval(values: np.ndarray, draws: int = DRAWS, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """The percentile interval of the mean of each column ``(n, k)`` over the rows, each ``(k,)``; NaN is left out.
 
     >>> low, high = bootstrap_interval(np.array([[1.0], [1.0], [1.0]]))
     >>> low.tolist(), high.tolist()
@@ -142,13 +152,14 @@ def bootstrap_interval(values: np.ndarray, draws: int = DRAWS) -> tuple[np.ndarr
     known = ~np.isnan(values)
     counts = times @ known
     means = np.where(counts > 0, times @ np.where(known, values, 0.0), np.nan) / np.maximum(counts, 1)
-    ends = [np.percentile(column[~np.isnan(column)], [2.5, 97.5]) if known.any() else [np.nan] * 2 for column, known in
-            zip(means.T, known.T, strict=True)]  # fmt: skip
-    low, high = np.array(ends).T
-    return low, high
+    ends = np.full((2, values.shape[1]), np.nan)
+    for number, column in enumerate(means.T):
+        if known[:, number].any():
+            ends[:, number] = np.percentile(column[~np.isnan(column)], [50 - 50 * level, 50 + 50 * level])
+    return ends[0], ends[1]
 
 
-@lru_cache
+@lru_cache(maxsize=8)
 def _times_drawn(clips: int, draws: int) -> np.ndarray:
     """How often each clip is in each of the bootstrap's draws ``(draws, clips)``; the same for every score and table."""
     return np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), size=draws).astype(float)
@@ -168,7 +179,7 @@ def as_text(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> str:
 def _comparisons(rows: pd.DataFrame) -> list[tuple[str, str]]:
     found = [(kind, f"Beyond random masks of the same values, {kind}") for kind in BASELINES
              if rows[f"FF_{kind}"].notna().any()]  # fmt: skip
-    both = {"features", "audio"} <= set(rows["on"])
+    both = {"features", "audio"} <= set(rows.loc[rows["status"] == "ok", "on"])
     return [*found, ("features", "On audio less on features")] if both else found
 
 
@@ -225,4 +236,6 @@ def _apart(rows: pd.DataFrame, by: Sequence[str]) -> list[str]:
 def _means_and_intervals(values: np.ndarray) -> np.ndarray:
     """``(k, 3)`` flattened: the mean of each column and the ends of its interval."""
     low, high = bootstrap_interval(values)
-    return np.stack([np.nanmean(values, 0), low, high], 1).ravel()
+    counts = (~np.isnan(values)).sum(0)
+    means = np.where(counts > 0, np.nansum(values, 0), np.nan) / np.maximum(counts, 1)
+    return np.stack([means, low, high], 1).ravel()

@@ -24,7 +24,7 @@ FEW = {
     "integrated_gradients": {"steps": 4},
     "smoothgrad": {"samples": 3},
     "gradient_shap": {"samples": 3},
-    "kernel_shap": {"samples": 40},
+    "kernel_shap": {"samples": 120},
     "occlusion": {"patch": (32, 50), "stride": (32, 50)},
 }
 

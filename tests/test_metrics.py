@@ -23,7 +23,7 @@ def test_by_hand():
     scores = evaluate(p, p_in, p_out, torch.tensor([0, 2]), mask)
     expected = {
         "FF": [0.6, -0.3], "AI": [100, 0], "AD": [0, 60], "AG": [100 / 3, 0], "FidIn": [1, 0],
-        "SPS": [0.75, 0.375], "COMP": [0, 1.5 * math.log(2)], "AREA": [0.25, 0.5],
+        "SPS": [0.75, 0.375], "COMP": [0, 1.5 * math.log(2)], "nCOMP": [0, 0.75], "AREA": [0.25, 0.5],
     }  # fmt: skip
     assert scores.keys() == expected.keys() == METRICS.keys()
     for name, values in expected.items():
@@ -96,5 +96,5 @@ def test_rounding_is_no_increase():
 
 
 def test_directions():
-    assert [name for name, metric in METRICS.items() if metric.higher_is_better is False] == ["AD", "COMP"]
+    assert [name for name, metric in METRICS.items() if metric.higher_is_better is False] == ["AD", "COMP", "nCOMP"]
     assert METRICS["AREA"].higher_is_better is None

@@ -85,6 +85,30 @@ def test_every_experiment_runs_and_is_written(name, tmp_path):
     assert "*" in text
 
 
+def test_a_protocol_does_not_replace_another(tmp_path):
+    settings = {"masks": ["bin"], "on": "features", "progress": False, "attributions": False}
+    for protocol in ("sound", "sound"):
+        run(
+            EXPERIMENTS["mel_clean"],
+            ten_classes(),
+            small_set(count=1),
+            ["random"],
+            tmp_path,
+            protocol=protocol,
+            **settings,
+        )
+    with pytest.raises(ArgumentError, match="results of the protocol 'sound'"):
+        run(
+            EXPERIMENTS["mel_clean"],
+            ten_classes(),
+            small_set(count=1),
+            ["random"],
+            tmp_path,
+            protocol="published",
+            **settings,
+        )
+
+
 def test_noise_from_a_recording_changes_the_scores(tmp_path):
     save_audio(tmp_path / "hum.wav", torch.sin(torch.arange(9000.0))[None, None], 32000)
     classifier = ten_classes()

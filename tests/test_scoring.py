@@ -67,7 +67,7 @@ def test_scores_by_hand_on_a_four_bin_model():
     p, p_in, p_out = (softmax(*logits) for logits in ((3, 2.5, 0), (2, 0, 0), (1, 2.5, 0)))
     expected = {
         "p": p[0], "p_in": p_in[0], "p_out": p_out[0], "FF": p[0] - p_out[0], "AI": 100.0, "AD": 0.0,
-        "AG": 100 * (p_in[0] - p[0]) / (1 - p[0]), "FidIn": 1.0, "SPS": 0.75, "COMP": 0.0, "AREA": 0.25,
+        "AG": 100 * (p_in[0] - p[0]) / (1 - p[0]), "FidIn": 1.0, "SPS": 0.75, "COMP": 0.0, "nCOMP": 0.0, "AREA": 0.25,
         "log_odds": math.log(p[0] / (1 - p[0])), "log_odds_in": math.log(p_in[0] / (1 - p_in[0])),
         "log_odds_out": math.log(p_out[0] / (1 - p_out[0])),
     }  # fmt: skip
@@ -120,7 +120,7 @@ def test_every_method_answers_why_this_rather_than_that(classifier):
     network = classifier.network
     quick = {
         "lime": ai.LIME(network, "grid", samples=40),
-        "kernel_shap": ai.KernelSHAP(network, samples=40),
+        "kernel_shap": ai.KernelSHAP(network, samples=120),
         "occlusion": ai.Occlusion(network, (32, 50), (32, 50)),
     }
     for name in ai.METHODS:
@@ -154,6 +154,11 @@ def test_labels_by_themselves():
     assert lime.values.shape == spec.db.shape
     other = score_masks(classifier, spec, torch.tensor([1]), torch.tensor([1.0, 1, 0, 0]).view(1, 1, 2, 2))
     assert other["FidIn"].item() == 0  # b is heard in the clip, no longer in the kept part, whatever a does
+    pair = score_masks(classifier, spec, torch.tensor([0]), torch.ones(1, 1, 2, 2), against=torch.tensor([1]))
+    assert pair["log_odds"].item() == pytest.approx(0.5, abs=1e-6)  # the difference of the logits, as it is explained
+    nn.init.constant_(classifier.network.linear.bias, 20.0)  # both saturated
+    pair = score_masks(classifier, spec, torch.tensor([0]), torch.ones(1, 1, 2, 2), against=torch.tensor([1]))
+    assert pair["log_odds"].item() == pytest.approx(0.5, abs=1e-5)
     with pytest.raises(ArgumentError, match="unknown output"):
         Classifier(FourBins(), classifier.transform, ["a", "b", "c"], 1.0, output="tanh")
 
@@ -248,7 +253,7 @@ def test_smooth_fields_are_smooth_and_cover_any_grid():
         field = random_field(torch.zeros(1, 1, 64, 501), kind)
         return (field.diff(dim=-1).std() / field.std()).item()
 
-    assert roughness("smooth") < 0.15 < 1.2 < roughness("pixelwise")
+    assert roughness("smooth") < 0.25 < 1.2 < roughness("pixelwise")
     kept = torch.stack(
         [top(random_field(torch.full((1, 1, 64, 64), float(seed)), "smooth"), 0.3)[0, 0] for seed in range(300)]
     )
@@ -256,8 +261,14 @@ def test_smooth_fields_are_smooth_and_cover_any_grid():
 
 
 def test_random_attributions_are_no_better_than_their_baseline():
-    rows = score(ten_classes(), small_set(count=10), ["random"], ["topK_30"], on=["features", "audio"], progress=False)
-    assert (rows["FF"] - rows["FF_pixelwise"]).abs().mean() < 0.1
+    """They are other draws of the same kind, so the mean difference is within three standard errors of none."""
+    rows = score(ten_classes(), small_set(count=10), ["random"], ["topK_30"], progress=False)
+    difference = rows["FF"] - rows["FF_pixelwise"]
+    assert difference.std() > 0
+    assert abs(difference.mean()) < 3 * difference.std() / len(rows) ** 0.5
+    db = torch.randn(1, 1, 64, 101)
+    drawn = ai.Random(ten_classes().network)(db).values
+    assert not any(drawn.equal(random_field(db, kind)) for kind in BASELINES)
 
 
 def test_both_kinds_of_scores_in_one_run():

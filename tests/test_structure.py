@@ -19,7 +19,7 @@ LAYERS = [
     {"curves"},
     {"rows"},
     {"predict"},
-    {"experiments", "plot"},
+    {"experiments", "plot", "faults"},
     {"report", "tables", "training"},
     {"demo", "validity"},
     {"cli"},

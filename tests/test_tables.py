@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from audiointerp.errors import ArgumentError, AudioInterpError
+from audiointerp.interpretation import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.rows import VALUES
 from audiointerp.tables import as_text, bootstrap_interval, compare, summarise
@@ -81,6 +82,23 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
         low, high = bootstrap_interval(random.exponential(1.0, (80, 1)), draws=500)
         hits += low[0] <= 1.0 <= high[0]
     assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_clips_are_drawn_not_rows():
+    """Fourteen rows of each clip that say the same are no more than one."""
+    once = paired(np.random.default_rng(3).normal(0, 1, 40))
+    often = pd.concat([once.assign(mask=mask) for mask in MASKS])
+    assert np.allclose(compare(often, "pixelwise", ["method"]), compare(once, "pixelwise", ["method"]))
+
+
+def test_groups_without_what_is_compared_are_left_out():
+    rows = pd.concat([paired(np.zeros(5)), paired(np.zeros(5)).assign(method="b", FF_pixelwise=np.nan)])
+    assert compare(rows, "pixelwise").index.tolist() == [("a", "bin")]
+    audio = paired(np.zeros(5), "audio")
+    both = pd.concat([rows, audio])
+    assert compare(both, "features", ["method", "mask", "on"]).index.tolist() == [("a", "bin")]
+    curves = both.assign(deletion=np.where(both["on"] == "features", 0.5, np.nan))
+    assert "nan" in as_text(curves, ["method", "mask", "on"])
 
 
 def test_audio_is_compared_with_features_clip_by_clip():

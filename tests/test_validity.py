@@ -8,19 +8,12 @@ from conftest import small_classifier
 from torch import nn
 
 from audiointerp.errors import AudioInterpError
+from audiointerp.faults import _epochs, functional_twin
 from audiointerp.interpretation import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.rows import VALUES
 from audiointerp.tables import published_tables
-from audiointerp.validity import (
-    METHODS,
-    _epochs,
-    as_markdown,
-    better_than_random,
-    conclusions,
-    functional_twin,
-    main_table,
-)  # fmt: skip
+from audiointerp.validity import METHODS, _verdict, as_markdown, better_than_random, conclusions, main_table
 
 
 def made_rows(lead):
@@ -49,6 +42,30 @@ def test_verdicts_by_hand(lead, word):
         assert row[column].startswith(f"{word}: {lead:+.2f} [{lead:+.2f}, {lead:+.2f}]"), row[column]
     assert found.loc[("method", "SPS"), "on audio"] == "–"
     assert len(found) == 14
+
+
+def test_a_verdict_is_not_moved_by_what_is_undefined():
+    """Saliency is ahead in every cell that both have; its undefined cells are left out for the others too."""
+    rows = made_rows(0.0)
+    rows["SPS"] = rows["SPS"] + rows["mask"].map({name: number / 10 for number, name in enumerate(MASKS)})
+    rows.loc[rows["method"] == "shap", "SPS"] += 0.02
+    rows.loc[(rows["method"] == "shap") & (rows["mask"] == "topK_50_pos"), "SPS"] = np.nan
+    assert (
+        conclusions(rows)
+        .set_index(["kind", "score"])
+        .loc[("method", "SPS"), "on features"]
+        .startswith("survives: +0.02")
+    )
+
+
+def test_chance_refutes_no_more_often_than_it_says():
+    random = np.random.default_rng(4)
+    refuted = 0
+    for _ in range(60):
+        rows = pd.DataFrame([{"clip": clip, "method": "lime", "mask": mask, "value": random.normal()}
+                             for clip in range(30) for mask in MASKS])  # fmt: skip
+        refuted += _verdict(rows, "mask", "bin", "FF", rows["value"]).startswith("refuted")
+    assert refuted <= 7  # 2.5 % to 5 % of 60 is 3 at most
 
 
 def test_tables_of_the_page():
@@ -86,5 +103,9 @@ def test_the_functional_twin_is_the_same_function():
 def test_a_card_is_needed(tmp_path):
     with pytest.raises(AudioInterpError, match=r"none\.json"):
         _epochs(tmp_path / "none.json")
+    for wrong in ("[]", '{"epochs": []}', '{"epochs": {"0": []}}', '{"epochs": {"0": [1]}}', "{"):
+        (tmp_path / "wrong.json").write_text(wrong)
+        with pytest.raises(AudioInterpError, match="the card beside the weights"):
+            _epochs(tmp_path / "wrong.json")
     (tmp_path / "card.json").write_text('{"epochs": {"0": [{"valid_accuracy": 0.9}, {"valid_accuracy": 0.5}]}}')
     assert _epochs(tmp_path / "card.json") == (0.5, 0.9)

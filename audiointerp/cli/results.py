@@ -107,9 +107,10 @@ def validate(
     """
     from ..experiments import EXPERIMENTS, TEST_FOLDS, TRAIN_FOLDS, background_of, check_features, open_data
     from ..experiments import run as run_experiment
-    from ..files import write_text
+    from ..faults import faults
+    from ..files import make_folder, write_text
     from ..model import Classifier
-    from ..validity import METHODS, faults, report
+    from ..validity import METHODS, report
 
     setting = EXPERIMENTS["mel_clean"]
     classifier = Classifier.load(weights, device)
@@ -119,6 +120,7 @@ def validate(
     train = open_data(data, TRAIN_FOLDS, subset, **form)  # type: ignore[arg-type]
     background = background_of(train, classifier.transform)
     found = faults(classifier, dataset, background, weights.with_suffix(".json"))
+    make_folder(out.parent)  # a folder that cannot be made is told before the long run
     rows = run_experiment(
         setting, classifier, dataset, (*METHODS, "random"), results, background=background,
         attributions=False,

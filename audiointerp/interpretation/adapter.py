@@ -93,8 +93,9 @@ class IntegratedGradients(Captum):
     name = "integrated_gradients"
 
     def __init__(self, network: nn.Module, baseline: float | Tensor = FLOOR, steps: int = 50) -> None:
+        start = (lambda db: baseline.to(db)) if isinstance(baseline, Tensor) else baseline
         super().__init__(
-            network, captum.attr.IntegratedGradients, baselines=baseline, n_steps=steps, internal_batch_size=BATCH
+            network, captum.attr.IntegratedGradients, baselines=start, n_steps=steps, internal_batch_size=BATCH
         )
 
 
@@ -145,7 +146,8 @@ class GradientSHAP(Captum):
 class KernelSHAP(Captum):
     """SHAP values of segments, by weighted regression over random sets of them (Lundberg and Lee, NeurIPS 2017).
 
-    Each bin carries its segment's value; a segment left out becomes its ``fill``. See
+    Each bin carries its segment's value; a segment left out becomes its ``fill``. ``samples`` sets of segments are drawn, by
+    default five for each segment and at least 500. See
     :class:`~audiointerp.interpretation.lime.LIME` for the names of segments and fills.
 
     >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(160, 2))
@@ -156,7 +158,12 @@ class KernelSHAP(Captum):
     name = "kernel_shap"
 
     def __init__(
-        self, network: nn.Module, segments: str = "grid", fill: str = "silence", samples: int = 500, seed: int = 0
+        self,
+        network: nn.Module,
+        segments: str = "grid",
+        fill: str = "silence",
+        samples: int | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(
             network,
@@ -164,7 +171,7 @@ class KernelSHAP(Captum):
             seed=seed,
             feature_mask=partial(_several, kind=segments, seed=seed),
             baselines=lambda db: filling(db, segmented(db, segments, seed), fill),
-            n_samples=samples,
+            n_samples=lambda db: _enough(samples, int(segmented(db, segments, seed).max()) + 1),
             perturbations_per_eval=BATCH,
         )
 
@@ -174,6 +181,14 @@ def _several(db: Tensor, kind: str, seed: int) -> Tensor:
     if not segments.any():
         raise ArgumentError(f"kernel_shap shares a score among segments, but {kind} makes only one of this clip")
     return segments
+
+
+def _enough(samples: int | None, segments: int) -> int:
+    if samples is None:
+        return max(500, 5 * segments)
+    if samples < 2 * segments:
+        raise ArgumentError(f"samples={samples} cannot tell {segments} segments apart; kernel_shap needs twice as many")
+    return samples
 
 
 class Occlusion(Captum):

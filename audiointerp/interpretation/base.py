@@ -76,9 +76,11 @@ class Score(nn.Module):
 
     def probability(self, db: Tensor) -> Tensor:
         """The probability of the explained class ``(N,)``; against another class, given that it is one of the two."""
-        probs = probabilities(self.network(db), self.output)
-        chosen: Tensor = _of_class(probs, self.target)
-        return chosen if self.against is None else chosen / (chosen + _of_class(probs, self.against))
+        logits = self.network(db)
+        if self.against is not None:
+            return self.chosen(logits).sigmoid()
+        probability: Tensor = _of_class(probabilities(logits, self.output), self.target)
+        return probability
 
     def settle(self, db: Tensor) -> None:
         """Make the one forward for a method that has no use for its graph."""
@@ -225,15 +227,20 @@ def untouched(network: nn.Module) -> Iterator[None]:
     modules = list(network.modules())
     modes = [module.training for module in modules]
     hooks = [_hook_tables(module) for module in modules]
+    inplace = [module for module in modules if getattr(module, "inplace", False) is True]
     own = [(dict(module._parameters), dict(module._buffers)) for module in modules]
     parameters = [(parameter, parameter.requires_grad, parameter.grad) for parameter in network.parameters()]
     network.eval()
+    for module in inplace:  # hooks on gradients do not bear it
+        module.inplace = False  # type: ignore[assignment]
     for parameter, _, _ in parameters:
         parameter.grad = None
         parameter.requires_grad_(False)
     try:
         yield
     finally:
+        for module in inplace:
+            module.inplace = True  # type: ignore[assignment]
         for module, mode, tables, (params, buffers) in zip(modules, modes, hooks, own, strict=True):
             module.training = mode
             for name, table in tables.items():

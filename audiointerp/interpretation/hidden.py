@@ -19,18 +19,21 @@ LINEAR = frozenset((
     "narrow", "index", "gather", "squeeze", "unsqueeze", "expand", "repeat", "flip", "clone", "detach", "alias",
     "as_strided", "contiguous", "copy_", "_to_copy", "to", "lift_fresh", "constant_pad_nd", "reflection_pad1d",
     "reflection_pad2d", "replication_pad2d", "roll", "flatten", "unflatten", "native_dropout", "dropout", "cumsum",
-    "addcmul", "lerp", "zeros_like", "ones_like", "empty_like", "new_zeros", "new_ones", "new_empty", "zeros", "ones",
-    "empty", "full", "arange",
+    "addcmul", "lerp", "rsub", "index_select", "unfold", "im2col", "col2im", "fill", "zero", "masked_fill",
+    "upsample_nearest1d", "upsample_linear1d",
 ))  # fmt: skip
 """Operations that are linear in the one tensor that depends on the input, by their names in ATen."""
 PRODUCTS = frozenset((
-    "mul", "div", "mm", "bmm", "matmul", "mv", "dot", "addmm", "linear", "convolution", "addcmul", "lerp",
+    "mul", "div", "mm", "bmm", "matmul", "mv", "dot", "addmm", "linear", "convolution", "addcmul", "lerp", "index", "gather",
+    "index_select", "masked_fill",
 ))  # fmt: skip
 """Those that are not where two tensors depend on it."""
 
 
 def hidden_operations(network: nn.Module, db: Tensor, known: Collection[str]) -> list[str]:
     """What is not linear in one forward and lies outside the modules of the ``known`` type names; what is used twice.
+
+    An operation counts if the output depends on it: a check of the input for NaN does not.
 
     Args:
         network: run once, without gradients.
@@ -49,49 +52,77 @@ def hidden_operations(network: nn.Module, db: Tensor, known: Collection[str]) ->
     names = {module: name or "the network itself" for name, module in network.named_modules()}
     inside: list[nn.Module] = []
     calls: Counter[nn.Module] = Counter()
-    with _followed(network, inside, calls), torch.no_grad(), _Watch(db, inside, known) as watch:
-        network(db)
-    found = [f"{operation} in {names[module]} ({type(module).__name__})" for operation, module in watch.found]
+    with _followed(network, inside, calls), torch.no_grad(), _Watch(db, inside) as watch:
+        output = network(db)
+    used = {finding for tensor in _tensors(output) for finding in watch.behind(tensor)}
+    bent = [(operation, module) for number, (operation, module) in enumerate(watch.found) if number in used]
+    found = [
+        f"{operation} in {names[module]} ({type(module).__name__})"
+        for operation, module in bent
+        if type(module).__name__ not in known
+    ]
     twice = [
         f"{names[module]} ({type(module).__name__}) used {count} times"
         for module, count in calls.items()
-        if count > 1 and type(module).__name__ in known and module in watch.bent
+        if count > 1 and type(module).__name__ in known and any(module is one for _, one in bent)
     ]
-    return list(dict.fromkeys(found)) + twice
+    overlapping = [
+        f"overlapping windows in {names[module]} ({type(module).__name__})"
+        for module in calls
+        if isinstance(module, nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d) and _overlaps(module)
+    ]
+    return [*dict.fromkeys(found), *twice, *overlapping]
+
+
+def _overlaps(module: nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d) -> bool:
+    sizes, steps = (
+        value if isinstance(value, tuple) else (value,) * 3 for value in (module.kernel_size, module.stride)
+    )
+    return any(step < size for size, step in zip(sizes, steps, strict=False))
 
 
 class _Watch(TorchDispatchMode):
-    """Follows what depends on the input, and notes each operation that is not linear in it."""
+    """Follows what depends on the input, by its storage, and the operations that are not linear in it."""
 
-    def __init__(self, db: Tensor, inside: list[nn.Module], known: Collection[str]) -> None:
+    def __init__(self, db: Tensor, inside: list[nn.Module]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.inside, self.known = inside, known
-        self.alive = [db]  # keeps ids from being used again
-        self.dependent = {id(db)}
+        self.inside = inside
+        self.alive: list[Tensor] = [db]  # keeps storages from being used again
+        self.dependent: dict[int, frozenset[int]] = {_storage(db): frozenset()}
         self.found: list[tuple[str, nn.Module]] = []
-        self.bent: set[nn.Module] = set()
+
+    def behind(self, tensor: Tensor) -> frozenset[int]:
+        """The numbers of the findings that a tensor depends on."""
+        return self.dependent.get(_storage(tensor), frozenset())
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        touched = [one for one in _tensors((args, kwargs or {})) if id(one) in self.dependent]
-        if touched:
-            name = func.overloadpacket.__name__
-            different = len({id(one) for one in touched})
-            square = sum(id(one) in self.dependent for one in args if isinstance(one, Tensor)) > 1
-            plain = name.removesuffix("_") in LINEAR or name in LINEAR
-            divided = name.startswith("div") and len(args) > 1 and id(args[1]) in self.dependent
-            if not plain or divided or (name.removesuffix("_") in PRODUCTS and (different > 1 or square)):
-                self._note(name)
+        kwargs = kwargs or {}
+        touched = [one for one in _tensors((args, kwargs)) if _storage(one) in self.dependent]
+        result = func(*args, **kwargs)
+        name = func.overloadpacket.__name__
+        if touched and not name.endswith("_like") and not name.startswith("new_"):
+            behind = frozenset().union(*(self.behind(one) for one in touched))
+            if self._bends(name, args, touched):
+                behind |= {len(self.found)}
+                self.found.append((name, self.inside[-1]))
             for one in _tensors(result):
                 self.alive.append(one)
-                self.dependent.add(id(one))
+                self.dependent[_storage(one)] = self.behind(one) | behind
         return result
 
-    def _note(self, operation: str) -> None:
-        module = self.inside[-1]
-        self.bent.add(module)
-        if type(module).__name__ not in self.known:
-            self.found.append((operation, module))
+    def _bends(self, name: str, args: Any, touched: list[Tensor]) -> bool:
+        """Whether an operation is not linear in the tensors that depend on the input."""
+        plain = name.removesuffix("_")
+        if "batch_norm" in name and any(one is True for one in args[5:6]):  # the batch's own statistics
+            return True
+        if name not in LINEAR and plain not in LINEAR:
+            return True
+        divided = plain == "div" and len(args) > 1 and any(args[1] is one for one in touched)
+        return divided or (plain in PRODUCTS and len(touched) > 1)
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr() or id(tensor)
 
 
 def _tensors(tree: Any) -> list[Tensor]:

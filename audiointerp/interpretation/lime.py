@@ -65,10 +65,10 @@ class LIME(Explainer):
         count = int(where.max()) + 1
         drawn = random.randint(0, 2, (self.samples, count))
         drawn[0] = 1
-        kept = torch.from_numpy(drawn).to(db.device)
-        probability = self._probabilities(score, db, where, kept)
-        coefficients, fit = _ridge(kept.double(), probability.double(), _weights(kept))
-        return coefficients[where].to(db), fit.to(db), count
+        kept = torch.from_numpy(drawn)
+        probability = self._probabilities(score, db, where, kept.to(db.device))
+        coefficients, fit = _ridge(kept.double(), probability.cpu().double(), _weights(kept))
+        return coefficients[where.cpu()].to(db), fit.to(db), count
 
     @torch.no_grad()
     def _probabilities(self, score: Score, db: Tensor, where: Tensor, kept: Tensor) -> Tensor:

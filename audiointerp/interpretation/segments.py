@@ -75,6 +75,6 @@ def filling(db: Tensor, segments: Tensor, fill: str) -> Tensor:
         return torch.full_like(db, FLOOR)
     if fill == "mean":
         return db.mean(-1, keepdim=True).expand_as(db)
-    flat, where = db.flatten().double(), segments.flatten()
-    sums = torch.zeros(int(where.max()) + 1, dtype=flat.dtype, device=db.device).index_add_(0, where, flat)
+    flat, where = db.flatten().cpu().double(), segments.flatten().cpu()  # not every device knows float64
+    sums = torch.zeros(int(where.max()) + 1, dtype=flat.dtype).index_add_(0, where, flat)
     return (sums / where.bincount())[where].view_as(db).to(db)

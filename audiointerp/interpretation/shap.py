@@ -80,7 +80,8 @@ class SHAP(Explainer):
                 phi = explainer.shap_values(db[number : number + 1], check_additivity=False)
                 values[number] += share * torch.from_numpy(phi)[0, ..., 0].to(db)
         difference = score.chosen(score.logits) - expected
-        missed = (values.flatten(1).double().sum(1) - difference).abs() / difference.abs()
+        difference = difference.cpu()  # not every device knows float64
+        missed = (values.flatten(1).cpu().double().sum(1) - difference).abs() / difference.abs()
         gap = torch.where(difference.abs() > MEANINGFUL, missed, torch.nan)
         if (gap > TOLERATED).any():
             warnings.warn(

@@ -15,6 +15,15 @@ from .tables import DRAWS, bootstrap_interval, compare, interval_text, published
 METHODS = ("saliency", "gradcam", "shap", "lime")
 SCORES = ("FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP")
 """Of the published tables."""
+ASPECTS: dict[str, tuple[str, str | None]] = {
+    "on features": ("features", None),
+    "features − pixelwise": ("features", "pixelwise"),
+    "features − smooth": ("features", "smooth"),
+    "on audio": ("audio", None),
+    "audio − pixelwise": ("audio", "pixelwise"),
+    "audio − smooth": ("audio", "smooth"),
+}
+"""How a conclusion is looked at: what is scored, and which random mask's score is taken off."""
 
 
 def conclusions(rows: pd.DataFrame) -> pd.DataFrame:
@@ -38,14 +47,14 @@ def conclusions(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _verdicts(rows: pd.DataFrame, kind: str, name: str, winner: str) -> dict[str, str]:
     scored = rows[(rows["status"] == "ok") & rows["method"].isin(METHODS)]
-    features, audio = (scored[scored["on"] == on] for on in ("features", "audio"))
-    verdicts = {"on features": _verdict(features, kind, winner, name, features[name])}
-    if name not in RELATIVE:  # of the mask alone: the same on audio, and for any places of the same values
-        return {**verdicts, "on audio": "–", "features, beyond smooth random": "–", "audio, beyond smooth random": "–"}
-    verdicts["on audio"] = _verdict(audio, kind, winner, name, audio[name])
-    for title, part in (("features", features), ("audio", audio)):
-        beyond = part[name] - part[f"{name}_smooth"]
-        verdicts[f"{title}, beyond smooth random"] = _verdict(part, kind, winner, name, beyond)
+    verdicts = dict.fromkeys(ASPECTS, "–")
+    for title, (on, than) in ASPECTS.items():
+        part = scored[scored["on"] == on]
+        if name in RELATIVE:
+            values = part[name] if than is None else part[name] - part[f"{name}_{than}"]
+            verdicts[title] = _verdict(part, kind, winner, name, values)
+        elif (on, than) == ("features", None):  # of the mask alone: the same on audio, and for random places
+            verdicts[title] = _verdict(part, kind, winner, name, part[name])
     return verdicts
 
 
@@ -65,6 +74,7 @@ def _verdict(rows: pd.DataFrame, kind: str, winner: str, name: str, values: pd.S
     # Clip by clip over the cells that both have, so that an undefined score of one is not set against scores of another.
     leads = {rival: (good[winner] - good[rival]).dropna().groupby("clip").mean().to_numpy()[:, None]
              for rival in cells if rival != winner}  # fmt: skip
+    leads = {rival: lead for rival, lead in leads.items() if len(lead)}
     ends = {rival: bootstrap_interval(lead) for rival, lead in leads.items()}
     corrected = [bootstrap_interval(lead, 20 * DRAWS, 1 - 0.05 / len(leads))[1][0] for lead in leads.values()]
     survives = all(low[0] > 0 for low, _ in ends.values())
@@ -85,8 +95,9 @@ def main_table(rows: pd.DataFrame) -> pd.DataFrame:
         for on in ("features", "audio"):
             table[f"{name} {on}"] = means.loc[on][name].map("{:.2f}".format)
         table[f"{name} audio − features"] = _intervals(heard, name)
-        for on, kind in (("features", "pixelwise"), ("features", "smooth"), ("audio", "smooth")):
-            table[f"{name} {on} − {kind}"] = _intervals(pd.DataFrame(beyond[kind].loc[on]), name)
+        for on, kind in ASPECTS.values():
+            if kind is not None:
+                table[f"{name} {on} − {kind}"] = _intervals(pd.DataFrame(beyond[kind].loc[on]), name)
     return table
 
 
@@ -119,7 +130,7 @@ def as_markdown(table: pd.DataFrame, columns: Sequence[str] | None = None) -> st
 def report(rows: pd.DataFrame, found: Sequence[Fault], command: str, weights: str | os.PathLike[str]) -> str:
     """The text of ``docs/validity.md``."""
     verdicts = conclusions(rows)
-    words = verdicts[[column for column in verdicts if str(column).startswith(("on ", "features", "audio"))]]
+    words = verdicts[[*ASPECTS]]
     counts = {column: [int(words[column].str.startswith(word).sum()) for word in ("survives", "open", "refuted")]
               for column in words}  # fmt: skip
     clips = rows.loc[rows["status"] == "ok", "clip"].nunique()
@@ -151,8 +162,8 @@ published constants), `SHAP(…, strict=False)` lets the first happen; the third
 The best method by each score (mean over the 14 masks), and the best mask (mean over the four methods), of the published
 table for clean mel clips; how far it is ahead of the best other here, in the score's good direction, with a paired 95 %
 bootstrap interval over the clips. *Survives*: it is ahead of every other, each interval above 0. *Refuted*: it is behind
-one, the interval, corrected for the number of others, below 0. *Open*: neither. “Beyond smooth random”: the score less that
-of a random mask with the same values in blobs. SPS and COMP are of the mask alone.
+one, the interval, corrected for the number of others, below 0. *Open*: neither. *− pixelwise*, *− smooth*: the score less that
+of a random mask with the same values, bin by bin or in blobs. SPS and COMP are of the mask alone.
 
 {as_markdown(verdicts.rename(columns={"winner": "published best"}).drop(columns="kind"))}
 

@@ -38,7 +38,7 @@ def test_verdicts_by_hand(lead, word):
     found = conclusions(made_rows(lead)).set_index(["kind", "score"])
     row = found.loc[("method", "FF")]
     assert row["winner"] == "saliency"  # of the published means: 0.646, shap 0.639
-    for column in ("on features", "on audio", "features, beyond smooth random"):
+    for column in ("on features", "on audio", "features − smooth", "audio − pixelwise"):
         assert row[column].startswith(f"{word}: {lead:+.2f} [{lead:+.2f}, {lead:+.2f}]"), row[column]
     assert found.loc[("method", "SPS"), "on audio"] == "–"
     assert len(found) == 14
@@ -75,11 +75,11 @@ def test_tables_of_the_page():
     assert (counts.loc["FF", "random"] == 0).all()
     assert (counts.loc["FidIn"] == 0).all(axis=None)
     table = main_table(rows)
-    assert table.shape == (5 * 14, 13)
+    assert table.shape == (5 * 14, 15)
     assert table.loc[("saliency", "bin"), "FF features − smooth"] == "+0.20 [+0.20, +0.20]"
     lines = as_markdown(table.reset_index()).splitlines()
     assert len(lines) == 72
-    assert {line.count("|") for line in lines} == {16}
+    assert {line.count("|") for line in lines} == {18}
 
 
 def test_the_published_copy_is_whole():

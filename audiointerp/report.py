@@ -12,7 +12,7 @@ import soundfile
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .explain import additivity_gap
+from .explain import additivity_gap, surrogate_fit
 from .files import make_folder, replacing, write_json, write_text
 from .metrics import METRICS
 from .plot import interpretation as interpretation_figure
@@ -69,6 +69,7 @@ def write_interpretation(result: Interpretation, out: str | os.PathLike[str], ti
         "mask": result.mask_name,
         "scores": dict(result.scores),
         "additivity_gap": additivity_gap(result.attribution),
+        "surrogate_r2": surrogate_fit(result.attribution),
     }
     document = page(title, [interpretation_html(result)])
     figure = interpretation_figure(result)
@@ -136,4 +137,6 @@ def _scores(result: Interpretation) -> str:
     heads = "".join(f'<th title="{METRICS[name].title}">{name}' for name in METRICS)
     gap = additivity_gap(result.attribution)
     note = f"<p>SHAP's additivity gap: {gap:.1e}</p>" if gap == gap else ""
+    fit = surrogate_fit(result.attribution)
+    note += f"<p>LIME's linear model fits with R² = {fit:.2f}</p>" if fit == fit else ""
     return f"<table><tr>{heads}<tr>{''.join(cell(name) for name in METRICS)}</table>{note}"

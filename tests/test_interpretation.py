@@ -9,7 +9,16 @@ from torch import nn
 
 from audiointerp.dataset import ESC50
 from audiointerp.errors import ArgumentError, ModelError
-from audiointerp.interpretation import METHODS, SHAP, Explainer, GradCAM, Random, Saliency
+from audiointerp.interpretation import (
+    METHODS,
+    SHAP,
+    Explainer,
+    GradCAM,
+    IntegratedGradients,
+    LayerCAM,
+    Random,
+    Saliency,
+)  # fmt: skip
 from audiointerp.model import Cnn10
 from audiointerp.processing import LogMel
 
@@ -67,6 +76,33 @@ def test_gradcam_by_hand():
     assert torch.allclose(values[:, 0], expected, atol=1e-5)
     assert values.min() < 0  # no ReLU
     assert torch.allclose(GradCAM(network, "0")(x, 1).values, GradCAM(network, network[0])(x, 1).values)
+
+
+def test_layercam_by_hand():
+    """With that head every gradient of a channel is the same, so a channel counts by its positive weight."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    x = 5 * torch.randn(2, 1, 6, 8)
+    weights = network[3].weight[1].clamp_min(0)
+    assert 0 < (weights > 0).sum() < 3
+    expected = torch.einsum("c,ncft->nft", weights, network[0](x)) / 48
+    assert torch.allclose(LayerCAM(network)(x, target=1).values[:, 0], expected, atol=1e-5)
+    with pytest.raises(ModelError, match="used 2 times"):
+        LayerCAM(nn.Sequential(network[0], nn.Conv2d(3, 1, 1), network[0], *network[1:]), network[0])(x)
+
+
+def test_integrated_gradients_are_complete():
+    network, weights = linear_network()
+    x = 30 * torch.randn(2, 1, 3, 4)
+    linear = IntegratedGradients(network)(x, target=2).values
+    assert torch.allclose(linear, weights[2] * (x + 100), rtol=1e-4, atol=1e-4)
+    deep = small_classifier().network
+    clips = torch.randn(2, 1, 64, 101) * 20 - 50
+    with torch.no_grad():
+        deep.head.weight *= 20 / deep(clips).std(0).max()
+        difference = (deep(clips) - deep(torch.full_like(clips, -100.0)))[:, 1]
+    values = IntegratedGradients(deep, steps=200)(clips, target=1).values
+    assert torch.allclose(values.flatten(1).sum(1), difference, rtol=0.02, atol=0.02 * float(difference.abs().max()))
 
 
 class Swapped(nn.Module):

@@ -31,6 +31,8 @@ class Interpretation:
         mask_name: its name in ``MASKS``.
         scores: by their names in ``METRICS``, with p, p_in, p_out and their log-odds; NaN where undefined.
         labels: the names of the classes.
+        protocol: whose definitions the mask and the scores follow.
+        on: what was scored, ``"features"`` or ``"audio"``.
     """
 
     wav: Tensor
@@ -42,6 +44,8 @@ class Interpretation:
     mask_name: str
     scores: Mapping[str, float]
     labels: tuple[str, ...]
+    protocol: str = "sound"
+    on: str = "features"
 
     @property
     def sample_rate(self) -> int:
@@ -148,6 +152,8 @@ def interpret(
         mask,
         {name: float(values[0]) for name, values in scores.items()},
         classifier.labels,
+        protocol,
+        on,
     )
 
 

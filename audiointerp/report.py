@@ -67,6 +67,8 @@ def write_interpretation(result: Interpretation, out: str | os.PathLike[str], ti
         "against": result.against,
         "method": result.attribution.method,
         "mask": result.mask_name,
+        "protocol": result.protocol,
+        "on": result.on,
         "scores": dict(result.scores),
         "additivity_gap": additivity_gap(result.attribution),
         "surrogate_r2": surrogate_fit(result.attribution),

@@ -69,12 +69,14 @@ def test_as_a_process_of_its_own(place):
 def test_interpret_writes_everything(call, place, tmp_path):
     out = tmp_path / "out"
     done = call("interpret", place / "clip.flac", "--weights", place / "mel.safetensors", "--method", "shap",
-                "--background", place / "background", "--mask", "minmax_pos", "--target", "siren", "--out", out)  # fmt: skip
+                "--background", place / "background", "--mask", "minmax_pos", "--target", "siren", "--on",
+                "audio", "--out", out)  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     names = ["index.html", "kept.wav", "original.wav", "picture.png", "removed.wav", "scores.json"]
     assert sorted(path.name for path in out.iterdir()) == names
     record = json.loads((out / "scores.json").read_text())
     assert (record["explained"], record["method"], record["mask"]) == ("siren", "shap", "minmax_pos")
+    assert (record["protocol"], record["on"], record["against"]) == ("sound", "audio", None)
     assert record["additivity_gap"] is None or record["additivity_gap"] <= 1e-3
     assert {"FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP", "AREA"} <= record["scores"].keys()
     for name in ("original", "kept", "removed"):

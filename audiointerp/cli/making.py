@@ -101,6 +101,9 @@ def interpret(
     ] = None,
     against: Annotated[str | None, typer.Option(help="Another label: why the one rather than this one?")] = None,
     background: Background = None,
+    on: Annotated[
+        str, typer.Option(help="What is scored: features, or audio (what is heard, classified again).")
+    ] = "features",
     protocol: Protocol = "sound",
     inversion: Annotated[str, typer.Option(help="gain, nnls, lstsq or griffinlim.")] = "gain",
     out: Annotated[Path, typer.Option(help="Where to write.")] = Path("interpretation"),
@@ -133,7 +136,7 @@ def interpret(
     sounds = None if background is None else background_of_folder(background, classifier)
     result = interpret_clip(
         classifier, wav, method, mask, target=target, against=against, background=sounds, inversion=inversion,
-        protocol=protocol, device=device,
+        protocol=protocol, on=on, device=device,
     )  # fmt: skip
     write_interpretation(result, out, title=clip.name)
     probability = result.scores["p"]

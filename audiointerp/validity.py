@@ -127,18 +127,22 @@ def as_markdown(table: pd.DataFrame, columns: Sequence[str] | None = None) -> st
     return "\n".join(lines)
 
 
+def _in_words(verdicts: pd.DataFrame, aspect: str) -> str:
+    """Which conclusions survive, and which are refuted, when looked at in one way."""
+    names = verdicts["score"] + " " + verdicts["winner"]
+    parts = []
+    for word in ("survives", "refuted", "open"):
+        found = names[verdicts[aspect].str.startswith(word)]
+        parts.append(f"{word} {', '.join(found) or 'none'}")
+    return f"- **{aspect}**: {'; '.join(parts)}."
+
+
 def report(rows: pd.DataFrame, found: Sequence[Fault], command: str, weights: str | os.PathLike[str]) -> str:
     """The text of ``docs/validity.md``."""
     verdicts = conclusions(rows)
-    words = verdicts[[*ASPECTS]]
-    counts = {column: [int(words[column].str.startswith(word).sum()) for word in ("survives", "open", "refuted")]
-              for column in words}  # fmt: skip
     clips = rows.loc[rows["status"] == "ok", "clip"].nunique()
     faulty = pd.DataFrame([vars(fault) for fault in found])
-    summary = "\n".join(
-        f"- **{column}**: {survives} survive, {still} stay open, {refuted} are refuted."
-        for column, (survives, still, refuted) in counts.items()
-    )
+    summary = "\n".join(_in_words(verdicts, aspect) for aspect in ASPECTS)
     return f"""# What the published conclusions are worth
 
 Everything on this page was written by one command, on {clips} test clips of ESC-10 (fold 5) and {Path(weights).name}:

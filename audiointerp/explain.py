@@ -7,6 +7,7 @@ The attributions of the windows are joined, and the mask is made of the whole.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -109,6 +110,65 @@ def explain(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What the network makes of one clip under M masks.
+
+    Attributes:
+        probs: ``(3, M, C')``: of the clean clip, the kept and the removed parts, over the classes that are decided together.
+        log_odds: ``(3, M)``, of the explained class.
+        target: the explained class's place among the C'.
+    """
+
+    probs: Tensor
+    log_odds: Tensor
+    target: int
+
+    def scores(self, masks: Tensor, metrics: Mapping[str, Metric], start: int = 0) -> dict[str, Tensor]:
+        """The scores of ``masks``, which are those from number ``start`` on; beside them p and log-odds, each ``(M,)``."""
+        here = slice(start, start + len(masks))
+        clean, kept, removed = self.probs[:, here]
+        scores = evaluate(clean, kept, removed, torch.full((len(masks),), self.target), masks.cpu(), metrics)
+        for suffix, probs, log_odds in zip(
+            ("", "_in", "_out"), (clean, kept, removed), self.log_odds[:, here], strict=True
+        ):
+            scores[f"p{suffix}"] = probs[:, self.target]
+            scores[f"log_odds{suffix}"] = log_odds
+        return scores
+
+
+def outcomes(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    target: Tensor,
+    masks: Tensor,
+    *,
+    against: Tensor | None = None,
+    on: str = "features",
+) -> Outcomes:
+    """What the network makes of a clip under masks; the arguments are those of :func:`score_masks`.
+
+    Equal parts go through the network once: a mask of ones is the clean clip, exactly. The batches depend on the masks and
+    on nothing else, so the same plan gives the same bytes.
+    """
+    choose("on", on, ON)
+    parts = torch.cat([torch.ones_like(masks[:1]), masks, 1 - masks])
+    different, place = parts.unique(dim=0, return_inverse=True)
+    windows = _windows(classifier, spectrogram)
+    logs = [
+        _clip_log_probabilities(classifier, windows, _heard(spectrogram.masked(some), on).db)
+        for some in different.split(BATCH)
+    ]
+    log_p, log_not_p = (torch.cat(columns)[place.cpu()] for columns in zip(*logs, strict=True))
+    probs, log_odds, column = _decision(log_p, log_not_p, int(target), against, classifier.output)
+
+    def by_part(values: Tensor) -> Tensor:
+        kept, removed = values[1:].chunk(2)
+        return torch.stack([values[:1].expand_as(kept), kept, removed])
+
+    return Outcomes(by_part(probs), by_part(log_odds), column)
+
+
 def score_masks(
     classifier: Classifier,
     spectrogram: Spectrogram,
@@ -121,9 +181,6 @@ def score_masks(
 ) -> dict[str, Tensor]:
     """Every score of M masks of one clip, each ``(M,)``; beside them p, p_in, p_out and the same as log-odds.
 
-    Equal parts go through the network once: a mask of ones is the clean clip, exactly. The batches depend on the masks and
-    on nothing else, so the same plan gives the same bytes.
-
     Args:
         classifier: what decides.
         spectrogram: of one clip.
@@ -135,28 +192,7 @@ def score_masks(
             clean clip too, without a change of level.
         metrics: the definitions.
     """
-    choose("on", on, ON)
-    parts = torch.cat([torch.ones_like(masks[:1]), masks, 1 - masks])
-    different, place = parts.unique(dim=0, return_inverse=True)
-    windows = _windows(classifier, spectrogram)
-    logs = [
-        _clip_log_probabilities(classifier, windows, _heard(spectrogram.masked(some), on).db)
-        for some in different.split(BATCH)
-    ]
-    log_p, log_not_p = (torch.cat(columns)[place.cpu()] for columns in zip(*logs, strict=True))
-    probs, log_odds, column = _decision(log_p, log_not_p, int(target), against, classifier.output)
-    count = len(masks)
-    clean, probs_in, probs_out = probs[:1].expand(count, -1), probs[1 : count + 1], probs[count + 1 :]
-    scores = evaluate(clean, probs_in, probs_out, torch.full((count,), column), masks.cpu(), metrics)
-    return {
-        **scores,
-        "p": clean[:, column],
-        "p_in": probs_in[:, column],
-        "p_out": probs_out[:, column],
-        "log_odds": log_odds[:1].expand(count),
-        "log_odds_in": log_odds[1 : count + 1],
-        "log_odds_out": log_odds[count + 1 :],
-    }
+    return outcomes(classifier, spectrogram, target, masks, against=against, on=on).scores(masks, metrics)
 
 
 def additivity_gap(attribution: Attribution) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor
 from .curves import curves
 from .dataset import ClipDataset
 from .errors import ArgumentError, choose
-from .explain import ON, additivity_gap, explain, score_masks, surrogate_fit
+from .explain import ON, additivity_gap, explain, outcomes, surrogate_fit
 from .interpretation import MASKS, Attribution, Explainer
 from .interpretation.baselines import BASELINES, random_field, rearranged
 from .metrics import METRICS, RELATIVE
@@ -120,15 +120,19 @@ def _scored(
     found = {"additivity_gap": additivity_gap(attribution), "surrogate_r2": surrogate_fit(attribution)}
     rows = []
     for on in plan.on:
-        scores = score_masks(classifier, spectrogram, attribution.target, arranged, on=on, metrics=protocol.metrics)
+        heard = outcomes(classifier, spectrogram, attribution.target, arranged, on=on)
+        scores = heard.scores(masks, protocol.metrics)
+        asking = {name: protocol.metrics[name] for name in RELATIVE}  # the others are the mask's own
+        beside = {
+            kind: heard.scores(arranged[start : start + len(masks)], asking, start)
+            for kind, start in zip(BASELINES, range(len(masks), len(arranged), len(masks)), strict=False)
+        }
         areas = _areas(classifier, spectrogram, attribution, fields, on) if plan.curves else {}
         for number, mask in enumerate(plan.masks):
             values = dict.fromkeys(VALUES, float("nan")) | areas | found
-            for name in (*METRICS, *PROBABILITIES):
-                values[name] = float(scores[name][number])
-            for place, kind in enumerate(list(BASELINES)[: len(fields)], start=1):
-                for name in RELATIVE:
-                    values[f"{name}_{kind}"] = float(scores[name][place * len(masks) + number])
+            values |= {name: float(scores[name][number]) for name in (*METRICS, *PROBABILITIES)}
+            for kind, others in beside.items():
+                values |= {f"{name}_{kind}": float(others[name][number]) for name in RELATIVE}
             rows.append(({"on": on, "mask": mask}, values))
     return rows
 

@@ -190,7 +190,9 @@ def _means_as_text(table: pd.DataFrame) -> str:
         shown[column] = [f"{value:.{decimals}f} " if column != "clips" else f"{value:d}" for value in table[column]]
         better = _higher_is_better(str(column))
         if better is not None and table[column].notna().any():
-            marked = table[column] == (table[column].max() if better else table[column].min())
+            marked = np.isclose(
+                table[column], table[column].max() if better else table[column].min(), rtol=1e-9, atol=0
+            )
             shown[column] = [
                 text.rstrip() + "*" if best else text for text, best in zip(shown[column], marked, strict=True)
             ]

@@ -178,6 +178,7 @@ def run(
         "experiment": asdict(experiment),
         "noise": None if background_noise is None else str(background_noise),
         "features": classifier.transform.to_dict(),
+        "output": classifier.output,
         "plan": asdict(plan),
         "seeds": {explainer.name: explainer.seed for explainer in explainers if hasattr(explainer, "seed")},
         "network_sha256": _sha256(*classifier.network.state_dict().values()),

@@ -16,7 +16,7 @@ from torch import Tensor
 from .conventions import log_of_the_others, log_probabilities
 from .dataset import ClipDataset
 from .errors import ArgumentError, choose
-from .interpretation import METHODS, Attribution, Explainer
+from .interpretation import METHODS, Attribution, Captum, Explainer
 from .metrics import METRICS, Metric, evaluate
 from .model import Classifier
 from .processing import Spectrogram, Windows
@@ -38,10 +38,17 @@ def build_explainer(
     if isinstance(method, Explainer):
         if method.network is not classifier.network:
             raise ArgumentError(f"this {method.name} explains another network than the classifier's")
+        if type(method) is Captum and method.name in METHODS:
+            raise ArgumentError(f"another method is called {method.name}: give Captum a name of its own")
         return method
     kind = METHODS[choose("method", method, METHODS)] if isinstance(method, str) else method
     if not kind.needs_background:
-        return kind(classifier.network)
+        try:
+            return kind(classifier.network)
+        except TypeError as error:
+            raise ArgumentError(
+                f"{kind.__name__} takes more than a network: give {kind.__name__}(network, …)"
+            ) from error
     if background is None:
         raise ArgumentError(
             f"{kind.__name__} compares a clip with a background: give background=features (B, 1, F, T) of some training "
@@ -96,8 +103,14 @@ def explain(
     """The attribution of one clip of any length, on its whole grid; probabilities are those of the whole clip."""
     windows = _windows(classifier, spectrogram)
     cut = windows.cut(spectrogram.db)[:, 0]
-    if target is None and len(cut) > 1:  # of a single window, the explainer's own forward tells the prediction
+    # Of a single window, the explainer's own forward tells the prediction.
+    if target is None and (len(cut) > 1 or against is not None):
         target = int(_clip_log_probabilities(classifier, windows, spectrogram.db)[0].argmax())
+        if target == against:
+            raise ArgumentError(
+                f"{classifier.labels[target]} is what the network predicts, and cannot be explained against itself: give a "
+                f"target, or another label against it"
+            )
     parts = [explainer(window[None], target, against=against, output=classifier.output) for window in cut]
     weights = windows.weights.to(parts[0].probs)
     return Attribution(

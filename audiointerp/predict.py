@@ -68,6 +68,11 @@ class Interpretation:
         return self.explained if self.against is None else f"{self.explained} rather than {self.against}"
 
     @property
+    def arbitrary(self) -> bool:
+        """Whether the attribution is the same everywhere, as for digital silence: the mask then means nothing."""
+        return bool((self.attribution.values == self.attribution.values.flatten()[0]).all())
+
+    @property
     def predicted(self) -> str:
         """The label that the classifier gives the clip."""
         return self.labels[int(self.attribution.probs.argmax())]
@@ -128,6 +133,8 @@ def interpret(
         raise ArgumentError(
             f"interpret takes one mono clip (1, 1, L), load_audio(path) say, not {shape}; score takes many"
         )
+    if not wav.is_floating_point():
+        raise ArgumentError(f"a sound has float samples in [-1, 1], as load_audio gives them, not {wav.dtype}")
     wav = wav.float()
     spectrogram = classifier.transform(wav.to(classifier.device))
     attribution = explain(classifier, spectrogram, explainer, number, other)

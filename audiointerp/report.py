@@ -20,6 +20,7 @@ from .predict import Interpretation
 from .processing import save_audio
 
 LOUDEST_GAIN = 60.0
+ARBITRARY = "<p><b>The attribution is the same everywhere: this mask is arbitrary.</b></p>"
 STYLE = """
 body{font-family:system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}
 .audiointerp table{border-collapse:collapse;margin:.5rem 0}
@@ -38,7 +39,7 @@ def interpretation_html(result: Interpretation) -> str:
         f"{html.escape(result.attribution.method)}, mask {html.escape(result.mask_name)}.</p>"
         f'<img alt="spectrogram, attribution, kept and removed part" src="data:image/png;base64,{picture}">'
         "<p><small>Levels in dB, the loudest 80 dB. In the attribution red spoke for the label, blue against it; the paler, "
-        f"the weaker.</small></p>{_players(result)}{_scores(result)}</div>"
+        f"the weaker.</small></p>{ARBITRARY if result.arbitrary else ''}{_players(result)}{_scores(result)}</div>"
     )
 
 

@@ -25,6 +25,10 @@ VALUES = (*METRICS, *PROBABILITIES, *AREAS, "additivity_gap", "surrogate_r2", *B
 """The columns that hold numbers; NaN where undefined."""
 
 
+LONGEST_REASON = 500
+"""Characters of an error that a row keeps."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is scored of each clip and method.
@@ -106,7 +110,7 @@ def clip_rows(
 
 def _failed(explainer: Explainer, head: Mapping[str, Any], error: Exception) -> dict[str, Any]:
     empty = dict.fromkeys(VALUES, float("nan"))
-    reason = f"{type(error).__name__}: {error}"
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
     return {"method": explainer.name, **head, "on": "", "mask": "", **empty, "status": "error", "error": reason}
 
 

@@ -1,5 +1,6 @@
 """Tidy results to the tables that people read."""
 
+import json
 import os
 from collections.abc import Sequence
 from functools import lru_cache
@@ -21,6 +22,8 @@ GROUPS = (
 """The columns that a summary may group by."""
 APART = ("protocol", "on")
 """Columns whose values are never averaged over: where there are several, the groups are split by them."""
+SAME = ("network_sha256", "clips_sha256", "output")
+"""What must be equal in the records of an experiment's methods."""
 DRAWS = 2000
 """Of the bootstrap."""
 THAN = (*BASELINES, "features")
@@ -38,6 +41,7 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     if not paths:
         raise AudioInterpError(f"{root}: holds no results (FEATURES/EXPERIMENT/METHOD/metrics.csv); make some with run")
     frames = []
+    runs: dict[tuple[str, str], dict[str, str]] = {}
     for path in paths:
         try:
             frame = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in VALUES})
@@ -50,10 +54,31 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
         if words:
             raise AudioInterpError(f"{path}: something in the column {', '.join(words)} is not a number")
         features, experiment = path.parts[-4:-2]
+        _refuse_other(path, runs.setdefault((features, experiment), _run_of(path)))
         frame.insert(0, "features", features)
         frame.insert(1, "experiment", experiment)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def _run_of(path: Path) -> dict[str, str]:
+    """What the run beside a table was made of, as far as it is told; a table without one is one's own affair."""
+    try:
+        record = json.loads(path.with_name("run.json").read_text(encoding="utf-8"))
+        return {name: record[name] for name in SAME if name in record}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _refuse_other(path: Path, first: dict[str, str]) -> None:
+    """Keep methods that were run on different networks or clips out of one table."""
+    here = _run_of(path)
+    other = [name for name in SAME if name in here and name in first and here[name] != first[name]]
+    if other:
+        raise AudioInterpError(
+            f"{path}: its run differs from the other methods' of this experiment in {', '.join(other)}; such scores "
+            f"cannot stand in one table: keep them in folders of their own"
+        )
 
 
 def published_tables() -> pd.DataFrame:

@@ -116,7 +116,7 @@ class FewLIME(LIME):
     """LIME in a moment."""
 
     def __init__(self, network):
-        super().__init__(network, "grid", samples=20)
+        super().__init__(network, "grid", samples=320)
 
 
 def test_validate_writes_its_page(call, place, tmp_path, monkeypatch):
@@ -263,5 +263,5 @@ def test_demo(call, place, tmp_path, monkeypatch):
         "weights",
     ]
     assert sorted(path.name for path in (tmp_path / "examples").iterdir()) == ["gradcam", "saliency", "shap"]
-    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 4 * 14
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 3 * 14
     assert (tmp_path / "index.html").read_text().count("<audio") == 15

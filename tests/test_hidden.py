@@ -106,7 +106,9 @@ def test_what_hides_well_is_found():
     assert "batch_norm in middle (BatchNorm2d)" in " ".join(hidden_operations(own, DB, {*KNOWN}))
     assert "(InstanceNorm2d)" in " ".join(hidden_operations(Net(middle=nn.InstanceNorm2d(2)).eval(), DB, KNOWN))
     stem = Net(middle=nn.MaxPool2d(3, 2, 1)).eval()
-    assert hidden_operations(stem, DB, KNOWN) == ["overlapping windows in middle (MaxPool2d)"]
+    assert hidden_operations(stem, DB, KNOWN) == ["overlapping or dilated windows in middle (MaxPool2d)"]
+    holes = Net(middle=nn.MaxPool2d(2, 2, dilation=2)).eval()
+    assert hidden_operations(holes, DB, KNOWN) == ["overlapping or dilated windows in middle (MaxPool2d)"]
 
 
 def test_a_module_used_twice_is_named():

@@ -29,7 +29,7 @@ def linear_network():
 
 
 FEW = {
-    "lime": {"segments": "grid", "samples": 40},
+    "lime": {"segments": "grid", "samples": 120},
     "integrated_gradients": {"steps": 4},
     "smoothgrad": {"samples": 3},
     "gradient_shap": {"samples": 3},

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from torch import nn
 from torch.nn import functional
 
-from audiointerp.errors import ArgumentError
+from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.interpretation import (
     LIME,
     SHAP,
@@ -253,6 +253,36 @@ def test_any_captum_object_works(network):
     )(db.detach(), target=1)  # fmt: skip
     assert layer.method == "theirs"
     assert relative(layer.values, GradCAM(network)(db.detach(), target=1).values) <= 1e-4
+
+
+def test_what_captum_misses_can_be_asked_for(network):
+    db = made()[:2]
+    found = Captum(network, captum.attr.IntegratedGradients, baselines=-100.0, return_convergence_delta=True)(db)
+    assert found.info["convergence_delta"].shape == (2,)
+
+
+def test_wrong_captum_objects_are_refused(network):
+    for name in ("../escaped", "a/b", "", "<lambda>"):
+        with pytest.raises(ArgumentError, match="name="):
+            Captum(network, lambda score: captum.attr.Saliency(score), name=name)
+    with pytest.raises(ArgumentError, match="not 'DeepLift'"):
+        Captum(network, "DeepLift")
+    with pytest.raises(ArgumentError, match="unknown layout"):
+        Captum(network, captum.attr.InputXGradient, layout="XX")
+    for samples in (2.5, "100", 1):
+        with pytest.raises(ArgumentError, match="whole numbers"):
+            LIME(network, samples=samples)
+    with pytest.raises(ArgumentError, match="cannot tell 56 segments apart"):
+        LIME(network, "grid", samples=100)(made()[:1])
+
+
+def test_guided_backpropagation_must_see_every_relu():
+    class Functional(WithoutMax):
+        def forward(self, db):
+            return super().forward(torch.relu(db))
+
+    with pytest.raises(ModelError, match="cannot see relu in the network itself"):
+        GuidedGradCAM(Functional().eval())(made())
 
 
 def test_fills():

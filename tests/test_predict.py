@@ -1,12 +1,15 @@
 """The road as a whole: clips of any length, scores that fit their masks, runs that lose no clip."""
 
+import captum.attr
 import pytest
 import torch
 from conftest import noise, small_set, ten_classes
+from torch import nn
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError
 from audiointerp.explain import additivity_gap, build_explainer, score_masks
+from audiointerp.model import Classifier
 from audiointerp.predict import interpret, score
 from audiointerp.processing import save_audio
 
@@ -70,6 +73,16 @@ def test_methods_by_name_class_and_instance(classifier):
         with pytest.raises(ArgumentError, match="load_audio"):
             interpret(classifier, wrong)
     assert interpret(classifier, wav.double()).kept.dtype == torch.float32
+    with pytest.raises(ArgumentError, match=r"not torch\.int16"):
+        interpret(classifier, (wav * 30000).to(torch.int16))
+    with pytest.raises(ArgumentError, match="another method is called saliency"):
+        interpret(classifier, wav, ai.Captum(classifier.network, captum.attr.Saliency))
+    with pytest.raises(ArgumentError, match="takes more than a network"):
+        interpret(classifier, wav, ai.Captum)
+    with pytest.warns(DeprecationWarning, match="trace"):
+        traced = torch.jit.trace(nn.Flatten(), classifier.transform(wav).db)
+    with pytest.raises(ArgumentError, match="TorchScript"):
+        ai.Saliency(traced)
     for methods, masks in (("gradcam", ["bin"]), (["gradcam"], "bin"), ([], ["bin"]), (["gradcam"], [])):
         with pytest.raises(ArgumentError, match="at least one"):
             score(ten_classes(), small_set(), methods, masks)
@@ -92,7 +105,19 @@ def test_all_ones_and_all_zeros_masks_are_exact(classifier):
         assert scores["p_in"][1] == pytest.approx(scores["p_out"][0].item(), abs=1e-6)
 
 
+class Flat(nn.Module):
+    """Logits that no bin moves."""
+
+    def forward(self, db):
+        return torch.stack([0 * db.sum((1, 2, 3)), 0 * db.sum((1, 2, 3)) + 1], 1)
+
+
 def test_silence_has_defined_results(classifier):
+    result = interpret(classifier, torch.zeros(1, 1, 32000), "random")
+    assert not result.arbitrary
+    flat = interpret(Classifier(Flat(), classifier.transform, ["a", "b"], 1.0), noise(1.0), "saliency")
+    assert flat.arbitrary
+    assert "this mask is arbitrary" in flat._repr_html_()
     result = interpret(classifier, torch.zeros(1, 1, 32000), "saliency")
     assert result.kept.abs().max() == 0
     assert result.scores["FF"] == pytest.approx(0, abs=1e-6)

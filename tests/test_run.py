@@ -109,6 +109,14 @@ def test_a_protocol_does_not_replace_another(tmp_path):
         )
 
 
+def test_methods_of_different_networks_are_not_put_into_one_table(tmp_path):
+    settings = {"masks": ["bin"], "on": "features", "progress": False, "attributions": False}
+    run(EXPERIMENTS["mel_clean"], ten_classes(), small_set(count=1), ["random"], tmp_path, **settings)
+    run(EXPERIMENTS["mel_clean"], ten_classes(seed=1), small_set(count=1), ["saliency"], tmp_path, **settings)
+    with pytest.raises(AudioInterpError, match="differs from the other methods' of this experiment in network_sha256"):
+        read_results(tmp_path)
+
+
 def test_noise_from_a_recording_changes_the_scores(tmp_path):
     save_audio(tmp_path / "hum.wav", torch.sin(torch.arange(9000.0))[None, None], 32000)
     classifier = ten_classes()

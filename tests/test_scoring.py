@@ -119,7 +119,7 @@ def test_every_method_answers_why_this_rather_than_that(classifier):
     background = classifier.transform(noise(1.0, seed=1)).db
     network = classifier.network
     quick = {
-        "lime": ai.LIME(network, "grid", samples=40),
+        "lime": ai.LIME(network, "grid", samples=120),
         "kernel_shap": ai.KernelSHAP(network, samples=120),
         "occlusion": ai.Occlusion(network, (32, 50), (32, 50)),
     }
@@ -135,6 +135,9 @@ def test_every_method_answers_why_this_rather_than_that(classifier):
     assert "label0 rather than label1" in result._repr_html_()
     with pytest.raises(ArgumentError, match="against itself"):
         interpret(classifier, wav, target="label0", against="label0")
+    predicted = interpret(classifier, wav).predicted
+    with pytest.raises(ArgumentError, match=f"{predicted} is what the network predicts"):
+        interpret(classifier, wav, against=predicted)
     with pytest.raises(ArgumentError, match="unknown label 'cat'"):
         interpret(classifier, wav, against="cat")
 

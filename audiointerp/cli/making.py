@@ -139,6 +139,8 @@ def interpret(
         protocol=protocol, on=on, device=device,
     )  # fmt: skip
     write_interpretation(result, out, title=clip.name)
+    if result.arbitrary:
+        typer.echo("the attribution is the same everywhere (is the clip silent?): this mask is arbitrary")
     probability = result.scores["p"]
     typer.echo(f"{clip.name}: predicted {result.predicted}, explained {result.question} (p = {probability:.3f})")
     gap = additivity_gap(result.attribution)

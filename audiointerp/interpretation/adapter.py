@@ -1,5 +1,6 @@
 """Any attribution of captum as an explainer, and the ones that people ask for by name."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..conventions import FLOOR
-from ..errors import ArgumentError, ModelError
-from .base import Explainer, Score, on_grid, seed_of, seeded
+from ..errors import ArgumentError, ModelError, choose
+from .base import Explainer, Score, check_background, on_grid, seed_of, seeded
+from .gradcam import LAYOUTS
 from .segments import filling, segmented
 
 BATCH = 32
@@ -21,13 +23,13 @@ class Captum(Explainer):
     """Any captum attribution object, ``captum.attr.DeepLift`` say.
 
     Each clip is explained by itself, its random draws seeded by the clip. An attribution on a layer's grid is summed over
-    the channels and brought to the input's.
+    the channels and brought to the input's. With ``return_convergence_delta=True`` what is missed goes into ``info``.
 
     Args:
         network: see :class:`~audiointerp.interpretation.base.Explainer`.
         make: from the function that is explained, a module ``(K, 1, F, T)`` to ``(K,)``, to the captum object: a class,
             or a function where more than that is to be said.
-        name: of the method, in results.
+        name: of the method, in results; the class's by default.
         seed: of its draws.
         layout: of a layer's grid; see :class:`~audiointerp.interpretation.gradcam.GradCAM`.
         **arguments: of the object's ``attribute``. A function is called with the clip's features ``(1, 1, F, T)``.
@@ -37,8 +39,8 @@ class Captum(Explainer):
     >>> values = Captum(linear, captum.attr.InputXGradient)(clip, target=0).values
     >>> bool(torch.allclose(values.flatten(), linear[1].weight[0]))
     True
-    >>> smooth = Captum(linear, lambda score: captum.attr.NoiseTunnel(captum.attr.Saliency(score)), abs=False,
-    ...                 stdevs=lambda db: 0.1 * float(db.max()))
+    >>> smooth = Captum(linear, lambda score: captum.attr.NoiseTunnel(captum.attr.Saliency(score)), name="smooth",
+    ...                 abs=False, stdevs=lambda db: 0.1 * float(db.max()))
     >>> bool(torch.allclose(smooth(clip, target=0).values.flatten(), linear[1].weight[0]))
     True
     """
@@ -60,23 +62,39 @@ class Captum(Explainer):
         self.seed = seed
         self.layout = str(layout or getattr(network, "activation_layout", "FT"))
         self.arguments = arguments
+        if not callable(make):
+            raise ArgumentError(f"make gives a captum object for a score: captum.attr.DeepLift, say, not {make!r}")
+        choose("layout", self.layout, LAYOUTS)
         if type(self) is Captum:
-            self.name = name or getattr(make, "__name__", "captum").lower()  # type: ignore[misc]  # of this object alone
+            self.name = _usable_name(str(name or getattr(make, "__name__", "")))  # type: ignore[misc]  # of this object
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         score.settle(db)
-        return torch.cat([self._one(score.of(number), clip[None]) for number, clip in enumerate(db)]), {}
+        parts = [self._one(score.of(number), clip[None]) for number, clip in enumerate(db)]
+        values, deltas = zip(*parts, strict=True)
+        return torch.cat(values), {} if deltas[0] is None else {"convergence_delta": torch.cat(deltas)}
 
-    def _one(self, score: Score, db: Tensor) -> Tensor:
+    def _one(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor | None]:
         arguments = {name: value(db) if callable(value) else value for name, value in self.arguments.items()}
         with seeded(seed_of(db, self.seed)):
-            values = self.make(score).attribute(db.requires_grad_(), **arguments)
+            values, delta = self.make(score).attribute(db.requires_grad_(), **arguments), None
+        if isinstance(values, tuple) and len(values) == 2:  # with return_convergence_delta
+            values, delta = values[0], values[1].detach().mean()[None]
         if not isinstance(values, Tensor) or values.ndim != 4 or len(values) != 1:
             shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise ModelError(
                 f"{self.name}: an attribution is (1, 1, F, T), or (1, channels, …, …) of a layer, not {shape}"
             )
-        return values.to(db) if values.shape == db.shape else on_grid(values.sum(1, keepdim=True), db, self.layout)
+        if values.shape != db.shape:
+            values = on_grid(values.sum(1, keepdim=True), db, self.layout)
+        return values.to(db), delta
+
+
+def _usable_name(name: str) -> str:
+    """A method's name is a folder of results and a word in tables."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+        raise ArgumentError(f"name={name!r}: give Captum a name of letters, digits, - and _")
+    return name.lower()
 
 
 class IntegratedGradients(Captum):
@@ -138,6 +156,7 @@ class GradientSHAP(Captum):
     needs_background = True
 
     def __init__(self, network: nn.Module, background: Tensor, samples: int = 50, seed: int = 0) -> None:
+        check_background(background)
         super().__init__(
             network, captum.attr.GradientShap, seed=seed, baselines=lambda db: background.to(db), n_samples=samples
         )

@@ -66,7 +66,9 @@ class Score(nn.Module):
             if self._target is None:
                 self._target = self._logits.argmax(1)
             if self.against is not None and bool((self.against == self._target).any()):
-                raise ArgumentError(f"class {self._target.tolist()} cannot be explained against itself")
+                raise ArgumentError(
+                    f"class {self._target.tolist()} cannot be explained against itself; give another target"
+                )
         return self.chosen(logits)
 
     def chosen(self, logits: Tensor) -> Tensor:
@@ -141,6 +143,8 @@ class Explainer(ABC):
     needs_background: ClassVar[bool] = False  # features of other clips, the second argument of its class
 
     def __init__(self, network: nn.Module) -> None:
+        if isinstance(network, torch.jit.ScriptModule):
+            raise ArgumentError("a TorchScript network cannot be explained; give the nn.Module that it was made of")
         if not isinstance(network, nn.Module):
             raise ArgumentError(f"an explainer takes a network, classifier.network say, not a {type(network).__name__}")
         self.network = network
@@ -195,6 +199,20 @@ def _class_of_each(name: str, number: int | Tensor | None, db: Tensor) -> Tensor
     if classes.is_floating_point() or classes.shape not in ((), (1,), (len(db),)):
         raise ArgumentError(f"a {name} is one class number, or one a clip ({len(db)},), not {_described(classes)}")
     return classes.expand(len(db))
+
+
+def check_background(background: Tensor) -> None:
+    """Refuse what is no background.
+
+    Raises:
+        ArgumentError: it is not finite features ``(B, 1, F, T)`` of at least one clip.
+    """
+    if not isinstance(background, Tensor):
+        raise ArgumentError(f"a background is features (B, 1, F, T) of B clips, not a {type(background).__name__}")
+    if background.ndim != 4 or background.shape[1] != 1 or not len(background):
+        raise ArgumentError(f"a background is features (B, 1, F, T) of B clips, not {tuple(background.shape)}")
+    if not background.isfinite().all():
+        raise ArgumentError("the background must be finite")
 
 
 def on_grid(coarse: Tensor, db: Tensor, layout: str) -> Tensor:

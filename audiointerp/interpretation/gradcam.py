@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, choose
 from .base import Explainer, Score, on_grid
+from .hidden import hidden_operations
 
 LAYOUTS = ("FT", "TF")
 
@@ -76,8 +77,8 @@ class LayerCAM(GradCAM):
 class GuidedGradCAM(GradCAM):
     """Guided backpropagation times the positive part of Grad-CAM (Selvaraju et al., ICCV 2017).
 
-    Guided backpropagation changes the gradient in ReLU modules alone; a functional ReLU escapes it. The arguments are
-    Grad-CAM's. captum's own class does not know networks that swap the axes; this one does.
+    Guided backpropagation changes the gradient in ReLU modules alone; a network with a functional ReLU is refused. The
+    arguments are Grad-CAM's. captum's own class does not know networks that swap the axes; this one does.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> GuidedGradCAM(network)(torch.randn(1, 1, 8, 9)).values.shape
@@ -90,6 +91,9 @@ class GuidedGradCAM(GradCAM):
         return super()._weighted(score, db).clamp_min(0)
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        hidden = [one for one in hidden_operations(self.network, db[:1].detach(), {"ReLU"}) if one.startswith("relu")]
+        if hidden:
+            raise ModelError(f"{self.name} cannot see {'; '.join(hidden)}; make each ReLU a module nn.ReLU()")
         cam, info = super()._attribute(score, db)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)

@@ -15,12 +15,12 @@ LINEAR = frozenset((
     "_native_batch_norm_legit", "_native_batch_norm_legit_no_training", "batch_norm", "_batch_norm_with_update",
     "avg_pool1d", "avg_pool2d", "avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d",
     "adaptive_avg_pool2d", "upsample_nearest2d", "upsample_bilinear2d", "mul", "div", "view", "_unsafe_view", "reshape",
-    "_reshape_alias", "permute", "transpose", "t", "select", "slice", "split", "split_with_sizes", "unbind", "chunk",
-    "narrow", "index", "gather", "squeeze", "unsqueeze", "expand", "repeat", "flip", "clone", "detach", "alias",
-    "as_strided", "contiguous", "copy_", "_to_copy", "to", "lift_fresh", "constant_pad_nd", "reflection_pad1d",
-    "reflection_pad2d", "replication_pad2d", "roll", "flatten", "unflatten", "native_dropout", "dropout", "cumsum",
-    "addcmul", "lerp", "rsub", "index_select", "unfold", "im2col", "col2im", "fill", "zero", "masked_fill",
-    "upsample_nearest1d", "upsample_linear1d",
+    "_reshape_alias", "permute", "transpose", "t", "select", "slice", "split", "unsafe_split", "split_with_sizes",
+    "unbind", "chunk", "narrow", "index", "gather", "squeeze", "unsqueeze", "expand", "repeat", "flip", "clone",
+    "detach", "alias", "as_strided", "contiguous", "copy_", "_to_copy", "to", "lift_fresh", "constant_pad_nd",
+    "reflection_pad1d", "reflection_pad2d", "replication_pad2d", "roll", "flatten", "unflatten", "native_dropout",
+    "dropout", "cumsum", "addcmul", "lerp", "rsub", "index_select", "unfold", "im2col", "col2im", "fill", "zero",
+    "masked_fill", "upsample_nearest1d", "upsample_linear1d",
 ))  # fmt: skip
 """Operations that are linear in the one tensor that depends on the input, by their names in ATen."""
 PRODUCTS = frozenset((
@@ -67,7 +67,7 @@ def hidden_operations(network: nn.Module, db: Tensor, known: Collection[str]) ->
         if count > 1 and type(module).__name__ in known and any(module is one for _, one in bent)
     ]
     overlapping = [
-        f"overlapping windows in {names[module]} ({type(module).__name__})"
+        f"overlapping or dilated windows in {names[module]} ({type(module).__name__})"
         for module in calls
         if isinstance(module, nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d) and _overlaps(module)
     ]
@@ -78,7 +78,9 @@ def _overlaps(module: nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d) -> bool:
     sizes, steps = (
         value if isinstance(value, tuple) else (value,) * 3 for value in (module.kernel_size, module.stride)
     )
-    return any(step < size for size, step in zip(sizes, steps, strict=False))
+    return module.dilation not in (1, (1, 1), (1, 1, 1)) or any(
+        step < size for size, step in zip(sizes, steps, strict=False)
+    )
 
 
 class _Watch(TorchDispatchMode):

@@ -20,7 +20,8 @@ class LIME(Explainer):
     The lime package's image explainer, batched on the network's device: each draw keeps every segment with probability
     one half and fills the others; draws count by exp(-d² / (2 · 0.25²)) of their cosine distance d from the whole clip;
     the linear model is a ridge regression with penalty 1. How well it fits is in ``info["surrogate_r2"]``: the weighted
-    coefficient of determination, 1 at best. Where that is low, the coefficients say little.
+    coefficient of determination on the draws themselves, 1 at best. Of pure noise it would be about segments / samples; where
+    it is not far above that, the coefficients say little.
 
     Args:
         network: see :class:`~audiointerp.interpretation.base.Explainer`.
@@ -49,8 +50,13 @@ class LIME(Explainer):
         super().__init__(network)
         self.segments = choose("segments", segments, SEGMENTS)
         self.fill = choose("fill", fill, FILLINGS)
-        if samples < 2 or batch < 1:
-            raise ArgumentError(f"LIME needs at least 2 samples and batches of at least 1, not {samples} and {batch}")
+        if (
+            not all(isinstance(number, int) for number in (samples, seed, batch))
+            or min(samples - 1, seed + 1, batch) < 1
+        ):
+            raise ArgumentError(
+                f"samples={samples!r}, seed={seed!r}, batch={batch!r}: whole numbers, at least 2, 0 and 1"
+            )
         self.samples, self.seed, self.batch = samples, seed, batch
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
@@ -63,6 +69,8 @@ class LIME(Explainer):
         random = np.random.RandomState(self.seed)
         where = segmented(db, self.segments, int(random.randint(0, 1000)))
         count = int(where.max()) + 1
+        if self.samples < 2 * count:
+            raise ArgumentError(f"samples={self.samples} cannot tell {count} segments apart; LIME needs twice as many")
         drawn = random.randint(0, 2, (self.samples, count))
         drawn[0] = 1
         kept = torch.from_numpy(drawn)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError
-from .base import Explainer, Score, untouched
+from .base import Explainer, Score, check_background, untouched
 from .hidden import hidden_operations
 
 MEANINGFUL = 0.1
@@ -48,10 +48,9 @@ class SHAP(Explainer):
 
     def __init__(self, network: nn.Module, background: Tensor, chunk: int = 10, *, strict: bool = True) -> None:
         super().__init__(network)
-        if background.ndim != 4 or background.shape[1] != 1 or not len(background):
-            raise ArgumentError(f"a background is features (B, 1, F, T) of B clips, not {tuple(background.shape)}")
-        if not background.isfinite().all() or chunk < 1:
-            raise ArgumentError(f"the background must be finite, and chunk={chunk} at least 1")
+        check_background(background)
+        if chunk < 1:
+            raise ArgumentError(f"chunk={chunk} must be at least 1")
         self.background = background
         self.chunk = chunk
         if strict:
@@ -66,6 +65,13 @@ class SHAP(Explainer):
             )
         score.settle(db)
         values = torch.zeros_like(db)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "unrecognized nn.Module")  # which were found to be linear
+            expected = self._add_up(shap, score, db, values)
+        return self._checked(score, values, expected)
+
+    def _add_up(self, shap: Any, score: Score, db: Tensor, values: Tensor) -> Tensor:
+        """Add each background clip's share to the values; the expected score of the background, ``(N,)``."""
         expected = torch.zeros(len(db), device=db.device, dtype=db.dtype)
         for background in self.background.to(db).split(self.chunk):
             share = len(background) / len(self.background)
@@ -79,6 +85,10 @@ class SHAP(Explainer):
                 # shap's own check compares with one expected value for one class; the gap below is exact, and kept.
                 phi = explainer.shap_values(db[number : number + 1], check_additivity=False)
                 values[number] += share * torch.from_numpy(phi)[0, ..., 0].to(db)
+        return expected
+
+    def _checked(self, score: Score, values: Tensor, expected: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        """The values, and how far they miss what they should add up to."""
         difference = score.chosen(score.logits) - expected
         difference = difference.cpu()  # not every device knows float64
         missed = (values.flatten(1).cpu().double().sum(1) - difference).abs() / difference.abs()
@@ -87,7 +97,7 @@ class SHAP(Explainer):
             warnings.warn(
                 f"SHAP misses {float(gap.nan_to_num().max()):.0%} of the logit's difference: it does not see all of the "
                 f"network. Make ReLU and pooling modules, each used once",
-                stacklevel=4,
+                stacklevel=5,
             )
         return values, {"additivity_gap": gap, "difference": difference}
 
@@ -116,5 +126,6 @@ def _refuse_what_hides(network: nn.Module, background: Tensor) -> None:
     if found:
         raise ModelError(
             f"SHAP cannot see through this network: {'; '.join(found)}. Make each ReLU, maximum and pooling a module that "
-            f"shap knows (nn.ReLU, nn.MaxPool1d, …) and that forward uses once"
+            f"shap knows (nn.ReLU, nn.MaxPool1d, …; windows side by side) and that forward uses once, or take "
+            f"gradient_shap or integrated_gradients, which need none of this"
         )

@@ -74,7 +74,8 @@ def interpretation(result: "Interpretation", figure: Figure | None = None) -> Fi
     axes = figure.subplots(1, 4, sharey=True)
     likeliest = float(result.attribution.probs.max())
     spectrogram(result.spectrogram, axes[0], title=f"predicted {result.predicted} (p = {likeliest:.3f})")
-    title = f"{result.attribution.method}: why {result.question} (p = {result.scores['p']:.3f})"
+    below = "\n" if result.against else " "  # a long question would touch its neighbours
+    title = f"{result.attribution.method}: why {result.question}{below}(p = {result.scores['p']:.3f})"
     attribution(result.attribution.values, result.spectrogram, axes[1], title=title)
     kept_and_removed(result, axes[2:])
     axes[2].set_title(f"kept by {result.mask_name} (p = {result.scores['p_in']:.3f})")

@@ -120,7 +120,7 @@ def _scored(
     """The names and the values of each row of one attribution."""
     protocol = protocol_of(plan.protocol)
     masks = torch.cat([protocol.masks[name](attribution.values) for name in plan.masks])
-    arranged = torch.cat([masks, *(rearranged(masks, field) for field in fields)])
+    arranged = torch.cat([masks, rearranged(masks, fields)])
     found = {"additivity_gap": additivity_gap(attribution), "surrogate_r2": surrogate_fit(attribution)}
     rows = []
     for on in plan.on:

@@ -239,7 +239,7 @@ def test_a_baseline_has_the_values_of_its_mask_elsewhere():
         assert field.equal(random_field(db, kind))
         assert not field.equal(random_field(db, kind, seed=1))
         assert not field.equal(random_field(db + 1, kind))
-        moved = rearranged(masks, field)
+        moved = rearranged(masks, [field])
         assert moved.flatten(1).sort().values.equal(masks.flatten(1).sort().values)
         assert not moved[0].equal(masks[0])
         assert field[moved[2:3] == 1].min() >= field[moved[2:3] == 0].max()

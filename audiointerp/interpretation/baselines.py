@@ -4,7 +4,7 @@ A baseline has exactly the values of its mask, so area, sparseness and complexit
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -45,14 +45,15 @@ def random_field(db: Tensor, kind: str, seed: int = 0) -> Tensor:
     return BASELINES[kind](db.shape, generator).to(db)
 
 
-def rearranged(masks: Tensor, field: Tensor) -> Tensor:
-    """The values of each mask ``(M, 1, F, T)``, the largest where the field ``(1, 1, F, T)`` is largest.
+def rearranged(masks: Tensor, fields: Sequence[Tensor]) -> Tensor:
+    """The values of each mask ``(M, 1, F, T)``, the largest where a field ``(1, 1, F, T)`` is largest: M masks a field.
 
     >>> masks, field = torch.tensor([[[[1.0, 0.5, 0.0]]]]), torch.tensor([[[[3.0, 9.0, 7.0]]]])
-    >>> rearranged(masks, field).flatten().tolist()
+    >>> rearranged(masks, [field]).flatten().tolist()
     [0.0, 1.0, 0.5]
     """
-    order = field.flatten().argsort(stable=True)
-    result = torch.empty_like(masks.flatten(1))
-    result[:, order] = masks.flatten(1).sort(1).values
-    return result.view_as(masks)
+    ordered = masks.flatten(1).sort(1).values
+    result = ordered.new_empty(len(fields), *ordered.shape)
+    for made, field in zip(result, fields, strict=True):
+        made[:, field.flatten().argsort(stable=True)] = ordered
+    return result.view(-1, *masks.shape[1:])

@@ -114,6 +114,9 @@ class Pann(nn.Module):
         """Features ``(N, 1, F, T)`` in dB to logits ``(N, C)``."""
         self._check(db)
         x = self.bn0(db.transpose(1, 2)).permute(0, 2, 3, 1)
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
+            # A third faster, and equal to float precision; but torch differentiates networks in this form wrongly.
+            x = torch.empty_like(x, memory_format=torch.channels_last).copy_(x)
         for number in range(1, self.num_blocks + 1):
             x = getattr(self, f"conv_block{number}")(x)
         x = x.mean(3)

@@ -166,7 +166,7 @@ class Explainer(ABC):
             output: what the network's logits mean, a name in ``OUTPUTS``.
 
         Raises:
-            ArgumentError: the features or the target do not fit.
+            ArgumentError: the features or the target do not fit, or the network's weights are in channels_last.
             ModelError: the network gives no finite logits, or the attribution is not finite.
         """
         if not isinstance(db, Tensor):
@@ -176,6 +176,7 @@ class Explainer(ABC):
         if not db.isfinite().all():
             raise ArgumentError("the features hold NaN or infinite values")
         choose("output", output, OUTPUTS)
+        _refuse_channels_last(self.network)
         explained, other = _class_of_each("target", target, db), _class_of_each("class to explain against", against, db)
         with untouched(self.network), torch.enable_grad():
             score = Score(self.network, explained, other, output)
@@ -199,6 +200,18 @@ def _class_of_each(name: str, number: int | Tensor | None, db: Tensor) -> Tensor
     if classes.is_floating_point() or classes.shape not in ((), (1,), (len(db),)):
         raise ArgumentError(f"a {name} is one class number, or one a clip ({len(db)},), not {_described(classes)}")
     return classes.expand(len(db))
+
+
+def _refuse_channels_last(network: nn.Module) -> None:
+    """Torch 2.11 on CPU: where a gradient comes back from such a convolution to a BatchNorm2d of height 1, as in PANNs, the
+    batch normalisation takes its bins for its channels, and the gradient of the input is wrong without a word.
+    """
+    for name, parameter in network.named_parameters():
+        if parameter.ndim == 4 and parameter.device.type == "cpu" and not parameter.is_contiguous():
+            raise ArgumentError(
+                f"{name} is not contiguous in memory (channels_last?), and torch gives wrong gradients of such networks on "
+                f"the CPU: network.to(memory_format=torch.contiguous_format) first"
+            )
 
 
 def check_background(background: Tensor) -> None:

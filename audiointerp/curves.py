@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .errors import ArgumentError
-from .explain import score_masks
+from .explain import outcomes
 from .interpretation.masks import top
 from .model import Classifier
 from .processing import Spectrogram
@@ -63,12 +63,13 @@ def curves(
         target: the explained class, ``attribution.target``.
         values: the attribution ``(1, 1, F, T)``, ``attribution.values``.
         against: the class that it was explained against, ``attribution.against``.
-        on: see :func:`~audiointerp.explain.score_masks`.
+        on: see :func:`~audiointerp.explain.outcomes`.
         steps: S, the number of parts.
     """
     if steps < 1:
         raise ArgumentError(f"steps={steps} must be at least 1")
     shares = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
     masks = torch.cat([top(values, share) for share in shares.tolist()])
-    scores = score_masks(classifier, spectrogram, target, masks, against=against, on=on)
-    return Curves(shares, scores["p_out"], scores["p_in"])
+    heard = outcomes(classifier, spectrogram, target, masks, against=against, on=on)
+    _, kept, removed = heard.probs[..., heard.target]
+    return Curves(shares, removed, kept)

@@ -137,7 +137,7 @@ class Outcomes:
     log_odds: Tensor
     target: int
 
-    def scores(self, masks: Tensor, metrics: Mapping[str, Metric], start: int = 0) -> dict[str, Tensor]:
+    def scores(self, masks: Tensor, metrics: Mapping[str, Metric] = METRICS, start: int = 0) -> dict[str, Tensor]:
         """The scores of ``masks``, which are those from number ``start`` on; beside them p and log-odds, each ``(M,)``."""
         here = slice(start, start + len(masks))
         clean, kept, removed = self.probs[:, here]
@@ -159,10 +159,20 @@ def outcomes(
     against: Tensor | None = None,
     on: str = "features",
 ) -> Outcomes:
-    """What the network makes of a clip under masks; the arguments are those of :func:`score_masks`.
+    """What the network makes of a clip under masks, to be scored by :meth:`Outcomes.scores`.
 
     Equal parts go through the network once: a mask of ones is the clean clip, exactly. The batches depend on the masks and
     on nothing else, so the same plan gives the same bytes.
+
+    Args:
+        classifier: what decides.
+        spectrogram: of one clip.
+        target: the explained class, ``(1,)``.
+        masks: ``(M, 1, F, T)`` in [0, 1].
+        against: the class that it is explained against, ``(1,)``. p is then the probability of the target given that it is
+            one of the two.
+        on: ``"features"``: the masked features are classified. ``"audio"``: what is heard is analysed and classified, the
+            clean clip too, without a change of level.
     """
     choose("on", on, ON)
     parts = torch.cat([torch.ones_like(masks[:1]), masks, 1 - masks])
@@ -180,32 +190,6 @@ def outcomes(
         return torch.stack([values[:1].expand_as(kept), kept, removed])
 
     return Outcomes(by_part(probs), by_part(log_odds), column)
-
-
-def score_masks(
-    classifier: Classifier,
-    spectrogram: Spectrogram,
-    target: Tensor,
-    masks: Tensor,
-    *,
-    against: Tensor | None = None,
-    on: str = "features",
-    metrics: Mapping[str, Metric] = METRICS,
-) -> dict[str, Tensor]:
-    """Every score of M masks of one clip, each ``(M,)``; beside them p, p_in, p_out and the same as log-odds.
-
-    Args:
-        classifier: what decides.
-        spectrogram: of one clip.
-        target: the explained class, ``(1,)``.
-        masks: ``(M, 1, F, T)`` in [0, 1].
-        against: the class that it is explained against, ``(1,)``. p is then the probability of the target given that it is
-            one of the two.
-        on: ``"features"``: the masked features are classified. ``"audio"``: what is heard is analysed and classified, the
-            clean clip too, without a change of level.
-        metrics: the definitions.
-    """
-    return outcomes(classifier, spectrogram, target, masks, against=against, on=on).scores(masks, metrics)
 
 
 def additivity_gap(attribution: Attribution) -> float:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from .dataset import ClipDataset
 from .errors import ArgumentError, choose
-from .explain import build_explainer, build_explainers, check_fits, explain, score_masks
+from .explain import build_explainer, build_explainers, check_fits, explain, outcomes
 from .interpretation import MASKS, Attribution, Explainer
 from .model import Classifier
 from .processing import Spectrogram
@@ -117,7 +117,7 @@ def interpret(
         background: for SHAP, features ``(B, 1, F, T)`` of windows of the classifier's length.
         inversion: see :meth:`~audiointerp.processing.spectrogram.Spectrogram.to_wav`.
         protocol: a name in ``PROTOCOLS``: the definitions of the mask and the scores.
-        on: what is scored, ``"features"`` or ``"audio"``; see :func:`~audiointerp.explain.score_masks`.
+        on: what is scored, ``"features"`` or ``"audio"``; see :func:`~audiointerp.explain.outcomes`.
         device: where to compute; the classifier is moved there.
 
     Raises:
@@ -139,15 +139,8 @@ def interpret(
     spectrogram = classifier.transform(wav.to(classifier.device))
     attribution = explain(classifier, spectrogram, explainer, number, other)
     made = definitions.masks[mask](attribution.values)
-    scores = score_masks(
-        classifier,
-        spectrogram,
-        attribution.target,
-        made,
-        against=attribution.against,
-        on=on,
-        metrics=definitions.metrics,
-    )
+    heard = outcomes(classifier, spectrogram, attribution.target, made, against=attribution.against, on=on)
+    scores = heard.scores(made, definitions.metrics)
     kept, removed = spectrogram.masked(made), spectrogram.masked(1 - made)
     return Interpretation(
         wav,

@@ -162,9 +162,10 @@ def run(
     explainers = build_explainers(methods, classifier, background)
     background_noise = noise or experiment.noise
     heard = _Recorded(Contaminated(dataset, background_noise, experiment.ratio) if background_noise else dataset)
-    folder = make_folder(Path(out) / experiment.features / experiment.name)
+    folder = Path(out) / experiment.features / experiment.name
     for explainer in explainers:
         _refuse_other_protocol(folder / explainer.name / "run.json", plan.protocol)
+    make_folder(folder)
     start = time.perf_counter()
     rows: list[dict[str, Any]] = []
     for index in tqdm(range(len(heard)), desc=experiment.name, unit="clip", disable=None if progress else True):

@@ -118,7 +118,7 @@ def _shap_gaps(classifier: Classifier, dataset: ClipDataset, background: Tensor)
     for index in range(0, len(dataset), 4):
         spectrogram = classifier.transform(dataset[index][0][None].to(classifier.device))
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="(SHAP misses|unrecognized nn.Module)")
+            warnings.filterwarnings("ignore", message="SHAP misses")
             made = [explain(one, spectrogram, explainer) for one, explainer in both]
         for gap, attribution in zip(gaps, made, strict=True):
             gap.append(additivity_gap(attribution))
@@ -138,4 +138,3 @@ def _epochs(card: Path) -> tuple[float, float]:
         raise AudioInterpError(
             f"{card}: the card beside the weights is needed, and cannot be read ({error})"
         ) from error
-    return float(np.mean([curve[-1] for curve in curves])), float(np.mean([max(curve) for curve in curves]))

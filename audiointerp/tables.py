@@ -54,7 +54,8 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
         if words:
             raise AudioInterpError(f"{path}: something in the column {', '.join(words)} is not a number")
         features, experiment = path.parts[-4:-2]
-        _refuse_other(path, runs.setdefault((features, experiment), _run_of(path)))
+        here = _run_of(path)
+        _refuse_other(path, here, runs.setdefault((features, experiment), here))
         frame.insert(0, "features", features)
         frame.insert(1, "experiment", experiment)
         frames.append(frame)
@@ -70,9 +71,8 @@ def _run_of(path: Path) -> dict[str, str]:
         return {}
 
 
-def _refuse_other(path: Path, first: dict[str, str]) -> None:
+def _refuse_other(path: Path, here: dict[str, str], first: dict[str, str]) -> None:
     """Keep methods that were run on different networks or clips out of one table."""
-    here = _run_of(path)
     other = [name for name in SAME if name in here and name in first and here[name] != first[name]]
     if other:
         raise AudioInterpError(

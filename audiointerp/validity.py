@@ -118,12 +118,11 @@ def better_than_random(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found).pivot(index=["score", "on", "than"], columns="method", values="masks")
 
 
-def as_markdown(table: pd.DataFrame, columns: Sequence[str] | None = None) -> str:
-    """A table in Markdown, its index as the first columns."""
-    shown = table if columns is None else table[list(columns)]
-    heads = [str(name) for name in shown.columns]
+def as_markdown(table: pd.DataFrame) -> str:
+    """A table in Markdown, without its index."""
+    heads = [str(name) for name in table.columns]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    lines += ["| " + " | ".join(str(value) for value in row) + " |" for row in shown.itertuples(index=False)]
+    lines += ["| " + " | ".join(str(value) for value in row) + " |" for row in table.itertuples(index=False)]
     return "\n".join(lines)
 
 

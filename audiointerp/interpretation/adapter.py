@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import captum.attr
@@ -13,7 +12,7 @@ from ..conventions import FLOOR
 from ..errors import ArgumentError, ModelError, choose
 from .base import Explainer, Score, check_background, on_grid, seed_of, seeded
 from .gradcam import LAYOUTS
-from .segments import filling, segmented
+from .segments import FILLINGS, SEGMENTS, filling, segmented
 
 BATCH = 32
 """Versions of a clip in one forward."""
@@ -75,7 +74,7 @@ class Captum(Explainer):
         return torch.cat(values), {} if deltas[0] is None else {"convergence_delta": torch.cat(deltas)}
 
     def _one(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor | None]:
-        arguments = {name: value(db) if callable(value) else value for name, value in self.arguments.items()}
+        arguments = self._arguments(db)
         with seeded(seed_of(db, self.seed)):
             values, delta = self.make(score).attribute(db.requires_grad_(), **arguments), None
         if isinstance(values, tuple) and len(values) == 2:  # with return_convergence_delta
@@ -88,6 +87,10 @@ class Captum(Explainer):
         if values.shape != db.shape:
             values = on_grid(values.sum(1, keepdim=True), db, self.layout)
         return values.to(db), delta
+
+    def _arguments(self, db: Tensor) -> dict[str, Any]:
+        """What the captum object's ``attribute`` is told of one clip."""
+        return {name: value(db) if callable(value) else value for name, value in self.arguments.items()}
 
 
 def _usable_name(name: str) -> str:
@@ -184,22 +187,23 @@ class KernelSHAP(Captum):
         samples: int | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(
-            network,
-            captum.attr.KernelShap,
-            seed=seed,
-            feature_mask=partial(_several, kind=segments, seed=seed),
-            baselines=lambda db: filling(db, segmented(db, segments, seed), fill),
-            n_samples=lambda db: _enough(samples, int(segmented(db, segments, seed).max()) + 1),
-            perturbations_per_eval=BATCH,
-        )
+        super().__init__(network, captum.attr.KernelShap, seed=seed, perturbations_per_eval=BATCH)
+        self.segments = choose("segments", segments, SEGMENTS)
+        self.fill = choose("fill", fill, FILLINGS)
+        self.samples = samples
 
-
-def _several(db: Tensor, kind: str, seed: int) -> Tensor:
-    segments = segmented(db, kind, seed)
-    if not segments.any():
-        raise ArgumentError(f"kernel_shap shares a score among segments, but {kind} makes only one of this clip")
-    return segments
+    def _arguments(self, db: Tensor) -> dict[str, Any]:
+        segments = segmented(db, self.segments, self.seed)
+        if not segments.any():
+            raise ArgumentError(
+                f"kernel_shap shares a score among segments, but {self.segments} makes only one of this clip"
+            )
+        return {
+            "feature_mask": segments,
+            "baselines": filling(db, segments, self.fill),
+            "n_samples": _enough(self.samples, int(segments.max()) + 1),
+            **super()._arguments(db),
+        }
 
 
 def _enough(samples: int | None, segments: int) -> int:

@@ -66,7 +66,7 @@ class SHAP(Explainer):
         score.settle(db)
         values = torch.zeros_like(db)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "unrecognized nn.Module")  # which were found to be linear
+            warnings.filterwarnings("ignore", "unrecognized nn.Module")  # refused already, or shown by the gap
             expected = self._add_up(shap, score, db, values)
         return self._checked(score, values, expected)
 
@@ -82,7 +82,7 @@ class SHAP(Explainer):
             for number in range(len(db)):
                 column.score = score.of(number)
                 expected[number] += share * column.score.chosen(logits).mean()
-                # shap's own check compares with one expected value for one class; the gap below is exact, and kept.
+                # shap's own check raises, at a bound of its own; what is missed is kept as the gap, which warns.
                 phi = explainer.shap_values(db[number : number + 1], check_additivity=False)
                 values[number] += share * torch.from_numpy(phi)[0, ..., 0].to(db)
         return expected

@@ -65,3 +65,14 @@ def small_set(kind=Synthetic, rate=32000, count=4):
 
 def ten_classes(**kwargs):
     return small_classifier(10, duration=3.0, **kwargs)
+
+
+def snr(reference, other):
+    """Signal-to-noise ratio in dB; no scaling is forgiven."""
+    return float(10 * torch.log10(reference.double().square().sum() / (reference - other).double().square().sum()))
+
+
+def around_peak(wav, length):
+    """``length`` samples of a sound with its loudest among them, since real clips hold much digital silence."""
+    start = min(max(0, int(wav.abs().argmax()) - length // 3), wav.shape[-1] - length)
+    return wav[..., start : start + length]

@@ -98,7 +98,7 @@ def test_interpret_does_not_overwrite_the_clip(call, place, tmp_path):
 def test_version_and_masks_are_told(call):
     assert call("--version").stdout.count(".") == 2
     said = " ".join(call("interpret", "--help").stdout.split())
-    assert all(name in said for name in MASKS)
+    assert all(name in said for name in (*MASKS, *METHODS))
 
 
 def test_run_and_tables(call, place, tmp_path):

@@ -1,7 +1,5 @@
 """Attributions by mathematics, and networks left as they were."""
 
-import copy
-
 import pytest
 import torch
 from conftest import small_classifier
@@ -13,9 +11,7 @@ from audiointerp.interpretation import (
     METHODS,
     SHAP,
     Explainer,
-    GradCAM,
     IntegratedGradients,
-    LayerCAM,
     Random,
     Saliency,
 )  # fmt: skip
@@ -66,31 +62,6 @@ def test_shap_of_a_linear_model():
         assert torch.allclose(attribution.values, weights[2] * (x - background.mean(0)), atol=1e-6)
 
 
-def test_gradcam_by_hand():
-    """With a head that is a mean over positions, the weights of the channels are the head's over the positions' number."""
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
-    x = 5 * torch.randn(2, 1, 6, 8)
-    values = GradCAM(network)(x, target=1).values
-    expected = torch.einsum("c,ncft->nft", network[3].weight[1], network[0](x)) / 48
-    assert torch.allclose(values[:, 0], expected, atol=1e-5)
-    assert values.min() < 0  # no ReLU
-    assert torch.allclose(GradCAM(network, "0")(x, 1).values, GradCAM(network, network[0])(x, 1).values)
-
-
-def test_layercam_by_hand():
-    """With that head every gradient of a channel is the same, so a channel counts by its positive weight."""
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
-    x = 5 * torch.randn(2, 1, 6, 8)
-    weights = network[3].weight[1].clamp_min(0)
-    assert 0 < (weights > 0).sum() < 3
-    expected = torch.einsum("c,ncft->nft", weights, network[0](x)) / 48
-    assert torch.allclose(LayerCAM(network)(x, target=1).values[:, 0], expected, atol=1e-5)
-    with pytest.raises(ModelError, match="used 2 times"):
-        LayerCAM(nn.Sequential(network[0], nn.Conv2d(3, 1, 1), network[0], *network[1:]), network[0])(x)
-
-
 def test_integrated_gradients_are_complete():
     network, weights = linear_network()
     x = 30 * torch.randn(2, 1, 3, 4)
@@ -103,44 +74,6 @@ def test_integrated_gradients_are_complete():
         difference = (deep(clips) - deep(torch.full_like(clips, -100.0)))[:, 1]
     values = IntegratedGradients(deep, steps=200)(clips, target=1).values
     assert torch.allclose(values.flatten(1).sum(1), difference, rtol=0.02, atol=0.02 * float(difference.abs().max()))
-
-
-class Swapped(nn.Module):
-    """A network that works on (time, frequency), as PANNs do."""
-
-    activation_layout = "TF"
-
-    def __init__(self, network):
-        super().__init__()
-        self.network = network
-
-    def forward(self, db):
-        return self.network(db.transpose(2, 3))
-
-
-def test_gradcam_follows_the_layout():
-    torch.manual_seed(0)
-    straight = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
-    turned = Swapped(copy.deepcopy(straight))
-    with torch.no_grad():
-        turned.network[0].weight.copy_(straight[0].weight.transpose(2, 3))
-    x = torch.randn(1, 1, 6, 15)
-    expected = GradCAM(straight)(x, target=0).values
-    assert torch.allclose(GradCAM(turned)(x, target=0).values, expected, atol=1e-6)
-    classifier = small_classifier()
-    assert GradCAM(classifier.network).layer is classifier.network.conv_block4.conv2
-    assert GradCAM(classifier.network).layout == "TF"
-
-
-def test_gradcam_refuses_what_it_cannot_explain():
-    with pytest.raises(ArgumentError, match="no Conv2d"):
-        GradCAM(linear_network()[0])
-    with pytest.raises(ArgumentError, match="conv_block7"):
-        GradCAM(small_classifier().network, "conv_block7")
-    with pytest.raises(ArgumentError, match="XY"):
-        GradCAM(small_classifier().network, layout="XY")
-    with pytest.raises(ModelError, match="needs a layer"):
-        GradCAM(small_classifier().network, "fc1")(torch.randn(1, 1, 64, 64))
 
 
 @pytest.mark.parametrize("seconds", [3, 5, 10])
@@ -281,6 +214,14 @@ def test_random_depends_on_the_clip_and_the_seed_alone():
     assert not values.equal(Random(network, seed=1)(x).values)
     assert values.mean().abs() < 0.04
     assert values.std() == pytest.approx(1, abs=0.04)
+
+
+def test_channels_last_is_refused():
+    """torch 2.11 differentiates such networks wrongly on the CPU: SHAP missed 150 % of the logit without a word."""
+    network = small_classifier().network.to(memory_format=torch.channels_last)
+    with pytest.raises(ArgumentError, match=r"conv_block1.conv2.weight .*contiguous_format"):
+        Saliency(network)(torch.randn(1, 1, 64, 101))
+    Saliency(network.to(memory_format=torch.contiguous_format))(torch.randn(1, 1, 64, 101))
 
 
 def test_wrong_features_are_refused():

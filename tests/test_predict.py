@@ -8,7 +8,7 @@ from torch import nn
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError
-from audiointerp.explain import additivity_gap, build_explainer, score_masks
+from audiointerp.explain import additivity_gap, build_explainer, outcomes
 from audiointerp.model import Classifier
 from audiointerp.predict import interpret, score
 from audiointerp.processing import save_audio
@@ -96,7 +96,7 @@ def test_all_ones_and_all_zeros_masks_are_exact(classifier):
     for seconds in (1.0, 2.5):
         spec = classifier.transform(noise(seconds))
         masks = torch.cat([torch.ones_like(spec.db), torch.zeros_like(spec.db)])
-        scores = score_masks(classifier, spec, torch.tensor([1]), masks)
+        scores = outcomes(classifier, spec, torch.tensor([1]), masks).scores(masks)
         assert [scores[name][0].item() for name in ("AD", "AG", "AI", "SPS")] == [0, 0, 0, 0]
         assert scores["FidIn"][0] == 1
         assert scores["FF"][0] == scores["p"][0].double() - scores["p_out"][0].double()
@@ -165,10 +165,12 @@ def test_equal_masks_are_one_forward_and_every_score_finds_its_mask(classifier):
     spec = classifier.transform(noise(1.0))
     values = torch.randn(spec.db.shape, generator=torch.Generator().manual_seed(0))
     masks = torch.cat([ai.MASKS[name](values) for name in ("topK_30", "bin", "topK_30_pos", "topK_5")])
-    together = score_masks(classifier, spec, torch.tensor([0]), masks)
+    together = outcomes(classifier, spec, torch.tensor([0]), masks).scores(masks)
     assert together["p_in"][0] == together["p_in"][2]
     for number in range(4):
-        alone = score_masks(classifier, spec, torch.tensor([0]), masks[number : number + 1])
+        alone = outcomes(classifier, spec, torch.tensor([0]), masks[number : number + 1]).scores(
+            masks[number : number + 1]
+        )
         for name, column in together.items():
             rounding = 1e-3 if name in ("AI", "AD", "AG") else 1e-5  # the former are in percent
             assert column[number].item() == pytest.approx(alone[name].item(), abs=rounding), name

@@ -85,34 +85,24 @@ def test_every_experiment_runs_and_is_written(name, tmp_path):
     assert "*" in text
 
 
+ONE_MASK = {"masks": ["bin"], "on": "features", "progress": False, "attributions": False}
+
+
+def run_one(out, method="random", seed=0, **settings):
+    """A run of one clip and one mask."""
+    run(EXPERIMENTS["mel_clean"], ten_classes(seed=seed), small_set(count=1), [method], out, **ONE_MASK, **settings)
+
+
 def test_a_protocol_does_not_replace_another(tmp_path):
-    settings = {"masks": ["bin"], "on": "features", "progress": False, "attributions": False}
-    for protocol in ("sound", "sound"):
-        run(
-            EXPERIMENTS["mel_clean"],
-            ten_classes(),
-            small_set(count=1),
-            ["random"],
-            tmp_path,
-            protocol=protocol,
-            **settings,
-        )
+    run_one(tmp_path)
+    run_one(tmp_path)
     with pytest.raises(ArgumentError, match="results of the protocol 'sound'"):
-        run(
-            EXPERIMENTS["mel_clean"],
-            ten_classes(),
-            small_set(count=1),
-            ["random"],
-            tmp_path,
-            protocol="published",
-            **settings,
-        )
+        run_one(tmp_path, protocol="published")
 
 
 def test_methods_of_different_networks_are_not_put_into_one_table(tmp_path):
-    settings = {"masks": ["bin"], "on": "features", "progress": False, "attributions": False}
-    run(EXPERIMENTS["mel_clean"], ten_classes(), small_set(count=1), ["random"], tmp_path, **settings)
-    run(EXPERIMENTS["mel_clean"], ten_classes(seed=1), small_set(count=1), ["saliency"], tmp_path, **settings)
+    run_one(tmp_path)
+    run_one(tmp_path, "saliency", seed=1)
     with pytest.raises(AudioInterpError, match="differs from the other methods' of this experiment in network_sha256"):
         read_results(tmp_path)
 
@@ -120,17 +110,10 @@ def test_methods_of_different_networks_are_not_put_into_one_table(tmp_path):
 def test_noise_from_a_recording_changes_the_scores(tmp_path):
     save_audio(tmp_path / "hum.wav", torch.sin(torch.arange(9000.0))[None, None], 32000)
     classifier = ten_classes()
-    kwargs = {"masks": ["bin"], "on": "features", "progress": False, "attributions": False}
     dataset = small_set(count=2)
-    made = run(EXPERIMENTS["mel_horse"], classifier, dataset, ["saliency"], tmp_path / "a", **kwargs)
-    own = run(
-        EXPERIMENTS["mel_horse"],
-        classifier,
-        dataset,
-        ["saliency"],
-        tmp_path / "b",
-        noise=tmp_path / "hum.wav",
-        **kwargs,
+    made, own = (
+        run(EXPERIMENTS["mel_horse"], classifier, dataset, ["saliency"], tmp_path / place, noise=noise, **ONE_MASK)
+        for place, noise in (("a", None), ("b", tmp_path / "hum.wav"))
     )
     assert not made["p"].equals(own["p"])
     records = [

@@ -13,10 +13,9 @@ import audiointerp as ai
 from audiointerp.conventions import log_probabilities, probabilities
 from audiointerp.curves import curves
 from audiointerp.errors import ArgumentError
-from audiointerp.explain import explain, score_masks
-from audiointerp.interpretation.baselines import BASELINES, random_field, rearranged
-from audiointerp.interpretation.masks import top
-from audiointerp.metrics import METRICS, RELATIVE
+from audiointerp.explain import explain, outcomes
+from audiointerp.interpretation.baselines import BASELINES
+from audiointerp.metrics import RELATIVE
 from audiointerp.model import Classifier
 from audiointerp.predict import interpret, score
 from audiointerp.rows import Plan
@@ -54,6 +53,11 @@ def four_bins(output="softmax"):
     return classifier, replace(spec, db=db, gain=torch.ones_like(db), stft=torch.ones(1, 1, 2, 2) + 0j)
 
 
+def scored(classifier, spec, target, masks, against=None, on="features"):
+    target, against = (None if number is None else torch.as_tensor(number).view(1) for number in (target, against))
+    return outcomes(classifier, spec, target, masks, against=against, on=on).scores(masks)
+
+
 def softmax(*logits):
     total = sum(math.exp(logit) for logit in logits)
     return [math.exp(logit) / total for logit in logits]
@@ -63,7 +67,7 @@ def test_scores_by_hand_on_a_four_bin_model():
     classifier, spec = four_bins()
     assert spec.db.shape == (1, 1, 2, 2)
     mask = torch.tensor([1.0, 0, 0, 0]).view(1, 1, 2, 2)  # keeps the first bin
-    scores = {name: value.item() for name, value in score_masks(classifier, spec, torch.tensor([0]), mask).items()}
+    scores = {name: value.item() for name, value in scored(classifier, spec, 0, mask).items()}
     p, p_in, p_out = (softmax(*logits) for logits in ((3, 2.5, 0), (2, 0, 0), (1, 2.5, 0)))
     expected = {
         "p": p[0], "p_in": p_in[0], "p_out": p_out[0], "FF": p[0] - p_out[0], "AI": 100.0, "AD": 0.0,
@@ -73,7 +77,7 @@ def test_scores_by_hand_on_a_four_bin_model():
     }  # fmt: skip
     assert scores == pytest.approx(expected, abs=1e-6)
     last = torch.tensor([0.0, 0, 0, 1]).view(1, 1, 2, 2)  # keeps what nobody likes
-    worst = score_masks(classifier, spec, torch.tensor([0]), last)
+    worst = scored(classifier, spec, 0, last)
     assert worst["AD"].item() == pytest.approx(100 * (p[0] - 1 / 3) / p[0], abs=1e-5)
     assert (worst["AI"].item(), worst["AG"].item(), worst["FF"].item()) == (0, 0, pytest.approx(0, abs=1e-6))
 
@@ -102,12 +106,12 @@ def test_against_another_class_by_hand():
     assert attribution.against.tolist() == [1]
     mask = ai.MASKS["bin"](attribution.values)  # bins 0 and 1
     assert mask.flatten().tolist() == [1, 1, 0, 0]
-    scores = score_masks(classifier, spec, attribution.target, mask, against=attribution.against)
+    scores = scored(classifier, spec, attribution.target, mask, against=attribution.against)
     for name, log_odds in (("", 0.5), ("_in", 3.0), ("_out", -2.5)):
         assert scores[f"log_odds{name}"].item() == pytest.approx(log_odds, abs=1e-6)
         assert scores[f"p{name}"].item() == pytest.approx(1 / (1 + math.exp(-log_odds)), abs=1e-6)
     assert scores["FidIn"].item() == 1
-    flipped = score_masks(classifier, spec, attribution.target, 1 - mask, against=attribution.against)
+    flipped = scored(classifier, spec, attribution.target, 1 - mask, against=attribution.against)
     assert flipped["FidIn"].item() == 0
     shap = ai.SHAP(classifier.network, torch.full((2, 1, 2, 2), -100.0))(spec.db, 0, against=1)
     assert torch.allclose(shap.values.flatten(), weights * 100, atol=1e-5)
@@ -147,7 +151,7 @@ def test_labels_by_themselves():
     classifier, spec = four_bins("sigmoid")
     nn.init.constant_(classifier.network.linear.bias, -1.0)  # nothing is heard in silence
     mask = torch.tensor([0.0, 0, 1, 1]).view(1, 1, 2, 2)
-    scores = score_masks(classifier, spec, torch.tensor([0]), mask)
+    scores = scored(classifier, spec, 0, mask)
     assert scores["p"].item() == pytest.approx(1 / (1 + math.exp(-2)), abs=1e-6)
     assert scores["p_in"].item() == pytest.approx(1 / (1 + math.exp(1)), abs=1e-6)
     assert scores["log_odds_out"].item() == pytest.approx(2, abs=1e-6)
@@ -155,12 +159,12 @@ def test_labels_by_themselves():
     assert attribution.probs.sum() > 1
     lime = explain(classifier, spec, ai.LIME(classifier.network, "grid", samples=8))
     assert lime.values.shape == spec.db.shape
-    other = score_masks(classifier, spec, torch.tensor([1]), torch.tensor([1.0, 1, 0, 0]).view(1, 1, 2, 2))
+    other = scored(classifier, spec, 1, torch.tensor([1.0, 1, 0, 0]).view(1, 1, 2, 2))
     assert other["FidIn"].item() == 0  # b is heard in the clip, no longer in the kept part, whatever a does
-    pair = score_masks(classifier, spec, torch.tensor([0]), torch.ones(1, 1, 2, 2), against=torch.tensor([1]))
+    pair = scored(classifier, spec, 0, torch.ones(1, 1, 2, 2), against=1)
     assert pair["log_odds"].item() == pytest.approx(0.5, abs=1e-6)  # the difference of the logits, as it is explained
     nn.init.constant_(classifier.network.linear.bias, 20.0)  # both saturated
-    pair = score_masks(classifier, spec, torch.tensor([0]), torch.ones(1, 1, 2, 2), against=torch.tensor([1]))
+    pair = scored(classifier, spec, 0, torch.ones(1, 1, 2, 2), against=1)
     assert pair["log_odds"].item() == pytest.approx(0.5, abs=1e-5)
     with pytest.raises(ArgumentError, match="unknown output"):
         Classifier(FourBins(), classifier.transform, ["a", "b", "c"], 1.0, output="tanh")
@@ -210,7 +214,7 @@ def test_relabelling_changes_nothing(classifier):
 def test_an_all_ones_mask_is_the_clip_itself(classifier, on, seconds):
     spec = classifier.transform(noise(seconds))
     masks = torch.stack([torch.ones_like(spec.db[0]), torch.zeros_like(spec.db[0]), torch.rand_like(spec.db[0])])
-    scores = score_masks(classifier, spec, torch.tensor([1]), masks, on=on)
+    scores = scored(classifier, spec, 1, masks, on=on)
     assert [scores[name][0].item() for name in ("AD", "AG", "AI", "SPS")] == [0, 0, 0, 0]
     assert scores["FidIn"][0] == 1
     assert scores["p_in"][0] == scores["p"][0] == scores["p_out"][1]
@@ -227,51 +231,6 @@ def test_on_audio_is_what_is_heard(classifier):
     assert result.scores != interpret(classifier, noise(1.0), "gradcam").scores
     with pytest.raises(ArgumentError, match="unknown on 'ears'"):
         interpret(classifier, noise(1.0), on="ears")
-
-
-def test_a_baseline_has_the_values_of_its_mask_elsewhere():
-    db = torch.randn(1, 1, 64, 101)
-    masks = torch.cat(
-        [torch.rand(2, 1, 64, 101), (torch.rand(1, 1, 64, 101) < 0.3).float(), torch.zeros(1, 1, 64, 101)]
-    )
-    for kind in BASELINES:
-        field = random_field(db, kind)
-        assert field.equal(random_field(db, kind))
-        assert not field.equal(random_field(db, kind, seed=1))
-        assert not field.equal(random_field(db + 1, kind))
-        moved = rearranged(masks, [field])
-        assert moved.flatten(1).sort().values.equal(masks.flatten(1).sort().values)
-        assert not moved[0].equal(masks[0])
-        assert field[moved[2:3] == 1].min() >= field[moved[2:3] == 0].max()
-        for name in ("SPS", "COMP", "AREA"):
-            scored = [METRICS[name].compute(type("Scored", (), {"mask": mask})) for mask in (masks, moved)]
-            assert torch.allclose(*scored, equal_nan=True)
-
-
-def test_smooth_fields_are_smooth_and_cover_any_grid():
-    for shape in ((1, 1, 64, 501), (1, 1, 257, 313), (1, 1, 2, 2), (1, 1, 17, 1)):
-        assert random_field(torch.zeros(shape), "smooth").shape == shape
-
-    def roughness(kind):
-        field = random_field(torch.zeros(1, 1, 64, 501), kind)
-        return (field.diff(dim=-1).std() / field.std()).item()
-
-    assert roughness("smooth") < 0.25 < 1.2 < roughness("pixelwise")
-    kept = torch.stack(
-        [top(random_field(torch.full((1, 1, 64, 64), float(seed)), "smooth"), 0.3)[0, 0] for seed in range(300)]
-    )
-    assert kept.mean(0).std() < 0.05  # no place is favoured: the standard error is 0.026
-
-
-def test_random_attributions_are_no_better_than_their_baseline():
-    """They are other draws of the same kind, so the mean difference is within three standard errors of none."""
-    rows = score(ten_classes(), small_set(count=10), ["random"], ["topK_30"], progress=False)
-    difference = rows["FF"] - rows["FF_pixelwise"]
-    assert difference.std() > 0
-    assert abs(difference.mean()) < 3 * difference.std() / len(rows) ** 0.5
-    db = torch.randn(1, 1, 64, 101)
-    drawn = ai.Random(ten_classes().network)(db).values
-    assert not any(drawn.equal(random_field(db, kind)) for kind in BASELINES)
 
 
 def test_both_kinds_of_scores_in_one_run():

@@ -1,15 +1,20 @@
 # make demo   from nothing to sounds, pictures and tables under demo/
 # make test   everything that must hold: ruff, mypy, pytest
+# make torture   the faults of docs/reliability.md at length, and that page
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test torture lint clean
 
 demo: .venv/installed
 	$(VENV)/audiointerp demo
 
 test: .venv/installed-test lint
 	$(VENV)/pytest -n auto --cov=audiointerp --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+torture: .venv/installed-test
+	AUDIOINTERP_TORTURE=1 $(VENV)/pytest tests -n auto -m "torture or hypothesis" --junitxml=.torture.xml
+	$(VENV)/python tests/reliability.py .torture.xml docs/reliability.md
 
 lint: .venv/installed-test
 	$(VENV)/ruff check .

@@ -15,6 +15,22 @@ torch.set_num_threads(int(os.environ.get("AUDIOINTERP_TEST_THREADS", "1")))  # p
 ESC10 = Path(__file__).parents[2] / "shared" / "data" / "ESC-10"
 
 
+def torture(short, whole):
+    """How much of a fault is tried: a little by ``make test``, the whole by ``make torture``."""
+    return whole if os.environ.get("AUDIOINTERP_TORTURE") == "1" else short
+
+
+@pytest.fixture
+def figure(record_property):
+    """Tell a fault and what was measured under it; ``make torture`` puts them into docs/reliability.md."""
+
+    def tell(fault, text):
+        record_property("fault", fault)
+        record_property("figure", text)
+
+    return tell
+
+
 @pytest.fixture(scope="session")
 def esc10():
     if not ESC10.is_dir():

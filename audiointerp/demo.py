@@ -46,7 +46,7 @@ def run_demo(
     background = background_of(train, transform, per_class=1)
     rows = run(
         EXPERIMENTS["mel_clean"], classifier, test, METHODS, out / "results", on="features", background=background,
-        attributions=False,
+        attributions=False, resume=False,
     )  # fmt: skip
     table = summarise(rows)
     typer.echo(as_text(rows[rows["mask"].isin(["topK_5", "topK_30", "minmax_pos"])]))

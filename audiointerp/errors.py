@@ -27,6 +27,10 @@ class ArgumentError(AudioInterpError, ValueError):
     """A value outside what a function takes."""
 
 
+class Stopped(AudioInterpError):
+    """A run that was asked to stop, and can be gone on with."""
+
+
 def choose(kind: str, name: str, known: Iterable[str]) -> str:
     """Return ``name`` if it is one of ``known``; otherwise raise an error that lists them.
 

@@ -1,11 +1,10 @@
 """The five experiments of the study as one table, and what they are run on."""
 
 import hashlib
-import json
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,18 +12,18 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from .dataset import ESC50, ClipDataset, Contaminated, Synthetic, sound_files
-from .errors import ArgumentError
+from .errors import ArgumentError, Stopped
 from .explain import build_explainers, check_fits
-from .files import make_folder, replacing, write_json
-from .interpretation import MASKS, Attribution, Explainer
+from .interpretation import MASKS, Explainer
 from .model import Classifier
 from .processing import LogMel, LogSTFT, Transform, fix_length, load_audio
-from .rows import Plan, clip_rows
+from .rows import Plan, clip_rows, hear
+from .signals import stoppable
+from .store import Store, opened
 
 TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS = (1, 2, 3), (4,), (5,)
 TRANSFORMS: dict[str, Transform] = {"mel": LogMel(), "stft": LogSTFT()}
@@ -134,11 +133,14 @@ def run(
     device: str | torch.device | None = None,
     progress: bool = True,
     attributions: bool = True,
+    resume: bool = True,
+    shard: tuple[int, int] = (1, 1),
 ) -> pd.DataFrame:
     """Run an experiment on clean test clips, and write ``OUT/<features>/<experiment>/<method>/``.
 
     Each folder gets ``metrics.csv`` (one row per clip, mask and ``on``), ``run.json`` (settings, versions, a fingerprint of the
-    data, counts, seconds) and ``attributions/`` (one safetensors file a clip).
+    data, counts, seconds) and ``attributions/`` (one safetensors file a clip). A run that was stopped or killed is gone on
+    with by the same call: see :mod:`~audiointerp.store`.
 
     Args:
         experiment: one of :data:`EXPERIMENTS`, or your own.
@@ -149,84 +151,88 @@ def run(
         noise: a recording to take in place of the experiment's own noise.
         progress: a bar, where a terminal watches.
         attributions: whether to keep them.
+        resume: whether to keep what is there, compute what is missing and try errors again; otherwise all is made anew.
+        shard: (i, n): the i-th of n parts of the clips alone. Shards may run at once, into one folder; the last one to end
+            writes the tables.
 
     Returns:
-        The rows of all methods.
+        The rows of all methods, of the clips that were run so far.
+
+    Raises:
+        ArgumentError: something does not fit; what is there was made with other settings.
+        AudioInterpError: another process writes there, or the disk refuses.
+        Stopped: SIGINT or SIGTERM came; what was done is kept.
     """
     check_features(experiment, classifier)
     if noise is not None and experiment.noise is None:
         raise ArgumentError(f"experiment {experiment.name} is of clean clips; give the noise to mel_horse, say")
+    if not 1 <= shard[0] <= shard[1]:
+        raise ArgumentError(f"shard {shard[0]}/{shard[1]}: the first is 1/{shard[1]}, the last {shard[1]}/{shard[1]}")
     plan = Plan(masks, protocol, (on,) if isinstance(on, str) else on, baselines, curves)
     check_fits(classifier, dataset)
     classifier.to(device)
     explainers = build_explainers(methods, classifier, background)
     background_noise = noise or experiment.noise
-    heard = _Recorded(Contaminated(dataset, background_noise, experiment.ratio) if background_noise else dataset)
-    folder = Path(out) / experiment.features / experiment.name
-    for explainer in explainers:
-        _refuse_other_protocol(folder / explainer.name / "run.json", plan.protocol)
-    make_folder(folder)
-    start = time.perf_counter()
-    rows: list[dict[str, Any]] = []
-    for index in tqdm(range(len(heard)), desc=experiment.name, unit="clip", disable=None if progress else True):
-        kept: dict[str, Attribution] = {}
-        rows += clip_rows(classifier, heard, index, explainers, plan, kept)
-        if attributions:
-            for method, attribution in kept.items():
-                _save_attribution(folder / method / "attributions", heard.clip_id(index), attribution)
-    frame = pd.DataFrame(rows)
-    record = {
+    clips = Contaminated(dataset, background_noise, experiment.ratio) if background_noise else dataset
+    names = [clips.clip_id(index) for index in range(len(clips))]
+    common = {
         "experiment": asdict(experiment),
-        "noise": None if background_noise is None else str(background_noise),
+        "noise": None if background_noise is None else Path(background_noise).name,
         "features": classifier.transform.to_dict(),
         "output": classifier.output,
         "plan": asdict(plan),
-        "seeds": {explainer.name: explainer.seed for explainer in explainers if hasattr(explainer, "seed")},
         "network_sha256": _sha256(*classifier.network.state_dict().values()),
-        "background_clips": None if background is None else len(background),
-        "background_sha256": None if background is None else _sha256(background),
-        "clips": len(heard),
-        "clips_sha256": heard.digest.hexdigest(),
+        "clips": len(clips),
+        "clip_names_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "device": str(classifier.device),
-        "threads": torch.get_num_threads(),
-        "seconds": round(time.perf_counter() - start, 1),
+        "device": classifier.device.type,
     }
-    for explainer in explainers:
-        _write_method(folder / explainer.name, frame[frame["method"] == explainer.name], record)
-    return frame
+    folder = Path(out) / experiment.features / experiment.name
+    stores = {
+        explainer.name: Store(folder / explainer.name, common | _of_method(explainer, background), names, attributions)
+        for explainer in explainers
+    }
+    with opened(list(stores.values()), shard, resume):
+        _fill(stores, explainers, classifier, clips, plan, shard, experiment.name if progress else None)
+        for store in stores.values():
+            store.assemble({"threads": torch.get_num_threads()})
+        return pd.concat([store.read() for store in stores.values()], ignore_index=True)
 
 
-def _refuse_other_protocol(record: Path, protocol: str) -> None:
-    """Keep results of one protocol from taking the place of another's."""
-    try:
-        before = json.loads(record.read_text(encoding="utf-8"))["plan"]["protocol"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return
-    if before != protocol:
-        raise ArgumentError(
-            f"{record.parent} holds results of the protocol {before!r}: give another folder for {protocol!r}"
-        )
+def _of_method(explainer: Explainer, background: Tensor | None) -> dict[str, Any]:
+    """The settings that are a method's own."""
+    plain = {name: value for name, value in vars(explainer).items() if isinstance(value, bool | int | float | str)}
+    compared = background if explainer.needs_background else None
+    return {
+        "explainer": {"class": type(explainer).__name__, **plain},
+        "background_clips": None if compared is None else len(compared),
+        "background_sha256": None if compared is None else _sha256(compared),
+    }
 
 
-class _Recorded:
-    """A data set that remembers what was heard: ``digest`` is of the names, targets and samples, in the order of access."""
-
-    def __init__(self, dataset: ClipDataset) -> None:
-        self.dataset = dataset
-        self.sample_rate, self.labels = dataset.sample_rate, dataset.labels
-        self.digest = hashlib.sha256()
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int, /) -> tuple[Tensor, int]:
-        wav, target = self.dataset[index]
-        self.digest.update(f"{self.clip_id(index)} {target}\n".encode() + wav.contiguous().numpy().tobytes())
-        return wav, target
-
-    def clip_id(self, index: int, /) -> str:
-        return self.dataset.clip_id(index)
+def _fill(
+    stores: Mapping[str, Store],
+    explainers: Sequence[Explainer],
+    classifier: Classifier,
+    clips: ClipDataset,
+    plan: Plan,
+    shard: tuple[int, int],
+    title: str | None,
+) -> None:
+    """Make the parts that a shard lacks."""
+    indices = range(shard[0] - 1, len(clips), shard[1])
+    bar = tqdm(indices, desc=title, unit="clip", disable=None if title else True)
+    with stoppable() as stop_asked:
+        for done, index in enumerate(bar):
+            heard = hear(clips, index)
+            missing = [explainer for explainer in explainers if stores[explainer.name].lacks(index, heard)]
+            start = time.perf_counter()
+            for made in clip_rows(classifier, heard, missing, plan):
+                end = time.perf_counter()
+                stores[made.method].put(index, heard, made, end - start)
+                start = time.perf_counter()
+                if stop_asked():
+                    raise Stopped(f"stopped at clip {done + 1} of {len(indices)}; the same command goes on from there")
 
 
 def _sha256(*tensors: Tensor) -> str:
@@ -234,19 +240,3 @@ def _sha256(*tensors: Tensor) -> str:
     for tensor in tensors:
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _write_method(folder: Path, frame: pd.DataFrame, record: dict[str, Any]) -> None:
-    make_folder(folder)
-    counts = {"rows": len(frame), "errors": int((frame["status"] == "error").sum())}
-    with replacing(folder / "metrics.csv") as part:
-        frame.to_csv(part, index=False)
-    write_json(folder / "run.json", {"method": folder.name, **record, **counts})
-
-
-def _save_attribution(folder: Path, clip: str, attribution: Attribution) -> None:
-    make_folder(folder)
-    tensors = {"values": attribution.values.cpu().contiguous(), "probs": attribution.probs.cpu().contiguous()}
-    target = json.dumps({"target": int(attribution.target), "method": attribution.method})
-    with replacing(folder / f"{clip.replace('/', '__')}.safetensors") as part:
-        save_file(tensors, part, metadata={"audiointerp": target})

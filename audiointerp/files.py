@@ -1,18 +1,26 @@
 """Files that are whole or not there."""
 
+import fcntl
 import json
 import os
+import shlex
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from .errors import AudioInterpError
 
+LONGEST_COMMAND = 200
+"""Characters of a command that a lock tells."""
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary name beside ``path``, which takes its place when the block ends well and vanishes when it does not.
+
+    What was written is on the disk before it takes its place, so a file that has its name is whole whatever happens.
 
     Raises:
         AudioInterpError: the folder is missing, or the system refuses to write there.
@@ -25,11 +33,53 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         yield part
+        _to_disk(part)
         part.replace(path)
+        _to_disk(path.parent)
     except OSError as error:
         raise AudioInterpError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None]:
+    """Hold a lock file; the system gives it up when the process ends, however it ends.
+
+    Args:
+        path: of the file, which tells who holds it, and stays.
+        wait: whether to wait for another holder rather than to refuse.
+
+    Raises:
+        AudioInterpError: another process holds it; its number and command are named.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    with ExitStack() as held:
+        try:
+            file = held.enter_context(path.open("a+", encoding="utf-8"))
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            file.seek(0)
+            file.truncate()
+            file.write(f"process {os.getpid()} ({shlex.join(sys.argv)[:LONGEST_COMMAND]})")
+            file.flush()
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            raise AudioInterpError(
+                f"{path.parent}: {holder} writes there; wait for it, or give another folder"
+            ) from None
+        except OSError as error:
+            raise AudioInterpError(f"{path}: cannot be written ({error.strerror or error})") from error
+        yield
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -54,14 +104,28 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Write plain values as JSON, whole or not at all; a NaN or an infinity becomes null, which JSON has a word for."""
-    write_text(path, json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(content))
 
 
-def _plain(content: Any) -> Any:
+def json_text(content: Any) -> str:
+    """Plain values as the JSON that :func:`write_json` writes."""
+    return json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """What a JSON file holds; None where there is none, or none that can be read."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def plain(content: Any) -> Any:
+    """A value as JSON gives it back: keys are words, sequences are lists, what is no number is None."""
     if isinstance(content, dict):
-        return {str(key): _plain(value) for key, value in content.items()}
+        return {str(key): plain(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_plain(value) for value in content]
+        return [plain(value) for value in content]
     if isinstance(content, float) and (content != content or abs(content) == float("inf")):
         return None
     return content

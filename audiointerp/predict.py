@@ -16,7 +16,7 @@ from .interpretation import MASKS, Attribution, Explainer
 from .model import Classifier
 from .processing import Spectrogram
 from .protocols import protocol_of
-from .rows import Plan, clip_rows
+from .rows import Plan, clip_rows, hear
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,5 +196,6 @@ def score(
     rows: list[dict[str, Any]] = []
     clips = tqdm(range(len(dataset)), desc="scoring", unit="clip", disable=None if progress else True)
     for index in clips:
-        rows += clip_rows(classifier, dataset, index, explainers, plan)
+        for made in clip_rows(classifier, hear(dataset, index), explainers, plan):
+            rows += made.rows
     return pd.DataFrame(rows)

@@ -1,6 +1,5 @@
 """Tidy results to the tables that people read."""
 
-import json
 import os
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from .errors import ArgumentError, AudioInterpError, choose
+from .files import read_json
 from .interpretation import MASKS
 from .interpretation.baselines import BASELINES
 from .metrics import METRICS, RELATIVE
-from .rows import AREAS, VALUES
+from .rows import AREAS, VALUES, read_rows
 
 COLUMNS = ("method", "clip", "mask", "protocol", "on", "status", *VALUES)
 GROUPS = (
@@ -44,7 +44,7 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     runs: dict[tuple[str, str], dict[str, str]] = {}
     for path in paths:
         try:
-            frame = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in VALUES})
+            frame = read_rows(path)
         except (ValueError, UnicodeDecodeError) as error:
             raise AudioInterpError(f"{path}: not a table of results ({error})") from error
         missing = [column for column in COLUMNS if column not in frame]
@@ -64,11 +64,8 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
 
 def _run_of(path: Path) -> dict[str, str]:
     """What the run beside a table was made of, as far as it is told; a table without one is one's own affair."""
-    try:
-        record = json.loads(path.with_name("run.json").read_text(encoding="utf-8"))
-        return {name: record[name] for name in SAME if name in record}
-    except (OSError, ValueError, TypeError):
-        return {}
+    record = read_json(path.with_name("run.json"))
+    return {name: record[name] for name in SAME if name in record} if isinstance(record, dict) else {}
 
 
 def _refuse_other(path: Path, here: dict[str, str], first: dict[str, str]) -> None:

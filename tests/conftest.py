@@ -57,7 +57,8 @@ def small_classifier(num_classes=3, seed=0, transform=None, duration=1.0):
     length = round(duration * transform.sample_rate)
     noises = torch.randn(8, 1, length, generator=generator) * torch.logspace(-3, 0, 8)[:, None, None]
     network.train()
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # of the dropout
         for _ in range(30):
             network(transform(noises).db)
     return Classifier(network, transform, [f"label{i}" for i in range(num_classes)], duration)

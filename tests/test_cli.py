@@ -143,13 +143,35 @@ def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_p
     dataset.rows = dataset.rows[::8]
     dataset.write(copy)
     (copy / "audio" / dataset.clip_id(3)).write_bytes(b"broken")
-    done = call("run", "mel_clean", "--data", copy, "--weights", place / "mel.safetensors", "--methods",
-                "random,saliency", "--masks", "bin", "--out", tmp_path / "results")  # fmt: skip
+    command = ("run", "mel_clean", "--data", copy, "--weights", place / "mel.safetensors", "--methods", "random,saliency",
+               "--masks", "bin", "--out", tmp_path / "results")  # fmt: skip
+    done = call(*command)
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        "audiointerp: 1 of 10 clips could not be explained; see the column error of metrics.csv"
-    ]
+    (told,) = done.stderr.splitlines()
+    assert told.startswith(
+        "audiointerp: random failed on 1 of 10 clips; see the columns stage and error of metrics.csv."
+    )
+    assert f"{dataset.clip_id(3)}, read, AudioError" in told
     assert "38 rows, 2 of them errors" in done.stdout
+    borne = call(*command, "--max-errors", 1)
+    assert (borne.returncode, borne.stderr) == (0, "")
+    save_audio(copy / "audio" / dataset.clip_id(3), dataset[3][0][None], 16000)
+    mended = call(*command)
+    assert mended.returncode == 0
+    assert "40 rows, 0 of them errors" in mended.stdout
+    other = call(*command, "--masks", "topK_5")
+    assert other.returncode == 1
+    assert "plan.masks: ['bin'] there, ['topK_5'] now" in other.stderr
+
+
+def test_shards_of_the_command_line(call, place, tmp_path):
+    command = ("run", "mel_clean", "--data", place / "data", "--subset", "esc10", "--weights", place / "mel.safetensors",
+               "--methods", "random", "--masks", "bin", "--out", tmp_path)  # fmt: skip
+    first = call(*command, "--shard", "1/2")
+    assert "5 of 10 clips are there; metrics.csv comes with the last shard" in first.stdout
+    assert "20 rows, 0 of them errors" in call(*command, "--shard", "2/2").stdout
+    for wrong in ("3/2", "0/2", "half"):
+        assert "shard" in call(*command, "--shard", wrong).stderr
 
 
 @pytest.mark.parametrize("features", ["mel", "stft"])

@@ -84,7 +84,7 @@ def test_shap_adds_up_at_any_length(seconds, esc10):
     network = small_classifier().network
     with torch.no_grad():  # spread the untrained logits, so that there is a difference to explain
         network.head.weight *= 20 / network(clips).std()
-    attribution = SHAP(network, clips[:2], chunk=1)(clips[2:])
+    attribution = SHAP(network, clips[:2], batch=1)(clips[2:])
     gap = attribution.info["additivity_gap"]
     assert gap.isfinite().all()
     assert (gap <= 1e-3).all()

@@ -96,7 +96,7 @@ def test_shap_is_deep_explainer(kind, request, network):
     background, clip = db[:2], db[2:]
     theirs = torch.from_numpy(shap.DeepExplainer(network, background).shap_values(clip))
     for target in range(3):
-        ours = SHAP(network, background, chunk=1)(clip, target=target).values
+        ours = SHAP(network, background, batch=1)(clip, target=target).values
         assert relative(ours, theirs[..., target]) <= 1e-5
 
 

@@ -39,6 +39,6 @@ def test_shap_adds_up_on_real_networks_at_any_length(name, seconds, esc10):
     classifier = Classifier.load(WEIGHTS / f"{name}.safetensors")
     dataset = ESC50(esc10, (4, 5), "esc10", sample_rate=classifier.sample_rate, duration=float(seconds))
     db = torch.cat([classifier.transform(dataset[index][0][None]).db for index in range(0, 160, 32)])
-    gap = SHAP(classifier.network, db[:2], chunk=2)(db[2:]).info["additivity_gap"]
+    gap = SHAP(classifier.network, db[:2], batch=2)(db[2:]).info["additivity_gap"]
     assert not (gap > 1e-3).any()
     assert gap.isfinite().any()

@@ -55,6 +55,18 @@ def numbers_in(text: str) -> list[int]:
         raise ArgumentError(f"{text!r}: give whole numbers separated by commas, 0,1,2 say") from None
 
 
+def shard_in(text: str) -> tuple[int, int]:
+    """The (i, n) of "i/n".
+
+    >>> shard_in("2/4")
+    (2, 4)
+    """
+    number, slash, count = text.partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal()):
+        raise ArgumentError(f"--shard {text}: give 2/4 for the second of four parts")
+    return int(number), int(count)
+
+
 def command_line() -> str:
     """The command line that is running, as one would type it."""
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

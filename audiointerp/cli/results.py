@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 
 from ..errors import AudioInterpError
-from .options import METHOD_NAMES, Background, Data, Device, Protocol, Subset, app, command_line, names_in, numbers_in
+from .options import (
+    METHOD_NAMES,
+    Background,
+    Data,
+    Device,
+    Protocol,
+    Subset,
+    app,
+    command_line,
+    names_in,
+    numbers_in,
+    shard_in,
+)  # fmt: skip
 
 
 @app.command()
@@ -27,13 +39,24 @@ def run(
     background: Background = None,
     noise: Annotated[Path | None, typer.Option(help="A recording in place of the experiment's noise.")] = None,
     attributions: Annotated[bool, typer.Option(help="Keep the attributions beside the scores.")] = True,
+    resume: Annotated[
+        bool, typer.Option(help="Go on with what is in the folder, and try errors again; or begin anew.")
+    ] = True,
+    shard: Annotated[str, typer.Option(help="2/4: the second of four parts of the clips alone.")] = "1/1",
+    max_errors: Annotated[
+        int, typer.Option(min=0, help="How many clips a method may fail on before the exit status is 1.")
+    ] = 0,
     out: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
     device: Device = "cpu",
 ) -> None:
     """Score methods and masks over the test clips; SHAP's background comes from the training folds, 2 clips a class.
 
-    Example:
+    A run that was stopped goes on where it was when the same command is given again.
+
+    Examples:
       audiointerp run mel_clean --data data/ESC-50 --subset esc10 --weights weights/esc10_mel_cnn10.safetensors
+
+      audiointerp run mel_clean --weights weights/esc10_mel_cnn10.safetensors --shard 1/4
     """
     from ..errors import choose
     from ..experiments import EXPERIMENTS, TRAIN_FOLDS, background_of, background_of_folder, open_data
@@ -55,16 +78,24 @@ def run(
         sounds = background_of(open_data(data, TRAIN_FOLDS, subset, **form), classifier.transform)  # type: ignore[arg-type]
     rows = run_experiment(
         setting, classifier, dataset, names, out, masks=kinds, on=names_in(on), protocol=protocol, baselines=baselines,
-        curves=curves, background=sounds, noise=noise, device=device, attributions=attributions,
+        curves=curves, background=sounds, noise=noise, device=device, attributions=attributions, resume=resume,
+        shard=shard_in(shard),
     )  # fmt: skip
     errors = rows[rows["status"] == "error"]
     if len(errors) < len(rows):
         typer.echo(as_text(rows))
-    typer.echo(f"wrote {out / setting.features / setting.name}/: {len(rows)} rows, {len(errors)} of them errors")
-    if len(errors):
-        count = errors["clip"].nunique()
+    folder = out / setting.features / setting.name
+    done = rows["clip"].nunique()
+    if done < len(dataset):
+        typer.echo(f"{folder}/: {done} of {len(dataset)} clips are there; metrics.csv comes with the last shard")
+    else:
+        typer.echo(f"wrote {folder}/: {len(rows)} rows, {len(errors)} of them errors")
+    worst = errors.groupby("method")["clip"].nunique()
+    if len(errors) and worst.max() > max_errors:
+        first = errors.iloc[0]
         raise AudioInterpError(
-            f"{count} of {len(dataset)} clips could not be explained; see the column error of metrics.csv"
+            f"{worst.idxmax()} failed on {worst.max()} of {done} clips; see the columns stage and error of metrics.csv. "
+            f"The first: {first['clip']}, {first['stage']}, {first['error_type']}: {first['error']}"
         )
 
 

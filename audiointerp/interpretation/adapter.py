@@ -10,12 +10,15 @@ from torch import Tensor, nn
 
 from ..conventions import FLOOR
 from ..errors import ArgumentError, ModelError, choose
-from .base import Explainer, Score, check_background, on_grid, seed_of, seeded
+from .base import Explainer, Score, check_background, on_grid, seed_of
 from .gradcam import LAYOUTS
 from .segments import FILLINGS, SEGMENTS, filling, segmented
+from .state import seeded
 
 BATCH = 32
 """Versions of a clip in one forward."""
+AT_ONCE = ("internal_batch_size", "perturbations_per_eval", "nt_samples_batch_size")
+"""Captum's names of that."""
 
 
 class Captum(Explainer):
@@ -61,6 +64,7 @@ class Captum(Explainer):
         self.seed = seed
         self.layout = str(layout or getattr(network, "activation_layout", "FT"))
         self.arguments = arguments
+        self.batch = next((arguments[name] for name in AT_ONCE if name in arguments), None)
         if not callable(make):
             raise ArgumentError(f"make gives a captum object for a score: captum.attr.DeepLift, say, not {make!r}")
         choose("layout", self.layout, LAYOUTS)
@@ -90,7 +94,8 @@ class Captum(Explainer):
 
     def _arguments(self, db: Tensor) -> dict[str, Any]:
         """What the captum object's ``attribute`` is told of one clip."""
-        return {name: value(db) if callable(value) else value for name, value in self.arguments.items()}
+        arguments = {name: value(db) if callable(value) else value for name, value in self.arguments.items()}
+        return arguments | {name: self.batch for name in AT_ONCE if name in arguments}
 
 
 def _usable_name(name: str) -> str:

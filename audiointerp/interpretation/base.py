@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..conventions import OUTPUTS, probabilities
 from ..errors import ArgumentError, ModelError, choose
+from ..memory import halving
+from .state import untouched
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +142,8 @@ class Explainer(ABC):
 
     name: ClassVar[str]
     needs_background: ClassVar[bool] = False  # features of other clips, the second argument of its class
+    batch: int | None = None
+    """How much goes through the network at once, where the method has a choice; halved where memory is short."""
 
     def __init__(self, network: nn.Module) -> None:
         if isinstance(network, torch.jit.ScriptModule):
@@ -178,13 +181,29 @@ class Explainer(ABC):
         choose("output", output, OUTPUTS)
         _refuse_channels_last(self.network)
         explained, other = _class_of_each("target", target, db), _class_of_each("class to explain against", against, db)
-        with untouched(self.network), torch.enable_grad():
+
+        def attempt(batch: int) -> tuple[Score, Tensor, dict[str, Any]]:
             score = Score(self.network, explained, other, output)
-            values, info = self._attribute(score, db.detach().clone())
+            with untouched(self.network), torch.enable_grad(), self._at_once(batch):
+                return score, *self._attribute(score, db.detach().clone())
+
+        (score, values, info), batch = halving(attempt, self.batch or 1)
+        if self.batch is not None:
+            info["batch"] = torch.full((len(db),), batch)
         values = values.detach()
         if not values.isfinite().all():
             raise ModelError(f"{self.name}: the attribution holds NaN or infinite values; are the weights finite?")
         return Attribution(values, score.target, probabilities(score.logits, output), self.name, info, score.against)
+
+    @contextmanager
+    def _at_once(self, batch: int) -> Iterator[None]:
+        planned = self.batch
+        if planned is not None:
+            self.batch = batch
+        try:
+            yield
+        finally:
+            self.batch = planned
 
     @abstractmethod
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
@@ -237,59 +256,3 @@ def on_grid(coarse: Tensor, db: Tensor, layout: str) -> Tensor:
 def seed_of(clip: Tensor, seed: int) -> int:
     """A seed made of a clip's features and another seed, so that draws depend on nothing else."""
     return zlib.crc32(clip.detach().cpu().contiguous().numpy().tobytes(), seed)
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Torch's and numpy's global draws from ``seed``; afterwards their states are as before."""
-    state = np.random.get_state()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []):
-        torch.manual_seed(seed)
-        np.random.seed(seed % 2**32)
-        try:
-            yield
-        finally:
-            np.random.set_state(state)
-
-
-@contextmanager
-def untouched(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode without parameter gradients; afterwards modes, gradients, hooks and tensors are as before."""
-    modules = list(network.modules())
-    modes = [module.training for module in modules]
-    hooks = [_hook_tables(module) for module in modules]
-    inplace = [module for module in modules if getattr(module, "inplace", False) is True]
-    own = [(dict(module._parameters), dict(module._buffers)) for module in modules]
-    parameters = [(parameter, parameter.requires_grad, parameter.grad) for parameter in network.parameters()]
-    network.eval()
-    for module in inplace:  # hooks on gradients do not bear it
-        module.inplace = False  # type: ignore[assignment]
-    for parameter, _, _ in parameters:
-        parameter.grad = None
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for module in inplace:
-            module.inplace = True  # type: ignore[assignment]
-        for module, mode, tables, (params, buffers) in zip(modules, modes, hooks, own, strict=True):
-            module.training = mode
-            for name, table in tables.items():
-                current = getattr(module, name)
-                for key in current.keys() - table:
-                    del current[key]
-            _restore(module._parameters, params)
-            _restore(module._buffers, buffers)
-        for parameter, requires_grad, gradient in parameters:
-            parameter.requires_grad_(requires_grad)
-            parameter.grad = gradient
-
-
-def _hook_tables(module: nn.Module) -> dict[str, set[int]]:
-    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return {name: set(getattr(module, name)) for name in names}
-
-
-def _restore(current: dict[str, Any], before: dict[str, Any]) -> None:
-    current.clear()
-    current.update(before)

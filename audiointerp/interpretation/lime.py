@@ -57,7 +57,8 @@ class LIME(Explainer):
             raise ArgumentError(
                 f"samples={samples!r}, seed={seed!r}, batch={batch!r}: whole numbers, at least 2, 0 and 1"
             )
-        self.samples, self.seed, self.batch = samples, seed, batch
+        self.samples, self.seed = samples, seed
+        self.batch: int = batch
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         score.settle(db)

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError
-from .base import Explainer, Score, check_background, untouched
+from .base import Explainer, Score, check_background
 from .hidden import hidden_operations
+from .state import untouched
 
 MEANINGFUL = 0.1
 """Logits; a relative miss of a smaller difference says nothing."""
@@ -30,7 +31,7 @@ class SHAP(Explainer):
         network: see :class:`~audiointerp.interpretation.base.Explainer`; ReLU and pooling must be modules, each used once.
         background: features ``(B, 1, F, T)`` of the sounds to compare with, as long as the clips that are explained:
             a sample of the training clips, say. It is given, never guessed.
-        chunk: background clips explained at once; a matter of memory and of rounding, not of meaning.
+        batch: background clips explained at once; a matter of memory and of rounding, not of meaning.
         strict: whether to refuse a network that the explainer cannot see through; the gap tells then what is lost.
 
     Raises:
@@ -46,13 +47,13 @@ class SHAP(Explainer):
     name = "shap"
     needs_background = True
 
-    def __init__(self, network: nn.Module, background: Tensor, chunk: int = 10, *, strict: bool = True) -> None:
+    def __init__(self, network: nn.Module, background: Tensor, batch: int = 10, *, strict: bool = True) -> None:
         super().__init__(network)
         check_background(background)
-        if chunk < 1:
-            raise ArgumentError(f"chunk={chunk} must be at least 1")
+        if batch < 1:
+            raise ArgumentError(f"batch={batch} must be at least 1")
         self.background = background
-        self.chunk = chunk
+        self.batch: int = batch
         if strict:
             _refuse_what_hides(network, background)
 
@@ -73,7 +74,7 @@ class SHAP(Explainer):
     def _add_up(self, shap: Any, score: Score, db: Tensor, values: Tensor) -> Tensor:
         """Add each background clip's share to the values; the expected score of the background, ``(N,)``."""
         expected = torch.zeros(len(db), device=db.device, dtype=db.dtype)
-        for background in self.background.to(db).split(self.chunk):
+        for background in self.background.to(db).split(self.batch):
             share = len(background) / len(self.background)
             column = _Column(score.of(0))
             explainer = shap.DeepExplainer(column, background)

@@ -1,0 +1,100 @@
+"""What the tests of runs share: clips and a network so small that a run takes a second, and what a child process does."""
+
+import os
+import sys
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from conftest import small_classifier
+
+from audiointerp.errors import AudioInterpError
+from audiointerp.experiments import Experiment, run
+
+REFUSED, FAILED = 3, 4
+EXPERIMENT = Experiment("small", "mel")
+METHODS = ("saliency", "random")
+
+
+class Bursts:
+    """Noise of 0.3 s: as many clips as one likes."""
+
+    sample_rate = 32000
+    labels = ("label0", "label1", "label2")
+
+    def __init__(self, count=6):
+        self.count = count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        generator = torch.Generator().manual_seed(index)
+        return torch.randn(1, 9600, generator=generator) * 0.1, index % 3
+
+    def clip_id(self, index):
+        return f"burst/{index}.wav"
+
+
+CLASSIFIER = small_classifier(duration=0.3)
+"""Made at import, so that child processes have it."""
+
+
+def go(out, clips=None, methods=METHODS, classifier=CLASSIFIER, **settings):
+    """A run of some clips by two methods and two masks."""
+    settings = {"masks": ["bin", "topK_5"], "on": "features", "progress": False} | settings
+    return run(EXPERIMENT, classifier, clips or Bursts(), methods, out, **settings)
+
+
+def tables(out, methods=METHODS):
+    """The bytes of each method's table, None where there is none."""
+    paths = [Path(out) / "mel" / "small" / method / "metrics.csv" for method in methods]
+    return [path.read_bytes() if path.exists() else None for path in paths]
+
+
+def child(work, *arguments):
+    """A process, started but not waited for, that does ``work`` with a torch that is imported already."""
+    context = get_context("forkserver")
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # where the server finds this module
+    context.set_forkserver_preload(["survival"])
+    process = context.Process(target=_told, args=(work, *arguments))
+    process.start()
+    return process
+
+
+def _told(work, *arguments):
+    torch.set_num_threads(1)
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # as long as the process
+    try:
+        work(*arguments)
+    except AudioInterpError as error:
+        if "writes there" in str(error):
+            sys.exit(REFUSED)
+        Path(arguments[0]).mkdir(exist_ok=True)
+        (Path(arguments[0]) / "error.txt").write_text(str(error))
+        sys.exit(FAILED)
+
+
+def go_on_a_full_disk(out, number):
+    """The run, whose write of that number finds room for 16 bytes."""
+    import resource
+
+    from audiointerp import files, store
+
+    count, replacing = 0, files.replacing
+
+    @contextmanager
+    def limited(path):
+        nonlocal count
+        count += 1
+        if count == number:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (16, resource.RLIM_INFINITY))
+        try:
+            with replacing(path) as part:
+                yield part
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    files.replacing = store.replacing = limited
+    go(out)

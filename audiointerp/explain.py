@@ -165,8 +165,8 @@ def outcomes(
     """What the network makes of a clip under masks, to be scored by :meth:`Outcomes.scores`.
 
     Equal parts go through the network once: a mask of ones is the clean clip, exactly. The batches depend on the masks and
-    on nothing else, so the same plan gives the same bytes; where memory is short they are halved, which moves a probability by at
-    most 1e-5.
+    on nothing else, so the same plan gives the same bytes; where memory is short they are halved, which moves a
+    probability by at most 1e-5.
 
     Args:
         classifier: what decides.

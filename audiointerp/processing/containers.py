@@ -14,6 +14,11 @@ MAX_CHUNKS = 10_000
 """Chunks walked through before the one with the samples; real files have a dozen."""
 SOX_PIPE = range(0x7FFFE000, 0x7FFFF001)
 """Sizes that SoX writes into a pipe, where it cannot know the length: 0x7FFFF000 down to a whole block."""
+_KILOBITS = {  # of MPEG 1 and of MPEG 2 and 2.5, layer III, by the header's 4 bits
+    1152: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    576: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_MPEG_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 MPEG_DELAY = 529
 """Samples that an MP3 decoder lags behind; players cut at least these off where a tag tells the encoder's delay."""
 _BITS_REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
@@ -55,8 +60,8 @@ def examine(file: BinaryIO) -> Stated:
     """Read what the container states and compare it with the bytes that are there.
 
     A length that the writer could not know is no promise: a RIFF or AU size of 0xFFFFFFFF, the size that SoX writes into
-    pipes, a FLAC with 0 samples in STREAMINFO, an MP3 without a Xing, Info or VBRI frame. Chunks behind the samples
-    may be cut, and a padding byte may be missing: the sound is whole.
+    pipes, a FLAC with 0 samples in STREAMINFO. An MP3 without a Xing, Info or VBRI frame promises what its frames hold.
+    Chunks behind the samples may be cut, and a padding byte may be missing: the sound is whole.
 
     >>> import io
     >>> header = b"RIFF" + bytes([44, 0, 0, 0]) + b"WAVE" + b"data" + bytes([8, 0, 0, 0])
@@ -78,7 +83,7 @@ def examine(file: BinaryIO) -> Stated:
         order: Literal["little", "big"] = "big" if magic == b".snd" else "little"
         content = start + _number(file, start + 4, 4, order)
         return Stated(fault=_short("header", _number(file, start + 8, 4, order), 2**32 - 1, size - content))
-    return _mpeg(_bytes(file, start, 256), size - start)
+    return _mpeg(file, start, size)
 
 
 def _bytes(file: BinaryIO, start: int, count: int) -> bytes:
@@ -139,20 +144,23 @@ def _chunked(file: BinaryIO, start: int, size: int, magic: bytes) -> Stated:
     return Stated(frames or None, _short(f"{name.decode()} chunk", promised, unknown, size - content))
 
 
-def _mpeg(head: bytes, size: int) -> Stated:
-    """The counts of an MP3's first frame. One frame fewer is let pass: some writers count the tag's own frame."""
-    if len(head) < 64 or head[0] != 0xFF or head[1] < 0xE0:
+def _mpeg(file: BinaryIO, start: int, size: int) -> Stated:
+    """The counts in an MP3's first frame, or else its frames themselves: without counts libsndfile guesses a length.
+
+    One frame fewer is let pass: some writers count the one that holds the counts.
+    """
+    head, size = _bytes(file, start, 256), size - start
+    frame = _mpeg_frame(head[:4])[0]
+    if not frame:
         return Stated()
-    frame = 1152 if head[1] & 0x18 == 0x18 else 576
     if head[36:40] == b"VBRI":
         promised, frames = int.from_bytes(head[46:50], "big"), int.from_bytes(head[50:54], "big")
-        trimmed = frame + MPEG_DELAY
-        return Stated(max(0, frames * frame - frame - trimmed) or None, _short("VBRI header", promised, 0, size))
+        return Stated(max(0, (frames - 2) * frame - MPEG_DELAY) or None, _short("VBRI header", promised, 0, size))
     for at in (13, 15, 21, 23, 36, 38):  # behind the side information: by version, channels, checksum
         if head[at : at + 4] in (b"Xing", b"Info"):
             break
     else:
-        return Stated()
+        return Stated(max(0, (_mpeg_frames(file, start) - 1) * frame - MPEG_DELAY) or None)
     flags, at = int.from_bytes(head[at + 4 : at + 8], "big"), at + 8
     counts = []
     for bit, length in ((1, 4), (2, 4), (4, 100), (8, 4)):
@@ -161,6 +169,26 @@ def _mpeg(head: bytes, size: int) -> Stated:
     trims = int.from_bytes(head[at + 21 : at + 24], "big")  # 12 bits of the encoder's delay, 12 of its padding
     samples = (counts[0] - 1) * frame - (trims >> 12) - max(trims & 0xFFF, MPEG_DELAY)
     return Stated(max(0, samples) or None, _short("Xing header", counts[1], 0, size))
+
+
+def _mpeg_frame(head: bytes) -> tuple[int, int]:
+    """Samples and bytes of the layer III frame with this header; ``(0, 0)`` where it is none."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
+        return 0, 0
+    version, kilobits, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
+    if version not in _MPEG_RATES or kilobits in (0, 15) or rate == 3:
+        return 0, 0
+    samples = 1152 if version == 3 else 576
+    return samples, samples * 125 * _KILOBITS[samples][kilobits - 1] // _MPEG_RATES[version][rate] + (head[2] >> 1 & 1)
+
+
+def _mpeg_frames(file: BinaryIO, at: int) -> int:
+    """Frames from here on, one behind the other."""
+    count = 0
+    while length := _mpeg_frame(_bytes(file, at, 4))[1]:
+        at += length
+        count += 1
+    return count
 
 
 def _ogg(file: BinaryIO, start: int, size: int) -> Stated:

@@ -95,7 +95,8 @@ def _too_long(path: Path, found: str) -> str:
 
 def _append(path: Path, stream: _Stream, stated: Stated, samples: bytearray) -> None:
     """Decode to the end, each block checked and mixed to mono; then compare the length with what was stated."""
-    stream.seek(0)  # as soundfile.read does: without it libsndfile's MP3 decoder gives other samples
+    if soundfile.SoundFile.seekable(stream):
+        stream.seek(0)  # as soundfile.read does: without it libsndfile's MP3 decoder gives other samples
     frames, count = max(1, BLOCK // stream.channels), 0
     while True:
         block = torch.from_numpy(stream.read(frames, dtype="float32", always_2d=True))
@@ -105,7 +106,7 @@ def _append(path: Path, stream: _Stream, stated: Stated, samples: bytearray) -> 
                 f"{path}: among its samples {count} to {count + len(block) - 1} are some that are NaN, infinite or beyond "
                 f"{MAX_LEVEL:.2g}; export the file again"
             )
-        samples += block.T.contiguous().mean(dim=0).numpy().tobytes()
+        samples += block.T.contiguous()[None].mean(dim=-2).numpy().tobytes()
         count += len(block)
         if len(samples) > 4 * MAX_SAMPLES:
             raise AudioError(_too_long(path, "holds more samples"))
@@ -117,6 +118,6 @@ def _append(path: Path, stream: _Stream, stated: Stated, samples: bytearray) -> 
     promised = max(stated.samples or 0, stream.frames if known else 0)
     if count < promised:
         raise AudioError(
-            f"{path}: its header promises {promised} samples of each channel, {count} are there; the file is damaged or "
-            "incomplete, get or export it again"
+            f"{path}: its container promises {promised} samples of each channel, {count} can be read; the file is damaged "
+            "or incomplete, get or export it again"
         )

@@ -112,10 +112,8 @@ def _append(path: Path, stream: _Stream, stated: Stated, samples: bytearray) -> 
             raise AudioError(_too_long(path, "holds more samples"))
         if len(block) < frames:
             break
-    known = stream.frames < _UNKNOWN and not stream.subtype.startswith(
-        "MPEG"
-    )  # there it may be a guess from a bit rate
-    promised = max(stated.samples or 0, stream.frames if known else 0)
+    guessed = stream.subtype.startswith("MPEG")  # libsndfile may take the length from the first bit rate
+    promised = max(stated.samples or 0, 0 if guessed or stream.frames >= _UNKNOWN else stream.frames)
     if count < promised:
         raise AudioError(
             f"{path}: its container promises {promised} samples of each channel, {count} can be read; the file is damaged "

@@ -6,7 +6,6 @@ seconds. Files are read and written by soundfile (WAV, FLAC, Ogg Vorbis, MP3 and
 
 import os
 from pathlib import Path
-from typing import Any
 
 import soundfile
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, AudioError, choose
 from ..files import replacing
+from .reading import MAX_SAMPLES, read_sound
 from .resampling import resample
 
 NORMALIZATIONS = ("none", "peak", "rms")
@@ -53,7 +53,7 @@ def fix_length(wav: Tensor, length: int) -> Tensor:
 
 
 def load_audio(path: str | os.PathLike[str], sample_rate: int | None = None, *, normalize: str = "peak") -> Tensor:
-    """Read a sound file as one mono clip.
+    """Read a sound file as one mono clip; the one gate through which every sound comes in.
 
     Args:
         path: a file that soundfile reads.
@@ -61,10 +61,11 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int | None = None, *, 
         normalize: ``"peak"`` (as the networks of this library were trained), ``"rms"`` or ``"none"``.
 
     Returns:
-        ``(1, 1, L)`` float32.
+        ``(1, 1, L)`` float32, finite, ``L > 0``.
 
     Raises:
-        AudioError: the file is missing, empty, not audio, or holds a sample that is not finite.
+        AudioError: the file is missing, empty, too large, not audio, damaged, or shorter than its container states; or
+            its rate, channels or samples are beyond ``RATES``, ``MAX_CHANNELS``, ``MAX_SAMPLES``, ``MAX_LEVEL``.
 
     >>> import tempfile
     >>> path = tempfile.gettempdir() + "/audiointerp-doctest.wav"
@@ -72,30 +73,18 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int | None = None, *, 
     >>> load_audio(path, 16000, normalize="none").shape
     torch.Size([1, 1, 1600])
     """
-    samples, rate = _read(Path(path))
-    wav = mono(torch.from_numpy(samples.T.copy())[None])
-    if not wav.isfinite().all():
-        raise AudioError(f"{path}: its samples are too large to be averaged over the channels; export the file again")
+    path = Path(path)
+    try:
+        wav, rate = read_sound(path)
+    except (OSError, soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
+        raise AudioError(f"{path}: not an audio file that can be read ({error})") from error
     if sample_rate is not None:
+        if wav.shape[-1] * sample_rate > MAX_SAMPLES * rate:
+            raise AudioError(
+                f"{path}: {wav.shape[-1]} samples at {rate} Hz are more than {MAX_SAMPLES} at {sample_rate} Hz; cut it"
+            )
         wav = resample(wav, rate, sample_rate)
     return normalized(wav, normalize)
-
-
-def _read(path: Path) -> tuple[Any, int]:
-    if not path.is_file():
-        raise AudioError(f"{path}: no such audio file")
-    if path.stat().st_size == 0:
-        raise AudioError(f"{path}: the file is empty (0 bytes)")
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError, TypeError) as error:
-        raise AudioError(f"{path}: not an audio file that can be read ({error})") from error
-    if samples.shape[0] == 0:
-        raise AudioError(f"{path}: the file holds no samples")
-    bad = (~torch.from_numpy(samples).isfinite()).sum().item()
-    if bad:
-        raise AudioError(f"{path}: {bad} of its {samples.size} samples are NaN or infinite; export the file again")
-    return samples, rate
 
 
 def save_audio(path: str | os.PathLike[str], wav: Tensor, sample_rate: int) -> None:

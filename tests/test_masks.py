@@ -85,6 +85,21 @@ def test_constant_and_negative_maps():
         assert MASKS["topK_30_pos"](values).sum() == (6 if constant > 0 else 0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_smallest_and_the_largest_values_are_spanned(dtype):
+    """The least positive number has no half, and twice the largest is infinite."""
+    limits = torch.finfo(dtype)
+    for step in (limits.smallest_normal * limits.eps, limits.max):
+        values = torch.tensor([[[[0.0, step]]]], dtype=dtype)
+        assert MASKS["minmax"](values).flatten().tolist() == [0, 1]
+        assert MASKS["minmax_pos"](values).flatten().tolist() == [0, 1]
+        assert MASKS["pos_thresh_75"](values).flatten().tolist() == [0, 1]
+    both = torch.tensor([[[[-limits.max, 0.0, limits.max]]]], dtype=dtype)
+    assert MASKS["minmax"](both).flatten().tolist() == [0, 0.5, 1]
+    beside = torch.tensor([[[[-limits.max, 0.0, limits.smallest_normal * limits.eps]]]], dtype=dtype)
+    assert MASKS["minmax_pos"](beside).flatten().tolist() == [0, 0, 1]  # what is negative does not set its unit
+
+
 def test_ties_fall_the_same_way_and_not_in_order():
     zeros = torch.zeros(1, 1, 10, 100)
     mask = MASKS["topK_30"](zeros)

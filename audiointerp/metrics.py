@@ -45,7 +45,8 @@ def average_drop(p: Tensor, p_in: Tensor) -> Tensor:
     [50.0]
     """
     p, p_in = p.double(), p_in.double()
-    return 100 * (p - p_in).clamp_min(0) / torch.where(p > 0, p, 1.0)
+    drop = 100 * (p - p_in).clamp_min(0) / torch.where(p > 0, p, 1.0)
+    return drop.clamp_max(100)  # rounding makes 100 * p / p more, now and then
 
 
 def average_gain(p: Tensor, p_in: Tensor) -> Tensor:
@@ -56,7 +57,8 @@ def average_gain(p: Tensor, p_in: Tensor) -> Tensor:
     """
     p, p_in = p.double(), p_in.double()
     room = 1 - p
-    return torch.where(room < TOLERANCE, 0.0, 100 * (p_in - p).clamp_min(0) / room.clamp_min(TOLERANCE))
+    gain = 100 * (p_in - p).clamp_min(0) / room.clamp_min(TOLERANCE)
+    return torch.where(room < TOLERANCE, 0.0, gain.clamp_max(100))
 
 
 def input_fidelity(probs: Tensor, probs_in: Tensor) -> Tensor:

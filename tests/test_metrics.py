@@ -95,6 +95,13 @@ def test_rounding_is_no_increase():
     assert metrics.average_drop(torch.zeros(1), torch.zeros(1)).item() == 0
 
 
+def test_all_that_can_be_lost_or_gained_is_100_percent():
+    """100 * 0.69 / 0.69 is 100.00000000000001 in float64."""
+    p = torch.tensor([0.69, 0.007, 1 - 0.69, 1 - 0.016], dtype=torch.float64)
+    assert metrics.average_drop(p, torch.zeros(4)).max().item() == 100
+    assert metrics.average_gain(p, torch.ones(4)).max().item() == 100
+
+
 def test_directions():
     assert [name for name, metric in METRICS.items() if metric.higher_is_better is False] == ["AD", "COMP", "nCOMP"]
     assert METRICS["AREA"].higher_is_better is None

@@ -64,6 +64,7 @@ def average_gain(p: Tensor, p_in: Tensor) -> Tensor:
 def input_fidelity(probs: Tensor, probs_in: Tensor) -> Tensor:
     """FidIn: 1 where the kept part is given the clip's class (Paissan et al., ICML 2024), else 0.
 
+    Of equal probabilities the first class counts.
     Where a class is decided by itself (multi-label, or against one other class), probs are ``[[p, 1 - p]]``.
 
     >>> input_fidelity(torch.tensor([[0.2, 0.8]]), torch.tensor([[0.4, 0.6]])).tolist()
@@ -109,7 +110,8 @@ def relative_complexity(mask: Tensor) -> Tensor:
     >>> relative_complexity(torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]])).tolist()
     [0.5]
     """
-    return complexity(mask) / math.log(mask[0].numel())
+    entries = mask[0].numel()
+    return complexity(mask) / math.log(entries) if entries > 1 else complexity(mask) + 1
 
 
 def area(mask: Tensor) -> Tensor:

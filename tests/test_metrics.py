@@ -52,6 +52,9 @@ def test_empty_mask_is_undefined_and_constant_is_not():
     assert metrics.sparseness(half).item() == 0
     assert metrics.complexity(half).item() == pytest.approx(math.log(12))
     assert metrics.area(zero).item() == 0
+    one = torch.ones(1, 1, 1, 1)  # ln(F T) is 0
+    assert metrics.relative_complexity(one).item() == 1
+    assert metrics.relative_complexity(one * 0).isnan().all()
 
 
 @settings(max_examples=200, deadline=None)

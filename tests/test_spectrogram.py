@@ -13,6 +13,7 @@ from audiointerp.errors import ArgumentError
 from audiointerp.interpretation import MASKS
 from audiointerp.processing import FLOOR, LogMel, LogSTFT, Windows, transform_from_dict
 from audiointerp.processing.filters import lifting
+from audiointerp.processing.masking import FILLS
 
 MEL, SLANEY, STFT = LogMel(), LogMel(mel_scale="slaney"), LogSTFT()
 TRANSFORMS = [MEL, SLANEY, STFT]
@@ -164,6 +165,17 @@ def test_other_fills(fill, clips):
         assert torch.allclose(filled.db[..., 100:], spec.db.mean(-1, keepdim=True).expand_as(spec.db)[..., 100:])
     with pytest.raises(ArgumentError, match="needs the domain"):
         spec.masked(mask, "magnitude", fill)
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_no_fill_is_louder_than_the_clip(fill):
+    """Sound, then digital silence: the spread of a band is about 50 dB, and a draw of four of them would stand at +150 dB."""
+    wav = around_peak(torch.randn(1, 1, 32000, generator=torch.Generator().manual_seed(0)), 16000)
+    wav[..., 8000:] = 0
+    spec = MEL(wav)
+    filled = spec.masked(torch.zeros_like(spec.db), fill=fill)
+    assert (filled.db <= spec.db.amax()).all()
+    assert filled.to_wav().abs().max() <= 10 * wav.abs().max()
 
 
 def test_one_clip_under_many_masks():

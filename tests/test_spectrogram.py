@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 import torchaudio
-from conftest import around_peak, snr
+from conftest import around_peak, snr, torture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +15,7 @@ from audiointerp.processing import FLOOR, LogMel, LogSTFT, Windows, transform_fr
 from audiointerp.processing.filters import lifting
 from audiointerp.processing.masking import FILLS
 
+LAWS_OF = "transforms"
 MEL, SLANEY, STFT = LogMel(), LogMel(mel_scale="slaney"), LogSTFT()
 TRANSFORMS = [MEL, SLANEY, STFT]
 IDS = ["mel", "slaney", "stft"]
@@ -200,7 +201,7 @@ def test_clip_shorter_than_a_window_is_followed_by_silence(transform, length):
     assert snr(wav, spec.to_wav()) > 100
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=torture(60, 2000))
 @given(
     n_fft=st.sampled_from([16, 64, 100, 256]),
     hop=st.integers(1, 128),
@@ -261,7 +262,7 @@ def test_wrong_sounds_and_masks_are_refused():
             call()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=torture(100, 2000))
 @given(frames=st.integers(1, 300), size=st.integers(1, 80))
 def test_windows_own_each_frame_once(frames, size):
     windows = Windows(frames, size)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 
@@ -37,18 +38,21 @@ def pinned(path):
     return dict(line.split("==") for line in lines)
 
 
-def importers(package):
-    """The modules that import it, as the page names them."""
-    found = []
+@cache
+def imported():
+    """The packages that each module imports, modules named as on the page."""
+    found = {}
     for path in sorted((ROOT / "audiointerp").rglob("*.py")):
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
         names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0]
-        if any(name.split(".")[0] == package for name in names):
-            found.append(
-                ".".join(path.relative_to(ROOT / "audiointerp").with_suffix("").parts).removesuffix(".__init__")
-            )
+        module = ".".join(path.relative_to(ROOT / "audiointerp").with_suffix("").parts).removesuffix(".__init__")
+        found[module] = {name.split(".")[0] for name in names}
     return found
+
+
+def importers(package):
+    return [module for module, packages in imported().items() if package in packages]
 
 
 def test_every_requirement_stands_in_its_table_and_no_other(text):

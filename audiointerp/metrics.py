@@ -45,7 +45,8 @@ def average_drop(p: Tensor, p_in: Tensor) -> Tensor:
     [50.0]
     """
     p, p_in = p.double(), p_in.double()
-    return 100 * (p - p_in).clamp_min(0) / torch.where(p > 0, p, 1.0)
+    drop = 100 * (p - p_in).clamp_min(0) / torch.where(p > 0, p, 1.0)
+    return drop.clamp_max(100)  # rounding makes 100 * p / p more, now and then
 
 
 def average_gain(p: Tensor, p_in: Tensor) -> Tensor:
@@ -56,12 +57,14 @@ def average_gain(p: Tensor, p_in: Tensor) -> Tensor:
     """
     p, p_in = p.double(), p_in.double()
     room = 1 - p
-    return torch.where(room < TOLERANCE, 0.0, 100 * (p_in - p).clamp_min(0) / room.clamp_min(TOLERANCE))
+    gain = 100 * (p_in - p).clamp_min(0) / room.clamp_min(TOLERANCE)
+    return torch.where(room < TOLERANCE, 0.0, gain.clamp_max(100))
 
 
 def input_fidelity(probs: Tensor, probs_in: Tensor) -> Tensor:
     """FidIn: 1 where the kept part is given the clip's class (Paissan et al., ICML 2024), else 0.
 
+    Of equal probabilities the first class counts.
     Where a class is decided by itself (multi-label, or against one other class), probs are ``[[p, 1 - p]]``.
 
     >>> input_fidelity(torch.tensor([[0.2, 0.8]]), torch.tensor([[0.4, 0.6]])).tolist()
@@ -107,7 +110,8 @@ def relative_complexity(mask: Tensor) -> Tensor:
     >>> relative_complexity(torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]])).tolist()
     [0.5]
     """
-    return complexity(mask) / math.log(mask[0].numel())
+    entries = mask[0].numel()
+    return complexity(mask) / math.log(entries) if entries > 1 else complexity(mask) + 1
 
 
 def area(mask: Tensor) -> Tensor:

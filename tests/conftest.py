@@ -1,9 +1,11 @@
 import os
+import re
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
 import torch
+from hypothesis import settings
 
 from audiointerp.dataset import Synthetic
 from audiointerp.model import Classifier, Cnn10, initialise
@@ -20,6 +22,10 @@ def torture(short, whole):
     return whole if os.environ.get("AUDIOINTERP_TORTURE") == "1" else short
 
 
+settings.register_profile("laws", max_examples=torture(50, 2000), deadline=None)
+settings.load_profile("laws")
+
+
 @pytest.fixture
 def figure(record_property):
     """Tell a fault and what was measured under it; ``make torture`` puts them into docs/reliability.md."""
@@ -29,6 +35,16 @@ def figure(record_property):
         record_property("figure", text)
 
     return tell
+
+
+@pytest.fixture(autouse=True)
+def tried(request, figure):
+    """A law that hypothesis has tried tells how often, by hypothesis' own count; LAWS_OF in its module says what of."""
+    yield
+    statistics = getattr(request.node, "hypothesis_statistics", "")
+    if statistics and (subject := getattr(request.module, "LAWS_OF", None)):
+        cases = sum(int(passing) for passing in re.findall(r"(\d+) passing", statistics))
+        figure(f"hypothesis on {subject}", f"{cases:,} examples, no counterexample")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,10 @@
 import math
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
+from conftest import torture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -11,10 +14,17 @@ from audiointerp.interpretation import MASKS
 
 PUBLISHED = ["bin", "minmax", "sigmoid", "topK_5", "topK_30", "topK_50", "minmax_pos", "sigmoid_pos", "pos_thresh_25",
              "pos_thresh_50", "pos_thresh_75", "topK_5_pos", "topK_30_pos", "topK_50_pos"]  # fmt: skip
-finite = st.floats(-(2.0**127), 2.0**127, width=32, allow_subnormal=False) | st.sampled_from([0.0, -0.0, 1.0, -1.0])
-maps = arrays(
-    "float32", st.tuples(st.integers(1, 3), st.just(1), st.integers(1, 6), st.integers(1, 7)), elements=finite
+LAWS_OF = "masks"
+HARD = [v * sign for v in (0.0, 1.0, 1e-45, 1e-38, 1e38, 3.4028235e38) for sign in (1, -1)]  # subnormal to largest
+HARD = [float(torch.tensor(value)) for value in HARD]
+finite = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.sampled_from(HARD)
+shapes = st.tuples(st.integers(1, 3), st.just(1), st.integers(1, 6), st.integers(1, 7))
+maps = st.one_of(
+    arrays("float32", shapes, elements=finite),
+    arrays("float32", shapes, elements=st.sampled_from(HARD)),  # ties
+    st.builds(np.full, shapes, finite, st.just("float32")),  # constants
 )
+moderate = arrays("float32", shapes, elements=st.integers(-1000, 1000))
 
 
 def test_by_hand():
@@ -41,7 +51,7 @@ def test_names_are_the_published_ones():
     assert list(MASKS) == PUBLISHED
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=torture(200, 2000))
 @given(maps)
 def test_every_mask_lies_in_the_unit_interval(array):
     values = torch.from_numpy(array)
@@ -50,9 +60,70 @@ def test_every_mask_lies_in_the_unit_interval(array):
         assert mask.shape == values.shape
         assert mask.dtype == values.dtype
         assert ((mask >= 0) & (mask <= 1)).all(), name
+        assert values.numpy().tobytes() == array.tobytes(), name
 
 
-@settings(max_examples=200, deadline=None)
+@given(maps, st.randoms(use_true_random=False))
+def test_each_clip_is_masked_by_itself(array, random):
+    values = torch.from_numpy(array)
+    order = random.sample(range(len(values)), len(values))
+    for name, make in MASKS.items():
+        assert make(values[order]).equal(make(values)[order]), name
+        assert make(values[:1]).equal(make(values)[:1]), name
+
+
+@given(maps)
+def test_a_larger_entry_is_never_kept_less(array):
+    values = torch.from_numpy(array)
+    for name, make in MASKS.items():
+        for clip, mask in zip(values, make(values), strict=True):
+            ordered = mask.flatten()[clip.flatten().argsort()]
+            bounds = clip.flatten().sort().values
+            steps = ordered.diff()[bounds.diff() > 0]
+            assert (steps >= 0).all(), name
+
+
+@given(maps)
+def test_minmax_spans_the_whole_interval(array):
+    values = torch.from_numpy(array)
+    for clip, mask, positive in zip(values, MASKS["minmax"](values), MASKS["minmax_pos"](values), strict=True):
+        span = [0.0, 1.0] if clip.min() < clip.max() else [0.0, 0.0]
+        assert [mask.min().item(), mask.max().item()] == span
+        assert positive.max().item() == (1.0 if clip.max() > 0 else 0.0)
+
+
+@given(maps)
+def test_stricter_masks_keep_a_part_of_looser_ones(array):
+    values = torch.from_numpy(array)
+    mask = {name: make(values) for name, make in MASKS.items()}
+    for chain in (
+        ["topK_5", "topK_30", "topK_50"],
+        ["topK_5_pos", "topK_30_pos", "topK_50_pos", "bin"],
+        ["pos_thresh_75", "pos_thresh_50", "pos_thresh_25", "minmax_pos"],
+    ):
+        for strict, loose in pairwise(chain):
+            assert (mask[strict] <= (mask[loose] > 0)).all(), (strict, loose)
+    for percent in (25, 50, 75):
+        assert mask[f"pos_thresh_{percent}"].equal((mask["minmax_pos"] >= percent / 100).float())
+
+
+@given(moderate, st.integers(-60, 60))
+def test_the_unit_of_an_attribution_is_of_no_account(array, exponent):
+    values = torch.from_numpy(array)
+    for name in set(PUBLISHED) - {"sigmoid", "sigmoid_pos"}:
+        assert MASKS[name](values * 2.0**exponent).equal(MASKS[name](values)), name
+
+
+@given(st.integers(1, 20000), st.sampled_from([0.0, 2.0, -3.0]))
+def test_top_k_counts_right_on_any_grid(entries, constant):
+    values = torch.full((1, 1, 1, entries), constant)
+    for percent in (5, 30, 50):
+        count = (2 * percent * entries + 100) // 200  # floor(percent / 100 * entries + 1/2) in whole numbers
+        assert MASKS[f"topK_{percent}"](values).sum().item() == count
+        assert MASKS[f"topK_{percent}_pos"](values).sum().item() == (count if constant > 0 else 0)
+
+
+@settings(max_examples=torture(200, 2000))
 @given(maps)
 def test_top_k_keeps_exactly_k_and_only_the_largest(array):
     values = torch.from_numpy(array)
@@ -67,10 +138,11 @@ def test_top_k_keeps_exactly_k_and_only_the_largest(array):
         assert positive.equal(mask * (values > 0))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=torture(100, 2000))
 @given(maps)
 def test_the_positive_family_never_keeps_what_is_not_positive(array):
     values = torch.from_numpy(array)
+    assert (MASKS["sigmoid_pos"](values)[values <= 0] == 0.5).all()
     for name in PUBLISHED:
         if (name.endswith("_pos") and name != "sigmoid_pos") or name.startswith("pos_thresh"):
             assert (MASKS[name](values)[values <= 0] == 0).all(), name
@@ -83,6 +155,21 @@ def test_constant_and_negative_maps():
         assert (MASKS["minmax_pos"](values) == (1.0 if constant > 0 else 0.0)).all()
         assert MASKS["topK_30"](values).sum() == 6
         assert MASKS["topK_30_pos"](values).sum() == (6 if constant > 0 else 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_smallest_and_the_largest_values_are_spanned(dtype):
+    """The least positive number has no half, and twice the largest is infinite."""
+    limits = torch.finfo(dtype)
+    for step in (limits.smallest_normal * limits.eps, limits.max):
+        values = torch.tensor([[[[0.0, step]]]], dtype=dtype)
+        assert MASKS["minmax"](values).flatten().tolist() == [0, 1]
+        assert MASKS["minmax_pos"](values).flatten().tolist() == [0, 1]
+        assert MASKS["pos_thresh_75"](values).flatten().tolist() == [0, 1]
+    both = torch.tensor([[[[-limits.max, 0.0, limits.max]]]], dtype=dtype)
+    assert MASKS["minmax"](both).flatten().tolist() == [0, 0.5, 1]
+    beside = torch.tensor([[[[-limits.max, 0.0, limits.smallest_normal * limits.eps]]]], dtype=dtype)
+    assert MASKS["minmax_pos"](beside).flatten().tolist() == [0, 0, 1]  # what is negative does not set its unit
 
 
 def test_ties_fall_the_same_way_and_not_in_order():

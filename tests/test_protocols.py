@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from conftest import torture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -13,6 +14,7 @@ from audiointerp.interpretation import MASKS
 from audiointerp.metrics import METRICS, evaluate
 from audiointerp.protocols import PROTOCOLS, protocol_of
 
+LAWS_OF = "masks"
 # Ten entries, three of them positive, so that more than half of A+ is zero.
 MAP = torch.tensor([4.0, 2.0, 1.0, 0.0, 0.0, 0.0, -1.0, -1.0, -2.0, -6.0]).view(1, 1, 2, 5)
 E7 = 1e-7
@@ -99,7 +101,7 @@ def test_undefined_values():
     assert sound["COMP"].isnan().all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=torture(100, 2000))
 @given(arrays("float32", (1, 1, 3, 5), elements=st.floats(-1e6, 1e6, width=32), unique=True))
 def test_both_protocols_agree_where_nothing_is_tied(array):
     values = torch.from_numpy(array)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 import torchaudio
-from conftest import around_peak, snr
+from conftest import around_peak, snr, torture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +13,9 @@ from audiointerp.errors import ArgumentError
 from audiointerp.interpretation import MASKS
 from audiointerp.processing import FLOOR, LogMel, LogSTFT, Windows, transform_from_dict
 from audiointerp.processing.filters import lifting
+from audiointerp.processing.masking import FILLS
 
+LAWS_OF = "transforms"
 MEL, SLANEY, STFT = LogMel(), LogMel(mel_scale="slaney"), LogSTFT()
 TRANSFORMS = [MEL, SLANEY, STFT]
 IDS = ["mel", "slaney", "stft"]
@@ -166,6 +168,17 @@ def test_other_fills(fill, clips):
         spec.masked(mask, "magnitude", fill)
 
 
+@pytest.mark.parametrize("fill", FILLS)
+def test_no_fill_is_louder_than_the_clip(fill):
+    """Sound, then digital silence: the spread of a band is about 50 dB, and a draw of four of them would stand at +150 dB."""
+    wav = around_peak(torch.randn(1, 1, 32000, generator=torch.Generator().manual_seed(0)), 16000)
+    wav[..., 8000:] = 0
+    spec = MEL(wav)
+    filled = spec.masked(torch.zeros_like(spec.db), fill=fill)
+    assert (filled.db <= spec.db.amax()).all()
+    assert filled.to_wav().abs().max() <= 10 * wav.abs().max()
+
+
 def test_one_clip_under_many_masks():
     spec = MEL(torch.randn(1, 1, 16000))
     masks = torch.rand(3, *spec.db.shape[1:]).round()
@@ -188,7 +201,7 @@ def test_clip_shorter_than_a_window_is_followed_by_silence(transform, length):
     assert snr(wav, spec.to_wav()) > 100
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=torture(60, 2000))
 @given(
     n_fft=st.sampled_from([16, 64, 100, 256]),
     hop=st.integers(1, 128),
@@ -249,7 +262,7 @@ def test_wrong_sounds_and_masks_are_refused():
             call()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=torture(100, 2000))
 @given(frames=st.integers(1, 300), size=st.integers(1, 80))
 def test_windows_own_each_frame_once(frames, size):
     windows = Windows(frames, size)

@@ -33,11 +33,12 @@ def minmax(values: Tensor, positive: bool = False) -> Tensor:
     >>> minmax(torch.tensor([[[[-1.0, 0.5, 1.0]]]]), positive=True).flatten().tolist()
     [0.0, 0.5, 1.0]
     """
-    values = checked(values)
+    values = checked(values).clamp_min(0) if positive else checked(values)
     low = torch.zeros_like(values[:, :, :1, :1]) if positive else values.amin((1, 2, 3), keepdim=True)
-    # Halves, so that the span of finite values is finite.
-    span = values.amax((1, 2, 3), keepdim=True) / 2 - low / 2
-    scaled = (values / 2 - low / 2) / torch.where(span > 0, span, 1.0)
+    # Halves of large values, so that their span is finite; a half of the smallest value there is would be 0.
+    unit = torch.where(values.abs().amax((1, 2, 3), keepdim=True) > 1, 0.5, 1.0).to(values)
+    span = values.amax((1, 2, 3), keepdim=True) * unit - low * unit
+    scaled = (values * unit - low * unit) / torch.where(span > 0, span, 1.0)
     return torch.where(span > 0, scaled, 0.0).clamp(0, 1)
 
 

@@ -45,5 +45,7 @@ def _filling(db: Tensor, floor: float, fill: str) -> Tensor:
         return mean
     if fill == "noise":
         draws = torch.randn(db.shape, generator=torch.Generator().manual_seed(0), dtype=db.dtype).to(db.device)
-        return (mean + db.std(-1, keepdim=True, correction=0) * draws).clamp_min(floor)
+        levels = (mean + db.std(-1, keepdim=True, correction=0) * draws).clamp_min(floor)
+        # Beside digital silence the spread is tens of dB, and a few of those above the mean are louder than any sound.
+        return levels.minimum(db.amax(-1, keepdim=True))
     return torch.nn.functional.avg_pool2d(db, 15, stride=1, padding=7, count_include_pad=False)

@@ -249,9 +249,9 @@ class Spectrogram:
             domain: what the mask scales: ``"db"`` the level above the floor, ``"magnitude"`` the amplitude, ``"log1p"``
                 log(1 + amplitude), for STFT features only.
             fill: in the dB domain, what a removed bin becomes: ``"silence"`` (the floor), ``"mean"`` (the clip's mean
-                level in that band), ``"noise"`` (Gaussian levels with the clip's mean and spread in that band, seeded) or
-                ``"blur"`` (the levels blurred over 15 bins and frames). Digital silence has nothing to amplify: there
-                a fill other than silence is seen by the network, but not heard.
+                level in that band), ``"noise"`` (Gaussian levels with the clip's mean and spread in that band, seeded,
+                none above the band's loudest) or ``"blur"`` (the levels blurred over 15 bins and frames). Digital
+                silence has nothing to amplify: there a fill other than silence is seen by the network, but not heard.
 
         Raises:
             ArgumentError: the mask leaves [0, 1] or does not fit, or a name is unknown.

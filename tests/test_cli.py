@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it writes, and what it says when something is wrong."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from conftest import small_classifier
 
 from audiointerp.cli import main
-from audiointerp.dataset import Synthetic
+from audiointerp.dataset import ESC50, Synthetic
 from audiointerp.interpretation import LIME, MASKS, METHODS
 from audiointerp.model import Classifier
 from audiointerp.processing import LogSTFT, save_audio
@@ -162,6 +163,27 @@ def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_p
     other = call(*command, "--masks", "topK_5")
     assert other.returncode == 1
     assert "plan.masks: ['bin'] there, ['topK_5'] now" in other.stderr
+
+
+def test_a_stopped_run_says_how_to_go_on(call, place, tmp_path, monkeypatch):
+    load = ESC50.__getitem__
+
+    def interrupted(self, index):
+        if index == 2:
+            signal.raise_signal(signal.SIGINT)
+        return load(self, index)
+
+    monkeypatch.setattr(ESC50, "__getitem__", interrupted)
+    command = ("run", "mel_clean", "--data", place / "data", "--subset", "esc10", "--weights", place / "mel.safetensors",
+               "--methods", "random", "--masks", "bin", "--out", tmp_path)  # fmt: skip
+    stopped = call(*command)
+    assert stopped.returncode == 130
+    assert stopped.stderr.splitlines()[-1] == (
+        "audiointerp: stopped at clip 3 of 10; the same command goes on from there"
+    )
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "argv", ["audiointerp"])
+    assert "20 rows, 0 of them errors" in call(*command).stdout
 
 
 def test_shards_of_the_command_line(call, place, tmp_path):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import AudioInterpError
+from ..errors import AudioInterpError, Stopped
 from . import making, results  # their import makes the commands
 from .options import app
 
@@ -31,4 +31,4 @@ def main() -> None:
         app()
     except (AudioInterpError, OSError) as error:
         typer.echo(f"audiointerp: {' '.join(str(error).split())}", err=True)
-        sys.exit(1)
+        sys.exit(130 if isinstance(error, Stopped) else 1)  # 128 + SIGINT, as shells have it

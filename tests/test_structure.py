@@ -13,9 +13,9 @@ PACKAGE = Path(audiointerp.__file__).parent
 LAYERS = [
     {"errors"},
     {"files", "devices", "conventions"},
-    {"processing", "interpretation", "metrics"},
+    {"processing", "interpretation", "metrics", "archives", "transfer"},
     {"model", "dataset", "protocols"},
-    {"fit", "explain"},
+    {"fit", "explain", "downloads"},
     {"curves"},
     {"rows"},
     {"predict"},

@@ -169,18 +169,18 @@ def test_files_that_stand_twice(place):
 
 
 def test_bombs(place, figure):
-    zeros = bytes(torture(30, 300) * 2**20)
-    few = Limits(members=50, size=2**24)
+    zeros = bytes(torture(12, 300) * 2**20)
+    few = Limits(members=50, size=2**22)
     peak = 0
     for content in (
         zipped([("a", zeros)]),
         tarred([("a", zeros)]),
-        zipped([(str(i), zeros[: 2**21]) for i in range(15)]),
+        zipped([(str(i), zeros[: 2**20]) for i in range(15)]),
     ):
         refused(content, place, match="unpacks to more")  # by the ratio
         peak += 1
     noise = (
-        torch.randint(256, (2**25,), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).numpy().tobytes()
+        torch.randint(256, (2**23,), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).numpy().tobytes()
     )
     for content in (zipped([("a", noise)]), tarred([("a", noise)], packed=False)):
         refused(content, place, few, match="unpacks to more")  # by the size
@@ -240,7 +240,7 @@ def test_strange_zips(place):
 def test_damage_anywhere_leaves_nothing(place, figure):
     members = list(GOOD.items())
     draw = torch.Generator().manual_seed(0)
-    count, whole = torture(150, 6000), 0
+    count, whole = torture(90, 6000), 0
     contents = [zipped(members), tarred(members), tarred(members, packed=False)]
     (place / "x").touch()
     before = everything(place.parents[1])

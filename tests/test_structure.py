@@ -12,7 +12,7 @@ import audiointerp
 PACKAGE = Path(audiointerp.__file__).parent
 LAYERS = [
     {"errors"},
-    {"files", "devices", "conventions"},
+    {"files", "devices", "conventions", "connection"},
     {"processing", "interpretation", "metrics", "archives", "transfer"},
     {"model", "dataset", "protocols"},
     {"fit", "explain", "downloads"},

@@ -69,8 +69,8 @@ _HOMES = {
     "protocols": ("PROTOCOLS",),
 }  # fmt: skip
 _MODULES = (
-    "curves", "dataset", "experiments", "fit", "interpretation", "metrics", "model", "plot", "predict", "processing", "report",
-    "tables", "training",
+    "archives", "curves", "dataset", "downloads", "experiments", "fit", "interpretation", "metrics", "model", "plot", "predict",
+    "processing", "report", "tables", "training",
 )  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -7,6 +7,7 @@ import typer
 
 from ..errors import AudioInterpError
 from .options import METHOD_NAMES, Background, Data, Device, Protocol, Subset, app, command_line, names_in, numbers_in
+from .settings import Settings
 
 
 @app.command()
@@ -29,6 +30,7 @@ def run(
     attributions: Annotated[bool, typer.Option(help="Keep the attributions beside the scores.")] = True,
     out: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
     device: Device = "cpu",
+    settings_file: Settings = None,
 ) -> None:
     """Score methods and masks over the test clips; SHAP's background comes from the training folds, 2 clips a class.
 
@@ -99,6 +101,7 @@ def validate(
     results: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/validity.md"),
     device: Device = "cpu",
+    settings_file: Settings = None,
 ) -> None:
     """Hold the published conclusions against random masks and against what is heard; write the page about it.
 

@@ -51,14 +51,9 @@ def check_url(url: str, local: bool = False) -> str:
     """
     try:
         parts = urlsplit(url)
-        fine = parts.scheme == "https" or (local and parts.scheme == "http" and parts.hostname in LOCAL)
-        fine = (
-            fine
-            and bool(parts.hostname)
-            and (parts.port is None or parts.port > 0)
-            and url.isprintable()
-            and " " not in url
-        )
+        secure = parts.scheme == "https" or (local and parts.scheme == "http" and parts.hostname in LOCAL)
+        plain = url.isprintable() and " " not in url and bool(parts.hostname) and parts.port != 0
+        fine = secure and plain
     except ValueError:
         fine = False
     if not fine:

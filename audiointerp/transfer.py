@@ -114,24 +114,13 @@ def _part_of(path: Path) -> Iterator[IO[bytes]]:
     """The part, open and locked; an empty one is removed afterwards."""
     name = path.with_name(path.name + ".part")
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    busy = DownloadError(f"{path}: another process is fetching it")
     try:
         file = os.fdopen(os.open(name, flags, 0o666), "r+b")
     except OSError as error:
         raise DownloadError(f"{name}: cannot be written ({error.strerror or error})") from error
-    with file:
-        if os.name == "posix":
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                same = os.path.samestat(
-                    os.fstat(file.fileno()), name.stat()
-                )  # not the part that has just become the file
-            except OSError as error:
-                raise busy from error
-            if not same:
-                raise busy
+    try:
+        if not _locked(file, name):
+            raise DownloadError(f"{path}: another process is fetching it")
         try:
             yield file
         finally:
@@ -139,6 +128,27 @@ def _part_of(path: Path) -> Iterator[IO[bytes]]:
                 if name.stat().st_size == 0:
                     name.unlink()
                     name.with_name(name.name + ".json").unlink(missing_ok=True)
+    finally:
+        with suppress(OSError):  # what could not be written was told already
+            file.close()
+
+
+def _locked(file: IO[bytes], name: Path) -> bool:
+    """Whether the part is now this process's; where the system knows no locks, it is."""
+    if os.name != "posix":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network disks
+        return True
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), name.stat())  # another may just have given it the file's name
+    except OSError:
+        return False
 
 
 def _sync_folder(folder: Path) -> None:

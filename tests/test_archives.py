@@ -189,7 +189,10 @@ def test_bombs(place, figure):
     for content in (zipped(many), tarred(many), tarred(many, packed=False)):
         refused(content, place, few, match="more than 50 entries")
         peak += 1
-    figure("zip and tar bombs", f"{peak} of {len(zeros) / 2**20:.0f} MiB and more refused, nothing left on the disk")
+    size = len(zeros) // 2**20
+    figure(
+        "zip and tar bombs", f"{peak} of {peak} refused by ratio ({size} MiB), size or count, nothing left on the disk"
+    )
 
 
 def test_heads_that_lie(place):

@@ -289,6 +289,38 @@ def test_a_cut_is_continued_and_nothing_is_fetched_twice(serve, tmp_path, figure
     figure("downloads cut at a byte", f"{len(cuts)} of {len(cuts)} continued there, the right file each time")
 
 
+def test_a_killed_process_leaves_what_can_be_continued(serve, tmp_path, figure):
+    code = (
+        "import sys; from audiointerp.transfer import fetch; "
+        "fetch(sys.argv[1], sys.argv[2], md5=sys.argv[3], largest=10**6, local=True)"
+    )
+
+    def slowly(handler):
+        handler.say(200, BODY[:20_000], len(BODY), ETag='"1"')
+        for start in range(20_000, len(BODY), 20_000):
+            handler.server.over.wait(0.02)
+            handler.wfile.write(BODY[start : start + 20_000])
+
+    count, continued = torture(1, 30), 0
+    for number in range(count):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        server = serve(slowly, whole())
+        process = subprocess.Popen([sys.executable, "-c", code, server.url, folder / "file", MD5])
+        while not (folder / "file.part.json").exists():
+            time.sleep(0.001)
+        time.sleep(0.15 * number / count)
+        process.kill()
+        process.wait()
+        complete = (folder / "file").exists()
+        assert outcome(server, folder)[1] is None
+        continued += complete or "Range" in server.asked[-1] or len(server.asked) == 1
+    figure(
+        "kill -9 of a download",
+        f"{count} of {count} the right file by the next call, {continued} without beginning again",
+    )
+
+
 def test_a_part_that_was_complete_needs_no_server(serve, tmp_path):
     (tmp_path / "file.part").write_bytes(BODY)
     server = serve(says(404))

@@ -583,7 +583,7 @@ CHANGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", list(CHANGES)[:: torture(4, 1)])
+@pytest.mark.parametrize("kind", list(CHANGES)[:: torture(6, 1)])
 def test_or_esc50_does_not_come(kind, serve, tmp_path):
     change, message = CHANGES[kind]
     with pytest.raises(DownloadError, match=message):

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .curves import Curves
     from .dataset import ESC50, Contaminated, LabelledClips, Synthetic
-    from .errors import ArgumentError, AudioError, AudioInterpError, DatasetError, ModelError
+    from .errors import ArgumentError, AudioError, AudioInterpError, DatasetError, DownloadError, ModelError
     from .experiments import EXPERIMENTS, Experiment, run
     from .fit import FitSettings, History, features
     from .interpretation import (
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "curves": ("Curves",),
     "dataset": ("ESC50", "Contaminated", "LabelledClips", "Synthetic"),
-    "errors": ("ArgumentError", "AudioError", "AudioInterpError", "DatasetError", "ModelError"),
+    "errors": ("ArgumentError", "AudioError", "AudioInterpError", "DatasetError", "DownloadError", "ModelError"),
     "experiments": ("EXPERIMENTS", "Experiment", "run"),
     "fit": ("FitSettings", "History", "features"),
     "interpretation": (
@@ -69,8 +69,8 @@ _HOMES = {
     "protocols": ("PROTOCOLS",),
 }  # fmt: skip
 _MODULES = (
-    "curves", "dataset", "experiments", "fit", "interpretation", "metrics", "model", "plot", "predict", "processing", "report",
-    "tables", "training",
+    "archives", "curves", "dataset", "downloads", "experiments", "fit", "interpretation", "metrics", "model", "plot", "predict",
+    "processing", "report", "tables", "training",
 )  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -95,6 +95,7 @@ __all__ = [
     "Contaminated",
     "Curves",
     "DatasetError",
+    "DownloadError",
     "Experiment",
     "Explainer",
     "FitSettings",

@@ -23,6 +23,10 @@ class ModelError(AudioInterpError):
     """A network or a weights file that does not fit."""
 
 
+class DownloadError(AudioInterpError):
+    """A download or an archive that failed, or is not what it should be."""
+
+
 class ArgumentError(AudioInterpError, ValueError):
     """A value outside what a function takes."""
 

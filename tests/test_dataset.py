@@ -74,7 +74,7 @@ def test_esc50_faults_are_named(tmp_path):
     [
         (ROWS, ["filename", "fold", "target", "name", "esc10"], "no column category"),
         ([], HEADER, "holds no clips"),
-        ([("a.wav", "one", 0, "dog", "True")], HEADER, "fold is 'one' for a.wav"),
+        ([("a.wav", "one", 0, "dog", "True")], HEADER, "fold is 'one' for 'a.wav'"),
         ([("a.wav", 1, "x", "dog", "True")], HEADER, "target is 'x'"),
         ([("a.wav", 1, "", "dog", "True")], HEADER, "line 2"),
         ([("a.wav", 1, 0, "dog", "True"), ("b.wav", 1, 0, "cat", "True")], HEADER, "target 0 is both"),

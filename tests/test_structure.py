@@ -12,10 +12,10 @@ import audiointerp
 PACKAGE = Path(audiointerp.__file__).parent
 LAYERS = [
     {"errors"},
-    {"files", "devices", "conventions", "memory", "signals"},
-    {"processing", "interpretation", "metrics"},
+    {"files", "devices", "conventions", "memory", "signals", "connection"},
+    {"processing", "interpretation", "metrics", "archives", "transfer"},
     {"model", "dataset", "protocols"},
-    {"fit", "explain"},
+    {"fit", "explain", "downloads"},
     {"curves"},
     {"rows"},
     {"predict", "store"},

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from ..errors import AudioInterpError, Stopped
-from . import making, results  # their import makes the commands
+from . import fetching, making, results  # their import makes the commands
 from .options import app
 
-__all__ = ["app", "main", "making", "results"]
+__all__ = ["app", "fetching", "main", "making", "results"]
 
 
 @app.callback(invoke_without_command=True)
@@ -30,5 +30,6 @@ def main() -> None:
     try:
         app()
     except (AudioInterpError, OSError) as error:
-        typer.echo(f"audiointerp: {' '.join(str(error).split())}", err=True)
+        said = " ".join(str(error).split())  # one line, and no code that a terminal would obey
+        typer.echo(f"audiointerp: {''.join(sign if sign.isprintable() else '?' for sign in said)}", err=True)
         sys.exit(130 if isinstance(error, Stopped) else 1)  # 128 + SIGINT, as shells have it

@@ -7,6 +7,7 @@ import typer
 
 from ..errors import ArgumentError
 from .options import MASK_NAMES, METHOD_NAMES, Background, Data, Device, Protocol, Subset, app, command_line, numbers_in
+from .settings import Settings
 
 
 @app.command()
@@ -15,6 +16,7 @@ def demo(
     subset: Subset = None,
     out: Annotated[Path, typer.Option(help="Where the pictures, sounds and tables go.")] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Of the network.")] = 0,
+    settings_file: Settings = None,
 ) -> None:
     """The whole road in a few minutes: train a small mel classifier, explain, score, listen.
 
@@ -49,6 +51,7 @@ def train(
         str | None, typer.Option(help="Of the files; made of the data, features and network if left out.")
     ] = None,
     device: Device = "cpu",
+    settings_file: Settings = None,
 ) -> None:
     """Train on folds 1-3, choose on fold 4, test on fold 5; write the weights and their card.
 
@@ -108,6 +111,7 @@ def interpret(
     inversion: Annotated[str, typer.Option(help="gain, nnls, lstsq or griffinlim.")] = "gain",
     out: Annotated[Path, typer.Option(help="Where to write.")] = Path("interpretation"),
     device: Device = "cpu",
+    settings_file: Settings = None,
 ) -> None:
     """Explain one clip: original, kept and removed sound, a picture, a page with players, the scores as JSON.
 

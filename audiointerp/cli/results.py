@@ -19,6 +19,7 @@ from .options import (
     numbers_in,
     shard_in,
 )  # fmt: skip
+from .settings import Settings
 
 
 @app.command()
@@ -48,6 +49,7 @@ def run(
     ] = 0,
     out: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
     device: Device = "cpu",
+    settings_file: Settings = None,
 ) -> None:
     """Score methods and masks over the test clips; SHAP's background comes from the training folds, 2 clips a class.
 
@@ -130,6 +132,7 @@ def validate(
     results: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/validity.md"),
     device: Device = "cpu",
+    settings_file: Settings = None,
 ) -> None:
     """Hold the published conclusions against random masks and against what is heard; write the page about it.
 

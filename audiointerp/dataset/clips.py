@@ -1,6 +1,5 @@
 """Labelled clips on a disk, as a torch data set: the base of ESC-50, and the way in for anybody's own recordings."""
 
-import csv
 import math
 import os
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from torch.utils.data import Dataset
 
 from ..errors import ArgumentError, DatasetError, choose
 from ..processing import NORMALIZATIONS, fix_length, load_audio, normalized
+from .table import file_in, no_file_twice, read_table
 
 AUDIO_ENDINGS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
 
@@ -99,19 +99,16 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         Targets number ``labels``, or else the labels of the whole table in the order of their names, whichever folds are taken.
 
         Raises:
-            DatasetError: the table or a column is missing, or a fold is not in it.
+            DatasetError: the table or a column is missing, a row is not whole, a file stands twice or outside the folder, or
+                a fold is not in the table.
         """
         path = Path(path)
         rows = read_table(path, ("filename", "label"))
+        no_file_twice(rows)
         found = sorted({row["label"] for row in rows})
         targets = _numbered(found, labels, path)
         clips = [
-            Clip(
-                path.parent / row["filename"],
-                targets[row["label"]],
-                whole_number(path, row, "fold"),
-                row["filename"],
-            )
+            Clip(file_in(path.parent, row, bare=False), targets[row["label"]], row.number("fold"), row["filename"])
             for row in rows
         ]
         return cls(in_folds(clips, folds, path), labels or found, **form)  # type: ignore[arg-type]  # as above
@@ -132,50 +129,16 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
 
 def _numbered(found: Sequence[str], labels: Sequence[str] | None, source: Path) -> dict[str, int]:
     """The target of each label that was found."""
-    labels = list(labels or found)
-    unknown = [label for label in found if label not in labels]
+    targets = {label: target for target, label in enumerate(labels or found)}
+    unknown = [label for label in found if label not in targets]
     if unknown:
-        raise DatasetError(f"{source}: unknown label {', '.join(unknown)}; choose among: {', '.join(labels)}")
-    return {label: labels.index(label) for label in found}
+        raise DatasetError(f"{source}: unknown label {', '.join(unknown)}; choose among: {', '.join(targets)}")
+    return {label: targets[label] for label in found}
 
 
 def sound_files(folder: Path) -> list[Path]:
     """The sound files of a folder by their endings, in the order of their names."""
     return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in AUDIO_ENDINGS)
-
-
-def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV file that has at least these columns.
-
-    Raises:
-        DatasetError: it is missing, not a table, empty, or lacks a column.
-    """
-    if not path.is_file():
-        raise DatasetError(f"{path}: the table of clips is missing")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-    except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise DatasetError(f"{path}: not a CSV table ({error})") from error
-    missing = [column for column in columns if column not in (reader.fieldnames or ())]
-    if missing:
-        raise DatasetError(f"{path}: the table has no column {', '.join(missing)}")
-    if not rows:
-        raise DatasetError(f"{path}: the table holds no clips")
-    for number, row in enumerate(rows, start=2):
-        if any(not row[column] for column in columns):
-            raise DatasetError(f"{path}, line {number}: a value of {', '.join(columns)} is missing")
-    return rows
-
-
-def whole_number(path: Path, row: dict[str, str], column: str, default: str = "1") -> int:
-    """The number in one column of a row."""
-    text = row.get(column) or default
-    try:
-        return int(text)
-    except ValueError:
-        raise DatasetError(f"{path}: {column} is {text!r} for {row['filename']}, not a whole number") from None
 
 
 def in_folds(clips: Sequence[Clip], folds: Sequence[int] | None, source: Path) -> list[Clip]:

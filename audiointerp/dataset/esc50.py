@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DatasetError, choose
-from .clips import Clip, LabelledClips, in_folds, read_table, whole_number
+from .clips import Clip, LabelledClips, in_folds
+from .table import file_in, no_file_twice, read_table
 
+FOLDS = 5
 COLUMNS = ("filename", "fold", "target", "category")
 
 
@@ -20,7 +22,8 @@ class ESC50(LabelledClips):
         sample_rate, duration, normalize: see :class:`~audiointerp.dataset.clips.LabelledClips`.
 
     Raises:
-        DatasetError: the folder, its table, a column or a fold is missing, or a class has two names.
+        DatasetError: the folder, its table, a column or a fold is missing, a row is not whole, a file stands twice or has no
+            bare name, or a class has two names.
     """
 
     def __init__(
@@ -38,26 +41,30 @@ class ESC50(LabelledClips):
             raise DatasetError(f"{root}: no such data folder")
         table = root / "meta" / "esc50.csv"
         rows = read_table(table, COLUMNS if subset is None else (*COLUMNS, "esc10"))
+        no_file_twice(rows)
         if subset is not None:
             choose("subset", subset, ["esc10"])
             rows = [row for row in rows if row["esc10"].strip().lower() == "true"]
         names: dict[int, str] = {}
         for row in rows:
-            target = whole_number(table, row, "target")
+            target = row.number("target")
             if names.setdefault(target, row["category"]) != row["category"]:
                 raise DatasetError(f"{table}: target {target} is both {names[target]!r} and {row['category']!r}")
-        order = sorted(names)
+        numbers = {target: number for number, target in enumerate(sorted(names))}
+        labels = [names[target] for target in numbers]
+        if len(set(labels)) < len(labels):
+            raise DatasetError(f"{table}: one category has two targets")
         clips = [
             Clip(
-                root / "audio" / row["filename"],
-                order.index(whole_number(table, row, "target")),
-                whole_number(table, row, "fold"),
+                file_in(root / "audio", row, bare=True),
+                numbers[row.number("target")],
+                row.number("fold", least=1, most=FOLDS),
             )
             for row in rows
         ]
         super().__init__(
             in_folds(clips, folds, table),
-            [names[target] for target in order],
+            labels,
             sample_rate=sample_rate,
             duration=duration,
             normalize=normalize,

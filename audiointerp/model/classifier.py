@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -16,9 +16,10 @@ from ..conventions import OUTPUTS, probabilities
 from ..devices import usable_device
 from ..errors import ArgumentError, ModelError, choose
 from ..files import replacing
-from ..processing import Transform, transform_from_dict
-from .checkpoint import fit_state
-from .panns import Pann, build_network
+from ..processing import Transform
+from .checkpoint import check_state, read_weights, reason
+from .description import read_description
+from .panns import Pann
 
 METADATA_KEY = "audiointerp"
 
@@ -52,7 +53,7 @@ class Classifier:
             )
         labels = tuple(labels)
         if len(set(labels)) != len(labels) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
-            raise ArgumentError(f"labels are the different names of the classes, not {list(labels)}")
+            raise ArgumentError(f"labels are the different names of the classes, not {list(labels)!r:.200}")
         if isinstance(network, Pann) and network.settings["num_classes"] != len(labels):
             raise ArgumentError(f"{len(labels)} labels do not fit {network.settings['num_classes']} classes")
         if not 0 < duration < math.inf:
@@ -153,26 +154,18 @@ class Classifier:
         """Read what :meth:`save` wrote.
 
         Raises:
-            ModelError: the file is missing, is not a classifier of this library, or its weights do not fit.
+            ModelError: the file is missing, is not a classifier of this library, its weights do not fit its description, or
+                the description asks for more than any memory holds.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise ModelError(f"{path}: no such weights file")
-        try:
-            with safe_open(path, framework="pt") as file:
-                text = (file.metadata() or {}).get(METADATA_KEY)
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path}: not a safetensors file ({error})") from error
-        if text is None:
+        state, metadata = read_weights(path)
+        if METADATA_KEY not in metadata:
             raise ModelError(f"{path}: holds weights, but not how to build the network; write it with Classifier.save")
         try:
-            record = json.loads(text)
-            network = build_network(record["network"], record["settings"])
-            fit_state(network, state, str(path))
-            transform = transform_from_dict(record["transform"])
-            loaded = cls(network, transform, record["labels"], record["duration"], record["training"],
-                         record.get("output", "softmax"))  # fmt: skip
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{path}: its description of the network does not fit ({error})") from error
+            said = read_description(metadata[METADATA_KEY])
+            check_state(said.network, state, str(path))
+            network = said.network.to_empty(device="cpu")  # the first memory taken: as much as the file holds
+            network.load_state_dict(state)
+            loaded = cls(network, said.transform, said.labels, said.duration, said.training, said.output)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"{path}: its description of the network does not fit ({reason(error)})") from error
         return loaded.to(device)

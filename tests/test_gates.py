@@ -1,0 +1,369 @@
+"""The gate for models: what a weights file or a checkpoint may do to the one who opens it."""
+
+import io
+import json
+import pickle
+import resource
+import struct
+import tarfile
+import tempfile
+import time
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import torture
+from safetensors.torch import load, load_file, save_file
+from torch import nn
+
+from audiointerp.errors import ModelError
+from audiointerp.model import Classifier, build_network, initialise, load_panns
+from audiointerp.model import checkpoint as gate
+from audiointerp.processing import LogMel
+
+pytestmark = pytest.mark.torture
+WEIGHTS = Path(__file__).parents[1] / "weights"
+
+
+@pytest.mark.parametrize("name", ["esc10_mel_cnn10", "esc10_stft_cnn10"])
+def test_committed_weights_come_out_bit_for_bit(name):
+    """Against safetensors' own reader, and a network built and filled without the gate."""
+    path = WEIGHTS / f"{name}.safetensors"
+    stored = load_file(path)
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    classifier = Classifier.load(path)
+    assert torch.rand(1).equal(expected)  # loading draws nothing
+    state = classifier.network.state_dict()
+    assert state.keys() == stored.keys()
+    for key, tensor in state.items():
+        assert tensor.dtype == stored[key].dtype
+        assert tensor.device.type == "cpu"
+        assert tensor.equal(stored[key]), key
+    plain = build_network("Cnn10", classifier.network.settings)
+    plain.load_state_dict(stored)
+    assert [p.requires_grad for p in classifier.network.parameters()] == [True] * len(list(plain.parameters()))
+    db = classifier.transform(torch.randn(2, 1, 16000, generator=torch.Generator().manual_seed(0))).db
+    with torch.no_grad():
+        assert classifier.network(db).equal(plain.eval()(db))
+
+
+@cache
+def saved_bytes():
+    """A small file as Classifier.save writes it."""
+    network = build_network("Cnn10", {"num_classes": 3, "base_channels": 4})
+    initialise(network, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        Classifier(network, LogMel(), ["label0", "label1", "label2"], 1.0).save(f"{folder}/a.safetensors")
+        return Path(f"{folder}/a.safetensors").read_bytes()
+
+
+def valid_parts():
+    """Its record and its tensors."""
+    content = saved_bytes()
+    size = struct.unpack("<Q", content[:8])[0]
+    return json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["audiointerp"]), load(content)
+
+
+def change(record, path, value):
+    *parents, last = path.split(".")
+    for parent in parents:
+        record = record[parent]
+    record[last] = value
+
+
+HOSTILE = {
+    "channels of a planet": ("settings.base_channels", 10**6),
+    "channels past 64 bits": ("settings.base_channels", 10**30),
+    "bins": ("settings.num_bins", 10**9),
+    "classes": ("settings.num_classes", 10**9),
+    "negative": ("settings.base_channels", -4),
+    "text for a number": ("settings.num_bins", "64"),
+    "a truth for a number": ("settings.base_channels", True),
+    "a fraction": ("settings.num_bins", 64.0),
+    "none": ("settings.dropout", None),
+    "dropout": ("settings.dropout", float("nan")),
+    "unknown setting": ("settings.depth", 3),
+    "settings as a list": ("settings", [4]),
+    "settings left out": ("settings", {}),
+    "network": ("network", "Cnn7"),
+    "network by number": ("network", 7),
+    "no network": ("network", None),
+    "labels": ("labels", [f"label{i}" for i in range(10**6)]),
+    "equal labels": ("labels", ["a"] * 10**6),
+    "labels by number": ("labels", [1, 2, 3]),
+    "labels as text": ("labels", "abc"),
+    "labels in labels": ("labels", [["a"], ["b"], ["c"]]),
+    "a long window": ("duration", 1e12),
+    "an endless window": ("duration", float("inf")),
+    "no window": ("duration", 0),
+    "an unknown window": ("duration", float("nan")),
+    "a window of text": ("duration", "1"),
+    "a rate of the stars": ("transform.sample_rate", 10**12),
+    "a rate below nothing": ("transform.sample_rate", -32000),
+    "a broken rate": ("transform.sample_rate", 32000.5),
+    "n_fft": ("transform.n_fft", 2**40),
+    "n_fft as float": ("transform.n_fft", 1024.0),
+    "hop": ("transform.hop_length", 0),
+    "a hop of one": ("transform.hop_length", "1"),
+    "mels": ("transform.n_mels", 10**9),
+    "other mels": ("transform.n_mels", 40),
+    "f_max": ("transform.f_max", float("inf")),
+    "f_min": ("transform.f_min", float("nan")),
+    "mel scale": ("transform.mel_scale", "hertz"),
+    "transform": ("transform.name", "os.system"),
+    "transform by list": ("transform", ["LogMel"]),
+    "training": ("training", "abc"),
+    "output": ("output", "argmax"),
+    "output by list": ("output", ["softmax"]),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_descriptions_are_refused_in_no_memory(kind, tmp_path):
+    record, state = valid_parts()
+    change(record, *HOSTILE[kind])
+    save_file(state, tmp_path / "a.safetensors", metadata={"audiointerp": json.dumps(record)})
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    with pytest.raises(ModelError, match=r"a\.safetensors") as error:
+        Classifier.load(tmp_path / "a.safetensors")
+    assert len(str(error.value)) < 5000
+    assert "\n" not in str(error.value)
+    assert time.monotonic() - start < 10
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 * 1024  # KiB on Linux
+
+
+def test_costly_sums_of_harmless_numbers(tmp_path):
+    """Each value alone is possible; a window of them is not."""
+    record, state = valid_parts()
+    record["duration"] = 3600.0
+    record["transform"].update(hop_length=1)
+    save_file(state, tmp_path / "a.safetensors", metadata={"audiointerp": json.dumps(record)})
+    with pytest.raises(ModelError, match="too long for any memory"):
+        Classifier.load(tmp_path / "a.safetensors")
+
+
+BAD_TEXT = {
+    "deep": '{"network": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "long number": '{"duration": ' + "9" * 10_000 + "}",
+    "no object": "[]",
+    "null": "null",
+    "cut": '{"network": "Cnn',
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("kind", BAD_TEXT)
+def test_descriptions_that_are_none(kind, tmp_path):
+    _, state = valid_parts()
+    save_file(state, tmp_path / "a.safetensors", metadata={"audiointerp": BAD_TEXT[kind]})
+    with pytest.raises(ModelError, match="does not fit"):
+        Classifier.load(tmp_path / "a.safetensors")
+
+
+WRONG_TENSORS = {
+    "NaN": (lambda t: t.fill_(torch.nan), "head.bias holds NaN"),
+    "infinite": (lambda t: t.fill_(-torch.inf), "head.bias holds NaN or infinite"),
+    "too large for float32": (lambda t: t.double().fill_(1e300), "head.bias holds NaN or infinite"),
+    "integers": (lambda t: t.int(), r"head.bias is of torch.int32 instead of torch.float32"),
+    "truths": (lambda t: t.bool(), r"head.bias is of torch.bool"),
+    "complex": (lambda t: t.to(torch.complex64), r"head.bias is of torch.complex64"),
+    "shape": (lambda t: t[:2], r"head.bias has the shape \(2,\) instead of \(3,\)"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_TENSORS)
+def test_tensors_that_do_not_fit_are_all_named(kind, tmp_path):
+    make, message = WRONG_TENSORS[kind]
+    record, state = valid_parts()
+    state["head.bias"] = make(state["head.bias"].clone()).contiguous()
+    state["bn0.num_batches_tracked"] = torch.tensor(0.5)
+    del state["fc1.bias"]
+    state["surplus"] = torch.zeros(1)
+    save_file(state, tmp_path / "a.safetensors", metadata={"audiointerp": json.dumps(record)})
+    with pytest.raises(ModelError, match=message) as error:
+        Classifier.load(tmp_path / "a.safetensors")
+    for other in ("fc1.bias is missing", "surplus is unknown", "num_batches_tracked is of torch.float32"):
+        assert other in str(error.value)
+
+
+def test_half_precision_weights_still_load(tmp_path):
+    record, state = valid_parts()
+    halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    save_file(halves, tmp_path / "a.safetensors", metadata={"audiointerp": json.dumps(record)})
+    loaded = Classifier.load(tmp_path / "a.safetensors").network.state_dict()
+    assert all(loaded[name].equal(half.to(loaded[name].dtype)) for name, half in halves.items())
+
+
+def test_no_byte_of_a_weights_file_can_do_worse_than_a_model_error(tmp_path, figure):
+    """Cut, lengthened and bit-flipped files load as they were, as another valid file, or raise a ModelError."""
+    content, path = saved_bytes(), tmp_path / "a.safetensors"
+    header = 8 + struct.unpack("<Q", content[:8])[0]
+    draw = torch.Generator().manual_seed(0)
+    count = torture(60, 3000)
+    messages, slowest = [], 0.0
+    for number in range(count):
+        damaged = bytearray(content)
+        place = int(torch.randint(0, header if number % 2 else len(content), (1,), generator=draw))
+        match number % 5:
+            case 0:
+                del damaged[place:]
+            case 1:
+                damaged[place] ^= 1 << number % 8
+            case 2:
+                damaged[:8] = struct.pack("<Q", (place * 7919) ** (1 + number % 6) % 2**64)
+            case 3:
+                damaged[place:place] = damaged[:99]
+            case 4:
+                damaged[place % header : place % header + 3] = b'"[{'
+        path.write_bytes(damaged)
+        start = time.monotonic()
+        try:
+            Classifier.load(path)
+        except ModelError as error:
+            messages.append(str(error))
+        slowest = max(slowest, time.monotonic() - start)
+    refused = len(messages)
+    assert refused > count / 2
+    assert all(str(path) in message for message in messages)
+    assert slowest < 5
+    figure(
+        "damaged safetensors files",
+        f"{count:,} files: {refused:,} refused by ModelError, 0 others; ≤ {slowest:.2f} s each",
+    )
+
+
+def test_lying_headers(tmp_path):
+    path = tmp_path / "a.safetensors"
+    tensor = {"a": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}
+    wrapped = {"a": {"dtype": "F32", "shape": [2**32, 2**32], "data_offsets": [0, 0]}}
+    overlap = {name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for name in "ab"}
+    deep = b'{"a":' * 5000
+    for header in (json.dumps(tensor).encode(), json.dumps(wrapped).encode(), json.dumps(overlap).encode(), deep, b"{"):
+        path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+        with pytest.raises(ModelError, match="not a safetensors file"):
+            Classifier.load(path)
+    for content in (
+        b"",
+        b"\0",
+        bytes(8),
+        struct.pack("<Q", 2**63),
+        struct.pack("<Q", gate.LARGEST_HEADER + 1) + bytes(9),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match="not a safetensors file"):
+            Classifier.load(path)
+    with path.open("wb") as file:
+        file.truncate(gate.LARGEST_FILE + 1)  # takes no room on the disk
+    for read in (Classifier.load, lambda file: load_panns(build_network("Cnn6", {"num_classes": 2}), file)):
+        with pytest.raises(ModelError, match="too many for a"):
+            read(path)
+
+
+class Canary:
+    """Unpickled, it would leave a file behind."""
+
+    def __init__(self, call, arguments):
+        self.call, self.arguments = call, arguments
+
+    def __reduce__(self):
+        return self.call, self.arguments
+
+
+class Module(nn.Module):
+    """What torch.save(model) writes: a class by name."""
+
+
+def hostile_pickles(canary):
+    """Contents by name: what each would do is to make the file ``canary``."""
+    code = f"open({str(canary)!r}, 'w').close()"
+    import builtins
+    import os
+
+    calls = {
+        "exec": Canary(builtins.exec, (code,)), "eval": Canary(builtins.eval, (f"open({str(canary)!r}, 'w')",)),
+        "system": Canary(os.system, (f"touch {canary}",)), "open": Canary(open, (str(canary), "w")),
+        "touch": Canary(Path.touch, (canary,)), "load": Canary(torch.load, (str(canary),)),
+    }  # fmt: skip
+    for name, call in calls.items():
+        for place, content in {
+            "model": {"model": call}, "inside": {"model": {"fc1.bias": call}}, "beside": {"model": {}, "note": call},
+            "bare": call,
+        }.items():  # fmt: skip
+            for form in (True, False):
+                buffer = io.BytesIO()
+                torch.save(content, buffer, _use_new_zipfile_serialization=form)
+                yield f"{name}-{place}-{'zip' if form else 'legacy'}", buffer.getvalue()
+            for protocol in (0, 2, 4, 5):
+                yield f"{name}-{place}-pickle{protocol}", pickle.dumps(content, protocol)
+    yield "stack", f"cposix\nsystem\n(S'touch {canary}'\ntR.".encode()
+    yield "builtins", f"cbuiltins\nexec\n(S{code!r}\ntR.".encode()
+    buffer = io.BytesIO()
+    torch.save(Module(), buffer)
+    yield "a whole model", buffer.getvalue()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:  # torch's form before 0.4
+        for name in ("storages", "tensors", "pickle"):
+            entry, body = tarfile.TarInfo(name), pickle.dumps(calls["exec"])
+            entry.size = len(body)
+            archive.addfile(entry, io.BytesIO(body))
+    yield "tar", buffer.getvalue()
+
+
+def test_malicious_pickles_run_nothing(tmp_path, figure):
+    canary, network = tmp_path / "canary", build_network("Cnn6", {"num_classes": 2, "base_channels": 2})
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    control = pickle.dumps(Canary(open, (str(canary), "w")))
+    pickle.loads(control).close()  # it would
+    assert canary.exists()
+    canary.unlink()
+    count = 0
+    for name, content in hostile_pickles(canary):
+        for ending, read in ((".pth", lambda path: load_panns(network, path)), (".safetensors", Classifier.load)):
+            path = tmp_path / f"evil{ending}"
+            path.write_bytes(content)
+            with pytest.raises(ModelError, match="evil") as error:
+                read(path)
+            assert "\n" not in str(error.value)
+            assert "weights_only" not in str(error.value), "recommends the unsafe way"
+            assert not canary.exists(), name
+            count += 1
+    assert all(value.equal(before[key]) for key, value in network.state_dict().items())
+    figure("malicious pickles", f"{count} files, 0 canaries ran, 0 weights changed")
+
+
+def test_checkpoints_that_promise_more_than_they_hold(tmp_path):
+    network = build_network("Cnn6", {"num_classes": 2, "base_channels": 2})
+    path, state = tmp_path / "a.pth", dict(network.state_dict())
+    wrong = {
+        "expanded": torch.zeros(1).expand(10**6, 10**6), "meta": torch.zeros(4, device="meta"),
+        "sparse": torch.zeros(4).to_sparse(), "complex": torch.zeros(4, dtype=torch.complex64), "text": "0", "none": None,
+    }  # fmt: skip
+    for name, value in wrong.items():
+        torch.save({"model": {**state, "fc1.bias": value}}, path)
+        with pytest.raises(ModelError, match=r"official format|read safely|fc1\.bias has the shape"):
+            load_panns(network, path)
+        assert name
+    torch.save({"model": {3: torch.zeros(1)}}, path)
+    with pytest.raises(ModelError, match="official format"):
+        load_panns(network, path)
+    torch.save({"model": {**state, "fc1.bias": torch.full_like(state["fc1.bias"], torch.nan)}}, path)
+    with pytest.raises(ModelError, match=r"fc1\.bias holds NaN"):
+        load_panns(network, path)
+
+
+def test_a_checkpoint_that_unfolds_is_refused(tmp_path):
+    """A zip bomb in torch's own form: 20 MB of zeros in 20 kB."""
+    torch.save({"model": {"fc1.bias": torch.zeros(5_000_000)}}, tmp_path / "a.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "a.pth") as source,
+        zipfile.ZipFile(tmp_path / "b.pth", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for entry in source.infolist():
+            bomb.writestr(entry.filename, source.read(entry))
+    assert (tmp_path / "b.pth").stat().st_size < 5e4
+    with pytest.raises(ModelError, match="is compressed"):
+        load_panns(build_network("Cnn6", {"num_classes": 2}), tmp_path / "b.pth")

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -18,6 +17,8 @@ from tqdm import tqdm
 from .dataset import ESC50, ClipDataset, Contaminated, Synthetic, sound_files
 from .errors import ArgumentError, Stopped
 from .explain import build_explainers, check_fits
+from .files import encodable
+from .fingerprint import settings_of, sha256_of_state
 from .interpretation import MASKS, Explainer
 from .model import Classifier
 from .processing import LogMel, LogSTFT, Transform, fix_length, load_audio
@@ -27,7 +28,7 @@ from .store import Store, opened
 
 TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS = (1, 2, 3), (4,), (5,)
 TRANSFORMS: dict[str, Transform] = {"mel": LogMel(), "stft": LogSTFT()}
-PACKAGES = ("audiointerp", "torch", "torchaudio", "librosa", "numpy", "captum", "shap", "soundfile")
+PACKAGES = ("audiointerp", "torch", "torchaudio", "librosa", "numpy", "captum", "shap", "scikit-image", "soundfile")
 
 
 @dataclass(frozen=True)
@@ -174,40 +175,37 @@ def run(
     explainers = build_explainers(methods, classifier, background)
     background_noise = noise or experiment.noise
     clips = Contaminated(dataset, background_noise, experiment.ratio) if background_noise else dataset
-    names = [clips.clip_id(index) for index in range(len(clips))]
+    names = [encodable(clips.clip_id(index)) for index in range(len(clips))]
     common = {
         "experiment": asdict(experiment),
         "noise": None if background_noise is None else Path(background_noise).name,
         "features": classifier.transform.to_dict(),
         "output": classifier.output,
         "plan": asdict(plan),
-        "network_sha256": _sha256(*classifier.network.state_dict().values()),
+        "labels": list(classifier.labels),
+        "duration": classifier.duration,
+        "network_sha256": sha256_of_state(classifier.network),
         "clips": len(clips),
         "clip_names_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "device": classifier.device.type,
+        "device": _named(classifier.device),
     }
     folder = Path(out) / experiment.features / experiment.name
     stores = {
-        explainer.name: Store(folder / explainer.name, common | _of_method(explainer, background), names, attributions)
+        explainer.name: Store(
+            folder / explainer.name, common | {"explainer": settings_of(explainer)}, names, attributions
+        )
         for explainer in explainers
     }
     with opened(list(stores.values()), shard, resume):
         _fill(stores, explainers, classifier, clips, plan, shard, experiment.name if progress else None)
         for store in stores.values():
-            store.assemble({"threads": torch.get_num_threads()})
+            store.assemble()
         return pd.concat([store.read() for store in stores.values()], ignore_index=True)
 
 
-def _of_method(explainer: Explainer, background: Tensor | None) -> dict[str, Any]:
-    """The settings that are a method's own."""
-    plain = {name: value for name, value in vars(explainer).items() if isinstance(value, bool | int | float | str)}
-    compared = background if explainer.needs_background else None
-    return {
-        "explainer": {"class": type(explainer).__name__, **plain},
-        "background_clips": None if compared is None else len(compared),
-        "background_sha256": None if compared is None else _sha256(compared),
-    }
+def _named(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _fill(
@@ -227,16 +225,11 @@ def _fill(
             heard = hear(clips, index)
             missing = [explainer for explainer in explainers if stores[explainer.name].lacks(index, heard)]
             start = time.perf_counter()
-            for made in clip_rows(classifier, heard, missing, plan):
+            for made in clip_rows(classifier, heard, missing, plan) if missing else ():
                 end = time.perf_counter()
                 stores[made.method].put(index, heard, made, end - start)
                 start = time.perf_counter()
                 if stop_asked():
-                    raise Stopped(f"stopped at clip {done + 1} of {len(indices)}; the same command goes on from there")
-
-
-def _sha256(*tensors: Tensor) -> str:
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+                    break
+            if stop_asked():
+                raise Stopped(f"stopped at clip {done + 1} of {len(indices)}; the same command goes on from there")

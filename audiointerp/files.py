@@ -5,15 +5,18 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .errors import AudioInterpError
 
 LONGEST_COMMAND = 200
 """Characters of a command that a lock tells."""
+ATTEMPTS = 5
+"""To take a lock, some 20 ms apart."""
 
 
 @contextmanager
@@ -65,21 +68,47 @@ def locked(path: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None
     make_folder(path.parent)
     with ExitStack() as held:
         try:
-            file = held.enter_context(path.open("a+", encoding="utf-8"))
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            file = held.enter_context(path.open("a+", encoding="utf-8", errors="backslashreplace"))
+            _take(file, fcntl.LOCK_EX, wait)
             file.seek(0)
             file.truncate()
             file.write(f"process {os.getpid()} ({shlex.join(sys.argv)[:LONGEST_COMMAND]})")
             file.flush()
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise AudioInterpError(
-                f"{path.parent}: {holder} writes there; wait for it, or give another folder"
-            ) from None
         except OSError as error:
             raise AudioInterpError(f"{path}: cannot be written ({error.strerror or error})") from error
         yield
+
+
+def refuse_held(path: Path) -> None:
+    """Refuse to go on where another process holds a lock file.
+
+    Raises:
+        AudioInterpError: one does; its number and command are named.
+    """
+    with path.open(encoding="utf-8") as file:
+        _take(file, fcntl.LOCK_SH, wait=False)
+
+
+def _take(file: IO[str], kind: int, wait: bool) -> None:
+    for attempt in range(1 if wait else ATTEMPTS):
+        try:
+            fcntl.flock(file, kind | (0 if wait else fcntl.LOCK_NB))
+            return
+        except BlockingIOError:  # held for long, or for the moment that another one looks
+            time.sleep(0.02 * (attempt + 1 < ATTEMPTS))
+    file.seek(0)
+    holder = file.read().strip() or "another process"
+    folder = Path(file.name).parent
+    raise AudioInterpError(f"{folder}: {holder} writes there; wait for it, or give another folder")
+
+
+def encodable(text: str) -> str:
+    r"""A text that any file takes: what is no Unicode in it, a byte of a file's name say, is escaped.
+
+    >>> encodable("d\udce9")
+    'd\\udce9'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -15,6 +15,7 @@ from .curves import curves
 from .dataset import ClipDataset
 from .errors import ArgumentError, choose
 from .explain import ON, additivity_gap, explain, explainer_batch, outcomes, surrogate_fit
+from .files import encodable
 from .interpretation import MASKS, Attribution, Explainer
 from .interpretation.baselines import BASELINES, random_field, rearranged
 from .metrics import METRICS, RELATIVE
@@ -85,7 +86,7 @@ class Heard:
 
 def hear(dataset: ClipDataset, index: int) -> Heard:
     """A clip of a data set; what it raises is kept, since the run goes on."""
-    name = dataset.clip_id(index)
+    name = encodable(dataset.clip_id(index))
     try:
         wav, target = dataset[index]
         label = dataset.labels[target]
@@ -96,7 +97,7 @@ def hear(dataset: ClipDataset, index: int) -> Heard:
 
 
 def _sha256(text: str, content: bytes = b"") -> str:
-    return hashlib.sha256(text.encode(errors="surrogateescape") + content).hexdigest()
+    return hashlib.sha256(encodable(text).encode() + content).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +161,7 @@ def _row(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _failed(explainer: Explainer, head: Mapping[str, Any], stage: str, error: Exception | None) -> MethodRows:
-    reason = " ".join(str(error).split())[:LONGEST_REASON]
+    reason = encodable(" ".join(str(error).split()))[:LONGEST_REASON]
     told = {"status": "error", "stage": stage, "error_type": type(error).__name__, "error": reason}
     return MethodRows(explainer.name, [_row({"method": explainer.name, **head, **told})])
 

@@ -1,10 +1,10 @@
 """Asked to stop, finish what is at hand."""
 
+import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 
@@ -23,14 +23,19 @@ def stoppable() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
+    # What ignores a signal was told to, and what is not Python's own cannot be put back.
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.append(number)
-        signal.signal(signal.SIGINT, before[signal.SIGINT])
-        print("stopping after the clip at hand; interrupt again to stop at once", file=sys.stderr)
+        signal.signal(signal.SIGINT, before.get(signal.SIGINT, signal.SIG_IGN))
+        with suppress(OSError):  # of a terminal that is gone; and no print, which must not be entered twice
+            os.write(2, b"stopping after the clip at hand; interrupt again to stop at once\n")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        for number in before:
+            signal.signal(number, ask)
         yield lambda: bool(asked)
     finally:
         for number, handler in before.items():

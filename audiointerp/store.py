@@ -4,29 +4,38 @@ A method's folder holds ``parts/`` (a settings file, and a file a clip), ``attri
 ``metrics.csv`` and ``run.json``. A part never changes, but for one that tells an error: that clip is tried again.
 """
 
+import csv
 import hashlib
 import io
 import json
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from .errors import ArgumentError, AudioInterpError
-from .files import json_text, locked, make_folder, plain, read_json, replacing, write_json, write_text
+from .files import json_text, locked, make_folder, plain, read_json, refuse_held, replacing, write_json, write_text
 from .interpretation import Attribution
 from .rows import COLUMNS, Heard, MethodRows, read_rows
 
 SETTINGS = "settings.json"
-PART = {"clip_sha256", "status", "rows", "seconds", "csv"}
-"""What a part tells."""
+PART: dict[str, tuple[type, ...]] = {
+    "settings_sha256": (str,), "clip_sha256": (str,), "status": (str,), "rows": (int,), "seconds": (int, float),
+    "threads": (int,), "csv": (str,),
+}  # fmt: skip
+"""What a part tells, and in which types."""
+LONGEST_NAME = 150
+"""Characters of a clip's name in that of its attribution; the number before it tells it from others."""
 LONGEST_VALUE = 40
 """Characters of a setting that an error shows."""
 
@@ -47,53 +56,70 @@ class Store:
     clips: Sequence[str]
     attributions: bool = True
 
-    def begin(self) -> None:
-        """Write down what the parts will depend on."""
-        path = self.folder / "parts" / SETTINGS
-        make_folder(path.parent)
-        with self._alone():
-            _write_if_other(path, json_text(self.settings))
+    def clear(self) -> None:
+        """Throw away what is there; the tables first, so that none stands beside parts of another run."""
+        for name in ("metrics.csv", "run.json"):
+            (self.folder / name).unlink(missing_ok=True)
+        for name in ("attributions", "parts"):
+            if (self.folder / name).exists():
+                shutil.rmtree(self.folder / name)
 
-    def lacks(self, index: int, heard: Heard) -> bool:
-        """Whether a clip has no part yet, or one that tells an error.
+    def begin(self) -> None:
+        """Write down what the parts will depend on.
 
         Raises:
-            AudioInterpError: its part was made of another sound.
+            ArgumentError: what is there was made with other settings; they are named.
+        """
+        make_folder(self.folder / "parts")
+        with self._alone():
+            _refuse_other_settings(self)
+            _write_if_other(self.folder / "parts" / SETTINGS, json_text(self.settings))
+
+    def lacks(self, index: int, heard: Heard) -> bool:
+        """Whether a clip has no part yet, or one that tells an error, or no attribution where they are kept.
+
+        Raises:
+            AudioInterpError: its part was made of another sound, or with other settings.
         """
         part = self._read(index)
         if part is None or part["status"] != "ok":
             return True
+        if heard.error is not None:
+            warnings.warn(f"{heard.name} cannot be read now ({heard.error}); what it gave before is kept", stacklevel=4)
+            return False
         if part["clip_sha256"] != heard.sha256:
             raise AudioInterpError(
                 f"{self._part(index)}: {heard.name} is no longer the sound that this was made of; give another folder "
                 f"(--out), or --no-resume to begin anew"
             )
-        return self.attributions and not self._attribution(index).exists()
+        path = self._attribution(index)
+        return self.attributions and not (path.is_file() and path.stat().st_size > 0)
 
     def put(self, index: int, heard: Heard, made: MethodRows, seconds: float) -> None:
-        """Keep what came of a clip."""
+        """Keep what came of a clip; a part that is well stays as it is."""
         if self.attributions and made.attribution is not None:
             _save_attribution(self._attribution(index), made.attribution)
+        part = self._read(index)
+        if part is not None and part["status"] == "ok":
+            return
         frame = pd.DataFrame(made.rows, columns=list(COLUMNS))
-        part = {
+        told = {
+            "settings_sha256": self._settings_sha256,
             "clip_sha256": heard.sha256,
             "status": made.rows[0]["status"],
             "rows": len(frame),
             "seconds": round(seconds, 3),
+            "threads": torch.get_num_threads(),
             "csv": frame.to_csv(index=False, header=False, lineterminator="\n"),
         }
-        write_json(self._part(index), part)
+        write_json(self._part(index), told)
 
     def read(self) -> pd.DataFrame:
         """The rows of all clips that have a part."""
         return read_rows(io.StringIO(_table(self._parts())))
 
-    def assemble(self, record: Mapping[str, Any]) -> bool:
-        """Write ``metrics.csv`` and ``run.json`` if every clip has its part; whether they have.
-
-        Args:
-            record: what else ``run.json`` should tell.
-        """
+    def assemble(self) -> bool:
+        """Write ``metrics.csv`` and ``run.json`` if every clip has its part; whether they have."""
         parts = self._parts()
         if len(parts) < len(self.clips):
             return False
@@ -102,11 +128,11 @@ class Store:
             told = {
                 "method": self.folder.name,
                 **self.settings,
-                **record,
                 "clips_sha256": _digest(parts),
                 "rows": sum(part["rows"] for part in parts),
                 "errors": sum(part["status"] == "error" for part in parts),
                 "seconds": round(sum(part["seconds"] for part in parts), 1),
+                "threads": sorted({part["threads"] for part in parts}),
             }
             _write_if_other(self.folder / "run.json", json_text(told))
         return True
@@ -120,14 +146,30 @@ class Store:
         return [part for part in found if part is not None]
 
     def _read(self, index: int) -> dict[str, Any] | None:
+        """A clip's part; None where there is none, or what stands there is none of this clip and method."""
         part = read_json(self._part(index))
-        return part if isinstance(part, dict) and part.keys() >= PART else None
+        if not isinstance(part, dict) or any(type(part.get(name)) not in kinds for name, kinds in PART.items()):
+            return None
+        if part["settings_sha256"] != self._settings_sha256:
+            raise AudioInterpError(
+                f"{self._part(index)}: was made with other settings than these; give another folder (--out), or "
+                f"--no-resume to begin anew"
+            )
+        rows = list(csv.reader(io.StringIO(part["csv"])))
+        own = {(len(COLUMNS), self.folder.name, self.clips[index])}
+        whole = len(rows) == part["rows"] and {(len(row), *row[:2]) for row in rows} == own
+        return part if whole else None
+
+    @cached_property
+    def _settings_sha256(self) -> str:
+        return hashlib.sha256(json_text(self.settings).encode()).hexdigest()
 
     def _part(self, index: int) -> Path:
         return self.folder / "parts" / f"{index:05d}.json"
 
     def _attribution(self, index: int) -> Path:
-        return self.folder / "attributions" / f"{quote(self.clips[index], safe=' ')}.safetensors"
+        name = quote(self.clips[index], safe=" ")[:LONGEST_NAME]
+        return self.folder / "attributions" / f"{index:05d} {name}.safetensors"
 
 
 @contextmanager
@@ -150,14 +192,12 @@ def opened(stores: Sequence[Store], shard: tuple[int, int], resume: bool) -> Ite
             held.enter_context(locked(store.folder / f".lock-{shard[0]}-of-{shard[1]}"))
             _refuse_other_division(store.folder, shard[1])
         for store in stores:
-            if resume:
-                _refuse_other_settings(store)
-        for store in stores:
             if not resume:
-                for name in ("parts", "attributions"):
-                    shutil.rmtree(store.folder / name, ignore_errors=True)
-            for stray in store.folder.rglob(".*.part*"):  # of a process that was killed; no other writes the same files
-                if shard == (1, 1):
+                store.clear()
+            if shard == (1, 1):
+                for stray in store.folder.rglob(
+                    ".*.part*"
+                ):  # of a process that was killed; no other writes the same files
                     stray.unlink(missing_ok=True)
             store.begin()
         yield
@@ -167,13 +207,13 @@ def _refuse_other_division(folder: Path, shards: int) -> None:
     """Shards of one division share no clip; those of two may."""
     for path in folder.glob(".lock-*-of-*"):
         if not path.name.endswith(f"-of-{shards}"):
-            with locked(path):
-                pass
+            refuse_held(path)
 
 
 def _refuse_other_settings(store: Store) -> None:
-    before = read_json(store.folder / "parts" / SETTINGS) or read_json(store.folder / "run.json")
-    if not isinstance(before, dict):
+    found = (read_json(path) for path in (store.folder / "parts" / SETTINGS, store.folder / "run.json"))
+    before = next((record for record in found if isinstance(record, dict)), None)
+    if before is None:
         return
     now = plain(dict(store.settings))
     other = [difference for name in now for difference in _differences(name, before.get(name), now[name])]

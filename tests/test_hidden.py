@@ -12,7 +12,9 @@ from audiointerp.interpretation.hidden import hidden_operations
 from audiointerp.model import Cnn6, Cnn10, Cnn14
 
 KNOWN = {"ReLU", "Sigmoid", "Softmax", "MaxPool1d", "MaxPool2d", "GELU"}
-torch.manual_seed(0)  # of the networks that are made below: a chance one's gap is rounding, now and then above its bound
+torch.manual_seed(
+    0
+)  # of the networks that are made below: a chance one's gap is rounding, now and then above its bound
 DB = torch.randn(1, 1, 64, 80)
 
 

@@ -1,6 +1,7 @@
 """Runs that are gone on with, divided, refused; errors that are rows; memory that is short; signals."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def test_what_is_there_is_not_computed_again(tmp_path, monkeypatch):
     go(tmp_path, methods=[Watched], resume=False)
     assert Watched.seen == 12
     (tmp_path / "mel" / "small" / "random" / "parts" / "00003.json").write_text("{")
-    (tmp_path / "mel" / "small" / "random" / "attributions" / "burst%2F4.wav.safetensors").unlink()
+    (tmp_path / "mel" / "small" / "random" / "attributions" / "00004 burst%2F4.wav.safetensors").unlink()
     go(tmp_path, methods=[Watched])
     assert Watched.seen == 14
 
@@ -105,25 +106,112 @@ def test_a_method_and_a_score_that_fail_tell_their_stage(tmp_path):
     assert set(zip(rows["stage"], rows["error_type"], strict=True)) == {("score", "ModelError")}
 
 
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        ({"masks": ["bin"]}, r"plan.masks: \['bin', 'topK_5'\] there, \['bin'\] now"),
-        ({"on": "audio"}, r"plan.on: \['features'\] there, \['audio'\] now"),
-        ({"baselines": False}, "plan.baselines: True there, False now"),
-        ({"clips": Bursts(5)}, "clips: 6 there, 5 now"),
-        ({"classifier": small_classifier(seed=1, duration=0.3)}, "network_sha256: '.*… there, '.*… now"),
-        ({"methods": [ai.Random(CLASSIFIER.network, seed=1)]}, "explainer.seed: 0 there, 1 now"),
-    ],
-)
-def test_other_settings_are_refused_by_name(tmp_path, settings, told):
+NETWORK = CLASSIFIER.network
+OTHER_SETTINGS = {
+    r"plan.masks: \['bin', 'topK_5'\] there, \['bin'\] now": {"masks": ["bin"]},
+    r"plan.on: \['features'\] there, \['audio'\] now": {"on": "audio"},
+    "plan.baselines: True there, False now": {"baselines": False},
+    "clips: 6 there, 5 now; clip_names_sha256": {"clips": Bursts(5)},
+    "network_sha256: '.*… there, '.*… now": {"classifier": small_classifier(seed=1, duration=0.3)},
+    "duration: 0.3 there, 0.2 now": {"classifier": Classifier(NETWORK, ai.LogMel(), CLASSIFIER.labels, 0.2)},
+    "output: 'softmax' there, 'sigmoid' now": {
+        "classifier": Classifier(NETWORK, ai.LogMel(), CLASSIFIER.labels, 0.3, output="sigmoid")
+    },
+    "features.f_min: 50.0 there, 60.0 now": {
+        "classifier": Classifier(NETWORK, ai.LogMel(f_min=60.0), CLASSIFIER.labels, 0.3)
+    },
+    "explainer.seed: 0 there, 1 now": {"methods": [ai.Random(NETWORK, seed=1)]},
+}
+
+
+@pytest.mark.parametrize("told", OTHER_SETTINGS)
+def test_other_settings_are_refused_by_name(tmp_path, told):
+    settings = {"methods": ["random"], **OTHER_SETTINGS[told]}
     go(tmp_path, methods=["random"])
     before = tables(tmp_path)
     with pytest.raises(ArgumentError, match=rf"holds results of other settings \(.*{told}.*--no-resume"):
-        go(tmp_path, **{"methods": ["random"], **settings})
+        go(tmp_path, **settings)
     assert tables(tmp_path) == before
-    go(tmp_path, **{"methods": ["random"], **settings}, resume=False)
+    go(tmp_path, **settings, resume=False)
     assert tables(tmp_path) != before
+
+
+def test_what_results_depend_on(tmp_path):
+    go(tmp_path, methods=["random"])
+    path = tmp_path / "mel" / "small" / "random" / "parts" / "settings.json"
+    settings = json.loads(path.read_text())
+    assert set(settings) == {
+        "experiment", "noise", "features", "output", "plan", "labels", "duration", "network_sha256", "clips",
+        "clip_names_sha256", "versions", "device", "explainer",
+    }  # fmt: skip
+    for name in settings:
+        path.write_text(json.dumps(settings | {name: "other"}))
+        with pytest.raises(ArgumentError, match=f"{name}: 'other' there"):
+            go(tmp_path, methods=["random"])
+
+
+def test_parts_of_other_settings_are_not_taken_in(tmp_path):
+    """Two machines' shards in one folder, or a settings file that is gone."""
+    go(tmp_path / "a", shard=(1, 2), methods=["random"])
+    go(tmp_path / "b", shard=(2, 2), methods=["random"], masks=["topK_5"])
+    shutil.copytree(tmp_path / "b", tmp_path / "a", dirs_exist_ok=True)
+    with pytest.raises(AudioInterpError, match="other settings"):
+        go(tmp_path / "a", methods=["random"])
+    (tmp_path / "a" / "mel" / "small" / "random" / "parts" / "settings.json").unlink()
+    with pytest.raises(AudioInterpError, match=r"parts.0000.\.json: was made with other settings"):
+        go(tmp_path / "a", methods=["random"])
+
+
+def test_a_damaged_part_is_made_again(tmp_path, expected):
+    for change in ({"csv": None}, {"csv": "x,y\n"}, {"seconds": "a"}, {"rows": 3}):
+        go(tmp_path / "run")
+        path = next((tmp_path / "run").rglob("parts/00002.json"))
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+        go(tmp_path / "run")
+        assert tables(tmp_path / "run") == expected
+    other = path.with_name("00003.json")
+    path.write_text(other.read_text())
+    go(tmp_path / "run")
+    assert tables(tmp_path / "run") == expected
+
+
+def test_good_rows_are_not_replaced_by_an_error(tmp_path, expected):
+    out = tmp_path / "run"
+    go(out, attributions=False)
+    with pytest.warns(UserWarning, match=r"burst/2.wav cannot be read now \(burst 2 is broken\)"):
+        go(out, Counted(broken=[2]), attributions=False)
+
+    class Failing(ai.Random):
+        def _attribute(self, score, db):
+            raise MemoryError
+
+    Failing.__name__ = "Random"
+    go(out, methods=[Failing])
+    assert tables(out) == expected
+    go(out, methods=["random"])
+    assert len(list(out.rglob("random/attributions/*"))) == 6
+
+
+def test_beginning_anew_leaves_no_table_of_before(tmp_path):
+    go(tmp_path)
+    with pytest.raises(Stopped):
+        go(tmp_path, Counted(at={2: lambda: signal.raise_signal(signal.SIGINT)}), masks=["bin"], resume=False)
+    assert tables(tmp_path) == [None, None]
+
+
+def test_names_of_any_kind(tmp_path):
+    class Named(Bursts):
+        def clip_id(self, index):
+            return f"{'ж' * 80}{index}/d\udce9.wav"
+
+        def __getitem__(self, index):
+            if index == 1:
+                raise OSError("no such file: d\udce9")
+            return super().__getitem__(index)
+
+    rows = go(tmp_path, Named(2))
+    assert rows["status"].tolist() == ["ok", "ok", "error", "ok", "ok", "error"]
+    assert set(rows["clip"].str[-9:]) == {r"/d\udce9.wav"[-9:]}
 
 
 def test_another_sound_under_the_same_name_is_refused(tmp_path):
@@ -166,17 +254,23 @@ def test_a_second_writer_is_refused_and_a_dead_one_forgotten(tmp_path, expected)
     assert tables(tmp_path / "run") == expected
 
 
-def test_a_signal_finishes_the_part(tmp_path, expected, capsys):
+def test_a_signal_finishes_the_part(tmp_path, expected, capfd):
     for number in (signal.SIGINT, signal.SIGTERM):
         out, before = tmp_path / str(number), signal.getsignal(number)
         clips = Counted(at={2: lambda number=number: signal.raise_signal(number)})
         with pytest.raises(Stopped, match="stopped at clip 3 of 6"):
             go(out, clips)
         assert signal.getsignal(number) is before
-        assert "interrupt again" in capsys.readouterr().err
+        assert "interrupt again" in capfd.readouterr().err
         assert sorted(path.stem for path in out.rglob("parts/0*.json")) == ["00000", "00000", "00001", "00001", "00002"]
         go(out)
         assert tables(out) == expected
+
+
+def test_a_signal_is_heard_where_nothing_is_missing(tmp_path):
+    go(tmp_path)
+    with pytest.raises(Stopped, match="stopped at clip 1 of 6"):
+        go(tmp_path, Counted(at={0: lambda: signal.raise_signal(signal.SIGTERM)}))
 
 
 def test_a_second_interrupt_stops_at_once(tmp_path, expected):

@@ -15,7 +15,7 @@ LAYERS = [
     {"files", "devices", "conventions", "memory", "signals", "connection"},
     {"processing", "interpretation", "metrics", "archives", "transfer"},
     {"model", "dataset", "protocols"},
-    {"fit", "explain", "downloads"},
+    {"fit", "explain", "downloads", "fingerprint"},
     {"curves"},
     {"rows"},
     {"predict", "store"},

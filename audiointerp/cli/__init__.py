@@ -9,6 +9,7 @@ from ..errors import AudioInterpError, Stopped
 from . import fetching, making, results  # their import makes the commands
 from .options import app
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 __all__ = ["app", "fetching", "main", "making", "results"]
 
 
@@ -24,12 +25,14 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 
 def main() -> None:
     """Run the command line; the entry point of the ``audiointerp`` command."""
-    from ..devices import keep_memory
-
-    keep_memory()
     try:
+        from ..devices import keep_memory
+
+        keep_memory()
         app()
+    except KeyboardInterrupt:  # while torch was imported
+        sys.exit(INTERRUPTED)
     except (AudioInterpError, OSError) as error:
         said = " ".join(str(error).split())  # one line, and no code that a terminal would obey
         typer.echo(f"audiointerp: {''.join(sign if sign.isprintable() else '?' for sign in said)}", err=True)
-        sys.exit(130 if isinstance(error, Stopped) else 1)  # 128 + SIGINT, as shells have it
+        sys.exit(INTERRUPTED if isinstance(error, Stopped) else 1)

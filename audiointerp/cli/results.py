@@ -58,11 +58,12 @@ def run(
     Examples:
       audiointerp run mel_clean --data data/ESC-50 --subset esc10 --weights weights/esc10_mel_cnn10.safetensors
 
-      audiointerp run mel_clean --weights weights/esc10_mel_cnn10.safetensors --shard 1/4
+      audiointerp run mel_horse --data data/ESC-50 --subset esc10 --weights weights/esc10_mel_cnn10.safetensors --shard 1/4
     """
     from ..errors import choose
     from ..experiments import EXPERIMENTS, TRAIN_FOLDS, background_of, background_of_folder, open_data
     from ..experiments import run as run_experiment
+    from ..files import encodable
     from ..interpretation import MASKS, METHODS
     from ..model import Classifier
     from ..tables import as_text
@@ -83,7 +84,9 @@ def run(
         curves=curves, background=sounds, noise=noise, device=device, attributions=attributions, resume=resume,
         shard=shard_in(shard),
     )  # fmt: skip
-    errors = rows[rows["status"] == "error"]
+    part = shard_in(shard)
+    own = {encodable(dataset.clip_id(index)) for index in range(part[0] - 1, len(dataset), part[1])}
+    errors = rows[(rows["status"] == "error") & rows["clip"].isin(own)]
     if len(errors) < len(rows):
         typer.echo(as_text(rows))
     folder = out / setting.features / setting.name
@@ -96,7 +99,7 @@ def run(
     if len(errors) and worst.max() > max_errors:
         first = errors.iloc[0]
         raise AudioInterpError(
-            f"{worst.idxmax()} failed on {worst.max()} of {done} clips; see the columns stage and error of metrics.csv. "
+            f"{worst.idxmax()} failed on {worst.max()} of {len(own)} clips; see the columns stage and error of metrics.csv. "
             f"The first: {first['clip']}, {first['stage']}, {first['error_type']}: {first['error']}"
         )
 

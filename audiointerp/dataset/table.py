@@ -99,7 +99,7 @@ def file_in(folder: Path, row: Row, *, bare: bool) -> Path:
 
     Raises:
         DatasetError: the name is not a relative path with ``/`` alone, has a folder where it must be bare, or leads out of the
-            folder, perhaps through a link.
+            folder, perhaps through a link (a bare name may be a link: whoever keeps the folder put it there).
     """
     name = row["filename"]
     parts = name.split("/")

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -144,6 +144,14 @@ class Explainer(ABC):
     needs_background: ClassVar[bool] = False  # features of other clips, the second argument of its class
     batch: int | None = None
     """How much goes through the network at once, where the method has a choice; halved where memory is short."""
+
+    made_with: tuple[tuple[Any, ...], dict[str, Any]]
+    """The arguments of its constructor: results are kept with them."""
+
+    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
+        explainer = super().__new__(cls)
+        explainer.made_with = (arguments, keywords)
+        return explainer
 
     def __init__(self, network: nn.Module) -> None:
         if isinstance(network, torch.jit.ScriptModule):

@@ -30,14 +30,15 @@ def untouched(network: nn.Module) -> Iterator[None]:
     hooks = [_hook_tables(module) for module in modules]
     inplace = [module for module in modules if getattr(module, "inplace", False) is True]
     own = [(dict(module._parameters), dict(module._buffers)) for module in modules]
+    attributes = [set(vars(module)) for module in modules]
     parameters = [(parameter, parameter.requires_grad, parameter.grad) for parameter in network.parameters()]
-    network.eval()
-    for module in inplace:  # hooks on gradients do not bear it
-        module.inplace = False  # type: ignore[assignment]
-    for parameter, _, _ in parameters:
-        parameter.grad = None
-        parameter.requires_grad_(False)
     try:
+        network.eval()
+        for module in inplace:  # hooks on gradients do not bear it
+            module.inplace = False  # type: ignore[assignment]
+        for parameter, _, _ in parameters:
+            parameter.grad = None
+            parameter.requires_grad_(False)
         yield
     finally:
         for module in inplace:
@@ -50,6 +51,9 @@ def untouched(network: nn.Module) -> Iterator[None]:
                     del current[key]
             _restore(module._parameters, params)
             _restore(module._buffers, buffers)
+        for module, names in zip(modules, attributes, strict=True):
+            for name in vars(module).keys() - names:  # shap leaves activations there when it is interrupted
+                del vars(module)[name]
         for parameter, requires_grad, gradient in parameters:
             parameter.requires_grad_(requires_grad)
             parameter.grad = gradient

@@ -40,7 +40,8 @@ BACKBONES = {
     "cnn10": _panns("Cnn10_mAP=0.380.pth", "bfb1f1f9968938fa8ef4012b8471f5f6"),
     "cnn6": _panns("Cnn6_mAP=0.343.pth", "e25e26b84585b14c7754c91e48efc9be"),
 }
-ESC50_ARCHIVE = Source("https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip", ".ESC-50.download.zip", None, 2**31)
+ESC50_HOME = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
+ESC50_ARCHIVE = Source(ESC50_HOME, ".ESC-50.download.zip", None, 2**31)  # never an archive of one's own
 ESC50_LIMITS = Limits(members=5000, size=2**32, ratio=20.0)
 ESC50_ROOM = 2 * 10**9  # bytes: 0.9e9 of clips beside their archive
 CLIPS, CLASSES, FOLDS, SECONDS = 2000, 50, 5, 5.0

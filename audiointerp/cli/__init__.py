@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from ..errors import AudioInterpError
-from . import making, results  # their import makes the commands
+from . import making, material, results  # their import makes the commands
 from .options import app
 
-__all__ = ["app", "main", "making", "results"]
+__all__ = ["app", "main", "making", "material", "results"]
 
 
 @app.callback(invoke_without_command=True)

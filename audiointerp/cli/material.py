@@ -21,3 +21,21 @@ def noises(
 
     for path in write_noises(out):
         typer.echo(f"wrote {path}")
+
+
+@app.command()
+def supplementary(
+    weights: Annotated[Path, typer.Option(help="A classifier of the made set.")] = Path(
+        "weights/made_mel_cnn10.safetensors"
+    ),
+    out: Annotated[Path, typer.Option(help="The folder of pictures and page.")] = Path("supplementary"),
+) -> None:
+    """Illustrate four methods on made sounds, and make a page to listen to; the same bytes each time.
+
+    Example:
+      audiointerp supplementary --out supplementary
+    """
+    from ..supplementary import write_supplementary
+
+    for path in write_supplementary(weights, out):
+        typer.echo(f"wrote {path}")

@@ -1,10 +1,12 @@
 # make demo   from nothing to sounds, pictures and tables under demo/
 # make test   everything that must hold: ruff, mypy, pytest
+# make noises   the sounds of noises/ again, byte for byte
+# make supplementary   the pictures and the page of supplementary/ again
 # make torture   the faults of docs/reliability.md at length, and that page
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin
 
-.PHONY: demo test torture lint clean
+.PHONY: demo test torture noises supplementary lint clean
 
 demo: .venv/installed
 	$(VENV)/audiointerp demo
@@ -15,6 +17,12 @@ test: .venv/installed-test lint
 torture: .venv/installed-test
 	AUDIOINTERP_TORTURE=1 $(VENV)/pytest tests -n auto -m "torture or hypothesis" --junitxml=.torture.xml
 	$(VENV)/python tests/reliability.py .torture.xml docs/reliability.md
+
+noises: .venv/installed
+	$(VENV)/audiointerp noises --out noises
+
+supplementary: .venv/installed
+	$(VENV)/audiointerp supplementary --out supplementary
 
 lint: .venv/installed-test
 	$(VENV)/ruff check .

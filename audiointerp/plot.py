@@ -1,5 +1,6 @@
 """Pictures. Every function draws into ``ax`` (a new figure's where None) and returns what it drew; none shows anything."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .fit import History
     from .predict import Interpretation
 
+METHOD_TITLES = {"saliency": "Saliency", "gradcam": "Grad-CAM", "shap": "SHAP", "lime": "LIME"}
+"""Of the methods of the study, as papers write them."""
 RANGE = 80.0
 """Decibels below the loudest bin that a spectrogram shows."""
 
@@ -83,6 +86,49 @@ def interpretation(result: "Interpretation", figure: Figure | None = None) -> Fi
     for ax in axes[1:]:
         ax.set_ylabel("")
     return figure
+
+
+def comparison(results: Sequence["Interpretation"], units: Mapping[str, str], figure: Figure | None = None) -> Figure:
+    """One clip explained by several methods, at the size of a page: a row for each, with colour bars.
+
+    Args:
+        results: of one clip and one mask.
+        units: of the methods' attributions, by the methods' names.
+        figure: where to draw; 7.2 in wide by default.
+    """
+    with plt.rc_context({"font.size": 7, "axes.titlesize": 8, "axes.linewidth": 0.5}):
+        figure = figure or plt.figure(figsize=(7.2, 0.7 + 1.45 * len(results)), layout="constrained")
+        axes = figure.subplots(len(results), 4, sharex=True, sharey=True, squeeze=False)
+        for row, result in zip(axes, results, strict=True):
+            shown = _compared(row, result)
+            method = result.attribution.method
+            bar = figure.colorbar(shown[1], ax=row[1], pad=0.02, aspect=14)
+            strongest = shown[1].get_clim()[1]
+            bar.set_ticks([-strongest, 0, strongest], labels=[f"−{strongest:.2g}", "0", f"{strongest:.2g}"])
+            bar.ax.set_title(units[method], fontsize=6, loc="left", pad=3)
+            row[0].set_ylabel(f"{METHOD_TITLES.get(method, method)}\nfrequency (kHz)")
+        titles = ("spectrogram", "attribution", f"kept ({results[0].mask_name})", "removed")
+        for ax, title in zip(axes[0], titles, strict=True):
+            ax.set_title(title)
+        for ax in axes.flat:
+            ax.label_outer()
+        level = figure.colorbar(shown[0], ax=axes, location="bottom", aspect=60, shrink=0.5, pad=0.02)
+        level.set_label("level of spectrogram, kept and removed (dB)")
+    return figure
+
+
+def _compared(row: Any, result: "Interpretation") -> list[AxesImage]:
+    """A row of :func:`comparison`; what the network thinks of each sound stands in its corner."""
+    spec = result.spectrogram
+    shown = [spectrogram(spec, row[0]), attribution(result.attribution.values, spec, row[1])]
+    shown += kept_and_removed(result, row[2:])
+    box = {"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 1}
+    for ax, name in ((row[0], "p"), (row[2], "p_in"), (row[3], "p_out")):
+        text = f"p = {result.scores[name]:.3f}"
+        ax.text(0.97, 0.95, text, transform=ax.transAxes, ha="right", va="top", color="white", bbox=box)
+    for ax in row:
+        ax.set(title="", ylabel="")
+    return shown
 
 
 def learning_curves(history: "History", ax: Axes | None = None, *, label: str = "") -> list[Any]:

@@ -6,6 +6,7 @@ import io
 import math
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import soundfile
@@ -26,6 +27,7 @@ body{font-family:system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0
 .audiointerp table{border-collapse:collapse;margin:.5rem 0}
 .audiointerp td,.audiointerp th{padding:.2rem .7rem;text-align:left;border-bottom:1px solid #ddd}
 .audiointerp img{max-width:100%}.audiointerp audio{height:2.2rem;vertical-align:middle}
+.listening audio{width:10.5rem}.listening td,.listening th{padding:.2rem .4rem;font-variant-numeric:tabular-nums}
 """
 
 
@@ -89,24 +91,33 @@ def write_interpretation(result: Interpretation, out: str | os.PathLike[str], ti
 def figure_png(figure: Figure) -> str:
     """A figure as PNG, in base64."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90)
+    figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})  # the same bytes under another release
     return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _players(result: Interpretation) -> str:
     """As they are, under one shared gain; and each part raised to the clip's level, the gain printed."""
-    peak = max(1.0, *(float(wav.abs().max()) for wav in (result.wav, result.kept, result.removed)))
-    level = _rms(result.wav)
-    rows = []
-    for name, wav in (("original", result.wav), ("kept", result.kept), ("removed", result.removed)):
-        matched = ""
-        if name != "original":
-            gain = _matching_gain(wav, level)
-            matched = (
-                "silent" if gain is None else f"{_player(wav * gain, result.sample_rate)} {_decibels(gain):+.1f} dB"
-            )
-        rows.append(f"<tr><th>{name}<td>{_player(wav / peak, result.sample_rate)}<td>{matched}")
+    peak = shared_peak([result])
+    rows = [f"<tr><th>original<td>{player(result.wav / peak, result.sample_rate)}<td>"]
+    for name, wav in (("kept", result.kept), ("removed", result.removed)):
+        rows.append(f"<tr><th>{name}<td>{player(wav / peak, result.sample_rate)}<td>{matched_player(wav, result)}")
     return f"<table><tr><th><th>one shared gain<th>at the original's level, as far as the peak allows{''.join(rows)}</table>"
+
+
+def shared_peak(results: Sequence[Interpretation]) -> float:
+    """The largest |sample| of the sounds of some interpretations, 1 at least: divided by it, none is clipped."""
+    sounds = [wav for result in results for wav in (result.wav, result.kept, result.removed)]
+    return max(1.0, *(float(wav.abs().max()) for wav in sounds))
+
+
+def matched_player(wav: Tensor, result: Interpretation, container: str = "FLAC", least: float = 0.0) -> str:
+    """A player of a part brought to the clip's level, and the gain in dB; no player where that is below ``least``."""
+    gain = _matching_gain(wav, _rms(result.wav))
+    if gain is None:
+        return "silent"
+    decibels = _decibels(gain)
+    heard = player(wav * gain, result.sample_rate, container) if abs(decibels) >= least else "as it is:"
+    return f"{heard} {decibels:+.1f} dB"
 
 
 def _matching_gain(wav: Tensor, level: float) -> float | None:
@@ -125,11 +136,21 @@ def _decibels(gain: float) -> float:
     return 20 * math.log10(gain)
 
 
-def _player(wav: Tensor, sample_rate: int) -> str:
+ENCODINGS: dict[str, dict[str, Any]] = {
+    "FLAC": {"subtype": "PCM_16"},
+    "MP3": {"bitrate_mode": "VARIABLE", "compression_level": 0.4},
+}
+"""How soundfile writes the sounds of players: FLAC loses nothing, MP3 is a fifth as large."""
+
+
+def player(wav: Tensor, sample_rate: int, container: str = "FLAC") -> str:
+    """A player that holds its sound ``(1, 1, L)``; ``container`` is a name in :data:`ENCODINGS`."""
     buffer = io.BytesIO()
-    soundfile.write(buffer, wav[0, 0].cpu().float().numpy(), sample_rate, format="FLAC", subtype="PCM_16")
+    samples = wav[0, 0].cpu().float().numpy()
+    soundfile.write(buffer, samples, sample_rate, format=container, **ENCODINGS[container])
     data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<audio controls preload="metadata" src="data:audio/flac;base64,{data}"></audio>'
+    kind = {"FLAC": "flac", "MP3": "mpeg"}[container]
+    return f'<audio controls preload="metadata" src="data:audio/{kind};base64,{data}"></audio>'
 
 
 def _scores(result: Interpretation) -> str:

@@ -33,6 +33,16 @@ def test_card_and_weights_agree(name, esc10):
         assert hits == pytest.approx(card["confusion"][target][target], abs=1)
 
 
+@pytest.mark.parametrize("name", [*NAMES, "made_mel_cnn10"])
+def test_the_table_has_the_cards_figures(name):
+    card = json.loads((WEIGHTS / f"{name}.json").read_text())
+    own = {outcome["seed"]: outcome["test_accuracy"] for outcome in card["outcomes"]}
+    parameters = sum(one.numel() for one in Classifier.load(WEIGHTS / f"{name}.safetensors").network.parameters())
+    row = next(line for line in (WEIGHTS / "README.md").read_text().splitlines() if line.startswith(f"| [`{name}`]"))
+    told = [cell.strip() for cell in row.split("|")[4:7]]
+    assert told == [f"{parameters:,}", f"{own[card['chosen_seed']]:.4f}", f"{sum(own.values()) / len(own):.4f}"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seconds", [3, 5, 10])
 def test_shap_adds_up_on_real_networks_at_any_length(name, seconds, esc10):

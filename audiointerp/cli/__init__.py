@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from ..errors import AudioInterpError, Stopped
-from . import fetching, making, results  # their import makes the commands
+from . import fetching, making, material, results  # their import makes the commands
 from .options import app
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-__all__ = ["app", "fetching", "main", "making", "results"]
+__all__ = ["app", "fetching", "main", "making", "material", "results"]
 
 
 @app.callback(invoke_without_command=True)

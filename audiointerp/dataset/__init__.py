@@ -2,7 +2,7 @@
 
 from .clips import Clip, LabelledClips, sound_files
 from .esc50 import ESC50
-from .noise import NOISES, ClipDataset, Contaminated, made_noise
+from .noise import NOISES, ClipDataset, Contaminated, made_noise, write_noises
 from .synthetic import Synthetic
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Synthetic",
     "made_noise",
     "sound_files",
+    "write_noises",
 ]

@@ -1,6 +1,7 @@
 """Background noise: mixed into any data set, from any recording or from the three that this module makes."""
 
 import os
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -8,10 +9,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ArgumentError, AudioError, choose
-from ..processing import load_audio, normalized
-from .synthesis import coloured_noise, decay, whinny
+from ..files import make_folder
+from ..processing import load_audio, normalized, save_audio
+from .soundscape import horse, room, white
 
-NOISES = ("horse", "room", "white")
+MAKERS = {"horse": horse, "room": room, "white": white}
+NOISES = tuple(MAKERS)
+LONGEST = 600.0
+"""Seconds of a made noise."""
 
 
 class ClipDataset(Protocol):
@@ -76,47 +81,29 @@ class Contaminated(Dataset[tuple[Tensor, int]]):
 def made_noise(name: str, sample_rate: int, seconds: float = 5.0, seed: int = 0) -> Tensor:
     """One of the three background noises, ``(1, 1, L)``, peak 1, the same for the same seed.
 
-    ``"white"`` is Gaussian; ``"room"`` is ventilation hum and rumble in a room's reverberation; ``"horse"`` is a trot on
-    gravel and a whinny. They are synthetic: put recordings in their place where realism matters.
+    ``"white"`` is Gaussian; ``"room"`` is a fan's hum and flow noise in a room's reverberation; ``"horse"`` is a trot on
+    gravel and a whinny. They repeat without a seam, and are synthetic: give a recording where realism matters.
+
+    Raises:
+        ArgumentError: the name is unknown, or the length or the rate is out of range.
 
     >>> made_noise("room", 16000).shape
     torch.Size([1, 1, 80000])
     """
     choose("noise", name, NOISES)
+    if not (0.1 <= seconds <= LONGEST and sample_rate >= 8000):
+        raise ArgumentError(
+            f"seconds={seconds!r}, sample_rate={sample_rate!r}: a made noise has 0.1 to {LONGEST:g} s, at 8000 Hz or more"
+        )
     generator = torch.Generator().manual_seed(seed)
-    length = round(seconds * sample_rate)
-    make = {"white": _white, "room": _room, "horse": _horse}[name]
-    return normalized(make(length, sample_rate, generator)[None, None])
+    sound = MAKERS[name](round(seconds * sample_rate), sample_rate, generator)
+    return normalized(sound[None, None]).float()
 
 
-def _white(length: int, sample_rate: int, generator: torch.Generator) -> Tensor:
-    return torch.randn(length, generator=generator)
-
-
-def _room(length: int, sample_rate: int, generator: torch.Generator) -> Tensor:
-    times = torch.arange(length) / sample_rate
-    hum = sum(torch.sin(2 * torch.pi * 50 * k * times + k) / k**1.5 for k in range(1, 9)) * torch.ones(length)
-    air = coloured_noise(length, sample_rate, 40, 0.45 * sample_rate, -6, generator)
-    sound = 0.5 * hum / hum.std() + air / air.std()
-    room = torch.randn(sample_rate // 2, generator=generator) * decay(sample_rate // 2, sample_rate, 0.12)
-    room[0] += 8
-    return torch.nn.functional.conv1d(
-        torch.nn.functional.pad(sound, (len(room) - 1, 0), mode="constant")[None, None], room.flip(0)[None, None]
-    )[0, 0]
-
-
-def _horse(length: int, sample_rate: int, generator: torch.Generator) -> Tensor:
-    sound = 0.01 * coloured_noise(length, sample_rate, 60, 4000, -4, generator)
-    hoof = sample_rate // 5
-    for beat in range(int(length / sample_rate * 4.4)):
-        thud = coloured_noise(hoof, sample_rate, 90, 700, -3, generator) * decay(hoof, sample_rate, 0.018)
-        gravel = coloured_noise(hoof, sample_rate, 1200, 6500, 0, generator) * decay(hoof, sample_rate, 0.03)
-        jitter = float(torch.rand(1, generator=generator)) * 0.02
-        start = round(((beat + 0.16 * (beat % 2)) / 4.4 + jitter) * sample_rate)
-        step = (0.8 if beat % 2 else 1.0) * (thud / thud.abs().max() + 0.25 * gravel / gravel.abs().max())
-        room = sound[start : start + hoof]
-        room += step[: len(room)]
-    call = 0.9 * whinny(round(1.6 * sample_rate), sample_rate, generator)
-    place = sound[round(0.3 * length) : round(0.3 * length) + len(call)]
-    place += call[: len(place)]
-    return sound
+def write_noises(out: str | os.PathLike[str], sample_rate: int = 32000) -> list[Path]:
+    """Write the made noises to a folder as 16-bit WAV files, the same bytes each time: what ``noises/`` holds."""
+    folder = make_folder(out)
+    paths = [folder / f"{name}.wav" for name in NOISES]
+    for path in paths:
+        save_audio(path, made_noise(path.stem, sample_rate), sample_rate, subtype="PCM_16")
+    return paths

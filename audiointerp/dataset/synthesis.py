@@ -1,4 +1,4 @@
-"""The few sound generators that the made data set and the made noises are built from; each returns ``(L,)`` float32."""
+"""The few sound generators that the made data set and the made noises are built from; each returns ``(L,)``."""
 
 import math
 from collections.abc import Callable
@@ -20,11 +20,17 @@ def fade(length: int, sample_rate: int, seconds: float = 0.01) -> Tensor:
 
 
 def coloured_noise(
-    length: int, sample_rate: int, low: float, high: float, slope: float, generator: torch.Generator
+    length: int,
+    sample_rate: int,
+    low: float,
+    high: float,
+    slope: float,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Gaussian noise between ``low`` and ``high`` Hz (nothing outside), falling by ``-slope`` dB an octave; spread 1."""
-    spectrum = torch.fft.rfft(torch.randn(length, generator=generator))
-    frequencies = torch.linspace(0, sample_rate / 2, len(spectrum))
+    spectrum = torch.fft.rfft(torch.randn(length, generator=generator, dtype=dtype))
+    frequencies = torch.linspace(0, sample_rate / 2, len(spectrum), dtype=dtype)
     tilt = (frequencies.clamp_min(1.0) / 1000) ** (slope / (20 * math.log10(2)))
     band = (frequencies >= low) & (frequencies <= high)
     noise: Tensor = torch.fft.irfft(spectrum * tilt * band, n=length)
@@ -42,18 +48,11 @@ def glide(frequency: Callable[[Tensor], Tensor], length: int, sample_rate: int, 
     return tone.float()
 
 
-def whinny(length: int, sample_rate: int, generator: torch.Generator) -> Tensor:
-    """A horse's call: a falling, trembling harmonic cry over breath; peak 1."""
-    seconds = length / sample_rate
-
-    def pitch(times: Tensor) -> Tensor:
-        position = times / seconds
-        arch = 650 + 900 * torch.sin(torch.pi * position.clamp(0, 1) ** 0.6) - 250 * position
-        return arch * (1 + 0.06 * torch.sin(2 * torch.pi * 11 * times))
-
-    cry = glide(pitch, length, sample_rate, [1.0, 0.7, 0.5, 0.3, 0.2, 0.1])
-    times = torch.arange(length) / sample_rate
-    breath = 0.15 * coloured_noise(length, sample_rate, 800, 6000, -3, generator)
-    tremble = 0.65 + 0.35 * torch.sin(2 * torch.pi * 11 * times + 1)
-    sound = (cry + breath) * tremble * fade(length, sample_rate, 0.25)
-    return sound / sound.abs().max()
+def harmonics(pitch: Tensor, sample_rate: int, level: Callable[[Tensor], Tensor]) -> Tensor:
+    """All harmonics of a pitch ``(L,)`` in Hz below Nyquist, each as loud as ``level`` says of its frequency in Hz; float64."""
+    phase = 2 * torch.pi * torch.cumsum(pitch.double(), 0) / sample_rate
+    tone = torch.zeros(len(pitch), dtype=torch.float64)
+    for number in range(1, 1 + int(sample_rate / 2 / float(pitch.min()))):
+        below = ((0.49 * sample_rate - number * pitch) / (0.05 * sample_rate)).clamp(0, 1)  # leaves without a click
+        tone += below * level(number * pitch) * torch.sin(number * phase)
+    return tone

@@ -87,11 +87,11 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int | None = None, *, 
     return normalized(wav, normalize)
 
 
-def save_audio(path: str | os.PathLike[str], wav: Tensor, sample_rate: int) -> None:
+def save_audio(path: str | os.PathLike[str], wav: Tensor, sample_rate: int, *, subtype: str | None = None) -> None:
     """Write one clip ``(1, 1, L)``; the ending of ``path`` names the format.
 
-    WAV files hold 32-bit float samples, so a quiet kept part loses nothing and a peak above 1 is not clipped. The file
-    appears under its name only when it is complete.
+    WAV files hold 32-bit float samples, so a quiet kept part loses nothing and a peak above 1 is not clipped; or what
+    ``subtype`` says in soundfile's words, ``"PCM_16"`` say. The file appears under its name only when it is complete.
 
     Raises:
         ArgumentError: ``wav`` is not a single mono clip, or is not finite.
@@ -103,7 +103,7 @@ def save_audio(path: str | os.PathLike[str], wav: Tensor, sample_rate: int) -> N
     if not wav.isfinite().all():
         raise ArgumentError(f"{path}: not written, the sound holds NaN or infinite samples")
     samples = wav[0, 0].detach().cpu().float().numpy()
-    subtype = "FLOAT" if path.suffix.lower() == ".wav" else None
+    subtype = subtype or ("FLOAT" if path.suffix.lower() == ".wav" else None)
     with replacing(path) as part:
         try:
             soundfile.write(part, samples, sample_rate, subtype=subtype)

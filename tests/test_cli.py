@@ -10,12 +10,14 @@ import pytest
 import soundfile
 import torch
 from conftest import small_classifier
+from made_results import made_rows
 
 from audiointerp.cli import main
 from audiointerp.dataset import Synthetic
 from audiointerp.interpretation import LIME, MASKS, METHODS
 from audiointerp.model import Classifier
 from audiointerp.processing import LogSTFT, save_audio
+from audiointerp.rows import COLUMNS as ROW
 from audiointerp.tables import COLUMNS
 
 
@@ -290,9 +292,10 @@ def test_demo(call, place, tmp_path, monkeypatch):
 
 
 def test_the_tables_of_the_paper(call, place, tmp_path):
-    done = call("run", "mel_clean", "--data", place / "data", "--subset", "esc10", "--weights", place / "mel.safetensors",
-                "--methods", "saliency,random", "--masks", "bin,topK_5", "--out", tmp_path / "results")  # fmt: skip
-    assert done.returncode == 0
+    for method in ("saliency", "random"):
+        folder = tmp_path / "results" / "mel" / "mel_clean" / method
+        folder.mkdir(parents=True)
+        made_rows(("mel_clean",), (method,), ("bin", "topK_5"))[list(ROW)].to_csv(folder / "metrics.csv", index=False)
     command = ("tables", tmp_path / "results", "--kinds", "masks,summary", "--published", "--on", "features")
     done = call(*command, "--out", tmp_path / "tables", "--formats", "csv,latex,pdf")
     assert (done.returncode, done.stderr) == (0, "")

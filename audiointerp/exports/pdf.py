@@ -33,8 +33,8 @@ LABEL_WIDTH = 120.0
 """Points, at most, of the names of rows."""
 CAPTION_SIZE = 8.5
 TITLE_SIZE = 11.0
-GAP = 1.0
-"""Between columns, in the size of the letters."""
+GAP, WITHIN = 1.6, 0.8
+"""Between columns, and between those of one head, in the size of the letters."""
 STYLE_OF = {BEST: "bold", WORST: "italic", "": "plain"}
 
 
@@ -160,14 +160,18 @@ def _form(table: Table, rows: Sequence[tuple[str, str, list[Cell]]]) -> _Form:
     label = min(
         max(text_width(text, 1) for text in (*(row for _, row, _ in rows), *_names(table))), LABEL_WIDTH / LARGEST
     )
+    heads_before = [None, *(column.head for column in table.columns)]
+    gaps = [
+        WITHIN if column.head == before else GAP for column, before in zip(table.columns, heads_before, strict=False)
+    ]
     widths = []
     for number, column in enumerate(table.columns):
         texts = {(cells[number].text, STYLE_OF[cells[number].mark]) for _, _, cells in rows}
         heads = {(column.sub, "plain")} | ({(column.head, "plain")} if _alone(table, number) else set())
-        widths.append(max(text_width(drawable(text), 1, style) for text, style in texts | heads) + GAP)
+        widths.append(max(text_width(drawable(text), 1, style) for text, style in texts | heads) + gaps[number])
     size = min(LARGEST, (RIGHT - LEFT) / (label + sum(widths)))
     ends = [LEFT + size * (label + sum(widths[: number + 1])) for number in range(len(widths))]
-    lefts = [end - size * (width - GAP) for end, width in zip(ends, widths, strict=True)]
+    lefts = [end - size * (width - gap) for end, width, gap in zip(ends, widths, gaps, strict=True)]
     return _Form(size, tuple(lefts), tuple(ends))
 
 

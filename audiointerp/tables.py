@@ -270,7 +270,8 @@ def _scored(rows: pd.DataFrame) -> pd.DataFrame:
     scored = rows[rows["status"] == "ok"].copy()
     if scored.empty:
         raise AudioInterpError("no clip was scored, so there is nothing to summarise")
-    scored["mask"] = pd.Categorical(scored["mask"], [name for name in MASKS if name in set(scored["mask"])])
+    used = set(scored["mask"])
+    scored["mask"] = pd.Categorical(scored["mask"], [name for name in MASKS if name in used])
     return scored
 
 

@@ -215,7 +215,7 @@ def test_what_is_missing_is_said_and_the_rest_is_made(tmp_path):
         assert expected in said
     assert "masks" not in said
     assert "Missing for all of the paper's tables" in notes(rows, missing(rows))[-1]
-    tables = by_name(rows)
+    tables = by_name(rows, "masks", "noise", "noise_differences")
     assert number(tables["masks_mel_clean_all_on_features"], ("lime", "bin"), "clips") == 4
     assert not any(name.startswith("noise") for name in tables)
     (tmp_path / "mel" / "mel_clean" / "shap" / "parts").mkdir(parents=True)

@@ -111,22 +111,27 @@ def table_of(name: str, title: str, caption: str, filled: Sequence[tuple[Column,
     """
     frame = pd.concat({(column.head, column.sub): part for column, part in filled}, axis=1)
     frame.columns.names = ["head", "sub", "part"]
-    marks = {(column.head, column.sub): _marks(part["mean"], column) for column, part in filled}
+    blocks, _ = pd.factorize(frame.index.get_level_values(0))
+    marks = {
+        (column.head, column.sub): _marks(part["mean"].reindex(frame.index).to_numpy(float), blocks, column)
+        for column, part in filled
+    }
     columns = tuple(column for column, _ in filled)
     return Table(name, title, caption, columns, frame, pd.DataFrame(marks, frame.index))
 
 
-def _marks(means: pd.Series, column: Column) -> np.ndarray:
-    """Of the numbers as they are shown, so that two that look equal are marked alike."""
+def _marks(means: np.ndarray, blocks: np.ndarray, column: Column) -> np.ndarray:
+    """Of the numbers as they are shown, so that two that look equal are marked alike; blocks are numbers from 0."""
     marks = np.full(len(means), "", dtype=object)
     if column.higher_is_better is None:
         return marks
-    shown = means.astype(float).round(column.decimals)
-    groups = shown.groupby(level=0, sort=False)
-    most, least = groups.transform("max"), groups.transform("min")
+    shown = means.round(column.decimals)
+    most, least = np.full((2, len(means)), np.nan)  # by block, of which there are no more than rows
+    np.fmax.at(most, blocks, shown)
+    np.fmin.at(least, blocks, shown)
     best, worst = (most, least) if column.higher_is_better else (least, most)
     for values, word in ((worst, WORST), (best, BEST)):
-        marks[((most != least) & (shown == values)).to_numpy()] = word
+        marks[(most != least)[blocks] & (shown == values[blocks])] = word
     return marks
 
 

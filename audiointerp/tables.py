@@ -28,10 +28,15 @@ DRAWS = 2000
 """Of the bootstrap."""
 THAN = (*BASELINES, "features")
 """What a score may be compared with."""
+METHODS = ("saliency", "gradcam", "shap", "lime")
+SCORES = ("FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP")
+"""The methods and the scores of the published tables."""
 
 
 def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
-    """Every ``metrics.csv`` below a folder of results, with the columns ``features`` and ``experiment`` before its own.
+    """Every ``metrics.csv`` below a folder of results, with ``features``, ``experiment``, ``network`` before its columns.
+
+    ``network`` is the SHA-256 of the network that the run's record tells, "" where it tells none.
 
     Raises:
         AudioInterpError: there is none, or one is not such a table.
@@ -58,6 +63,7 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
         _refuse_other(path, here, runs.setdefault((features, experiment), here))
         frame.insert(0, "features", features)
         frame.insert(1, "experiment", experiment)
+        frame.insert(2, "network", str(here.get("network_sha256", "")))
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
@@ -170,15 +176,31 @@ def bootstrap_interval(values: np.ndarray, draws: int = DRAWS, level: float = 0.
     >>> low.tolist(), high.tolist()
     ([1.0], [1.0])
     """
+    return ends(bootstrap_means(values, draws), level)
+
+
+def bootstrap_means(values: np.ndarray, draws: int = DRAWS) -> np.ndarray:
+    """The means ``(draws, k)`` of each column of ``(n, k)`` over drawn rows; NaN is left out."""
     times = _times_drawn(len(values), draws)
     known = ~np.isnan(values)
+    if known.all():
+        return np.asarray(times @ values / len(values))
     counts = times @ known
-    means = np.where(counts > 0, times @ np.where(known, values, 0.0), np.nan) / np.maximum(counts, 1)
-    ends = np.full((2, values.shape[1]), np.nan)
-    for number, column in enumerate(means.T):
-        if known[:, number].any():
-            ends[:, number] = np.percentile(column[~np.isnan(column)], [50 - 50 * level, 50 + 50 * level])
-    return ends[0], ends[1]
+    means: np.ndarray = np.where(counts > 0, times @ np.where(known, values, 0.0), np.nan) / np.maximum(counts, 1)
+    return means
+
+
+def ends(means: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """The percentiles of each column ``(draws, k)`` that hold ``level`` of its draws between them; NaN is left out."""
+    percent = [50 - 50 * level, 50 + 50 * level]
+    found = np.full((2, means.shape[1]), np.nan)
+    whole = ~np.isnan(means).any(0)
+    found[:, whole] = np.percentile(means[:, whole], percent, axis=0)
+    for number in np.flatnonzero(~whole):
+        known = means[~np.isnan(means[:, number]), number]
+        if len(known):
+            found[:, number] = np.percentile(known, percent)
+    return found[0], found[1]
 
 
 @lru_cache(maxsize=8)
@@ -248,7 +270,8 @@ def _scored(rows: pd.DataFrame) -> pd.DataFrame:
     scored = rows[rows["status"] == "ok"].copy()
     if scored.empty:
         raise AudioInterpError("no clip was scored, so there is nothing to summarise")
-    scored["mask"] = pd.Categorical(scored["mask"], [name for name in MASKS if name in set(scored["mask"])])
+    used = set(scored["mask"])
+    scored["mask"] = pd.Categorical(scored["mask"], [name for name in MASKS if name in used])
     return scored
 
 

@@ -10,11 +10,17 @@ from .errors import AudioInterpError
 from .faults import Fault
 from .interpretation import MASKS
 from .metrics import METRICS, RELATIVE
-from .tables import DRAWS, bootstrap_interval, compare, interval_text, published_tables, summarise
+from .tables import (
+    DRAWS,
+    METHODS,
+    SCORES,
+    bootstrap_interval,
+    compare,
+    interval_text,
+    published_tables,
+    summarise,
+)  # fmt: skip
 
-METHODS = ("saliency", "gradcam", "shap", "lime")
-SCORES = ("FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP")
-"""Of the published tables."""
 ASPECTS: dict[str, tuple[str, str | None]] = {
     "on features": ("features", None),
     "features − pixelwise": ("features", "pixelwise"),

@@ -11,12 +11,14 @@ import pytest
 import soundfile
 import torch
 from conftest import small_classifier
+from made_results import made_rows
 
 from audiointerp.cli import main
 from audiointerp.dataset import ESC50, Synthetic
 from audiointerp.interpretation import LIME, MASKS, METHODS
 from audiointerp.model import Classifier
 from audiointerp.processing import LogSTFT, save_audio
+from audiointerp.rows import COLUMNS as ROW
 from audiointerp.tables import COLUMNS
 
 
@@ -309,3 +311,32 @@ def test_demo(call, place, tmp_path, monkeypatch):
     assert sorted(path.name for path in (tmp_path / "examples").iterdir()) == ["gradcam", "saliency", "shap"]
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 3 * 14
     assert (tmp_path / "index.html").read_text().count("<audio") == 15
+
+
+def test_the_tables_of_the_paper(call, place, tmp_path):
+    for method in ("saliency", "random"):
+        folder = tmp_path / "results" / "mel" / "mel_clean" / method
+        folder.mkdir(parents=True)
+        made_rows(("mel_clean",), (method,), ("bin", "topK_5"))[list(ROW)].to_csv(folder / "metrics.csv", index=False)
+    command = ("tables", tmp_path / "results", "--kinds", "masks,summary", "--published", "--on", "features")
+    done = call(*command, "--out", tmp_path / "tables", "--formats", "csv,latex,pdf")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == ["csv", "latex", "tables.pdf"]
+    assert len((tmp_path / "tables" / "csv" / "masks_mel_clean_all_on_features.csv").read_text().splitlines()) == 1 + 4
+    assert "missing: mel_clean: no gradcam, shap, lime\n" in done.stdout
+    assert "not scored on" not in done.stdout  # what was left out on purpose is not missing
+    printed = call(*command)
+    assert printed.returncode == 0
+    assert "FF published" in printed.stdout
+    for wrong, said in (
+        (["--formats", "csv"], "--formats and --out FOLDER go together"),
+        (["--formats", "doc", "--out", tmp_path / "x"], "unknown format 'doc'"),
+        (["--kinds", "best"], "unknown kind of table 'best'"),
+        (["--on", "ears"], "unknown on 'ears'"),
+        (["--kinds", "masks", "--by", "mask"], "--by mask: the tables of the paper have their own rows"),
+        (["--formats", "csv", "--out", place / "clip.flac"], "cannot make this folder"),
+    ):
+        done = call("tables", tmp_path / "results", *wrong)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1

@@ -20,8 +20,8 @@ LAYERS = [
     {"rows"},
     {"predict", "store"},
     {"experiments", "plot", "faults"},
-    {"report", "tables", "training"},
-    {"demo", "supplementary", "validity"},
+    {"report", "tables", "training", "exports"},
+    {"demo", "supplementary", "validity", "paper"},
     {"cli"},
 ]
 SHOWN = {("predict", "report"), ("predict", "plot")}  # a record may draw itself when it is shown, imported there

@@ -12,8 +12,8 @@ from audiointerp.faults import _epochs, functional_twin
 from audiointerp.interpretation import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.rows import VALUES
-from audiointerp.tables import published_tables
-from audiointerp.validity import METHODS, _verdict, as_markdown, better_than_random, conclusions, main_table
+from audiointerp.tables import METHODS, published_tables
+from audiointerp.validity import _verdict, as_markdown, better_than_random, conclusions, main_table
 
 
 def made_rows(lead):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import AudioInterpError
+from ..errors import ArgumentError, AudioInterpError
 from .options import (
     METHOD_NAMES,
     Background,
@@ -107,14 +107,47 @@ def run(
 @app.command()
 def tables(
     results: Annotated[Path, typer.Argument(help="The folder of results.")] = Path("results"),
-    by: Annotated[str, typer.Option(help="Columns to group by.")] = "features,experiment,method,mask",
-    out: Annotated[Path | None, typer.Option(help="Also write the table as CSV.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Columns to group by; features,experiment,method,mask if left out.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write the table as CSV; with --formats, the folder of the files.")
+    ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option(help="Write the tables of the paper: csv, latex, markdown, text, pdf; comma-separated."),
+    ] = None,
+    kinds: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the paper's tables: summary, masks, methods, noise, noise_differences, heard; all if left out."
+        ),
+    ] = None,
+    on: Annotated[str | None, typer.Option(help="Of the paper's tables: features or audio; both if left out.")] = None,
+    published: Annotated[bool, typer.Option("--published", help="The published means beside ours.")] = False,
 ) -> None:
-    """Summarise results: the mean of each score, the best marked by its own direction.
+    """Summarise results, the best marked by each score's own direction; or write every table of the paper.
 
-    Example:
+    With --kinds, --on or --published and without --formats, the tables of the paper are printed.
+
+    Examples:
       audiointerp tables results --by method,mask
+
+      audiointerp tables results --kinds summary --published
+
+      audiointerp tables results --out tables --formats csv,latex,pdf --published
     """
+    if formats is None and kinds is None and on is None and not published:
+        _summary(results, by or "features,experiment,method,mask", out)
+    elif by is not None:
+        raise ArgumentError(
+            f"--by {by}: the tables of the paper have their own rows; leave it out, or the options of the paper's tables"
+        )
+    else:
+        _of_the_paper(results, formats, kinds, on, published, out)
+
+
+def _summary(results: Path, by: str, out: Path | None) -> None:
     from ..errors import choose
     from ..files import replacing
     from ..tables import GROUPS, as_text, read_results, summarise
@@ -125,6 +158,32 @@ def tables(
     if out is not None:
         with replacing(out) as part:
             summarise(rows, columns).to_csv(part)
+
+
+def _of_the_paper(
+    results: Path, formats: str | None, kinds: str | None, on: str | None, published: bool, out: Path | None
+) -> None:
+    from ..errors import choose
+    from ..explain import ON
+    from ..exports import FORMATS, as_plain_text, write_tables
+    from ..paper import missing, notes, paper_tables, unfinished
+    from ..tables import read_results
+
+    chosen = [choose("format", name, FORMATS) for name in names_in(formats)] if formats else []
+    if bool(chosen) != (out is not None):
+        raise ArgumentError("--formats and --out FOLDER go together: what is written, and where")
+    rows = read_results(results)
+    lacking = [*unfinished(results), *missing(rows, ON if on is None else (choose("on", on, ON),))]
+    if on is not None:
+        rows = rows[(rows["on"] == on) | (rows["status"] != "ok")]
+    made = paper_tables(rows, names_in(kinds) if kinds else None, published)
+    if out is None:
+        typer.echo("\n".join(as_plain_text(table) for table in made))
+    elif made:
+        title = "The tables of the paper, from our results" + (" and as published" if published else "")
+        for path in write_tables(made, out, chosen, title, notes(rows, lacking)):
+            typer.echo(f"wrote {path}{'/' if path.is_dir() else ''}")
+    typer.echo(f"{len(made)} tables" + "".join(f"\nmissing: {sentence}" for sentence in lacking))
 
 
 @app.command()
@@ -147,7 +206,8 @@ def validate(
     from ..faults import faults
     from ..files import make_folder, write_text
     from ..model import Classifier
-    from ..validity import METHODS, report
+    from ..tables import METHODS
+    from ..validity import report
 
     setting = EXPERIMENTS["mel_clean"]
     classifier = Classifier.load(weights, device)

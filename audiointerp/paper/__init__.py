@@ -1,0 +1,67 @@
+"""The tables of the paper, from rows of results: which there are, what is in each, and what is missing for them."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..errors import choose
+from ..exports import Table
+from ..metrics import METRICS
+from ..tables import SCORES
+from .kinds import KINDS
+from .missing import missing, unfinished
+from .settings import settings
+
+__all__ = ["KINDS", "missing", "notes", "paper_tables", "unfinished"]
+
+
+def paper_tables(rows: pd.DataFrame, kinds: Sequence[str] | None = None, published: bool = False) -> list[Table]:
+    """The tables of the paper that results allow, each of one protocol and one ``on``.
+
+    - ``summary``: per method the mean over masks, per mask the mean over methods;
+    - ``masks``: masks × scores of each method; ``methods``: methods × scores of each mask; for each experiment, of all
+      clips, of the correctly and of the wrongly classified ones;
+    - ``noise``: the same method and mask on clean clips and under each noise; ``noise_differences``: clip by clip;
+    - ``heard``: scores on features and on audio, beside random masks.
+
+    Args:
+        rows: of :func:`~audiointerp.tables.read_results`.
+        kinds: names in ``KINDS``; all of them if None.
+        published: whether the published means stand beside ours.
+
+    Raises:
+        ArgumentError: a kind is unknown.
+        AudioInterpError: nothing was scored, or a clip has two rows of one method and mask in one setting.
+    """
+    chosen = [choose("kind of table", name, KINDS) for name in (KINDS if kinds is None else kinds)]
+    found = settings(rows)
+    return [table for name in chosen for table in KINDS[name](found, published)]
+
+
+def notes(rows: pd.DataFrame, lacking: Sequence[str] = ()) -> list[str]:
+    """What the tables are of, how they are read, and what is missing: paragraphs for a title page.
+
+    Args:
+        rows: of :func:`~audiointerp.tables.read_results`.
+        lacking: sentences of :func:`missing` and :func:`unfinished`.
+    """
+    scored = rows[rows["status"] == "ok"]
+    networks = [name for name in rows["network"].unique() if name] if "network" in rows else []
+    scores = ", ".join(
+        f"{name}: {METRICS[name].title} ({'high' if METRICS[name].higher_is_better else 'low'} is better)"
+        for name in SCORES
+    )
+    return [
+        f"Experiments: {', '.join(rows['experiment'].unique())}. Methods: {', '.join(rows['method'].unique())}. "
+        f"{scored['mask'].nunique()} masks, {rows['clip'].nunique()} clips, scored on {', '.join(scored['on'].unique())}, "
+        f"protocol {', '.join(scored['protocol'].unique())}."
+        + (f" Networks (SHA-256): {', '.join(name[:12] for name in networks)}." if networks else ""),
+        f"{scores}; AREA: mean of the mask, without direction. The best of each block is bold (* in plain text), the worst "
+        "italic (†); where a block's values are all equal, neither.",
+        "In brackets: 95 % percentile intervals of a bootstrap over the clips. undefined %: the share of clips whose mask is "
+        "all zero, so that SPS and COMP have no value and are left out; constant %: the share of masks that are the same "
+        "everywhere, undefined ones with them. The explained class is the predicted one; the true label only splits the clips.",
+        "random is a method that knows nothing of the sound. pixelwise and smooth are, for every mask, random masks of its "
+        "own values. For a 0/1 mask SPS = 1 − AREA and COMP = ln(AREA · bins): one number in three columns.",
+        *([f"Missing for all of the paper's tables: {'; '.join(lacking)}."] if lacking else []),
+    ]

@@ -1,0 +1,196 @@
+"""Tables in every format: the same cells, whole files, pages that nothing leaves."""
+
+import io
+import re
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_results import made_rows
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.transforms import Affine2D
+
+from audiointerp.errors import ArgumentError, AudioInterpError
+from audiointerp.exports import (
+    FORMATS,
+    Column,
+    as_csv,
+    as_latex,
+    as_markdown,
+    as_plain_text,
+    pages,
+    table_of,
+    write_pdf,
+    write_tables,
+)  # fmt: skip
+from audiointerp.exports.record import cell_text
+from audiointerp.interpretation import MASKS
+from audiointerp.paper import notes, paper_tables
+
+NASTY = "50 % & {a_b} #1 $x$ ^~ \\end{table} | *b* <i> \n[x] 漢"
+
+
+def small(name="small", blocks=("a", "b"), rows=("x", "y"), title="A title", caption="A caption."):
+    index = pd.MultiIndex.from_product([blocks, rows], names=["method", "mask"])
+    high = np.arange(len(index), dtype=float)
+    ours = pd.DataFrame({"mean": high, "low": high - 0.5, "high": high + 0.5}, index)
+    theirs = pd.DataFrame({"mean": [np.nan, *-high[1:]]}, index)
+    return table_of(name, title, caption, [
+        (Column("FF", higher_is_better=True), ours), (Column("FF", "published", higher_is_better=True), theirs),
+        (Column("AD", decimals=1, higher_is_better=False), ours), (Column("clips", decimals=0), ours[["mean"]]),
+    ])  # fmt: skip
+
+
+def test_cells_are_the_same_in_every_format():
+    table = small()
+    assert table.marks["FF", ""].tolist() == ["worst", "best", "worst", "best"]
+    assert table.marks["AD", ""].tolist() == ["best", "worst", "best", "worst"]
+    assert table.marks["FF", "published"].tolist() == ["", "", "best", "worst"]  # one value alone is neither
+    shown = [cell.text for _, _, cells in table.rows() for cell in cells]
+    assert shown[:4] == ["0.000 [−0.50, 0.50]", "–", "0.0 [0, 0]", "0"]
+    latex = as_latex(table).replace("{[}", "[").replace("{]}", "]").replace("$-$", "−").replace("--", "–")
+    latex = latex.replace("\\textbf", "").replace("\\textit", "").replace("{", "").replace("}", "")
+    drawn = {text.get_text() for page in pages([table], "T", []) for text in page.texts}
+    for text in shown:
+        assert text in as_plain_text(table)
+        assert text in as_markdown(table).replace("\\", "")
+        assert text in latex
+        assert text in drawn
+
+
+def test_marks_in_each_format():
+    table = small()
+    lines = as_markdown(table).splitlines()
+    assert lines[4].startswith("| a | x | *0.000")
+    assert lines[5].startswith("|  | y | **1.000")
+    text = as_plain_text(table).splitlines()
+    assert "1.000 [0.50, 1.50]*" in text[5]
+    assert "0.000 [−0.50, 0.50]†" in text[4]
+    assert r"\textbf{1.000 {[}0.50, 1.50{]}}" in as_latex(table)
+    *_, page = pages([table], "T", [])
+    style = {text.get_text(): (text.get_weight(), text.get_style()) for text in page.texts}
+    assert style["3.000 [2.50, 3.50]"] == ("bold", "normal")
+    assert style["2.000 [1.50, 2.50]"] == ("normal", "italic")
+
+
+def test_csv_holds_the_numbers_in_full():
+    table = paper_tables(made_rows(("mel_clean",), ("lime",), on=("features",)), ["masks"], True)[0]
+    read = pd.read_csv(io.StringIO(as_csv(table))).set_index(["method", "mask"])
+    for column in table.columns:
+        name = f"{column.head} {column.sub}".strip()
+        assert np.array_equal(read[name], table.numbers(column)["mean"], equal_nan=True)
+        if column.higher_is_better is not None:
+            assert read[f"{name} mark"].fillna("").tolist() == table.marks[column.head, column.sub].tolist()
+    assert np.array_equal(read["FF low"], table.numbers(table.columns[0])["low"])
+
+
+def test_equal_as_shown_is_marked_alike():
+    index = pd.MultiIndex.from_product([["a"], ["x", "y", "z"]])
+    column = Column("FF", decimals=2, higher_is_better=True)
+    table = table_of("t", "T", "", [(column, pd.DataFrame({"mean": [0.501, 0.499, 0.1]}, index))])
+    assert table.marks["FF", ""].tolist() == ["best", "best", "worst"]
+    assert cell_text(column, -0.001) == "0.00"
+
+
+def test_latex_is_whole_whatever_a_name_holds():
+    table = small(blocks=(NASTY, "b"), rows=("x_1", "*y"), title=NASTY, caption=NASTY)
+    made = as_latex(table)
+    for word in ("table", "tabular"):
+        assert made.count(rf"\begin{{{word}}}") == made.count(rf"\end{{{word}}}") == 1
+    assert "longtable" not in made
+    rows = [line for line in made.splitlines() if line.endswith("\\\\") and not line.startswith("\\multicolumn")]
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in rows[1:]} == {4}  # the first has heads over several columns
+    assert r"x\_1" in made
+    assert not re.search(r"(?<!\\)[%#_]", made.replace("{tabular}", ""))
+    assert made.count(r"\toprule") == made.count(r"\midrule") == made.count(r"\bottomrule") == 1
+    depth = 0
+    for letter in re.sub(r"\\[{}]", "", made):
+        depth += (letter == "{") - (letter == "}")
+        assert depth >= 0
+    assert depth == 0
+    long = as_latex(small(rows=tuple(MASKS) + tuple(f"m{number}" for number in range(20))))
+    assert long.count(r"\begin{longtable}") == long.count(r"\end{longtable}") == 1
+    assert r"\endhead" in long
+
+
+def test_markdown_has_one_cell_a_column_whatever_a_name_holds():
+    lines = as_markdown(small(blocks=(NASTY, "b"))).splitlines()[2:]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {7}
+    assert small()._repr_markdown_() == as_markdown(small())
+
+
+def outside(page, margin=30):
+    """The texts of a page that are not within its margins, in points, and those that overlap another in their line."""
+    canvas = FigureCanvasAgg(page)
+    page.set_dpi(720)  # at few dots an inch letters stand on whole dots, which a PDF does not have
+    width, height = page.get_size_inches() * 72
+    renderer = canvas.get_renderer()
+    boxes = [
+        (text.get_text(), text.get_window_extent(renderer).transformed(Affine2D().scale(0.1))) for text in page.texts
+    ]
+    wrong = [text for text, box in boxes
+             if box.x0 < margin or box.x1 > width - margin or box.y0 < margin or box.y1 > height - margin]  # fmt: skip
+    ordered = sorted(boxes, key=lambda one: (round(one[1].y0 / 3), one[1].x0))
+    touching = [(left[0], right[0]) for left, right in pairwise(ordered)
+                if abs(left[1].y0 - right[1].y0) < 2 and right[1].x0 < left[1].x1 - 0.5]  # fmt: skip
+    return wrong + touching
+
+
+def test_pages_are_a4_and_nothing_leaves_them():
+    rows = made_rows(("mel_clean",), ("saliency",), clips=3)
+    tables = [paper_tables(rows, ["masks"], published=True)[0], paper_tables(rows, ["heard"])[2]]
+    odd = small("odd", (NASTY * 3, "b"), ("m" * 300, "y"), title=NASTY * 8, caption="word " * 400)
+    made = list(pages([*tables, odd], NASTY, [*notes(rows), "w" * 900]))
+    for number, page in enumerate(made, 1):
+        assert (page.get_size_inches() * 25.4).tolist() == pytest.approx([297, 210])
+        assert outside(page) == []
+        assert f"page {number} of {len(made)}" in [text.get_text() for text in page.texts]
+    texts = [text.get_text() for page in made for text in page.texts]
+    for mask in MASKS:
+        assert texts.count(mask) == 2
+    starts = {
+        text.get_text(): number for number, page in enumerate(made, 1) for text in page.texts if text.get_size() == 11
+    }
+    listed = [text.get_text() for text in made[1].texts]
+    assert str(starts[tables[0].title]) in listed
+
+
+def test_a_block_longer_than_a_page_goes_on():
+    table = small(blocks=("a",), rows=tuple(f"row{number}" for number in range(130)))
+    made = list(pages([table], "T", []))
+    words = [text.get_text() for page in made for text in page.texts]
+    assert all(words.count(f"row{number}") == 1 for number in range(130))
+    assert len(made) == 2 + 4
+    assert words.count("A title (continued)") == words.count("a (continued)") == 3
+    assert all(outside(page) == [] for page in made)
+
+
+def test_files_are_whole_and_the_same_again(tmp_path):
+    tables = [small(), small("other")]
+    written = write_tables(tables, tmp_path / "new" / "folder", FORMATS, "T", ["Note."])
+    before = {path: path.read_bytes() for path in (tmp_path / "new").rglob("*") if path.is_file()}
+    assert [path.name for path in written] == ["csv", "latex", "tables.md", "tables.txt", "tables.pdf"]
+    single = ["tables.tex", "tables.md", "tables.txt", "tables.pdf", "contents.csv"]
+    each = [f"{name}.{ending}" for name in ("small", "other") for ending in ("csv", "tex")]
+    assert sorted(path.name for path in before) == sorted([*single, *each])
+    assert written[-1].read_bytes().startswith(b"%PDF")
+    assert r"\input{other}" in (tmp_path / "new" / "folder" / "latex" / "tables.tex").read_text()
+    write_tables(tables, tmp_path / "new" / "folder", FORMATS, "T", ["Note."])
+    assert {path: path.read_bytes() for path in before} == before
+    for wrong in ([], [small(), small()]):
+        with pytest.raises(ArgumentError, match="different names"):
+            write_tables(wrong, tmp_path / "x", ["csv"], "T")
+    with pytest.raises(ArgumentError, match="unknown format 'doc'"):
+        write_tables(tables, tmp_path / "x", ["csv", "doc"], "T")
+    assert not (tmp_path / "x").exists()
+    with pytest.raises(AudioInterpError, match="does not exist"):
+        write_pdf(tmp_path / "none" / "x.pdf", tables, "T", [])
+
+
+def test_a_block_is_a_table():
+    block = small().block("b")
+    assert [row for _, row, _ in block.rows()] == ["x", "y"]
+    assert block.marks["FF", ""].tolist() == ["worst", "best"]
+    with pytest.raises(KeyError):
+        small().block("c")

@@ -1,0 +1,239 @@
+"""The tables of the paper: means and marks by hand, a place for each published row, nothing mixed, what is missing said."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_results import STUDY, made_rows
+
+from audiointerp.errors import ArgumentError, AudioInterpError
+from audiointerp.experiments import EXPERIMENTS
+from audiointerp.interpretation import MASKS
+from audiointerp.metrics import METRICS
+from audiointerp.paper import missing, notes, paper_tables, unfinished
+from audiointerp.paper.cells import averaged, clip_values, with_intervals
+from audiointerp.tables import METHODS, SCORES, bootstrap_interval, published_tables
+
+
+def by_name(rows, *kinds, published=False):
+    return {table.name: table for table in paper_tables(rows, kinds or None, published)}
+
+
+@pytest.fixture(scope="module")
+def study():
+    """All of the paper's tables of a made run of the whole study, the published means beside."""
+    rows = made_rows(on=("features",))
+    return rows, by_name(rows, "masks", "methods", "noise", published=True)
+
+
+def numbers(table, cell, head, sub="", parts=("mean", "low", "high")):
+    return [float(number(table, cell, head, sub, part)) for part in parts]
+
+
+def number(table, cell, head, sub="", part="mean"):
+    return table.frame[(head, sub, part)].to_dict()[cell]
+
+
+def test_each_published_row_has_its_place_beside_ours(study):
+    rows, tables = study
+    ours = rows.groupby(["experiment", "method", "mask"])
+    means = {"all": ours[list(SCORES)].mean()}
+    for subset, correct in (("correct", True), ("incorrect", False)):
+        means[subset] = rows[rows["correct"] == correct].groupby(["experiment", "method", "mask"])[list(SCORES)].mean()
+    means = {subset: found.to_dict("index") for subset, found in means.items()}
+    columns = [(score, sub, "mean") for score in SCORES for sub in ("", "published")]
+    tables = {
+        name: table.frame[columns].T.to_dict() for name, table in tables.items() if "published" in table.caption.lower()
+    }
+    published = published_tables()
+    assert len(published) == 504
+    for row in published.to_dict("records"):
+        experiment = f"{row['model']}_{row['experiment']}"
+        name = f"{experiment}_{row['subset']}_on_features"
+        cells = [
+            (tables[f"masks_{name}"], (row["method"], row["mask"])),
+            (tables[f"methods_{name}"], (row["mask"], row["method"])),
+        ]
+        if row["model"] == "mel" and row["subset"] == "all":
+            cells.append((tables[f"noise_mel_{row['method']}_on_features"], (row["mask"], experiment)))
+        for table, cell in cells:
+            for score in SCORES:
+                assert table[cell][score, "published", "mean"] == row[score]
+                mean = means[row["subset"]][experiment, row["method"], row["mask"]][score]
+                assert table[cell][score, "", "mean"] == pytest.approx(mean)
+    for name, table in study[1].items():
+        assert ("Cnn14" in table.caption) == any(column.sub == "published" for column in table.columns), name
+
+
+def test_rows_and_columns_are_in_the_order_of_the_study(study):
+    _, tables = study
+    table = tables["masks_mel_clean_all_on_features"]
+    assert table.frame.index.to_list() == [(method, mask) for method in STUDY for mask in MASKS]
+    assert [column.head for column in table.columns if not column.sub] == [
+        *SCORES, "AREA", "undefined %", "constant %", "clips",
+    ]  # fmt: skip
+    other = tables["methods_stft_clean_incorrect_on_features"]
+    assert other.frame.index.to_list() == [(mask, method) for mask in MASKS for method in STUDY]
+    noise = tables["noise_mel_lime_on_features"]
+    experiments = [name for name in EXPERIMENTS if name != "stft_clean"]
+    assert noise.frame.index.to_list() == [(mask, name) for mask in MASKS for name in experiments]
+    assert np.isnan(number(table, ("random", "bin"), "FF", "published"))  # random is our own
+    assert number(table, ("lime", "bin"), "clips") == 4
+    assert number(tables["masks_mel_clean_correct_on_features"], ("lime", "bin"), "clips") == 2
+
+
+def rows_by_hand(**values):
+    """Two methods, two masks, two clips; every score is 0.5 but those given, in the order method, clip, mask."""
+    rows = made_rows(("mel_clean",), ("saliency", "random"), ("bin", "topK_5"), ("features",), clips=2)
+    return rows.assign(**dict.fromkeys(METRICS, 0.5)).assign(**values)
+
+
+def test_means_marks_and_shares_by_hand():
+    rows = rows_by_hand(
+        FF=[0.0, 0.2, 0.0, 0.4, 1.0, 1.0, 1.0, 1.0], AD=[0.0, 20.0, 0.0, 40.0, 7.0, 7.0, 7.0, 7.0],
+        COMP=[np.nan, 1.0, np.nan, 2.0, 3.0, 3.0, np.nan, 3.0], SPS=[np.nan, 0.0, np.nan, 0.5, 0.1, 0.2, np.nan, 0.2],
+    )  # fmt: skip
+    tables = by_name(rows, "masks", "methods", "summary")
+    table = tables["masks_mel_clean_all_on_features"]
+    saliency = [("saliency", "bin"), ("saliency", "topK_5")]
+    assert [number(table, cell, "FF") for cell in saliency] == pytest.approx([0.0, 0.3])
+    assert table.marks["FF", ""].tolist() == ["worst", "best", "", ""]  # random's masks are equal: neither
+    assert table.marks["AD", ""].tolist() == ["best", "worst", "", ""]
+    assert table.frame[("undefined %", "", "mean")].tolist() == [100.0, 0.0, 50.0, 0.0]
+    assert table.frame[("constant %", "", "mean")].tolist() == [100.0, 50.0, 50.0, 0.0]
+    assert np.isnan(number(table, ("saliency", "bin"), "COMP"))
+    assert table.marks["COMP", ""].tolist() == ["", "", "", ""]
+    assert set(table.marks["AREA", ""]) == {""}
+    other = tables["methods_mel_clean_all_on_features"]
+    assert other.marks["FF", ""].tolist() == ["worst", "best", "worst", "best"]
+    over_masks = tables["summary_methods_all_on_features"]
+    assert number(over_masks, ("mel_clean", "saliency"), "FF") == pytest.approx(0.15)
+    assert number(over_masks, ("mel_clean", "saliency"), "COMP") == 1.5  # the undefined mask is left out
+    over_methods = tables["summary_masks_all_on_features"]
+    assert number(over_methods, ("mel_clean", "topK_5"), "FF") == pytest.approx(0.3)  # without random
+    assert over_methods.marks["FF", ""].tolist() == ["worst", "best"]
+
+
+def test_intervals_are_those_of_the_bootstrap_over_clips():
+    rows = made_rows(("mel_clean",), ("saliency", "lime"), ("bin", "topK_5"), ("features",), clips=30)
+    values = clip_values(rows, "FF")
+    low, high = bootstrap_interval(values.to_numpy())
+    made = with_intervals(values)
+    assert np.allclose(made, np.stack([values.mean(), low, high], 1))
+    over = averaged(values, "method")
+    for method in ("saliency", "lime"):
+        mean_of_clip = values[method].mean(axis=1).to_numpy()[:, None]  # nothing is undefined, so the order is free
+        low, high = bootstrap_interval(mean_of_clip)
+        assert np.allclose(over.loc[method], [mean_of_clip.mean(), low[0], high[0]])
+
+
+def test_published_averages_are_over_the_same_cells():
+    rows = made_rows(("mel_clean",), ("saliency", "lime", "random"), ("bin", "topK_5"), ("features",))
+    tables = by_name(rows, "summary", published=True)
+    published = published_tables().query("model == 'mel' and experiment == 'clean' and subset == 'all'")
+    own = published[published["mask"].isin(["bin", "topK_5"])]
+    table = tables["summary_methods_all_on_features"]
+    assert number(table, ("mel_clean", "lime"), "AD", "published") == pytest.approx(
+        own[own.method == "lime"]["AD"].mean()
+    )
+    assert np.isnan(number(table, ("mel_clean", "random"), "AD", "published"))
+    table = tables["summary_masks_all_on_features"]
+    expected = own[(own["mask"] == "bin") & own["method"].isin(["saliency", "lime"])]["FF"].mean()
+    assert number(table, ("mel_clean", "bin"), "FF", "published") == pytest.approx(expected)
+
+
+def test_only_masks_that_every_method_has_are_averaged():
+    rows = made_rows(("mel_clean",), ("saliency", "lime"), ("bin", "topK_5"), ("features",))
+    rows = rows[(rows["method"] == "lime") | (rows["mask"] == "bin")]
+    table = by_name(rows, "summary")["summary_methods_all_on_features"]
+    expected = rows[(rows["method"] == "lime") & (rows["mask"] == "bin")]["FF"].mean()
+    assert number(table, ("mel_clean", "lime"), "FF") == pytest.approx(expected)
+    assert "lime" not in " ".join(sentence for sentence in missing(rows) if "topK_5," in sentence)
+    assert not by_name(rows[(rows["method"] == "lime") == (rows["mask"] == "topK_5")], "summary")  # none in common
+
+
+def test_noise_is_set_against_clean_clip_by_clip():
+    clean = made_rows(("mel_clean",), ("lime",), ("bin", "topK_5"), ("features",), clips=9)
+    noisy = clean.assign(experiment="mel_horse", FF=clean["FF"] - 0.25, COMP=np.nan).sample(frac=1, random_state=0)
+    tables = by_name(pd.concat([noisy, clean]), "noise", "noise_differences", published=True)
+    table = tables["noise_differences_mel_lime_on_features"]
+    assert numbers(table, ("bin", "mel_horse"), "FF") == pytest.approx([-0.25] * 3)
+    assert np.isnan(number(table, ("bin", "mel_horse"), "COMP"))
+    assert set(table.marks.to_numpy().ravel()) == {""}
+    levels = tables["noise_mel_lime_on_features"]
+    assert levels.frame.index.to_list() == [
+        (mask, name) for mask in ("bin", "topK_5") for name in ("mel_clean", "mel_horse")
+    ]
+    assert levels.marks["FF", ""].tolist() == ["best", "worst"] * 2
+
+
+def test_other_networks_protocols_and_kinds_of_scoring_are_not_mixed():
+    clean = made_rows(("mel_clean",), ("lime",), ("bin",))
+    noisy = clean.assign(experiment="mel_white", network="other")
+    both = pd.concat([clean, noisy])
+    assert not by_name(both, "noise", "noise_differences")
+    assert any("mel_white was run on another network" in sentence for sentence in missing(both))
+    protocols = pd.concat([clean, clean.assign(protocol="published", FF=0.125)])
+    tables = by_name(protocols, "masks")
+    assert len(tables) == 2 * 2 * 3  # protocols, on, subsets
+    table = tables["masks_mel_clean_all_on_features_protocol_published"]
+    assert number(table, ("lime", "bin"), "FF") == 0.125
+    assert "protocol published" in table.title
+    own = clean[(clean["on"] == "features")]["FF"].mean()
+    assert number(tables["masks_mel_clean_all_on_features"], ("lime", "bin"), "FF") == pytest.approx(own)
+
+
+def test_features_stand_beside_audio_beside_random_masks():
+    rows = made_rows(("mel_clean",), ("lime",), ("bin",), clips=7)
+    audio = (rows["on"] == "audio").to_numpy()
+    seen = rows.loc[~audio, "FF"].to_numpy()
+    rows.loc[audio, "FF"] = seen - 0.5
+    rows["FF_smooth"] = rows["FF"] + 0.125
+    table = by_name(rows, "heard")["heard_mel_clean_FF"]
+    cell = ("lime", "bin")
+    assert number(table, cell, "features", "mean") == pytest.approx(seen.mean())
+    assert numbers(table, cell, "audio", "− features") == pytest.approx([-0.5] * 3)
+    assert numbers(table, cell, "audio", "− smooth") == pytest.approx([-0.125] * 3)
+    assert number(table, cell, "features", "smooth") == pytest.approx(seen.mean() + 0.125)
+    without = rows.assign(**{f"{name}_{kind}": np.nan for name in METRICS for kind in ("pixelwise", "smooth")})
+    (kept,) = {tuple(column.sub for column in table.columns) for table in paper_tables(without, ["heard"])}
+    assert kept == ("mean", "mean", "− features")
+    assert not paper_tables(without[~audio], ["heard"])  # nothing to compare with
+
+
+def test_what_is_missing_is_said_and_the_rest_is_made(tmp_path):
+    whole = made_rows(masks=("bin",))
+    lacking = missing(whole)
+    assert len(lacking) == len(EXPERIMENTS)  # the other masks, once an experiment
+    rows = made_rows(("mel_clean",), ("lime",), on=("features",))
+    failed = rows[rows["mask"] == "bin"].head(1).assign(
+        clip="x.wav", status="error", stage="read", mask="", on="", correct=np.nan, **dict.fromkeys(SCORES, np.nan)
+    )  # fmt: skip
+    rows = pd.concat([rows, failed])
+    said = " | ".join(missing(rows))
+    for expected in ("no results of stft_clean, mel_horse", "mel_clean: no saliency, gradcam, shap",
+                     "lime failed on 1 of 5 clips (read 1)", "lime not scored on audio"):  # fmt: skip
+        assert expected in said
+    assert "masks" not in said
+    assert "Missing for all of the paper's tables" in notes(rows, missing(rows))[-1]
+    tables = by_name(rows, "masks", "noise", "noise_differences")
+    assert number(tables["masks_mel_clean_all_on_features"], ("lime", "bin"), "clips") == 4
+    assert not any(name.startswith("noise") for name in tables)
+    (tmp_path / "mel" / "mel_clean" / "shap" / "parts").mkdir(parents=True)
+    assert unfinished(tmp_path) == ["mel_clean: shap is not finished (no metrics.csv yet)"]
+
+
+def test_what_cannot_be_is_refused():
+    rows = made_rows(("mel_clean",), ("lime",), ("bin",))
+    with pytest.raises(ArgumentError, match="unknown kind of table 'best'"):
+        paper_tables(rows, ["best"])
+    with pytest.raises(AudioInterpError, match="no clip was scored"):
+        paper_tables(rows.assign(status="error"))
+    with pytest.raises(AudioInterpError, match=r"clip 0\.wav: two rows of lime, bin"):
+        paper_tables(pd.concat([rows, rows.head(1)]), ["masks"])
+
+
+def test_results_that_do_not_tell_what_is_correct_are_not_split():
+    rows = made_rows(("mel_clean",), ("lime",), ("bin",), ("features",)).drop(columns=["correct", "network"])
+    assert set(by_name(rows, "masks")) == {"masks_mel_clean_all_on_features"}
+    assert any("correctly" in sentence for sentence in missing(rows))
+    assert set(METHODS) < set(STUDY)

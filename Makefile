@@ -1,10 +1,11 @@
 # make demo   from nothing to sounds, pictures and tables under demo/
 # make test   everything that must hold: ruff, mypy, pytest
 # make torture   the faults of docs/reliability.md at length, and that page
+# make notebooks   runs the eight notebooks in place and takes their sounds out (AUDIOINTERP_DATA names the data)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin
 
-.PHONY: demo test torture lint clean
+.PHONY: demo test torture notebooks lint clean
 
 demo: .venv/installed
 	$(VENV)/audiointerp demo
@@ -15,6 +16,9 @@ test: .venv/installed-test lint
 torture: .venv/installed-test
 	AUDIOINTERP_TORTURE=1 $(VENV)/pytest tests -n auto -m "torture or hypothesis" --junitxml=.torture.xml
 	$(VENV)/python tests/reliability.py .torture.xml docs/reliability.md
+
+notebooks: .venv/installed
+	$(VENV)/python tests/notebooks.py
 
 lint: .venv/installed-test
 	$(VENV)/ruff check .

@@ -3,10 +3,11 @@
 # make noises   the sounds of noises/ again, byte for byte
 # make supplementary   the pictures and the page of supplementary/ again
 # make torture   the faults of docs/reliability.md at length, and that page
+# make notebooks   runs the eight notebooks in place and takes their sounds out (AUDIOINTERP_DATA names the data)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin
 
-.PHONY: demo test torture noises supplementary lint clean
+.PHONY: demo test torture notebooks noises supplementary lint clean
 
 demo: .venv/installed
 	$(VENV)/audiointerp demo
@@ -23,6 +24,9 @@ noises: .venv/installed
 
 supplementary: .venv/installed
 	$(VENV)/audiointerp supplementary --out supplementary
+
+notebooks: .venv/installed
+	$(VENV)/python tests/notebooks.py
 
 lint: .venv/installed-test
 	$(VENV)/ruff check .

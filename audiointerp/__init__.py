@@ -70,7 +70,7 @@ _HOMES = {
 }  # fmt: skip
 _MODULES = (
     "archives", "curves", "dataset", "downloads", "experiments", "fit", "interpretation", "metrics", "model", "plot", "predict",
-    "processing", "report", "tables", "training",
+    "processing", "report", "setting", "tables", "training",
 )  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -37,12 +37,16 @@ def interpretation_html(result: Interpretation) -> str:
     picture = figure_png(figure)
     plt.close(figure)
     return (
-        f'<div class="audiointerp"><p>Why <b>{html.escape(result.question)}</b>? '
-        f"{html.escape(result.attribution.method)}, mask {html.escape(result.mask_name)}.</p>"
+        f'<div class="audiointerp">{_question(result)}'
         f'<img alt="spectrogram, attribution, kept and removed part" src="data:image/png;base64,{picture}">'
         "<p><small>Levels in dB, the loudest 80 dB. In the attribution red spoke for the label, blue against it; the paler, "
         f"the weaker.</small></p>{ARBITRARY if result.arbitrary else ''}{_players(result)}{_scores(result)}</div>"
     )
+
+
+def players_html(result: Interpretation) -> str:
+    """The players of one interpretation without its picture and scores, as such a fragment."""
+    return f'<div class="audiointerp">{_question(result)}{_players(result)}</div>'
 
 
 def page(title: str, fragments: Sequence[str]) -> str:
@@ -93,6 +97,11 @@ def figure_png(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})  # the same bytes under another release
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _question(result: Interpretation) -> str:
+    method, mask = html.escape(result.attribution.method), html.escape(result.mask_name)
+    return f"<p>Why <b>{html.escape(result.question)}</b>? {method}, mask {mask}.</p>"
 
 
 def _players(result: Interpretation) -> str:

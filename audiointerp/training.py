@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -16,7 +17,7 @@ from .devices import usable_device
 from .errors import ArgumentError
 from .files import make_folder, replacing, write_json, write_text
 from .fit import FitSettings, History, features, fit, logits_of
-from .model import Classifier, build_network, initialise
+from .model import Classifier, Pann, build_network, initialise, load_panns
 from .processing import Transform
 
 
@@ -51,6 +52,7 @@ def train_classifier(
     head_dropout: float = 0.2,
     settings: FitSettings | None = None,
     seeds: Sequence[int] = (0,),
+    checkpoint: str | os.PathLike[str] | None = None,
     device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> list[Trained]:
@@ -63,6 +65,8 @@ def train_classifier(
         base_channels, dropout, head_dropout: of the network.
         settings: how to train; each seed takes the place of ``settings.seed``.
         seeds: of the weights, the order and the augmentation.
+        checkpoint: an official PANNs checkpoint to start from, see :func:`~audiointerp.model.checkpoint.load_panns`; what it
+            does not fill is drawn by the seed, and so is everything if None.
         device: where to train.
         progress: bars, where a terminal watches.
 
@@ -74,21 +78,41 @@ def train_classifier(
     labels = datasets[0].labels
     form: dict[str, int | float] = {"num_classes": len(labels), "num_bins": transform.num_bins}
     form |= {"base_channels": base_channels, "dropout": dropout, "head_dropout": head_dropout}
-    plans = [(replace(settings or FitSettings(), seed=seed), build_network(network, form)) for seed in seeds]
+    plans = [
+        (replace(settings or FitSettings(), seed=seed), *_beginning(network, form, seed, checkpoint, transform))
+        for seed in seeds
+    ]
     device = usable_device(device)  # like the plans, before the features: a mistake should not cost their minutes
     train, valid, test = (features(dataset, transform, progress) for dataset in datasets)
     duration = datasets[0][0][0].shape[-1] / transform.sample_rate
     outcomes = []
-    for chosen, model in plans:
+    for chosen, model, origin in plans:
         start = time.perf_counter()
-        initialise(model, chosen.seed)
         history = fit(model, train, valid, chosen, device=device, progress=progress)
         predicted = logits_of(model, test[0]).argmax(1)
         counts = torch.zeros(len(labels), len(labels), dtype=torch.long)
         counts.index_put_((test[1], predicted), torch.tensor(1), accumulate=True)
-        classifier = Classifier(model.cpu(), transform, labels, duration, {"seed": chosen.seed, "fit": asdict(chosen)})
+        told = {"seed": chosen.seed, "fit": asdict(chosen), **origin}
+        classifier = Classifier(model.cpu(), transform, labels, duration, told)
         outcomes.append(Trained(chosen.seed, classifier, history, counts, time.perf_counter() - start))
     return outcomes
+
+
+def _beginning(
+    network: str,
+    form: dict[str, Any],
+    seed: int,
+    checkpoint: str | os.PathLike[str] | None,
+    transform: Transform,
+) -> tuple[Pann, dict[str, Any]]:
+    """A network as its training begins, and where its weights come from if not from the seed alone."""
+    model = build_network(network, form)
+    initialise(model, seed)
+    if checkpoint is None:
+        return model, {}
+    loaded = load_panns(model, checkpoint, transform)
+    file = {"file": Path(checkpoint).name, "new": loaded.new, "filter_difference": loaded.filter_difference}
+    return model, {"checkpoint": file}
 
 
 def write_card(outcomes: Sequence[Trained], out: str | os.PathLike[str], name: str, command: str) -> Path:

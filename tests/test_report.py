@@ -15,7 +15,7 @@ from audiointerp.fit import Epoch, History
 from audiointerp.metrics import METRICS
 from audiointerp.predict import interpret
 from audiointerp.processing import LogMel, LogSTFT
-from audiointerp.report import interpretation_html, page
+from audiointerp.report import interpretation_html, page, players_html
 
 
 @pytest.fixture(autouse=True)
@@ -87,11 +87,15 @@ def test_players_hold_the_sounds(result):
         gain = loud.std() / quiet.std()
         assert f"{20 * np.log10(gain):+.1f} dB" in html
     assert html.count("<th title=") == len(METRICS)
+    alone = players_html(result)
+    assert re.findall(r"audio/flac[^\"]+", alone) == re.findall(r"audio/flac[^\"]+", html)
+    assert "gradcam, mask topK_30" in alone
+    assert "<img" not in alone
 
 
 def test_names_cannot_break_the_page(result):
     from dataclasses import replace
 
     evil = replace(result, labels=("<script>",) * 3, mask_name="<b>")
-    assert "<script>" not in interpretation_html(evil)
+    assert "<script>" not in interpretation_html(evil) + players_html(evil)
     assert "<script>" not in page("<script>", [])

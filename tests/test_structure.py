@@ -21,7 +21,7 @@ LAYERS = [
     {"predict", "store"},
     {"experiments", "plot", "faults"},
     {"report", "tables", "training", "exports"},
-    {"demo", "supplementary", "validity", "paper"},
+    {"demo", "supplementary", "validity", "paper", "setting"},
     {"cli"},
 ]
 SHOWN = {("predict", "report"), ("predict", "plot")}  # a record may draw itself when it is shown, imported there

@@ -3,6 +3,7 @@
 from .clips import Clip, LabelledClips, sound_files
 from .esc50 import ESC50
 from .noise import NOISES, ClipDataset, Contaminated, made_noise, write_noises
+from .part import Part
 from .synthetic import Synthetic
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "ClipDataset",
     "Contaminated",
     "LabelledClips",
+    "Part",
     "Synthetic",
     "made_noise",
     "sound_files",

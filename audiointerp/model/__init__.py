@@ -2,7 +2,7 @@
 
 from .checkpoint import Loaded, load_panns
 from .classifier import Classifier
-from .panns import NETWORKS, Cnn6, Cnn10, Cnn14, build_network, initialise
+from .panns import NETWORKS, Cnn6, Cnn10, Cnn14, Pann, build_network, initialise
 
 __all__ = [
     "NETWORKS",
@@ -11,6 +11,7 @@ __all__ = [
     "Cnn10",
     "Cnn14",
     "Loaded",
+    "Pann",
     "build_network",
     "initialise",
     "load_panns",

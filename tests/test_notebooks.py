@@ -1,0 +1,256 @@
+"""The notebooks run on the made set, share what they share, and are committed without a sound."""
+
+import base64
+import io
+import json
+import re
+from itertools import combinations
+
+import notebooks
+import numpy as np
+import pytest
+import torch
+from conftest import small_classifier
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from notebooks import NAMES, OWN, ROOT, faults, read, share, with_parameters, without_sounds
+from PIL import Image
+
+from audiointerp.dataset import NOISES, Part, Synthetic
+from audiointerp.experiments import EXPERIMENTS, TRANSFORMS, run
+from audiointerp.model import Classifier
+from audiointerp.predict import interpret
+from audiointerp.report import interpretation_html
+
+SMALL = {"CLIPS": 1, "MASKS": ["topK_30", "sigmoid"]}
+SIZES = {
+    "train_model_stft": {"EPOCHS": 1, "CLIPS": 3},
+    "train_model_mel": {"EPOCHS": 1, "CLIPS": 10},
+    "experiments_stft": SMALL | {"METHODS": ["saliency", "gradcam"]},
+    "experiments_mel": SMALL,
+    "experiments_mel_noise1": SMALL | {"METHODS": ["gradcam", "shap"]},
+    "experiments_mel_noise2": SMALL | {"METHODS": ["gradcam"], "METHOD": "random"},
+    "experiments_mel_noise3": SMALL | {"METHODS": ["saliency"], "MASKS": None},
+    "tables": {"RESULTS": "results_made_2_clips"},
+}
+
+
+def classifier_of_made_set(features):
+    small = small_classifier(10, transform=TRANSFORMS[features])
+    return Classifier(small.network, small.transform, Synthetic((5,)).labels, 5.0, {"command": "a test"})
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    for features in TRANSFORMS:
+        classifier_of_made_set(features).save(folder / f"made_{features}_cnn10.safetensors")
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path, weights, monkeypatch):
+    """A folder with networks for the made set, where one core is used and no data are."""
+    monkeypatch.delenv("AUDIOINTERP_DATA", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (tmp_path / "weights").symlink_to(weights)
+    return tmp_path
+
+
+def results_for_tables(place):
+    for experiment in EXPERIMENTS.values():
+        classifier = Classifier.load(place / "weights" / f"made_{experiment.features}_cnn10.safetensors")
+        clips = Part(Synthetic((5,), sample_rate=classifier.sample_rate), 2)
+        run(experiment, classifier, clips, ["saliency", "gradcam"], place / "results_made_2_clips",
+            masks=["topK_30", "sigmoid"], attributions=False, progress=False)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_runs_from_a_clean_kernel(name, place):
+    """What it shows then could be committed: a warning on stderr, or a path of this machine, is a failure too."""
+    if name == "tables":
+        results_for_tables(place)
+    made = notebooks.executed(with_parameters(read(ROOT / f"{name}.ipynb"), SIZES[name]), place, timeout=240)
+    told = json.dumps(made)
+    assert "the made set" in told or name == "tables"
+    assert ("data:audio/" in told) == (name != "tables")
+    assert told.count("image/png") >= 2 or name == "tables"
+    silent = notebooks.to_commit(made)
+    assert faults(silent) == []
+    assert (notebooks.HOW_TO_HEAR in json.dumps(silent)) == (name != "tables")
+    if name.startswith("experiments"):
+        assert "0 of them errors" in told
+        assert (place / "results_made_1_clips").is_dir()
+    if name.startswith("train"):
+        assert list((place / "trained" / "trial").glob("made_*.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def committed():
+    return {name: read(ROOT / f"{name}.ipynb") for name in NAMES}
+
+
+def test_what_is_committed_is_whole_and_clean(committed):
+    assert {path.stem for path in ROOT.glob("*.ipynb")} == set(NAMES)
+    for name, notebook in committed.items():
+        assert faults(notebook) == [], name
+        kinds = [cell.cell_type for cell in notebook.cells]
+        first = notebook.cells[kinds.index("code")]
+        assert first.metadata.tags == ["parameters"]
+        assert all(isinstance(cell.source, str) and cell.source.strip() for cell in notebook.cells)
+        assert SIZES[name].keys() <= set(re.findall(r"^(\w+) =", first.source, re.M))
+
+
+def test_cells_of_one_id_are_one_cell(committed):
+    for (one, first), (other, second) in combinations(committed.items(), 2):
+        theirs = {cell.id: cell.source for cell in second.cells}
+        for cell in first.cells:
+            if cell.id not in OWN and cell.id in theirs:
+                assert cell.source == theirs[cell.id], f"{cell.id} of {one} and {other}: spread it by --share"
+
+
+def test_the_noise_notebooks_differ_in_their_noise_alone(committed):
+    three = [committed[f"experiments_mel_noise{number}"] for number in (1, 2, 3)]
+    for notebook, noise in zip(three, NOISES, strict=True):
+        assert notebook.cells[1].source.startswith(f'EXPERIMENT = "mel_{noise}"\n')
+    same = [[cell for cell in with_parameters(one, {"EXPERIMENT": ""}).cells if cell.id != "title"] for one in three]
+    assert same[0] == same[1] == same[2]
+
+
+def test_shared_cells_are_spread(committed):
+    source = share(committed["experiments_mel"], committed["experiments_mel"])
+    next(cell for cell in source.cells if cell.id == "listen").source = "changed"
+    for name, notebook in committed.items():
+        changed = [old.id for old, new in zip(notebook.cells, share(source, notebook).cells, strict=True) if old != new]
+        assert changed == (["listen"] if name.startswith("experiments") else [])
+
+
+def test_parameters_are_replaced_by_name(committed):
+    changed = with_parameters(committed["experiments_mel"], {"CLIPS": 3, "METHODS": ["lime"]})
+    cell = next(cell for cell in changed.cells if cell.id == "parameters")
+    values = {}
+    exec(cell.source, values)
+    assert (values["CLIPS"], values["METHODS"], values["EXPERIMENT"]) == (3, ["lime"], "mel_clean")
+    with pytest.raises(ValueError, match=r"no parameter CLIP_COUNT; there are: EXPERIMENT, DATA"):
+        with_parameters(committed["experiments_mel"], {"CLIP_COUNT": 3})
+
+
+def shown(**data):
+    """A notebook of one cell that shows something; names are kinds with _ for /."""
+    forms = {kind.replace("_", "/", 1): content for kind, content in data.items()}
+    return new_notebook(cells=[new_code_cell("x", outputs=[new_output("display_data", forms)])])
+
+
+def printed(text, name="stdout"):
+    return new_notebook(cells=[new_code_cell("x", outputs=[new_output("stream", name=name, text=text)])])
+
+
+def with_widgets():
+    notebook = printed("fine")
+    notebook.metadata["widgets"] = {"state": 1}
+    return notebook
+
+
+BROKEN = {
+    "an error": (new_notebook(cells=[new_code_cell("1/0", outputs=[
+        new_output("error", ename="ZeroDivisionError", evalue="division by zero", traceback=[])])]), "ZeroDivisionError"),
+    "stderr": (printed("a line", "stderr"), "wrote to stderr"),
+    "a warning": (printed("x.py:1: UserWarning: old"), "a warning in text"),
+    "a path in print": (printed("read /home/me/data.csv"), "absolute path '/home/me"),
+    "a path in a table": (shown(text_html="<td>/work/data</td>"), "absolute path '/work/data"),
+    "a home": (printed("~/data"), "absolute path '~/data"),
+    "a drive": (printed(r"in C:\data"), "absolute path"),
+    "a file": (shown(text_html='<a href="file:///x">'), "absolute path 'file://"),
+    "a path in a cell": (new_notebook(cells=[new_code_cell('DATA = "/mnt/data/ESC-50"')]), "absolute path '/mnt/data"),
+    "a path in words": (new_notebook(cells=[new_markdown_cell("see /mnt/data")]), "absolute path '/mnt/data"),
+    "a player": (shown(text_html="<audio controls></audio>"), "a sound in text/html"),
+    "a sound's address": (shown(text_html='<a href="data:audio/flac;base64,AAAA">x</a>'), "a sound in text/html"),
+    "a sound": (shown(audio_wav="AAAA"), "a sound in audio/wav"),
+    "a sound under another name": (shown(application_x="UklGRiQAAABXQVZF"), "a sound in application/x"),
+    "a sound in a link": (shown(text_html='<a href="data:x/y;base64,ZkxhQwAA">'), "a sound in text/html"),
+    "a sound attached": (new_notebook(cells=[
+        new_markdown_cell("x", attachments={"x.wav": {"audio/wav": "AAAA"}})]), "a sound in audio/wav"),
+    "widgets": (with_widgets(), "state of widgets"),
+    "bytes": (shown(image_png="A" * 1_500_000), "bytes are more than 1500000"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_notebook_that_breaks_a_rule_is_named(rule):
+    notebook, complaint = BROKEN[rule]
+    (found,) = faults(notebook)
+    assert complaint in found
+
+
+def test_what_looks_like_a_fault_and_is_none():
+    picture = "iVBOR/work/data+/home/me/UklGRdata" * 3
+    for fine in (
+        printed("weights/made.safetensors and ../shared/data, and/or 1/2, https://doi.org/10/abc"),
+        shown(image_png=picture, text_plain="<Figure size 640x480 with 1 Axes>"),
+        shown(text_html=f'<img src="data:image/png;base64,{picture}"></td></tr>'),
+    ):
+        assert faults(fine) == []
+
+
+def test_sounds_are_taken_out_and_pictures_and_gains_stay(classifier):
+    from IPython.display import Audio
+
+    result = interpret(classifier, torch.randn(1, 1, 32000) * 0.1)
+    html = interpretation_html(result)
+    player = Audio(result.wav[0].numpy(), rate=32000)
+    outputs = [
+        new_output("display_data", {"text/html": html, "text/plain": repr(result)}),
+        new_output("display_data", {"text/html": player._repr_html_(), "text/plain": repr(player)}),
+        new_output("display_data", {"audio/wav": "UklGR"}),
+        new_output("display_data", {"application/json": {"src": "data:audio/wav;base64,UklGR"}, "image/png": "iVBOR"}),
+        new_output("display_data", {"application/javascript": "new Audio('data:audio/wav;base64,UklGR')"}),
+        new_output("display_data", {"text/html": '<AUDIO controls>\n<source></AUDIO> and <audio src="x.wav"> end'}),
+        new_output("stream", name="stdout", text="data:audio/wav;base64,UklGR"),
+    ]
+    notebook = new_notebook(
+        cells=[new_code_cell("x", outputs=outputs)], metadata={"widgets": {"state": "data:audio/x"}}
+    )
+    silent = without_sounds(notebook)
+    assert len(faults(notebook)) > 7
+    assert faults(silent) == []
+    assert "<audio" in json.dumps(notebook)  # the notebook itself is as it was
+    first, second, third, fourth, fifth, sixth, last = silent.cells[0].outputs
+    assert first.data["text/html"].count(notebooks.LEFT_OUT) == 5
+    assert re.findall(r"[+-]\d+\.\d dB", first.data["text/html"]) == re.findall(r"[+-]\d+\.\d dB", html)
+    assert re.findall(r"<img[^>]*>", first.data["text/html"]) == re.findall(r"<img[^>]*>", html)
+    assert first.data["text/plain"] == repr(result)
+    assert fourth.data == {"image/png": "iVBOR"}
+    assert sixth.data["text/html"].startswith(f"{notebooks.LEFT_OUT} and {notebooks.LEFT_OUT} end")
+    for output in (first, second, third, fifth, sixth, last):
+        assert notebooks.HOW_TO_HEAR in json.dumps(output)
+
+
+def test_pictures_become_light_and_keep_their_colours(classifier):
+    """Rare colours too: a few blue bins in a grey picture are what an attribution says."""
+    result = interpret(classifier, torch.randn(1, 1, 32000) * 0.1, "saliency")
+    html = interpretation_html(result)
+    (png,) = re.findall(r"data:image/png;base64,([^\"]+)", html)
+    light = notebooks.with_light_pictures(shown(text_html=html, image_png=png)).cells[0].outputs[0].data
+    assert light["image/png"] in light["text/html"]
+    assert len(light["image/png"]) < 0.6 * len(png)
+    assert light["text/html"].replace(light["image/png"], png) == html
+    before, after = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(one))).convert("RGB")).astype(int)
+        for one in (png, light["image/png"])
+    )
+    assert np.abs(after - before).max() <= 16
+
+
+def test_a_notebook_is_written_only_if_it_is_clean(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    parameters = new_code_cell("WORDS = 'fine'", metadata={"tags": ["parameters"]})
+    path = tmp_path / "one.ipynb"
+    notebooks.write(new_notebook(cells=[parameters, new_code_cell("print(WORDS)\n1 / len(WORDS)")]), path)
+    before = path.read_bytes()
+    assert "/home/me" in notebooks.make("one", {"WORDS": "/home/me/x"}, tmp_path)[0]
+    assert "ZeroDivisionError" in notebooks.make("one", {"WORDS": ""}, tmp_path)[0]
+    assert path.read_bytes() == before
+    assert notebooks.make("one", {}, tmp_path) == []
+    assert [output.output_type for output in read(path).cells[1].outputs] == ["stream", "execute_result"]
+    with pytest.raises(CellExecutionError):
+        notebooks.executed(with_parameters(read(path), {"WORDS": ""}), tmp_path)

@@ -1,0 +1,170 @@
+"""The notebooks' setting: which data, which network, which weights; and the part of a data set that a trial takes."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from audiointerp.dataset import Part, Synthetic
+from audiointerp.errors import ArgumentError, DatasetError, ModelError
+from audiointerp.experiments import TRANSFORMS
+from audiointerp.fit import PUBLISHED, FitSettings
+from audiointerp.model import Cnn6, Cnn10, initialise
+from audiointerp.setting import choose_setting, data_root, load_or_train, open_folds, train
+from audiointerp.training import train_classifier
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """A place of its own, without data."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AUDIOINTERP_DATA", raising=False)
+
+
+def layout(root, classes, flagged=10):
+    """The table of a data folder; the first ``flagged`` classes belong to ESC-10."""
+    (root / "meta").mkdir(parents=True)
+    with (root / "meta" / "esc50.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["filename", "fold", "target", "category", "esc10"])
+        for target in range(classes):
+            writer.writerows(
+                [f"{fold}-{target}.wav", fold, target, f"c{target}", target < flagged] for fold in range(1, 6)
+            )
+    return root
+
+
+def test_the_data_root_is_the_variable_then_the_usual_folder_then_none(tmp_path, monkeypatch):
+    assert data_root() is None
+    layout(tmp_path / "data" / "ESC-50", 50)
+    assert data_root() == Path("data/ESC-50")
+    own = layout(tmp_path / "own", 10)
+    monkeypatch.setenv("AUDIOINTERP_DATA", str(own))
+    assert data_root() == own
+    assert choose_setting("mel").root == own
+    monkeypatch.setenv("AUDIOINTERP_DATA", "")
+    assert data_root() == Path("data/ESC-50")
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir(), lambda path: path.write_text("x")])
+def test_a_variable_that_is_wrong_is_an_error_and_never_the_made_set(make, tmp_path, monkeypatch):
+    make(tmp_path / "there")
+    monkeypatch.setenv("AUDIOINTERP_DATA", str(tmp_path / "there"))
+    with pytest.raises(DatasetError, match=r"AUDIOINTERP_DATA=.*there: holds no meta/esc50\.csv"):
+        choose_setting("mel")
+
+
+def test_all_of_esc50_with_the_checkpoint_is_the_published_setting(tmp_path):
+    root = layout(tmp_path / "ESC-50", 50)
+    checkpoint = tmp_path / "Cnn14.pth"
+    without = choose_setting("mel", root, checkpoint=checkpoint)
+    assert (without.data, without.subset, without.network) == ("esc10", "esc10", "Cnn10")
+    assert f"needs all of ESC-50 and {checkpoint}" in str(without)
+    checkpoint.touch()
+    for features in TRANSFORMS:
+        setting = choose_setting(features, root, checkpoint=checkpoint)
+        assert (setting.network, setting.fit, setting.checkpoint) == ("Cnn14", PUBLISHED, checkpoint)
+        assert (setting.base_channels, setting.dropout, setting.head_dropout) == (64, 0.2, 0.5)
+        assert (setting.subset, setting.scored, setting.name) == (None, None, f"esc50_{features}_cnn14")
+        assert "published" in str(setting)
+    assert choose_setting("mel", root, "esc10", checkpoint=checkpoint).network == "Cnn10"
+    assert len(open_folds(choose_setting("mel", root, checkpoint=checkpoint))[0]) == 150
+
+
+def test_the_published_setting_is_that_of_the_reference():
+    assert FitSettings(20, 32, 42, "adam", 1e-4, 0.0, "constant", False, 10, 20, 0.0) == PUBLISHED
+
+
+def test_smaller_data_get_the_small_network(tmp_path):
+    ten = choose_setting("stft", layout(tmp_path / "ESC-10", 10))
+    assert (ten.data, ten.subset, ten.name) == ("esc10", "esc10", "esc10_stft_cnn10")
+    own = choose_setting("mel", layout(tmp_path / "mine", 7, flagged=0))
+    assert (own.data, own.subset, own.results) == ("own", None, Path("results_own"))
+    made = choose_setting("mel")
+    assert (made.data, made.root, made.scored) == ("made", None, 10)
+    assert "the made set" in str(made)
+    with pytest.raises(ArgumentError, match="subset 'esc10' needs a data folder"):
+        choose_setting("mel", subset="esc10")
+    with pytest.raises(ArgumentError, match="unknown features"):
+        choose_setting("cqt")
+    with pytest.raises(DatasetError, match="no such data folder"):
+        choose_setting("mel", tmp_path / "none")
+
+
+def test_a_trial_never_writes_where_the_full_results_stand(tmp_path):
+    root = layout(tmp_path / "ESC-10", 10)
+    settings = [choose_setting("mel", root), choose_setting("mel", root, clips=4), choose_setting("mel", root, clips=5),
+                choose_setting("mel"), choose_setting("mel", clips=80)]  # fmt: skip
+    assert settings[0].results == Path("results")
+    assert len({setting.results for setting in settings}) == 5
+    assert choose_setting("mel", root, epochs=3).fit.epochs == 3
+    assert str(root) not in "".join(map(str, settings))  # a committed notebook shows no path of a machine
+
+
+def few(dataset):
+    return Part(dataset, 10)
+
+
+def test_the_made_sets_network_is_trained_once_then_loaded(tmp_path):
+    setting = replace(choose_setting("mel", epochs=1), base_channels=2)
+    folds = tuple(few(fold) for fold in open_folds(setting))
+    trained, origin = load_or_train(setting, folds)
+    assert origin.endswith("kept as trained/made_mel_cnn10.safetensors")
+    loaded, origin = load_or_train(setting, folds)
+    assert origin.startswith("Network: trained/made_mel_cnn10.safetensors, made by: audiointerp")
+    db = torch.randn(1, 1, 64, 501)
+    assert loaded.logits(db).equal(trained.logits(db))
+    (tmp_path / "weights").mkdir()
+    Path("trained/made_mel_cnn10.safetensors").rename("weights/made_mel_cnn10.safetensors")
+    assert "weights/made" in load_or_train(setting, folds)[1]
+    with pytest.raises(ModelError, match="no such weights file"):
+        load_or_train(setting, folds, "mine.safetensors")
+    real = choose_setting("mel", layout(tmp_path / "ESC-10", 10))
+    with pytest.raises(ModelError, match=r"neither weights/esc10_mel_cnn10.*run train_model_mel\.ipynb first"):
+        load_or_train(real, folds)
+
+
+def test_training_starts_from_a_checkpoint(tmp_path):
+    """With a learning rate of almost nothing, what the checkpoint fills stays as it is there, and the head is the seed's."""
+    source = Cnn6(5, base_channels=4)
+    initialise(source, 7)
+    state = {name: value for name, value in source.state_dict().items() if not name.startswith("head.")}
+    torch.save({"model": state | {"fc_audioset.bias": torch.zeros(527)}}, tmp_path / "Cnn6.pth")
+    transform = TRANSFORMS["mel"]
+    folds = tuple(few(Synthetic((fold,), duration=3.0)) for fold in (1, 4, 5))
+    settings = FitSettings(epochs=1, batch_size=5, learning_rate=1e-12, schedule="constant")
+    form = {"base_channels": 4, "settings": settings, "seeds": (3,), "progress": False}
+    (begun,) = train_classifier(folds, transform, "Cnn6", checkpoint=tmp_path / "Cnn6.pth", **form)
+    (fresh,) = train_classifier(folds, transform, "Cnn6", **form)
+    weights, others = begun.classifier.network.state_dict(), fresh.classifier.network.state_dict()
+    learned = [name for name in state if name.endswith("weight") and "bn" not in name]
+    assert len(learned) == 5
+    for name in learned:
+        assert torch.allclose(weights[name], state[name], atol=1e-8), name
+        assert not torch.allclose(others[name], state[name], atol=1e-3), name
+    assert torch.allclose(weights["head.weight"], others["head.weight"], atol=1e-8)
+    assert begun.classifier.training["checkpoint"]["file"] == "Cnn6.pth"
+    assert "checkpoint" not in fresh.classifier.training
+    with pytest.raises(ModelError, match="no such checkpoint"):
+        train_classifier(folds, transform, "Cnn6", checkpoint=tmp_path / "none.pth", **form)
+
+
+def test_the_settings_network_is_what_is_trained():
+    setting = replace(choose_setting("mel", epochs=1), base_channels=2)
+    trained = train(setting, tuple(few(fold) for fold in open_folds(setting)), progress=False)
+    assert isinstance(trained.classifier.network, Cnn10)
+    assert trained.classifier.network.settings["base_channels"] == 2
+    assert trained.classifier.training["fit"]["epochs"] == len(trained.history.epochs) == 1
+
+
+def test_a_part_is_spread_over_the_whole():
+    whole = Synthetic((5,))
+    part = Part(whole, 20)
+    assert [whole.rows[index][2] for index in part.indices] == [target for target in range(10) for _ in range(2)]
+    assert part.clip_id(19) == whole.clip_id(part.indices[19])
+    assert part[0][0].equal(whole[part.indices[0]][0])
+    assert (len(Part(whole, None)), len(Part(whole, 81))) == (80, 80)
+    with pytest.raises(ArgumentError, match="at least one clip"):
+        Part(whole, 0)

@@ -1,13 +1,14 @@
 # make demo   from nothing to sounds, pictures and tables under demo/
 # make test   everything that must hold: ruff, mypy, pytest
 # make noises   the sounds of noises/ again, byte for byte
+# make results   the five experiments on the data that AUDIOINTERP_DATA names (else data/ESC-50), on all cores; goes on if stopped
 # make supplementary   the pictures and the page of supplementary/ again
 # make torture   the faults of docs/reliability.md at length, and that page
 # make notebooks   runs the eight notebooks in place and takes their sounds out (AUDIOINTERP_DATA names the data)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin
 
-.PHONY: demo test torture notebooks noises supplementary lint clean
+.PHONY: demo test torture notebooks noises results supplementary lint clean
 
 demo: .venv/installed
 	$(VENV)/audiointerp demo
@@ -21,6 +22,9 @@ torture: .venv/installed-test
 
 noises: .venv/installed
 	$(VENV)/audiointerp noises --out noises
+
+results: .venv/installed
+	$(VENV)/audiointerp results --workers $$(nproc || sysctl -n hw.ncpu)
 
 supplementary: .venv/installed
 	$(VENV)/audiointerp supplementary --out supplementary

@@ -1,17 +1,20 @@
 """What the notebooks work on: the data that is there, and the setting of the study that suits it."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
 import torch
 
-from .dataset import ESC50, ClipDataset
+from .dataset import ESC50, ClipDataset, Part
 from .devices import keep_memory
 from .errors import DatasetError, ModelError, choose
-from .experiments import TEST_FOLDS, TRAIN_FOLDS, TRANSFORMS, VALID_FOLDS, open_data
+from .experiments import EXPERIMENTS, TEST_FOLDS, TRAIN_FOLDS, TRANSFORMS, VALID_FOLDS, background_of, open_data, run
 from .fit import PUBLISHED, FitSettings
 from .model import Classifier
+from .tables import METHODS
 from .training import Trained, train_classifier, write_card
 
 VARIABLE = "AUDIOINTERP_DATA"
@@ -176,6 +179,40 @@ def load_or_train(
     trained = train(setting, folds, device=device)
     kept = write_card([trained], TRAINED, setting.name, "audiointerp.setting.load_or_train, on the made set")
     return trained.classifier.to(device), f"Network: trained here on the made set, and kept as {kept}"
+
+
+def run_study(
+    data: str | os.PathLike[str] | None = None,
+    subset: str | None = None,
+    *,
+    methods: Sequence[str] = (*METHODS, "random"),
+    out: str | os.PathLike[str] | None = None,
+    device: str | torch.device = "cpu",
+    workers: int = 1,
+) -> dict[str, pd.DataFrame]:
+    """Every experiment of the study with the setting that suits the data, as the notebooks run them: what ``results/`` holds.
+
+    Stopped or killed, the same call goes on where it was; done, it changes nothing.
+
+    Args:
+        data, subset: see :func:`choose_setting`.
+        methods: of :func:`~audiointerp.experiments.run`, which also has ``device`` and ``workers``.
+        out: the folder of results; the setting's own if None.
+
+    Returns:
+        The rows of each experiment.
+    """
+    found = {}
+    for experiment in EXPERIMENTS.values():
+        setting = choose_setting(experiment.features, data, subset)
+        folds = open_folds(setting)
+        classifier, _ = load_or_train(setting, folds, device=device)
+        train, _, test = folds
+        found[experiment.name] = run(
+            experiment, classifier, Part(test, setting.scored), methods, setting.results if out is None else out,
+            background=background_of(train, classifier.transform), attributions=False, workers=workers,
+        )  # fmt: skip
+    return found
 
 
 def _of_made(features: str) -> Setting:

@@ -40,3 +40,8 @@ def stoppable() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def only_asked() -> None:
+    """In a process that works for another: leave an interrupt of the terminal, which reaches both, to that other."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

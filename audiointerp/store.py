@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
@@ -95,8 +94,8 @@ class Store:
         path = self._attribution(index)
         return self.attributions and not (path.is_file() and path.stat().st_size > 0)
 
-    def put(self, index: int, heard: Heard, made: MethodRows, seconds: float) -> None:
-        """Keep what came of a clip; a part that is well stays as it is."""
+    def put(self, index: int, heard: Heard, made: MethodRows, seconds: float, threads: int) -> None:
+        """Keep what came of a clip, in how many seconds and by how many threads; a part that is well stays as it is."""
         if self.attributions and made.attribution is not None:
             _save_attribution(self._attribution(index), made.attribution)
         part = self._read(index)
@@ -109,7 +108,7 @@ class Store:
             "status": made.rows[0]["status"],
             "rows": len(frame),
             "seconds": round(seconds, 3),
-            "threads": torch.get_num_threads(),
+            "threads": threads,
             "csv": frame.to_csv(index=False, header=False, lineterminator="\n"),
         }
         write_json(self._part(index), told)

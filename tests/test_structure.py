@@ -19,6 +19,7 @@ LAYERS = [
     {"curves"},
     {"rows"},
     {"predict", "store"},
+    {"work"},
     {"experiments", "plot", "faults"},
     {"report", "tables", "training", "exports"},
     {"demo", "supplementary", "validity", "paper", "setting"},

@@ -1,11 +1,12 @@
-"""The commands that make what is committed beside the code: noises, supplementary."""
+"""The commands that make what is committed beside the code: noises, results, supplementary."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .options import app
+from ..errors import AudioInterpError
+from .options import Data, Device, Subset, Workers, app, names_in
 
 
 @app.command()
@@ -21,6 +22,36 @@ def noises(
 
     for path in write_noises(out):
         typer.echo(f"wrote {path}")
+
+
+@app.command("results")
+def study(
+    data: Data = None,
+    subset: Subset = None,
+    methods: Annotated[str, typer.Option(help="Comma-separated; see run.")] = "saliency,gradcam,shap,lime,random",
+    out: Annotated[Path | None, typer.Option(help="The folder of results; what suits the data if left out.")] = None,
+    device: Device = "cpu",
+    workers: Workers = 1,
+) -> None:
+    """Run the five experiments of the study on the data that is there, as the notebooks do.
+
+    Without --data: the folder that AUDIOINTERP_DATA names, else data/ESC-50, else the made set. Stopped, the same command goes
+    on where it was; a second call changes nothing.
+
+    Example:
+      audiointerp results --data data/ESC-50 --subset esc10 --workers 4
+    """
+    from ..setting import choose_setting, run_study
+
+    for features in ("stft", "mel"):
+        typer.echo(choose_setting(features, data, subset))
+    found = run_study(data, subset, methods=names_in(methods), out=out, device=device, workers=workers)
+    errors = {name: int((rows["status"] == "error").sum()) for name, rows in found.items()}
+    typer.echo("\n".join(f"{name}: {len(rows)} rows, {errors[name]} of them errors" for name, rows in found.items()))
+    if any(errors.values()):
+        raise AudioInterpError(
+            "some clips failed: see the columns stage and error of metrics.csv; the same command tries again"
+        )
 
 
 @app.command()

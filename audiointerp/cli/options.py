@@ -19,6 +19,10 @@ Data = Annotated[
 ]
 Subset = Annotated[str | None, typer.Option(help="esc10: the ten classes of ESC-10.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, …")]
+Workers = Annotated[
+    int,
+    typer.Option(min=1, help="Processes that compute, one thread each: on a CPU, as many as it has cores is fastest."),
+]
 Background = Annotated[
     Path | None,
     typer.Option(help="For shap and gradient_shap: a folder of sounds to compare with, some training clips say."),

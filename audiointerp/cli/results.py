@@ -13,6 +13,7 @@ from .options import (
     Device,
     Protocol,
     Subset,
+    Workers,
     app,
     command_line,
     names_in,
@@ -49,6 +50,7 @@ def run(
     ] = 0,
     out: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
     device: Device = "cpu",
+    workers: Workers = 1,
     settings_file: Settings = None,
 ) -> None:
     """Score methods and masks over the test clips; SHAP's background comes from the training folds, 2 clips a class.
@@ -82,7 +84,7 @@ def run(
     rows = run_experiment(
         setting, classifier, dataset, names, out, masks=kinds, on=names_in(on), protocol=protocol, baselines=baselines,
         curves=curves, background=sounds, noise=noise, device=device, attributions=attributions, resume=resume,
-        shard=shard_in(shard),
+        shard=shard_in(shard), workers=workers,
     )  # fmt: skip
     part = shard_in(shard)
     own = {encodable(dataset.clip_id(index)) for index in range(part[0] - 1, len(dataset), part[1])}

@@ -4,11 +4,13 @@ Several processes of one thread each are faster on a CPU than one process with a
 share. Nothing but the asking process writes; the others are given a clip and a method, and give back its rows.
 """
 
+import os
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 
 import torch
 from tqdm import tqdm
@@ -131,10 +133,19 @@ _KNOWN: list[tuple[Classifier, Mapping[str, Explainer], Plan]] = []
 
 
 def _begin(classifier: Classifier, explainers: Mapping[str, Explainer], plan: Plan) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_memory()
     torch.set_num_threads(1)
     only_asked()
     _KNOWN.append((classifier, explainers, plan))
+
+
+def _end_with_parent() -> None:
+    """A process whose parent was killed would wait for its next task for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(heard: Heard, method: str) -> tuple[MethodRows, float]:

@@ -23,6 +23,8 @@ USUAL_FOLDER = Path("data") / "ESC-50"
 CHECKPOINT = Path("pretrained") / "Cnn14_mAP=0.431.pth"
 WEIGHTS, TRAINED = Path("weights"), Path("trained")
 """Folders of networks: those that come with the project, and those that one trains."""
+KEPT = Path("results")
+"""The folder of the results that come with the project: all clips of ESC-10."""
 SCORED_OF_MADE = 10
 """Clips of the made set that are scored: one a class."""
 Folds = tuple[ClipDataset, ClipDataset, ClipDataset]
@@ -64,9 +66,7 @@ class Setting:
 
     @property
     def results(self) -> Path:
-        """Its folder of results: ``results`` holds all clips of ESC-10; anything else stands apart, and so does a trial."""
-        if self.data == "esc10" and self.scored is None:
-            return Path("results")
+        """The folder of its results on this machine; a trial has one of its own."""
         return Path(f"results_{self.data}{'' if self.scored is None else f'_{self.scored}_clips'}")
 
     def __str__(self) -> str:
@@ -197,7 +197,7 @@ def run_study(
     Args:
         data, subset: see :func:`choose_setting`.
         methods: of :func:`~audiointerp.experiments.run`, which also has ``device`` and ``workers``.
-        out: the folder of results; the setting's own if None.
+        out: the folder of results; if None ``results`` for all clips of ESC-10, else the setting's own.
 
     Returns:
         The rows of each experiment.
@@ -208,9 +208,11 @@ def run_study(
         folds = open_folds(setting)
         classifier, _ = load_or_train(setting, folds, device=device)
         train, _, test = folds
+        whole = setting.data == "esc10" and setting.scored is None
+        folder = out if out is not None else KEPT if whole else setting.results
         found[experiment.name] = run(
-            experiment, classifier, Part(test, setting.scored), methods, setting.results if out is None else out,
-            background=background_of(train, classifier.transform), attributions=False, workers=workers,
+            experiment, classifier, Part(test, setting.scored), methods, folder,
+            background=background_of(train, classifier.transform), attributions=False, device=device, workers=workers,
         )  # fmt: skip
     return found
 

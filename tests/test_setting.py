@@ -97,7 +97,7 @@ def test_a_trial_never_writes_where_the_full_results_stand(tmp_path):
     root = layout(tmp_path / "ESC-10", 10)
     settings = [choose_setting("mel", root), choose_setting("mel", root, clips=4), choose_setting("mel", root, clips=5),
                 choose_setting("mel"), choose_setting("mel", clips=80)]  # fmt: skip
-    assert settings[0].results == Path("results")
+    assert settings[0].results == Path("results_esc10")
     assert len({setting.results for setting in settings}) == 5
     assert choose_setting("mel", root, epochs=3).fit.epochs == 3
     assert str(root) not in "".join(map(str, settings))  # a committed notebook shows no path of a machine

@@ -56,7 +56,7 @@ def test_a_worker_that_dies_is_told_and_what_is_done_is_kept(tmp_path, expected,
     methods = [*METHODS, Deadly]
     out = tmp_path / "out"
     clips = Heard(at={5: (tmp_path / "now").touch})
-    with pytest.raises(AudioInterpError, match="a process that computed has died: .* the same command goes on"):
+    with pytest.raises(AudioInterpError, match=r"a process that computed has died: .* the same command goes on"):
         go(out, clips, methods, workers=2)
     assert active_children() == []
     done = len(list(out.rglob("parts/0*.json")))

@@ -1,6 +1,7 @@
 """What the notebooks work on: the data that is there, and the setting of the study that suits it."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +39,7 @@ class Setting:
         features: a name in ``TRANSFORMS``.
         root: the data folder; None is the made set.
         subset: see :class:`~audiointerp.dataset.esc50.ESC50`.
-        data: ``"esc50"``, ``"esc10"``, ``"own"`` (another folder in their layout) or ``"made"``.
+        data: ``"esc50"``, ``"esc10"``, ``"made"``, or ``"own_"`` and the name of another folder in their layout.
         network, base_channels, dropout, head_dropout: see :func:`~audiointerp.training.train_classifier`.
         fit: how it is trained, and its seed.
         checkpoint: what training starts from; None is nothing.
@@ -116,6 +117,8 @@ def choose_setting(
         ArgumentError: a name is unknown, or a subset of the made set is asked for.
     """
     choose("features", features, TRANSFORMS)
+    if subset is not None:
+        choose("subset", subset, ["esc10"])
     root = data_root() if data is None else Path(data)
     if root is None:
         open_data(None, TEST_FOLDS, subset)  # refuses a subset
@@ -234,7 +237,8 @@ def _of_folder(features: str, root: Path, subset: str | None, checkpoint: Path) 
         return Setting(features, root, None, "esc50", "Cnn14", 64, 0.2, 0.5, PUBLISHED, checkpoint, None, told)
     if subset is None and flagged == 10 and classes in (10, 50):
         subset = "esc10"
-    data, shown = ("esc10", "ESC-10, 10 classes") if subset else ("own", f"{classes} classes")
+    own = "own_" + "_".join(re.findall(r"\w+", root.resolve().name))  # data of two folders are not one
+    data, shown = ("esc10", "ESC-10, 10 classes") if subset else (own, f"{classes} classes")
     channels = 16 if features == "mel" else 12
     fit = FitSettings() if features == "mel" else FitSettings(epochs=50, frequency_mask=32, time_mask=25)
     told = (

@@ -1,15 +1,19 @@
 """A run in several processes: the same bytes, the same promises."""
 
+import os
 import signal
 import time
 from multiprocessing import active_children
+from pathlib import Path
 
 import pytest
 import torch
-from survival import Bursts, Deadly, child, go, tables
+from survival import FAILED, Bursts, Deadly, child, go, tables
 
 from audiointerp import work
 from audiointerp.errors import ArgumentError, AudioInterpError, Stopped
+from audiointerp.interpretation import Saliency
+from audiointerp.store import Store
 
 METHODS = ("saliency", "random")
 
@@ -56,7 +60,7 @@ def test_a_worker_that_dies_is_told_and_what_is_done_is_kept(tmp_path, expected,
     methods = [*METHODS, Deadly]
     out = tmp_path / "out"
     clips = Heard(at={5: (tmp_path / "now").touch})
-    with pytest.raises(AudioInterpError, match=r"a process that computed has died: .* the same command goes on"):
+    with pytest.raises(AudioInterpError, match="a process that computed has died; what was done is kept"):
         go(out, clips, methods, workers=2)
     assert active_children() == []
     done = len(list(out.rglob("parts/0*.json")))
@@ -87,20 +91,28 @@ def test_a_second_interrupt_stops_at_once(tmp_path):
 
 def go_and_tell(out):
     """A run in two processes, whose numbers stand in a file."""
+    os.setpgid(0, 0)
 
     def tell():
-        out.with_suffix(".pids").write_text(" ".join(str(process.pid) for process in active_children()))
+        numbers = " ".join(str(process.pid) for process in active_children())
+        out.with_suffix(".part").write_text(numbers)
+        out.with_suffix(".part").replace(out.with_suffix(".pids"))
 
     go(out, Heard(at={5: tell}), workers=2)
 
 
-def test_processes_end_with_one_that_is_killed(tmp_path):
-    out = tmp_path / "out"
+def begun(out):
+    """A process that does so, and the numbers of those that it began."""
     process, pids = child(go_and_tell, out), out.with_suffix(".pids")
-    while not (pids.exists() and pids.read_text()):
+    while not pids.exists():
         assert process.exitcode is None
         time.sleep(0.01)
-    numbers = pids.read_text().split()
+    return process, pids.read_text().split()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+def test_processes_end_with_one_that_is_killed(tmp_path):
+    process, numbers = begun(tmp_path / "out")
     process.kill()
     process.join()
     assert len(numbers) == 2
@@ -108,6 +120,38 @@ def test_processes_end_with_one_that_is_killed(tmp_path):
     while alive := [number for number in numbers if _lives(number)]:
         assert time.monotonic() < until, alive
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_is_heard_by_one(tmp_path, expected, number):
+    """A terminal, and a scheduler, signal the whole group: those that work must not die of it."""
+    out = tmp_path / "out"
+    process, _ = begun(out)
+    os.killpg(process.pid, number)
+    process.join()
+    assert process.exitcode == FAILED
+    assert (out / "error.txt").read_text().startswith("stopped at clip 6 of 6")
+    go(out)
+    assert tables(out) == expected
+
+
+def test_where_nothing_can_be_kept_the_processes_end(tmp_path, monkeypatch):
+    def full(self, *arguments):
+        raise AudioInterpError("the disk is full")
+
+    monkeypatch.setattr(Store, "put", full)
+    with pytest.raises(AudioInterpError, match="the disk is full") as kept:
+        go(tmp_path, workers=2)
+    assert active_children() == []
+    assert kept.value.__traceback__ is not None  # as a notebook keeps it
+
+
+def test_what_cannot_be_sent_is_told(tmp_path):
+    class Local(Saliency):
+        name = "local"
+
+    with pytest.raises(ArgumentError, match=r"cannot be sent to another process .*Local.*; give workers=1"):
+        go(tmp_path, methods=[Local], workers=2)
 
 
 def _lives(number):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AudioInterpError
-from .options import Data, Device, Subset, Workers, app, names_in
+from .options import Device, Subset, Workers, app, names_in
 
 
 @app.command()
@@ -26,7 +26,10 @@ def noises(
 
 @app.command("results")
 def study(
-    data: Data = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A folder like ESC-50's; else AUDIOINTERP_DATA, else data/ESC-50, else the made set."),
+    ] = None,
     subset: Subset = None,
     methods: Annotated[str, typer.Option(help="Comma-separated; see run.")] = "saliency,gradcam,shap,lime,random",
     out: Annotated[Path | None, typer.Option(help="The folder of results; what suits the data if left out.")] = None,
@@ -35,8 +38,7 @@ def study(
 ) -> None:
     """Run the five experiments of the study on the data that is there, as the notebooks do.
 
-    Without --data: the folder that AUDIOINTERP_DATA names, else data/ESC-50, else the made set. Stopped, the same command goes
-    on where it was; a second call changes nothing.
+    Stopped, the same command goes on where it was; a second call changes nothing.
 
     Example:
       audiointerp results --data data/ESC-50 --subset esc10 --workers 4

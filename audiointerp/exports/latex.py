@@ -7,14 +7,17 @@ from .record import BEST, WORST, Cell, Table, one_line
 
 LONGEST = 30
 """Rows of a table that does not break over pages."""
+LATIN = 0x180
+"""The letters from here on stop pdflatex, but for those that are written as commands."""
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$",
-    "*": "{*}", "–": "--", "×": r"$\times$", "[": "{[}", "]": "{]}",
+    "*": "{*}", "–": "--", "×": r"$\times$", "·": r"$\cdot$", "†": r"$\dagger$", "…": r"\ldots{}", "[": "{[}", "]": "{]}",
 }  # fmt: skip
 _DOCUMENT = r"""\documentclass[10pt,a4paper,landscape]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[T1]{fontenc}
+\usepackage{lmodern}
 \usepackage[margin=15mm]{geometry}
 \usepackage{booktabs,longtable}
 \setlength{\tabcolsep}{3pt}
@@ -36,7 +39,8 @@ def escaped(text: object) -> str:
     >>> print(escaped("topK_5 & 3 %"))
     topK\_5 \& 3 \%
     """
-    return "".join(_SPECIAL.get(letter, letter) for letter in one_line(text))
+    known = "".join(letter if ord(letter) < LATIN or letter in _SPECIAL else "?" for letter in one_line(text))
+    return "".join(_SPECIAL.get(letter, letter) for letter in known)
 
 
 def as_latex(table: Table) -> str:

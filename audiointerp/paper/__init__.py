@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..bootstrap import FEWEST
 from ..errors import choose
 from ..explain import ON
 from ..exports import Table, write_tables
@@ -114,7 +115,9 @@ def notes(rows: pd.DataFrame, lacking: Sequence[str] = ()) -> list[str]:
         + (f" Networks (SHA-256): {', '.join(name[:12] for name in networks)}." if networks else ""),
         f"{scores}; AREA: mean of the mask, without direction. The best of each block is bold (* in plain text), the worst "
         "italic (†); where a block's values are all equal, neither.",
-        "In brackets: 95 % percentile intervals of a bootstrap over the clips. undefined %: the share of clips whose mask is "
+        "In brackets: 95 % percentile intervals of a bootstrap that draws recordings, each with all clips that were cut from "
+        f"it; none where fewer than {FEWEST} recordings have the score. One of no width says that all clips agree, not that "
+        "the mean is certain; and of a hundred intervals some miss. undefined %: the share of clips whose mask is "
         "all zero, so that SPS and COMP have no value and are left out; constant %: the share of masks that are the same "
         "everywhere, undefined ones with them. The explained class is the predicted one; the true label only splits the clips.",
         "random is a method that knows nothing of the sound. pixelwise and smooth are, for every mask, random masks of its "

@@ -206,17 +206,20 @@ def run_study(
         The rows of each experiment.
     """
     found = {}
-    for experiment in EXPERIMENTS.values():
-        setting = choose_setting(experiment.features, data, subset)
+    for features in dict.fromkeys(experiment.features for experiment in EXPERIMENTS.values()):
+        setting = choose_setting(features, data, subset)
         folds = open_folds(setting)
         classifier, _ = load_or_train(setting, folds, device=device)
         train, _, test = folds
+        background = background_of(train, classifier.transform)
         whole = setting.data == "esc10" and setting.scored is None
         folder = out if out is not None else KEPT if whole else setting.results
-        found[experiment.name] = run(
-            experiment, classifier, Part(test, setting.scored), methods, folder,
-            background=background_of(train, classifier.transform), attributions=False, device=device, workers=workers,
-        )  # fmt: skip
+        for experiment in EXPERIMENTS.values():
+            if experiment.features == features:
+                found[experiment.name] = run(
+                    experiment, classifier, Part(test, setting.scored), methods, folder, background=background,
+                    attributions=False, device=device, workers=workers,
+                )  # fmt: skip
     return found
 
 

@@ -1,7 +1,8 @@
 # make demo   from nothing to sounds, pictures and tables under demo/
 # make test   everything that must hold: ruff, mypy, pytest
 # make noises   the sounds of noises/ again, byte for byte
-# make results   the five experiments on the data that AUDIOINTERP_DATA names (else data/ESC-50), on all cores; goes on if stopped
+# make results   the five experiments on the data that AUDIOINTERP_DATA names (else data/ESC-50), on all cores; goes on if
+#   stopped
 # make supplementary   the pictures and the page of supplementary/ again
 # make torture   the faults of docs/reliability.md at length, and that page
 # make notebooks   runs the eight notebooks in place and takes their sounds out (AUDIOINTERP_DATA names the data)
@@ -29,7 +30,8 @@ results: .venv/installed
 supplementary: .venv/installed
 	$(VENV)/audiointerp supplementary --out supplementary
 
-notebooks: .venv/installed
+notebooks: .venv/installed  # what make results has left need not be computed again
+	[ ! -d results/mel/mel_clean/gradcam/parts ] || { mkdir -p results_esc10 && cp -r results/. results_esc10; }
 	$(VENV)/python tests/notebooks.py
 
 lint: .venv/installed-test

@@ -1,6 +1,7 @@
 """What the notebooks work on: the data that is there, and the setting of the study that suits it."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,8 @@ USUAL_FOLDER = Path("data") / "ESC-50"
 CHECKPOINT = Path("pretrained") / "Cnn14_mAP=0.431.pth"
 WEIGHTS, TRAINED = Path("weights"), Path("trained")
 """Folders of networks: those that come with the project, and those that one trains."""
+KEPT = Path("results")
+"""The folder of the results that come with the project: all clips of ESC-10."""
 SCORED_OF_MADE = 10
 """Clips of the made set that are scored: one a class."""
 Folds = tuple[ClipDataset, ClipDataset, ClipDataset]
@@ -36,7 +39,7 @@ class Setting:
         features: a name in ``TRANSFORMS``.
         root: the data folder; None is the made set.
         subset: see :class:`~audiointerp.dataset.esc50.ESC50`.
-        data: ``"esc50"``, ``"esc10"``, ``"own"`` (another folder in their layout) or ``"made"``.
+        data: ``"esc50"``, ``"esc10"``, ``"made"``, or ``"own_"`` and the name of another folder in their layout.
         network, base_channels, dropout, head_dropout: see :func:`~audiointerp.training.train_classifier`.
         fit: how it is trained, and its seed.
         checkpoint: what training starts from; None is nothing.
@@ -64,9 +67,7 @@ class Setting:
 
     @property
     def results(self) -> Path:
-        """Its folder of results: ``results`` holds all clips of ESC-10; anything else stands apart, and so does a trial."""
-        if self.data == "esc10" and self.scored is None:
-            return Path("results")
+        """The folder of its results on this machine; a trial has one of its own."""
         return Path(f"results_{self.data}{'' if self.scored is None else f'_{self.scored}_clips'}")
 
     def __str__(self) -> str:
@@ -116,6 +117,8 @@ def choose_setting(
         ArgumentError: a name is unknown, or a subset of the made set is asked for.
     """
     choose("features", features, TRANSFORMS)
+    if subset is not None:
+        choose("subset", subset, ["esc10"])
     root = data_root() if data is None else Path(data)
     if root is None:
         open_data(None, TEST_FOLDS, subset)  # refuses a subset
@@ -197,21 +200,26 @@ def run_study(
     Args:
         data, subset: see :func:`choose_setting`.
         methods: of :func:`~audiointerp.experiments.run`, which also has ``device`` and ``workers``.
-        out: the folder of results; the setting's own if None.
+        out: the folder of results; if None ``results`` for all clips of ESC-10, else the setting's own.
 
     Returns:
         The rows of each experiment.
     """
     found = {}
-    for experiment in EXPERIMENTS.values():
-        setting = choose_setting(experiment.features, data, subset)
+    for features in dict.fromkeys(experiment.features for experiment in EXPERIMENTS.values()):
+        setting = choose_setting(features, data, subset)
         folds = open_folds(setting)
         classifier, _ = load_or_train(setting, folds, device=device)
         train, _, test = folds
-        found[experiment.name] = run(
-            experiment, classifier, Part(test, setting.scored), methods, setting.results if out is None else out,
-            background=background_of(train, classifier.transform), attributions=False, workers=workers,
-        )  # fmt: skip
+        background = background_of(train, classifier.transform)
+        whole = setting.data == "esc10" and setting.scored is None
+        folder = out if out is not None else KEPT if whole else setting.results
+        for experiment in EXPERIMENTS.values():
+            if experiment.features == features:
+                found[experiment.name] = run(
+                    experiment, classifier, Part(test, setting.scored), methods, folder, background=background,
+                    attributions=False, device=device, workers=workers,
+                )  # fmt: skip
     return found
 
 
@@ -232,7 +240,8 @@ def _of_folder(features: str, root: Path, subset: str | None, checkpoint: Path) 
         return Setting(features, root, None, "esc50", "Cnn14", 64, 0.2, 0.5, PUBLISHED, checkpoint, None, told)
     if subset is None and flagged == 10 and classes in (10, 50):
         subset = "esc10"
-    data, shown = ("esc10", "ESC-10, 10 classes") if subset else ("own", f"{classes} classes")
+    own = "own_" + "_".join(re.findall(r"\w+", root.resolve().name))  # data of two folders are not one
+    data, shown = ("esc10", "ESC-10, 10 classes") if subset else (own, f"{classes} classes")
     channels = 16 if features == "mel" else 12
     fit = FitSettings() if features == "mel" else FitSettings(epochs=50, frequency_mask=32, time_mask=25)
     told = (

@@ -42,6 +42,14 @@ def stoppable() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def only_asked() -> None:
-    """In a process that works for another: leave an interrupt of the terminal, which reaches both, to that other."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def held_back() -> Iterator[None]:
+    """SIGINT and SIGTERM wait until it ends; a process that is begun meanwhile never gets them.
+
+    A terminal, and a scheduler, send them to a whole group of processes; those that work for another are to be stopped by it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

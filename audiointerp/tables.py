@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from .bootstrap import bootstrap_interval, mean_of
 from .errors import ArgumentError, AudioInterpError, choose
 from .files import read_json
 from .interpretation import MASKS
@@ -24,8 +24,6 @@ APART = ("protocol", "on")
 """Columns whose values are never averaged over: where there are several, the groups are split by them."""
 SAME = ("network_sha256", "clips_sha256", "output")
 """What must be equal in the records of an experiment's methods."""
-DRAWS = 2000
-"""Of the bootstrap."""
 THAN = (*BASELINES, "features")
 """What a score may be compared with."""
 METHODS = ("saliency", "gradcam", "shap", "lime")
@@ -121,7 +119,7 @@ def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.
 def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask")) -> pd.DataFrame:
     """How much each score exceeds another of the same clip and mask: the mean difference, with 95 % intervals.
 
-    The intervals are percentiles of a seeded bootstrap over the clips, paired: a draw takes a clip's both scores.
+    The intervals are those of :mod:`~audiointerp.bootstrap`, paired: a draw takes a clip's both scores.
 
     Args:
         rows: of a run.
@@ -144,9 +142,13 @@ def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask"
     # A clip is what is drawn, however many rows of it are in a group.
     clips = differences.groupby([*keys, *({"clip"} - set(keys))], sort=True, observed=True)[names].mean()
     groups = clips.groupby(level=keys, sort=True, observed=True)
-    made = {key: _means_and_intervals(group.to_numpy(float)) for key, group in groups}
+    made = []
+    for _, group in groups:
+        values = group.to_numpy(float)
+        ends = bootstrap_interval(values, group.index.get_level_values("clip").tolist())
+        made.append(np.stack([mean_of(values), *ends], 1).ravel())
     columns = pd.MultiIndex.from_product([names, ["mean", "low", "high"]])
-    return pd.DataFrame(np.array(list(made.values())), groups.mean().index, columns)
+    return pd.DataFrame(np.array(made), groups.mean().index, columns)
 
 
 def _heard_less_seen(scored: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -169,46 +171,6 @@ def _less_baseline(scored: pd.DataFrame, names: Sequence[str], kind: str) -> pd.
     return with_baseline
 
 
-def bootstrap_interval(values: np.ndarray, draws: int = DRAWS, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """The percentile interval of the mean of each column ``(n, k)`` over the rows, each ``(k,)``; NaN is left out.
-
-    >>> low, high = bootstrap_interval(np.array([[1.0], [1.0], [1.0]]))
-    >>> low.tolist(), high.tolist()
-    ([1.0], [1.0])
-    """
-    return ends(bootstrap_means(values, draws), level)
-
-
-def bootstrap_means(values: np.ndarray, draws: int = DRAWS) -> np.ndarray:
-    """The means ``(draws, k)`` of each column of ``(n, k)`` over drawn rows; NaN is left out."""
-    times = _times_drawn(len(values), draws)
-    known = ~np.isnan(values)
-    if known.all():
-        return np.asarray(times @ values / len(values))
-    counts = times @ known
-    means: np.ndarray = np.where(counts > 0, times @ np.where(known, values, 0.0), np.nan) / np.maximum(counts, 1)
-    return means
-
-
-def ends(means: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """The percentiles of each column ``(draws, k)`` that hold ``level`` of its draws between them; NaN is left out."""
-    percent = [50 - 50 * level, 50 + 50 * level]
-    found = np.full((2, means.shape[1]), np.nan)
-    whole = ~np.isnan(means).any(0)
-    found[:, whole] = np.percentile(means[:, whole], percent, axis=0)
-    for number in np.flatnonzero(~whole):
-        known = means[~np.isnan(means[:, number]), number]
-        if len(known):
-            found[:, number] = np.percentile(known, percent)
-    return found[0], found[1]
-
-
-@lru_cache(maxsize=8)
-def _times_drawn(clips: int, draws: int) -> np.ndarray:
-    """How often each clip is in each of the bootstrap's draws ``(draws, clips)``; the same for every score and table."""
-    return np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), size=draws).astype(float)
-
-
 def as_text(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> str:
     """Results as plain text: the means, and what they are beyond random masks and, if both were scored, beyond features.
 
@@ -216,7 +178,9 @@ def as_text(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> str:
     """
     parts = [_means_as_text(summarise(rows, by))]
     for than, title in _comparisons(rows):
-        parts.append(f"\n{title}, mean and 95 % interval over clips\n{_differences_as_text(compare(rows, than, by))}")
+        parts.append(
+            f"\n{title}, mean and 95 % interval over recordings\n{_differences_as_text(compare(rows, than, by))}"
+        )
     return "\n".join(parts)
 
 
@@ -278,11 +242,3 @@ def _scored(rows: pd.DataFrame) -> pd.DataFrame:
 def _apart(rows: pd.DataFrame, by: Sequence[str]) -> list[str]:
     several = [name for name in APART if name in rows and name not in by and rows[name].nunique() > 1]
     return [*several, *by]
-
-
-def _means_and_intervals(values: np.ndarray) -> np.ndarray:
-    """``(k, 3)`` flattened: the mean of each column and the ends of its interval."""
-    low, high = bootstrap_interval(values)
-    counts = (~np.isnan(values)).sum(0)
-    means = np.where(counts > 0, np.nansum(values, 0), np.nan) / np.maximum(counts, 1)
-    return np.stack([means, low, high], 1).ravel()

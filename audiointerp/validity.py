@@ -6,20 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from .bootstrap import DRAWS, bootstrap_interval
 from .errors import AudioInterpError
 from .faults import Fault
 from .interpretation import MASKS
 from .metrics import METRICS, RELATIVE
-from .tables import (
-    DRAWS,
-    METHODS,
-    SCORES,
-    bootstrap_interval,
-    compare,
-    interval_text,
-    published_tables,
-    summarise,
-)  # fmt: skip
+from .tables import METHODS, SCORES, compare, interval_text, published_tables, summarise
 
 ASPECTS: dict[str, tuple[str, str | None]] = {
     "on features": ("features", None),
@@ -78,16 +70,20 @@ def _verdict(rows: pd.DataFrame, kind: str, winner: str, name: str, values: pd.S
         )
     good = cells if METRICS[name].higher_is_better else -cells
     # Clip by clip over the cells that both have, so that an undefined score of one is not set against scores of another.
-    leads = {rival: (good[winner] - good[rival]).dropna().groupby("clip").mean().to_numpy()[:, None]
-             for rival in cells if rival != winner}  # fmt: skip
+    leads = {rival: (good[winner] - good[rival]).dropna().groupby("clip").mean() for rival in cells if rival != winner}
     leads = {rival: lead for rival, lead in leads.items() if len(lead)}
-    ends = {rival: bootstrap_interval(lead) for rival, lead in leads.items()}
-    corrected = [bootstrap_interval(lead, 20 * DRAWS, 1 - 0.05 / len(leads))[1][0] for lead in leads.values()]
-    survives = all(low[0] > 0 for low, _ in ends.values())
+    ends = {rival: _ends(lead) for rival, lead in leads.items()}
+    corrected = [_ends(lead, 20 * DRAWS, 1 - 0.05 / len(leads))[1] for lead in leads.values()]
+    survives = all(low > 0 for low, _ in ends.values())
     word = "survives" if survives else "refuted" if min(corrected) < 0 else "open"
     best = min(leads, key=lambda rival: float(leads[rival].mean()))
     low, high = ends[best]
-    return f"{word}: {interval_text(name, float(leads[best].mean()), low[0], high[0])} to {best}"
+    return f"{word}: {interval_text(name, float(leads[best].mean()), low, high)} to {best}"
+
+
+def _ends(lead: pd.Series, draws: int = DRAWS, level: float = 0.95) -> tuple[float, float]:
+    low, high = bootstrap_interval(lead.to_numpy(float)[:, None], [str(clip) for clip in lead.index], draws, level)
+    return float(low[0]), float(high[0])
 
 
 def main_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -170,7 +166,7 @@ published constants), `SHAP(…, strict=False)` lets the first happen; the third
 
 The best method by each score (mean over the 14 masks), and the best mask (mean over the four methods), of the published
 table for clean mel clips; how far it is ahead of the best other here, in the score's good direction, with a paired 95 %
-bootstrap interval over the clips. *Survives*: it is ahead of every other, each interval above 0. *Refuted*: it is behind
+bootstrap interval over the recordings. *Survives*: it is ahead of every other, each interval above 0. *Refuted*: it is behind
 one, the interval, corrected for the number of others, below 0. *Open*: neither. *− pixelwise*, *− smooth*: the score less that
 of a random mask with the same values, bin by bin or in blobs. SPS and COMP are of the mask alone.
 
@@ -190,7 +186,8 @@ scatters (saliency, shap) with *pixelwise*, one that makes blobs (gradcam, lime)
 
 ## The table
 
-Means over the clips; in brackets paired 95 % bootstrap intervals. *features*: the masked spectrogram is classified.
+Means over the clips; in brackets paired 95 % bootstrap intervals, for which recordings are drawn, each with all clips that
+were cut from it. *features*: the masked spectrogram is classified.
 *audio*: what is heard is analysed and classified, without a change of level. *− pixelwise*, *− smooth*: less the same score
 of a random mask with the same values. All scores of every clip: run the command, or `audiointerp tables`.
 

@@ -5,11 +5,14 @@ share. Nothing but the asking process writes; the others are given a clip and a 
 """
 
 import os
+import pickle
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import replace
 from multiprocessing import active_children, get_context, parent_process
 
 import torch
@@ -21,7 +24,7 @@ from .errors import ArgumentError, AudioInterpError, Stopped
 from .interpretation import Explainer
 from .model import Classifier
 from .rows import Heard, MethodRows, Plan, clip_rows, hear
-from .signals import only_asked, stoppable
+from .signals import held_back, stoppable
 from .store import Store
 
 Task = tuple[int, Heard, Explainer]
@@ -78,14 +81,15 @@ def fill(
             if workers == 1
             else _elsewhere(classifier, explainers, plan, tasks(), workers)
         )
-        for index, heard, made, seconds in all_made:
-            threads = torch.get_num_threads() if workers == 1 else 1
-            stores[made.method].put(index, heard, made, seconds, threads)
+        threads = torch.get_num_threads() if workers == 1 else 1
+        with closing(all_made):
+            for index, heard, made, seconds in all_made:
+                stores[made.method].put(index, heard, made, seconds, threads)
         if stop_asked():
             raise Stopped(f"stopped at clip {reached} of {len(indices)}; the same command goes on from there")
 
 
-def _here(classifier: Classifier, plan: Plan, tasks: Iterator[Task]) -> Iterator[Made]:
+def _here(classifier: Classifier, plan: Plan, tasks: Iterator[Task]) -> Generator[Made]:
     for index, heard, explainer in tasks:
         made, seconds = _timed(classifier, plan, heard, explainer)
         yield index, heard, made, seconds
@@ -99,45 +103,62 @@ def _timed(classifier: Classifier, plan: Plan, heard: Heard, explainer: Explaine
 
 def _elsewhere(
     classifier: Classifier, explainers: Sequence[Explainer], plan: Plan, tasks: Iterator[Task], workers: int
-) -> Iterator[Made]:
+) -> Generator[Made]:
     """What other processes make, in the order in which they end. One task more than processes is at hand, none is kept idle."""
+    known = _pickled((classifier, {one.name: one for one in explainers}, plan))
     others = set(active_children())
     executor = None
     begun = {}
     try:
         for index, heard, explainer in tasks:
             if executor is None:  # where nothing is lacking, none is started
-                known = (classifier, {one.name: one for one in explainers}, plan)
-                executor = ProcessPoolExecutor(workers, get_context("spawn"), _begin, known)
-            begun[executor.submit(_work, heard, explainer.name)] = (index, heard)
+                executor = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (known,))
+            with held_back():
+                begun[executor.submit(_work, _sent(heard), explainer.name)] = (index, heard)
             if len(begun) > workers:
                 for future in wait(begun, return_when=FIRST_COMPLETED).done:
-                    yield *begun.pop(future), *future.result()
+                    yield *begun.pop(future), *pickle.loads(future.result())
         for future in list(begun):
-            yield *begun.pop(future), *future.result()
+            yield *begun.pop(future), *pickle.loads(future.result())
     except BrokenProcessPool as error:
         raise AudioInterpError(
-            "a process that computed has died: for want of memory (give fewer workers), or because a script calls "
-            "run(workers=…) outside of \"if __name__ == '__main__':\"; what was done is kept, and the same command goes on"
+            "a process that computed has died; what was done is kept, and the same command goes on. Either memory was short "
+            "(give fewer workers), or the network or the method is defined in a notebook (put it into a file and import it), "
+            "or a script calls run(workers=…) outside of \"if __name__ == '__main__':\""
         ) from error
     finally:
         if begun:  # only if an error or a second interrupt came
             for process in set(active_children()) - others:
-                process.terminate()
+                process.kill()
         if executor is not None:
             executor.shutdown(cancel_futures=True)
+
+
+def _pickled(known: object) -> bytes:
+    """As bytes, since torch would put what it sends itself into shared memory, which is small in a container."""
+    try:
+        return pickle.dumps(known)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ArgumentError(
+            f"workers: the network or a method cannot be sent to another process ({error}); give workers=1, or define it in a "
+            f"file that can be imported"
+        ) from error
+
+
+def _sent(heard: Heard) -> bytes:
+    """A clip as bytes, without what its samples may be a small part of."""
+    return pickle.dumps(heard if heard.wav is None else replace(heard, wav=heard.wav.clone()))
 
 
 _KNOWN: list[tuple[Classifier, Mapping[str, Explainer], Plan]] = []
 """In a process that works: what it works with."""
 
 
-def _begin(classifier: Classifier, explainers: Mapping[str, Explainer], plan: Plan) -> None:
+def _begin(known: bytes) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_memory()
     torch.set_num_threads(1)
-    only_asked()
-    _KNOWN.append((classifier, explainers, plan))
+    _KNOWN.append(pickle.loads(known))
 
 
 def _end_with_parent() -> None:
@@ -148,6 +169,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(heard: Heard, method: str) -> tuple[MethodRows, float]:
+def _work(heard: bytes, method: str) -> bytes:
     ((classifier, explainers, plan),) = _KNOWN
-    return _timed(classifier, plan, heard, explainers[method])
+    return pickle.dumps(_timed(classifier, plan, pickle.loads(heard), explainers[method]))

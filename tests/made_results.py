@@ -12,7 +12,7 @@ STUDY = ("saliency", "gradcam", "shap", "lime", "random")
 
 
 def made_rows(
-    experiments=tuple(EXPERIMENTS), methods=STUDY, masks=tuple(MASKS), on=("features", "audio"), clips=4, seed=0
+    experiments=tuple(EXPERIMENTS), methods=STUDY, masks=tuple(MASKS), on=("features", "audio"), clips=20, seed=0
 ):
     """Every clip × method × mask × on of every experiment; the first half of the clips is classified correctly."""
     random = np.random.default_rng(seed)

@@ -11,6 +11,7 @@ from conftest import small_classifier
 
 from audiointerp.errors import AudioInterpError
 from audiointerp.experiments import Experiment, run
+from audiointerp.interpretation import Saliency
 
 REFUSED, FAILED = 3, 4
 EXPERIMENT = Experiment("small", "mel")
@@ -98,3 +99,14 @@ def go_on_a_full_disk(out, number):
 
     files.replacing = store.replacing = limited
     go(out)
+
+
+class Deadly(Saliency):
+    """A method that ends its process where the file is there that the environment variable DEADLY names."""
+
+    name = "deadly"
+
+    def _attribute(self, score, db):
+        if Path(os.environ["DEADLY"]).exists():
+            os._exit(1)
+        return super()._attribute(score, db)

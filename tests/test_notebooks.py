@@ -101,6 +101,19 @@ def test_what_is_committed_is_whole_and_clean(committed):
         assert SIZES[name].keys() <= set(re.findall(r"^(\w+) =", first.source, re.M))
 
 
+def test_every_parameter_is_used(committed):
+    for name, notebook in committed.items():
+        first, *others = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        for parameter in re.findall(r"^(\w+) =", first, re.M):
+            assert any(re.search(rf"\b{parameter}\b", source) for source in others), f"{name}: {parameter}"
+
+
+def test_what_is_committed_was_run(committed):
+    for name, notebook in committed.items():
+        silent = [cell.id for cell in notebook.cells if cell.cell_type == "code" and not cell.outputs]
+        assert set(silent) <= {"parameters", "score", "export"}, f"{name}: make notebooks"
+
+
 def test_cells_of_one_id_are_one_cell(committed):
     for (one, first), (other, second) in combinations(committed.items(), 2):
         theirs = {cell.id: cell.source for cell in second.cells}

@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 from made_results import STUDY, made_rows
 
+from audiointerp.bootstrap import FEWEST, bootstrap_interval
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.experiments import EXPERIMENTS
 from audiointerp.interpretation import MASKS
 from audiointerp.metrics import METRICS
 from audiointerp.paper import missing, notes, paper_tables, unfinished
 from audiointerp.paper.cells import averaged, clip_values, with_intervals
-from audiointerp.tables import METHODS, SCORES, bootstrap_interval, published_tables
+from audiointerp.tables import METHODS, SCORES, published_tables
 
 
 def by_name(rows, *kinds, published=False):
@@ -77,8 +78,8 @@ def test_rows_and_columns_are_in_the_order_of_the_study(study):
     experiments = [name for name in EXPERIMENTS if name != "stft_clean"]
     assert noise.frame.index.to_list() == [(mask, name) for mask in MASKS for name in experiments]
     assert np.isnan(number(table, ("random", "bin"), "FF", "published"))  # random is our own
-    assert number(table, ("lime", "bin"), "clips") == 4
-    assert number(tables["masks_mel_clean_correct_on_features"], ("lime", "bin"), "clips") == 2
+    assert number(table, ("lime", "bin"), "clips") == 20
+    assert number(tables["masks_mel_clean_correct_on_features"], ("lime", "bin"), "clips") == 10
 
 
 def rows_by_hand(**values):
@@ -120,6 +121,11 @@ def test_intervals_are_those_of_the_bootstrap_over_clips():
     made = with_intervals(values)
     assert np.allclose(made, np.stack([values.mean(), low, high], 1))
     over = averaged(values, "method")
+    few = values.iloc[: FEWEST - 1]
+    assert with_intervals(few)[["low", "high"]].isna().all(axis=None)
+    assert averaged(few, "mask")[["low", "high"]].isna().all(axis=None)
+    takes = values.set_axis([f"5-{number % (FEWEST - 1)}-{chr(65 + number // 9)}-0.wav" for number in range(30)])
+    assert with_intervals(takes)[["low", "high"]].isna().all(axis=None)  # many clips of few recordings
     for method in ("saliency", "lime"):
         mean_of_clip = values[method].mean(axis=1).to_numpy()[:, None]  # nothing is undefined, so the order is free
         low, high = bootstrap_interval(mean_of_clip)
@@ -152,7 +158,7 @@ def test_only_masks_that_every_method_has_are_averaged():
 
 
 def test_noise_is_set_against_clean_clip_by_clip():
-    clean = made_rows(("mel_clean",), ("lime",), ("bin", "topK_5"), ("features",), clips=9)
+    clean = made_rows(("mel_clean",), ("lime",), ("bin", "topK_5"), ("features",), clips=12)
     noisy = clean.assign(experiment="mel_horse", FF=clean["FF"] - 0.25, COMP=np.nan).sample(frac=1, random_state=0)
     tables = by_name(pd.concat([noisy, clean]), "noise", "noise_differences", published=True)
     table = tables["noise_differences_mel_lime_on_features"]
@@ -183,7 +189,7 @@ def test_other_networks_protocols_and_kinds_of_scoring_are_not_mixed():
 
 
 def test_features_stand_beside_audio_beside_random_masks():
-    rows = made_rows(("mel_clean",), ("lime",), ("bin",), clips=7)
+    rows = made_rows(("mel_clean",), ("lime",), ("bin",), clips=12)
     audio = (rows["on"] == "audio").to_numpy()
     seen = rows.loc[~audio, "FF"].to_numpy()
     rows.loc[audio, "FF"] = seen - 0.5
@@ -211,12 +217,12 @@ def test_what_is_missing_is_said_and_the_rest_is_made(tmp_path):
     rows = pd.concat([rows, failed])
     said = " | ".join(missing(rows))
     for expected in ("no results of stft_clean, mel_horse", "mel_clean: no saliency, gradcam, shap",
-                     "lime failed on 1 of 5 clips (read 1)", "lime not scored on audio"):  # fmt: skip
+                     "lime failed on 1 of 21 clips (read 1)", "lime not scored on audio"):  # fmt: skip
         assert expected in said
     assert "masks" not in said
     assert "Missing for all of the paper's tables" in notes(rows, missing(rows))[-1]
     tables = by_name(rows, "masks", "noise", "noise_differences")
-    assert number(tables["masks_mel_clean_all_on_features"], ("lime", "bin"), "clips") == 4
+    assert number(tables["masks_mel_clean_all_on_features"], ("lime", "bin"), "clips") == 20
     assert not any(name.startswith("noise") for name in tables)
     (tmp_path / "mel" / "mel_clean" / "shap" / "parts").mkdir(parents=True)
     assert unfinished(tmp_path) == ["mel_clean: shap is not finished (no metrics.csv yet)"]

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import small_classifier
+from typer.testing import CliRunner
 
+from audiointerp import setting
+from audiointerp.cli import app
 from audiointerp.dataset import Part, Synthetic
 from audiointerp.errors import ArgumentError, DatasetError, ModelError
-from audiointerp.experiments import TRANSFORMS
+from audiointerp.experiments import EXPERIMENTS, TRANSFORMS
 from audiointerp.fit import PUBLISHED, FitSettings
-from audiointerp.model import Cnn6, Cnn10, initialise
-from audiointerp.setting import choose_setting, data_root, load_or_train, open_folds, train
+from audiointerp.model import Classifier, Cnn6, Cnn10, initialise
+from audiointerp.setting import choose_setting, data_root, load_or_train, open_folds, run_study, train
 from audiointerp.training import train_classifier
 
 
@@ -81,7 +85,7 @@ def test_smaller_data_get_the_small_network(tmp_path):
     ten = choose_setting("stft", layout(tmp_path / "ESC-10", 10))
     assert (ten.data, ten.subset, ten.name) == ("esc10", "esc10", "esc10_stft_cnn10")
     own = choose_setting("mel", layout(tmp_path / "mine", 7, flagged=0))
-    assert (own.data, own.subset, own.results) == ("own", None, Path("results_own"))
+    assert (own.data, own.subset, own.results) == ("own_mine", None, Path("results_own_mine"))
     made = choose_setting("mel")
     assert (made.data, made.root, made.scored) == ("made", None, 10)
     assert "the made set" in str(made)
@@ -97,7 +101,7 @@ def test_a_trial_never_writes_where_the_full_results_stand(tmp_path):
     root = layout(tmp_path / "ESC-10", 10)
     settings = [choose_setting("mel", root), choose_setting("mel", root, clips=4), choose_setting("mel", root, clips=5),
                 choose_setting("mel"), choose_setting("mel", clips=80)]  # fmt: skip
-    assert settings[0].results == Path("results")
+    assert settings[0].results == Path("results_esc10")
     assert len({setting.results for setting in settings}) == 5
     assert choose_setting("mel", root, epochs=3).fit.epochs == 3
     assert str(root) not in "".join(map(str, settings))  # a committed notebook shows no path of a machine
@@ -168,3 +172,26 @@ def test_a_part_is_spread_over_the_whole():
     assert (len(Part(whole, None)), len(Part(whole, 81))) == (80, 80)
     with pytest.raises(ArgumentError, match="at least one clip"):
         Part(whole, 0)
+
+
+def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_path, monkeypatch):
+    """Two experiments of one clip, by the method that needs no gradient."""
+    (tmp_path / "weights").mkdir()
+    small = small_classifier(10, transform=TRANSFORMS["mel"])
+    Classifier(small.network, small.transform, Synthetic((5,)).labels, 5.0).save(
+        tmp_path / "weights" / "made_mel_cnn10.safetensors"
+    )
+    monkeypatch.setattr(setting, "SCORED_OF_MADE", 1)
+    monkeypatch.setattr(setting, "EXPERIMENTS", {name: EXPERIMENTS[name] for name in ("mel_clean", "mel_white")})
+    found = run_study(methods=["random"])
+    assert {name: len(rows) for name, rows in found.items()} == {"mel_clean": 28, "mel_white": 28}
+    before = {path: path.read_bytes() for path in Path("results_made_1_clips").rglob("*") if path.is_file()}
+    assert len([path for path in before if path.name == "metrics.csv"]) == 2
+    assert (
+        CliRunner()
+        .invoke(app, ["results", "--methods", "random"])
+        .output.endswith("mel_white: 28 rows, 0 of them errors\n")
+    )
+    assert {path: path.read_bytes() for path in before} == before
+    with pytest.raises(ArgumentError, match="unknown subset 'esc99'"):
+        choose_setting("mel", layout(tmp_path / "own", 10), "esc99")

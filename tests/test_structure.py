@@ -12,7 +12,7 @@ import audiointerp
 PACKAGE = Path(audiointerp.__file__).parent
 LAYERS = [
     {"errors"},
-    {"files", "devices", "conventions", "memory", "signals", "connection"},
+    {"files", "devices", "conventions", "memory", "signals", "connection", "bootstrap"},
     {"processing", "interpretation", "metrics", "archives", "transfer"},
     {"model", "dataset", "protocols"},
     {"fit", "explain", "downloads", "fingerprint"},

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audiointerp.bootstrap import bootstrap_interval, recording_of
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.interpretation import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.rows import VALUES
-from audiointerp.tables import as_text, bootstrap_interval, compare, summarise
+from audiointerp.tables import as_text, compare, summarise
 
 
 def rows(**columns):
@@ -82,6 +83,21 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
         low, high = bootstrap_interval(random.exponential(1.0, (80, 1)), draws=500)
         hits += low[0] <= 1.0 <= high[0]
     assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_recordings_are_drawn_not_clips():
+    """Takes of one recording that say the same are no more than one; clips of other names are drawn by themselves."""
+    assert [recording_of(name) for name in ("1-977-A-39.ogg", "5-977-C-0")] == ["977", "977"]
+    for other in ("1-977-A-39.ogg.wav", "a-b", "rain 5-1-A-0.wav"):
+        assert recording_of(other) == other
+    values = np.random.default_rng(4).normal(0, 1, (40, 2))
+    takes = [f"5-{number}-{take}-3.wav" for take in "ABC" for number in range(40)]
+    once = bootstrap_interval(values)
+    assert np.allclose(bootstrap_interval(np.tile(values, (3, 1)), takes), once)
+    alone = bootstrap_interval(np.tile(values, (3, 1)), [f"{number}.wav" for number in range(120)])
+    assert alone[1] - alone[0] == pytest.approx((once[1] - once[0]) / 3**0.5, rel=0.1)
+    often = pd.concat([paired(values[:, 0]).assign(clip=takes[40 * take : 40 * take + 40]) for take in range(3)])
+    assert np.allclose(compare(often, "pixelwise"), compare(paired(values[:, 0]), "pixelwise"))
 
 
 def test_clips_are_drawn_not_rows():

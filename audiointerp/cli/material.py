@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AudioInterpError
-from .options import Data, Device, Subset, Workers, app, names_in
+from .options import Device, Subset, Workers, app, names_in
 
 
 @app.command()
@@ -26,7 +26,10 @@ def noises(
 
 @app.command("results")
 def study(
-    data: Data = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A folder like ESC-50's; else AUDIOINTERP_DATA, else data/ESC-50, else the made set."),
+    ] = None,
     subset: Subset = None,
     methods: Annotated[str, typer.Option(help="Comma-separated; see run.")] = "saliency,gradcam,shap,lime,random",
     out: Annotated[Path | None, typer.Option(help="The folder of results; what suits the data if left out.")] = None,
@@ -35,8 +38,7 @@ def study(
 ) -> None:
     """Run the five experiments of the study on the data that is there, as the notebooks do.
 
-    Without --data: the folder that AUDIOINTERP_DATA names, else data/ESC-50, else the made set. Stopped, the same command goes
-    on where it was; a second call changes nothing.
+    Stopped, the same command goes on where it was; a second call changes nothing.
 
     Example:
       audiointerp results --data data/ESC-50 --subset esc10 --workers 4
@@ -44,7 +46,7 @@ def study(
     from ..setting import choose_setting, run_study
 
     for features in ("stft", "mel"):
-        typer.echo(choose_setting(features, data, subset))
+        typer.echo(choose_setting(features, data, subset).told)
     found = run_study(data, subset, methods=names_in(methods), out=out, device=device, workers=workers)
     errors = {name: int((rows["status"] == "error").sum()) for name, rows in found.items()}
     typer.echo("\n".join(f"{name}: {len(rows)} rows, {errors[name]} of them errors" for name, rows in found.items()))
@@ -59,14 +61,19 @@ def supplementary(
     weights: Annotated[Path, typer.Option(help="A classifier of the made set.")] = Path(
         "weights/made_mel_cnn10.safetensors"
     ),
-    out: Annotated[Path, typer.Option(help="The folder of pictures and page.")] = Path("supplementary"),
+    results: Annotated[Path, typer.Option(help="The folder of results, for the tables.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="The folder of all of it.")] = Path("supplementary"),
 ) -> None:
-    """Illustrate four methods on made sounds, and make a page to listen to; the same bytes each time.
+    """Illustrate four methods on made sounds, make a page to listen to, and print every table of the paper as one PDF.
+
+    The same bytes each time, on one machine.
 
     Example:
       audiointerp supplementary --out supplementary
     """
+    from ..paper import paper_of
     from ..supplementary import write_supplementary
 
-    for path in write_supplementary(weights, out):
+    paper = paper_of(results, published=True)  # told before the minutes of the pictures, if there is nothing
+    for path in (*write_supplementary(weights, out), *paper.write(out, ["pdf"])):
         typer.echo(f"wrote {path}")

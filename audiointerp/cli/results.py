@@ -166,26 +166,19 @@ def _of_the_paper(
     results: Path, formats: str | None, kinds: str | None, on: str | None, published: bool, out: Path | None
 ) -> None:
     from ..errors import choose
-    from ..explain import ON
-    from ..exports import FORMATS, as_plain_text, write_tables
-    from ..paper import missing, notes, paper_tables, unfinished
-    from ..tables import read_results
+    from ..exports import FORMATS, as_plain_text
+    from ..paper import paper_of
 
     chosen = [choose("format", name, FORMATS) for name in names_in(formats)] if formats else []
     if bool(chosen) != (out is not None):
         raise ArgumentError("--formats and --out FOLDER go together: what is written, and where")
-    rows = read_results(results)
-    lacking = [*unfinished(results), *missing(rows, ON if on is None else (choose("on", on, ON),))]
-    if on is not None:
-        rows = rows[(rows["on"] == on) | (rows["status"] != "ok")]
-    made = paper_tables(rows, names_in(kinds) if kinds else None, published)
+    paper = paper_of(results, names_in(kinds) if kinds else None, on, published)
     if out is None:
-        typer.echo("\n".join(as_plain_text(table) for table in made))
-    elif made:
-        title = "The tables of the paper, from our results" + (" and as published" if published else "")
-        for path in write_tables(made, out, chosen, title, notes(rows, lacking)):
+        typer.echo("\n".join(as_plain_text(table) for table in paper.tables))
+    elif paper.tables:
+        for path in paper.write(out, chosen):
             typer.echo(f"wrote {path}{'/' if path.is_dir() else ''}")
-    typer.echo(f"{len(made)} tables" + "".join(f"\nmissing: {sentence}" for sentence in lacking))
+    typer.echo(f"{len(paper.tables)} tables" + "".join(f"\nmissing: {sentence}" for sentence in paper.lacking))
 
 
 @app.command()

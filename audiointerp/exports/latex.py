@@ -5,16 +5,23 @@ from itertools import groupby
 
 from .record import BEST, WORST, Cell, Table, one_line
 
+LARGEST = 6.5
+"""Points of a table's letters; less where its columns need it."""
+PAGE_WIDTH, COLUMN_GAP, LETTER = 755.0, 6.0, 0.51
+"""Points of a line of the document, points between two columns, and the width of a letter in its size."""
 LONGEST = 30
 """Rows of a table that does not break over pages."""
+LATIN = 0x180
+"""The letters from here on stop pdflatex, but for those that are written as commands."""
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$",
-    "*": "{*}", "–": "--", "×": r"$\times$", "[": "{[}", "]": "{]}",
+    "*": "{*}", "–": "--", "×": r"$\times$", "·": r"$\cdot$", "†": r"$\dagger$", "…": r"\ldots{}", "[": "{[}", "]": "{]}",
 }  # fmt: skip
 _DOCUMENT = r"""\documentclass[10pt,a4paper,landscape]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[T1]{fontenc}
+\usepackage{lmodern}
 \usepackage[margin=15mm]{geometry}
 \usepackage{booktabs,longtable}
 \setlength{\tabcolsep}{3pt}
@@ -36,7 +43,8 @@ def escaped(text: object) -> str:
     >>> print(escaped("topK_5 & 3 %"))
     topK\_5 \& 3 \%
     """
-    return "".join(_SPECIAL.get(letter, letter) for letter in one_line(text))
+    known = "".join(letter if ord(letter) < LATIN or letter in _SPECIAL else "?" for letter in one_line(text))
+    return "".join(_SPECIAL.get(letter, letter) for letter in known)
 
 
 def as_latex(table: Table) -> str:
@@ -47,6 +55,7 @@ def as_latex(table: Table) -> str:
     caption = rf"\caption[{escaped(table.title)}]{{{escaped(f'{table.title}. {table.caption}')}}}"
     label = rf"\label{{tab:{table.name}}}"
     width = 1 + len(table.columns)
+    size = f"\\fontsize{{{_size(table):.1f}}}{{{1.25 * _size(table):.1f}}}\\selectfont"
     form = "l" + "r" * (width - 1)
     head = "\n".join([r"\toprule", *_head(table), r"\midrule"])
     body = "\n".join(_body(table, width))
@@ -58,10 +67,18 @@ def as_latex(table: Table) -> str:
         )
     else:
         inner = (
-            f"\\begin{{table}}[htbp]\n\\centering\\fontsize{{6.5}}{{8}}\\selectfont\n{caption}{label}\n"
+            f"\\begin{{table}}[htbp]\n\\centering{size}\n{caption}{label}\n"
             f"\\begin{{tabular}}{{{form}}}\n{head}\n{body}\n\\bottomrule\n\\end{{tabular}}\n\\end{{table}}"
         )
-    return f"{{\\fontsize{{6.5}}{{8}}\\selectfont\n{inner}\n}}\n"
+    return f"{{{size}\n{inner}\n}}\n"
+
+
+def _size(table: Table) -> float:
+    """The size of letters with which the widest lines fit the page, as far as the number of letters tells."""
+    lines = [[row, *(cell.text for cell in cells)] for _, row, cells in table.rows()]
+    lines.append(["", *(column.sub or column.head for column in table.columns)])
+    letters = sum(max(map(len, column)) for column in zip(*lines, strict=True))
+    return min(LARGEST, (PAGE_WIDTH - COLUMN_GAP * len(lines[0])) / (LETTER * letters))
 
 
 def document(title: str, notes: Sequence[str], names: Sequence[str]) -> str:

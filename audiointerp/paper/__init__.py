@@ -1,18 +1,71 @@
 """The tables of the paper, from rows of results: which there are, what is in each, and what is missing for them."""
 
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
+from ..bootstrap import FEWEST
 from ..errors import choose
-from ..exports import Table
+from ..explain import ON
+from ..exports import Table, write_tables
 from ..metrics import METRICS
-from ..tables import SCORES
+from ..tables import SCORES, read_results
 from .kinds import KINDS
 from .missing import missing, unfinished
 from .settings import settings
 
-__all__ = ["KINDS", "missing", "notes", "paper_tables", "unfinished"]
+__all__ = ["KINDS", "Paper", "missing", "notes", "paper_of", "paper_tables", "unfinished"]
+
+
+@dataclass(frozen=True, eq=False)
+class Paper:
+    """The tables of the paper, and what is said before them.
+
+    Attributes:
+        title: of them all.
+        notes: paragraphs: what the tables are of, and how they are read.
+        by_kind: the tables of each kind.
+        lacking: what the results lack for all of the paper's tables, a sentence each.
+    """
+
+    title: str
+    notes: list[str]
+    by_kind: dict[str, list[Table]]
+    lacking: list[str]
+
+    @property
+    def tables(self) -> list[Table]:
+        """All of them, in the order of their kinds."""
+        return [table for tables in self.by_kind.values() for table in tables]
+
+    def write(self, folder: str | os.PathLike[str], formats: Sequence[str]) -> list[Path]:
+        """See :func:`~audiointerp.exports.write_tables`."""
+        return write_tables(self.tables, folder, formats, self.title, self.notes)
+
+
+def paper_of(
+    root: str | os.PathLike[str], kinds: Sequence[str] | None = None, on: str | None = None, published: bool = False
+) -> Paper:
+    """The paper's tables of a folder of results.
+
+    Args:
+        root: see :func:`~audiointerp.tables.read_results`.
+        kinds, published: see :func:`paper_tables`.
+        on: a name in ``ON``; both if None.
+
+    Raises:
+        ArgumentError: a name is unknown.
+        AudioInterpError: there are no such results, or nothing was scored.
+    """
+    asked = ON if on is None else (choose("on", on, ON),)
+    rows = read_results(root)
+    lacking = [*unfinished(root), *missing(rows, asked)]
+    rows = rows[rows["on"].isin(asked) | (rows["status"] != "ok")]
+    title = "The tables of the paper, from our results" + (" and as published" if published else "")
+    return Paper(title, notes(rows, lacking), _by_kind(rows, kinds, published), lacking)
 
 
 def paper_tables(rows: pd.DataFrame, kinds: Sequence[str] | None = None, published: bool = False) -> list[Table]:
@@ -33,9 +86,13 @@ def paper_tables(rows: pd.DataFrame, kinds: Sequence[str] | None = None, publish
         ArgumentError: a kind is unknown.
         AudioInterpError: nothing was scored, or a clip has two rows of one method and mask in one setting.
     """
+    return [table for tables in _by_kind(rows, kinds, published).values() for table in tables]
+
+
+def _by_kind(rows: pd.DataFrame, kinds: Sequence[str] | None, published: bool) -> dict[str, list[Table]]:
     chosen = [choose("kind of table", name, KINDS) for name in (KINDS if kinds is None else kinds)]
     found = settings(rows)
-    return [table for name in chosen for table in KINDS[name](found, published)]
+    return {name: list(KINDS[name](found, published)) for name in chosen}
 
 
 def notes(rows: pd.DataFrame, lacking: Sequence[str] = ()) -> list[str]:
@@ -58,7 +115,9 @@ def notes(rows: pd.DataFrame, lacking: Sequence[str] = ()) -> list[str]:
         + (f" Networks (SHA-256): {', '.join(name[:12] for name in networks)}." if networks else ""),
         f"{scores}; AREA: mean of the mask, without direction. The best of each block is bold (* in plain text), the worst "
         "italic (†); where a block's values are all equal, neither.",
-        "In brackets: 95 % percentile intervals of a bootstrap over the clips. undefined %: the share of clips whose mask is "
+        "In brackets: 95 % percentile intervals of a bootstrap that draws recordings, each with all clips that were cut from "
+        f"it; none where fewer than {FEWEST} recordings have the score. One of no width says that all clips agree, not that "
+        "the mean is certain; and of a hundred intervals some miss. undefined %: the share of clips whose mask is "
         "all zero, so that SPS and COMP have no value and are left out; constant %: the share of masks that are the same "
         "everywhere, undefined ones with them. The explained class is the predicted one; the true label only splits the clips.",
         "random is a method that knows nothing of the sound. pixelwise and smooth are, for every mask, random masks of its "

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from ..bootstrap import FEWEST, bootstrap_means, ends, mean_of, recordings_known
 from ..errors import AudioInterpError
 from ..interpretation import MASKS, METHODS
-from ..tables import bootstrap_means, ends
 
 PARTS = ("mean", "low", "high")
 
@@ -47,38 +47,36 @@ def place(name: str, known: Iterable[str]) -> tuple[int, str]:
 
 
 def with_intervals(values: pd.DataFrame) -> pd.DataFrame:
-    """The mean of each cell over the clips and its 95 % bootstrap interval: a row per cell, columns mean, low, high."""
-    array = values.to_numpy(float)
-    low, high = ends(bootstrap_means(array))
-    return pd.DataFrame(np.stack([mean_of(array, 0), low, high], 1), values.columns, list(PARTS))
+    """The mean of each cell over the clips and its 95 % bootstrap interval: a row per cell, columns mean, low, high.
+
+    A cell that fewer than ``FEWEST`` recordings have has no interval.
+    """
+    array, clips = values.to_numpy(float), _clips(values)
+    low, high = np.where(recordings_known(array, clips) >= FEWEST, ends(bootstrap_means(array, clips)), np.nan)
+    return pd.DataFrame(np.stack([mean_of(array), low, high], 1), values.columns, list(PARTS))
+
+
+def _clips(values: pd.DataFrame) -> list[str]:
+    return [str(clip) for clip in values.index]
 
 
 def averaged(values: pd.DataFrame, level: str) -> pd.DataFrame:
     """As :func:`with_intervals`, a row per name of one level: the mean of its cells' means, each cell counting equally.
 
-    A cell that is undefined for every clip is left out. A draw of the bootstrap takes a clip with all its cells.
+    A cell that is undefined for every clip is left out. A draw of the bootstrap takes a recording with all its
+    clips and cells.
 
     Args:
         values: clips × cells.
         level: ``"method"`` (over its masks) or ``"mask"`` (over its methods).
     """
-    array = values.to_numpy(float)
-    drawn, means = bootstrap_means(array), mean_of(array, 0)
+    array, clips = values.to_numpy(float), _clips(values)
+    drawn, means = bootstrap_means(array, clips), mean_of(array)
     names = values.columns.get_level_values(level)
     kept = {}
     for name in dict.fromkeys(names):
         own = np.asarray(names == name)
-        low, high = ends(mean_of(drawn[:, own], 1)[:, None])
-        kept[name] = [float(mean_of(means[own], 0)), low[0], high[0]]
+        enough = recordings_known(mean_of(array[:, own], 1)[:, None], clips) >= FEWEST
+        low, high = np.where(enough, ends(mean_of(drawn[:, own], 1)[:, None]), np.nan)
+        kept[name] = [float(mean_of(means[own])), low[0], high[0]]
     return pd.DataFrame.from_dict(kept, "index", columns=list(PARTS)).rename_axis(level)
-
-
-def mean_of(values: np.ndarray, axis: int) -> np.ndarray:
-    """The mean along an axis, NaN left out; NaN where there is nothing else.
-
-    >>> mean_of(np.array([[1.0, np.nan], [3.0, np.nan]]), 0).tolist()
-    [2.0, nan]
-    """
-    counts = (~np.isnan(values)).sum(axis)
-    means: np.ndarray = np.where(counts > 0, np.nansum(values, axis), np.nan) / np.maximum(counts, 1)
-    return means

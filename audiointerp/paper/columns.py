@@ -10,9 +10,9 @@ from .settings import SHARES, Setting
 PERCENT = ("AI", "AD", "AG")
 BESIDE = (
     "Published: the study's repository, exile8/coursework24, tables.ipynb; ESC-50 fold 5 (400 clips), Cnn14, its own code's "
-    "definitions: other clips and another network than ours."
+    "definitions, and under noise other recordings of noise (ours are synthetic): other clips and another network than ours."
 )
-INTERVALS = "In brackets 95 % bootstrap intervals over the clips."
+INTERVALS = "In brackets 95 % bootstrap intervals over the recordings."
 Filled = list[tuple[Column, pd.DataFrame]]
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 from ..exports import Column, Table, table_of
 from ..interpretation import MASKS, METHODS
 from ..interpretation.baselines import BASELINES
-from ..metrics import RELATIVE
+from ..metrics import METRICS, RELATIVE
+from ..tables import METHODS as STUDY
 from ..tables import SCORES
 from .cells import averaged, place, with_intervals
 from .columns import INTERVALS, clips_in, published_of, score_column, score_table
@@ -131,15 +132,15 @@ def summary(found: Sequence[Setting], published: bool) -> Iterator[Table]:
 _OVER = {
     "mask": "Means of the masks' means, over the masks that every method of the experiment has. A mask that is undefined for "
     "every clip is left out.",
-    "method": "Means of the methods' means, random left out, of the masks that every method of the experiment has.",
+    "method": f"Means of the means of {', '.join(STUDY)}, of the masks that every method of the experiment has.",
 }
 
 
 def _common(cells: pd.Index, level: str) -> list[tuple[str, str]]:
-    """The cells of the masks that every method has; without the method random where methods are averaged over."""
+    """The cells of the masks that every method has; of the study's methods alone where methods are averaged over."""
     by_method = {method: {mask for own, mask in cells if own == method} for method in _methods_in(cells)}
     shared = set.intersection(*by_method.values())
-    return [(method, mask) for method, mask in cells if mask in shared and (level == "method" or method != "random")]
+    return [(method, mask) for method, mask in cells if mask in shared and (level == "method" or method in STUDY)]
 
 
 def _averages(setting: Setting, level: str) -> Parts | None:
@@ -180,7 +181,9 @@ def heard(found: Sequence[Setting], published: bool) -> Iterator[Table]:
             yield table_of(
                 ours, f"{name} on {' and on '.join(one.on for one in own)}, beside random masks: {where}",
                 f"Means over {clips_in(first)}. pixelwise, smooth: random masks of the same values, bin by bin or in blobs; "
-                f"− pixelwise, − smooth: what the score exceeds theirs by, clip by clip. {INTERVALS}", columns,
+                f"− pixelwise, − smooth: what the score exceeds theirs by, clip by clip "
+                f"({'more' if METRICS[name].higher_is_better else 'less'} is better); 0 where a mask is the same "
+                f"everywhere, since its random masks are too. {INTERVALS}", columns,
             )  # fmt: skip
 
 

@@ -1,0 +1,41 @@
+"""The results that come with the project are whole, and of the networks that come with it."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from audiointerp.experiments import EXPERIMENTS
+from audiointerp.fingerprint import sha256_of_state
+from audiointerp.interpretation import MASKS
+from audiointerp.model import Classifier
+from audiointerp.paper import paper_of
+from audiointerp.tables import METHODS, read_results
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return read_results(ROOT / "results")
+
+
+def test_every_clip_method_mask_and_way_to_score_is_there(rows):
+    counts = rows.groupby(["experiment", "method"]).size()
+    assert set(counts.index) == set(product(EXPERIMENTS, (*METHODS, "random")))
+    assert set(counts) == {80 * len(MASKS) * 2}
+    assert set(rows["status"]) == {"ok"}
+    assert not rows.duplicated(["experiment", "method", "clip", "mask", "on"]).any()
+    assert rows.loc[rows["method"] == "shap", "additivity_gap"].max() <= 1e-3
+
+
+def test_they_are_of_the_committed_networks(rows):
+    for features, own in rows.groupby("features"):
+        network = Classifier.load(ROOT / "weights" / f"esc10_{features}_cnn10.safetensors").network
+        assert set(own["network"]) == {sha256_of_state(network)}
+
+
+def test_no_table_of_the_paper_lacks_anything():
+    paper = paper_of(ROOT / "results", ["summary"], published=True)
+    assert paper.lacking == []
+    assert (ROOT / "supplementary" / "tables.pdf").read_bytes().startswith(b"%PDF")

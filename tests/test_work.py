@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import torture
 from survival import FAILED, Bursts, Deadly, child, go, tables
 
 from audiointerp import work
@@ -66,7 +67,7 @@ def test_a_worker_that_dies_is_told_and_what_is_done_is_kept(tmp_path, expected,
     done = len(list(out.rglob("parts/0*.json")))
     assert 3 <= done < 18
     (tmp_path / "now").unlink()
-    go(out, methods=methods, workers=2)
+    go(out, methods=methods)
     assert tables(out) == expected
 
 
@@ -122,7 +123,8 @@ def test_processes_end_with_one_that_is_killed(tmp_path):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.torture
+@pytest.mark.parametrize("number", torture([signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]))
 def test_a_signal_to_all_is_heard_by_one(tmp_path, expected, number):
     """A terminal, and a scheduler, signal the whole group: those that work must not die of it."""
     out = tmp_path / "out"

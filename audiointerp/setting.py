@@ -13,6 +13,7 @@ from .dataset import ESC50, ClipDataset, Part
 from .devices import keep_memory
 from .errors import DatasetError, ModelError, choose
 from .experiments import EXPERIMENTS, TEST_FOLDS, TRAIN_FOLDS, TRANSFORMS, VALID_FOLDS, background_of, open_data, run
+from .explain import check_fits
 from .fit import PUBLISHED, FitSettings
 from .model import Classifier
 from .tables import METHODS
@@ -165,6 +166,7 @@ def load_or_train(
 
     Raises:
         ModelError: there is no such file.
+        ArgumentError: the network was made for other labels or another sample rate than the data's.
     """
     keep_memory()
     file = f"{setting.name}.safetensors"
@@ -173,6 +175,7 @@ def load_or_train(
     )
     if found:
         classifier = Classifier.load(found[0], device)
+        check_fits(classifier, folds[2])
         return classifier, f"Network: {found[0]}, made by: {classifier.training.get('command', 'it does not say')}"
     if setting.root is not None:
         raise ModelError(

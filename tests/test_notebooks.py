@@ -126,7 +126,8 @@ def test_the_noise_notebooks_differ_in_their_noise_alone(committed):
     three = [committed[f"experiments_mel_noise{number}"] for number in (1, 2, 3)]
     for notebook, noise in zip(three, NOISES, strict=True):
         assert notebook.cells[1].source.startswith(f'EXPERIMENT = "mel_{noise}"\n')
-    same = [[cell for cell in with_parameters(one, {"EXPERIMENT": ""}).cells if cell.id != "title"] for one in three]
+    same = [[(cell.id, cell.source) for cell in with_parameters(one, {"EXPERIMENT": ""}).cells if cell.id != "title"]
+            for one in three]  # fmt: skip
     assert same[0] == same[1] == same[2]
 
 

@@ -17,6 +17,9 @@ from audiointerp.interpretation import Saliency
 from audiointerp.store import Store
 
 METHODS = ("saliency", "random")
+AT_LENGTH = pytest.mark.skipif(
+    torture(True, False), reason="in make torture: each beginning of processes takes seconds"
+)
 
 
 class Heard(Bursts):
@@ -80,6 +83,8 @@ def test_a_signal_finishes_what_is_at_hand(tmp_path, expected):
     assert tables(tmp_path) == expected
 
 
+@AT_LENGTH
+@pytest.mark.torture
 def test_a_second_interrupt_stops_at_once(tmp_path):
     def interrupt():
         signal.raise_signal(signal.SIGINT)
@@ -123,8 +128,9 @@ def test_processes_end_with_one_that_is_killed(tmp_path):
         time.sleep(0.05)
 
 
+@AT_LENGTH
 @pytest.mark.torture
-@pytest.mark.parametrize("number", torture([signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_all_is_heard_by_one(tmp_path, expected, number):
     """A terminal, and a scheduler, signal the whole group: those that work must not die of it."""
     out = tmp_path / "out"
@@ -137,6 +143,8 @@ def test_a_signal_to_all_is_heard_by_one(tmp_path, expected, number):
     assert tables(out) == expected
 
 
+@AT_LENGTH
+@pytest.mark.torture
 def test_where_nothing_can_be_kept_the_processes_end(tmp_path, monkeypatch):
     def full(self, *arguments):
         raise AudioInterpError("the disk is full")

@@ -132,7 +132,8 @@ def summary(found: Sequence[Setting], published: bool) -> Iterator[Table]:
 _OVER = {
     "mask": "Means of the masks' means, over the masks that every method of the experiment has. A mask that is undefined for "
     "every clip is left out.",
-    "method": f"Means of the means of {', '.join(STUDY)}, of the masks that every method of the experiment has.",
+    "method": f"Means of the methods' means ({', '.join(STUDY)}, as far as they are there), of the masks that every method of "
+    "the experiment has.",
 }
 
 

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import replace
 from multiprocessing import active_children, get_context, parent_process
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -117,9 +118,9 @@ def _elsewhere(
                 begun[executor.submit(_work, _sent(heard), explainer.name)] = (index, heard)
             if len(begun) > workers:
                 for future in wait(begun, return_when=FIRST_COMPLETED).done:
-                    yield *begun.pop(future), *pickle.loads(future.result())
+                    yield *begun.pop(future), *_unpickled(future.result())
         for future in list(begun):
-            yield *begun.pop(future), *pickle.loads(future.result())
+            yield *begun.pop(future), *_unpickled(future.result())
     except BrokenProcessPool as error:
         raise AudioInterpError(
             "a process that computed has died; what was done is kept, and the same command goes on. Either memory was short "
@@ -145,6 +146,11 @@ def _pickled(known: object) -> bytes:
         ) from error
 
 
+def _unpickled(own: bytes) -> Any:
+    """Pickles can run code, so this takes what came by the pipe between this run's own processes, and never a file's bytes."""
+    return pickle.loads(own)
+
+
 def _sent(heard: Heard) -> bytes:
     """A clip as bytes, without what its samples may be a small part of."""
     return pickle.dumps(heard if heard.wav is None else replace(heard, wav=heard.wav.clone()))
@@ -158,7 +164,7 @@ def _begin(known: bytes) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_memory()
     torch.set_num_threads(1)
-    _KNOWN.append(pickle.loads(known))
+    _KNOWN.append(_unpickled(known))
 
 
 def _end_with_parent() -> None:
@@ -171,4 +177,4 @@ def _end_with_parent() -> None:
 
 def _work(heard: bytes, method: str) -> bytes:
     ((classifier, explainers, plan),) = _KNOWN
-    return pickle.dumps(_timed(classifier, plan, pickle.loads(heard), explainers[method]))
+    return pickle.dumps(_timed(classifier, plan, _unpickled(heard), explainers[method]))

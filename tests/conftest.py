@@ -1,5 +1,6 @@
 import os
 import re
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -7,6 +8,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from audiointerp.cli import main
 from audiointerp.dataset import Synthetic
 from audiointerp.model import Classifier, Cnn10, initialise
 from audiointerp.processing import LogMel
@@ -109,3 +111,22 @@ def around_peak(wav, length):
     """``length`` samples of a sound with its loudest among them, since real clips hold much digital silence."""
     start = min(max(0, int(wav.abs().argmax()) - length // 3), wav.shape[-1] - length)
     return wav[..., start : start + length]
+
+
+@pytest.fixture
+def in_this_process(monkeypatch, capsys):
+    """Run the command line here, which saves the seconds of importing torch: the status, what it printed, its errors."""
+
+    def run(*arguments, place=None):
+        monkeypatch.setattr(sys, "argv", ["audiointerp", *map(str, arguments)])
+        if place is not None:
+            monkeypatch.chdir(place)
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run

@@ -13,7 +13,6 @@ import torch
 from conftest import small_classifier
 from made_results import made_rows
 
-from audiointerp.cli import main
 from audiointerp.dataset import ESC50, Synthetic
 from audiointerp.interpretation import LIME, MASKS, METHODS
 from audiointerp.model import Classifier
@@ -43,22 +42,10 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command line in this process, which saves the seconds that importing torch takes."""
-
-    def run(*arguments, place=None):
-        monkeypatch.setattr(sys, "argv", ["audiointerp", *map(str, arguments)])
-        if place is not None:
-            monkeypatch.chdir(place)
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(arguments, status, said.out, said.err)
-
-    return run
+def call(in_this_process):
+    return lambda *arguments, place=None: subprocess.CompletedProcess(
+        arguments, *in_this_process(*arguments, place=place)
+    )
 
 
 def test_as_a_process_of_its_own(place):

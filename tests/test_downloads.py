@@ -22,7 +22,6 @@ import torch
 from conftest import torture
 
 from audiointerp import downloads, transfer
-from audiointerp.cli import main
 from audiointerp.connection import Patience, check_url
 from audiointerp.dataset import ESC50
 from audiointerp.downloads import Source, download
@@ -475,19 +474,8 @@ def test_any_sequence_of_faults(serve, tmp_path, figure):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["audiointerp", *map(str, arguments)])
-        monkeypatch.chdir(tmp_path)
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+def call(in_this_process, tmp_path):
+    return lambda *arguments: in_this_process(*arguments, place=tmp_path)
 
 
 def test_the_command(call, serve, tmp_path, monkeypatch):

@@ -2,32 +2,19 @@
 
 import json
 import re
-import sys
 
 import pytest
 import typer
 from conftest import small_classifier
 
-from audiointerp.cli import main
 from audiointerp.cli import settings as gate
 
 COMMANDS = ["demo", "train", "interpret", "run", "validate"]
 
 
 @pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["audiointerp", *map(str, arguments)])
-        monkeypatch.chdir(tmp_path)
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+def call(in_this_process, tmp_path):
+    return lambda *arguments: in_this_process(*arguments, place=tmp_path)
 
 
 @pytest.fixture

@@ -83,7 +83,8 @@ class SHAP(Explainer):
             for number in range(len(db)):
                 column.score = score.of(number)
                 expected[number] += share * column.score.chosen(logits).mean()
-                # shap's own check raises, at a bound of its own; what is missed is kept as the gap, which warns.
+                # Not left unchecked: shap's check raises at a bound of its own, which would lose the clip; _checked measures
+                # the same gap for every clip, keeps it in info and in the rows, and warns.
                 phi = explainer.shap_values(db[number : number + 1], check_additivity=False)
                 values[number] += share * torch.from_numpy(phi)[0, ..., 0].to(db)
         return expected

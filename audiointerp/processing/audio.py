@@ -39,7 +39,10 @@ def normalized(wav: Tensor, method: str = "peak") -> Tensor:
     choose("normalization", method, NORMALIZATIONS)
     if method == "none":
         return wav
-    level = wav.abs().amax(-1, keepdim=True) if method == "peak" else wav.square().mean(-1, keepdim=True).sqrt()
+    if method == "peak":
+        level = wav.abs().amax(-1, keepdim=True)
+    else:  # in float64: a sum in float32 depends on how many threads share it, and a resumed run knows a sound by its bytes
+        level = wav.double().square().mean(-1, keepdim=True).sqrt().to(wav.dtype)
     return wav / torch.where(level > 0, level, torch.ones_like(level))
 
 

@@ -88,9 +88,8 @@ class Store:
             return False
         if part["clip_sha256"] != heard.sha256:
             raise AudioInterpError(
-                f"{self._part(index)}: {heard.name} is no longer the sound that this was made of (a mixture with noise, and a "
-                f"made clip, depend in their last bits on the number of threads); give another folder (--out), or "
-                f"--no-resume to begin anew"
+                f"{self._part(index)}: {heard.name} is no longer the sound that this was made of; give another folder "
+                f"(--out), or --no-resume to begin anew"
             )
         path = self._attribution(index)
         return self.attributions and not (path.is_file() and path.stat().st_size > 0)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from audiointerp.dataset import ESC50, Clip, Contaminated, LabelledClips, Synthetic, made_noise
+from audiointerp.dataset import ESC50, NOISES, Clip, Contaminated, LabelledClips, Synthetic, made_noise
+from audiointerp.dataset.synthesis import one_thread
 from audiointerp.errors import ArgumentError, AudioError, DatasetError
 from audiointerp.processing import LogMel, save_audio
 
@@ -215,3 +216,24 @@ def test_contaminated_mixes_at_the_published_ratio(tmp_path):
     with pytest.raises(AudioError, match="first 3 s of the noise are silent"):
         Contaminated(dataset, late)[0]
     assert len(Synthetic((5, 5))) == 80
+
+
+def test_sounds_do_not_depend_on_the_number_of_threads(threads):
+    def sounds():
+        made = Synthetic((5,))
+        mixtures = [Contaminated(made, name)[index][0] for name in NOISES for index in range(0, 80, 9)]
+        return [*mixtures, *(made[index][0] for index in range(0, 80, 9))]
+
+    threads(1)
+    expected = sounds()
+    for count in (2, 3, 4):
+        threads(count)
+        assert all(map(torch.equal, sounds(), expected))
+        assert torch.get_num_threads() == count
+
+
+def test_threads_are_put_back_after_an_error(threads):
+    threads(2)
+    with pytest.raises(KeyError), one_thread():
+        raise KeyError
+    assert torch.get_num_threads() == 2

@@ -12,6 +12,7 @@ from ..errors import ArgumentError, AudioError, choose
 from ..files import make_folder
 from ..processing import load_audio, normalized, save_audio
 from .soundscape import horse, room, white
+from .synthesis import one_thread
 
 MAKERS = {"horse": horse, "room": room, "white": white}
 NOISES = tuple(MAKERS)
@@ -96,8 +97,9 @@ def made_noise(name: str, sample_rate: int, seconds: float = 5.0, seed: int = 0)
             f"seconds={seconds!r}, sample_rate={sample_rate!r}: a made noise has 0.1 to {LONGEST:g} s, at 8000 Hz or more"
         )
     generator = torch.Generator().manual_seed(seed)
-    sound = MAKERS[name](round(seconds * sample_rate), sample_rate, generator)
-    return normalized(sound[None, None]).float()
+    with one_thread():
+        sound = MAKERS[name](round(seconds * sample_rate), sample_rate, generator)
+        return normalized(sound[None, None]).float()
 
 
 def write_noises(out: str | os.PathLike[str], sample_rate: int = 32000) -> list[Path]:

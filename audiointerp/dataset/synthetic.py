@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from ..errors import ArgumentError, DatasetError
 from ..processing import Transform, normalized, save_audio
-from .synthesis import coloured_noise, decay, fade, glide
+from .synthesis import coloured_noise, decay, fade, glide, one_thread
 
 FOLDS = (1, 2, 3, 4, 5)
 CLIPS_PER_CLASS = 8
@@ -126,7 +126,8 @@ CLASSES: dict[str, Callable[[Draw], Tensor]] = {
 class Synthetic(Dataset[tuple[Tensor, int]]):
     """400 made clips: 5 folds of 8 clips in each of 10 classes, the same for the same seed.
 
-    An item is ``(wav (1, L) float32, target)``, peak-normalised, made anew at each access (some milliseconds).
+    An item is ``(wav (1, L) float32, target)``, peak-normalised, made anew at each access (some milliseconds), to the
+    same bit with any number of threads.
 
     >>> dataset = Synthetic(folds=(5,), sample_rate=16000, duration=3.0)
     >>> wav, target = dataset[0]
@@ -168,6 +169,7 @@ class Synthetic(Dataset[tuple[Tensor, int]]):
         fold, number, target = self.rows[index]
         return f"{fold}-{target:02d}{number:02d}-A-{target}.wav"
 
+    @one_thread()
     def parts(self, index: int) -> tuple[Tensor, Tensor]:
         """The event and the background of a clip, each ``(1, 1, L)``; their sum is the clip."""
         fold, number, target = self.rows[index]

@@ -69,7 +69,7 @@ def open_data(
     """Folds of ESC-50, or of a folder in its layout; of the made set where ``root`` is None."""
     if root is None:
         if subset is not None:
-            raise ArgumentError(f"subset {subset!r} needs a data folder (--data): the made set has no subsets")
+            raise ArgumentError(f"subset {subset!r} needs a data folder: the made set has no subsets")
         return Synthetic(folds, sample_rate=sample_rate, duration=duration)
     return ESC50(root, folds, subset, sample_rate=sample_rate, duration=duration)
 
@@ -96,7 +96,7 @@ def background_of_folder(folder: str | os.PathLike[str], classifier: Classifier)
     folder = Path(folder)
     paths = sound_files(folder) if folder.is_dir() else []
     if not paths:
-        raise ArgumentError(f"--background {folder}: no such folder, or no sound file in it")
+        raise ArgumentError(f"background {folder}: no such folder, or no sound file in it")
     length = round(classifier.duration * classifier.sample_rate)
     wavs = [fix_length(load_audio(path, classifier.sample_rate), length) for path in paths]
     return torch.cat([classifier.transform(wav).db for wav in wavs])

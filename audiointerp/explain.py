@@ -53,7 +53,7 @@ def build_explainer(
     if background is None:
         raise ArgumentError(
             f"{kind.__name__} compares a clip with a background: give background=features (B, 1, F, T) of some training "
-            f"clips, or --background DIR with their sound files"
+            f"clips (in a shell, --background and the folder of their sound files)"
         )
     with_background: Any = kind
     return with_background(classifier.network, background)  # type: ignore[no-any-return]
@@ -89,8 +89,8 @@ def check_fits(classifier: Classifier, dataset: ClipDataset) -> None:
     if tuple(dataset.labels) != classifier.labels:
         raise ArgumentError(
             f"the data set's labels ({', '.join(dataset.labels)}) are not the classifier's "
-            f"({', '.join(classifier.labels)}): give --subset esc10 for the ESC-10 weights, labels=classifier.labels to "
-            f"LabelledClips"
+            f"({', '.join(classifier.labels)}): for the ESC-10 weights give subset='esc10' (--subset esc10), to LabelledClips "
+            f"labels=classifier.labels"
         )
 
 

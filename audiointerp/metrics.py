@@ -162,6 +162,8 @@ METRICS: dict[str, Metric] = {
 }
 RELATIVE = ("FF", "AI", "AD", "AG", "FidIn")
 """The scores that ask the network; the others are of the mask alone, and equal for masks of the same values."""
+PERCENT = ("AI", "AD", "AG")
+"""The scores in percent, which are shown with fewer decimals."""
 
 
 def evaluate(

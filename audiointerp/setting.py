@@ -11,12 +11,12 @@ import torch
 
 from .dataset import ESC50, ClipDataset, Part
 from .devices import keep_memory
-from .errors import DatasetError, ModelError, choose
+from .errors import ArgumentError, DatasetError, ModelError, choose
 from .experiments import EXPERIMENTS, TEST_FOLDS, TRAIN_FOLDS, TRANSFORMS, VALID_FOLDS, background_of, open_data, run
 from .explain import check_fits
 from .fit import PUBLISHED, FitSettings
 from .model import Classifier
-from .tables import METHODS
+from .tables import COMPARED
 from .training import Trained, train_classifier, write_card
 
 VARIABLE = "AUDIOINTERP_DATA"
@@ -72,8 +72,8 @@ class Setting:
         return Path(f"results_{self.data}{'' if self.scored is None else f'_{self.scored}_clips'}")
 
     def __str__(self) -> str:
-        clips = "all test clips are" if self.scored is None else f"{self.scored} test clips are"
-        return f"{self.told}\n{clips} scored, into {self.results}/; {self.features} features"
+        counted = {None: "all test clips are", 1: "1 test clip is"}.get(self.scored, f"{self.scored} test clips are")
+        return f"{self.told}\n{counted} scored, into {self.results}/; {self.features} features"
 
 
 def data_root() -> Path | None:
@@ -88,7 +88,8 @@ def data_root() -> Path | None:
     if not named:
         return USUAL_FOLDER if USUAL_FOLDER.is_dir() else None
     if not (Path(named) / "meta" / "esc50.csv").is_file():
-        raise DatasetError(f"{VARIABLE}={named}: holds no meta/esc50.csv; name a folder like ESC-50's, or unset it")
+        found = "holds no meta/esc50.csv" if Path(named).is_dir() else "no such folder"
+        raise DatasetError(f"{VARIABLE}={named}: {found}; name a folder in the layout of ESC-50, or unset it")
     return Path(named)
 
 
@@ -115,9 +116,11 @@ def choose_setting(
 
     Raises:
         DatasetError: the folder is not in the layout of ESC-50.
-        ArgumentError: a name is unknown, or a subset of the made set is asked for.
+        ArgumentError: a name is unknown, a subset of the made set is asked for, or ``clips`` is below 1.
     """
     choose("features", features, TRANSFORMS)
+    if clips is not None and clips < 1:
+        raise ArgumentError(f"clips={clips}: at least one test clip is scored; None scores the setting's own number")
     if subset is not None:
         choose("subset", subset, ["esc10"])
     root = data_root() if data is None else Path(data)
@@ -191,7 +194,7 @@ def run_study(
     data: str | os.PathLike[str] | None = None,
     subset: str | None = None,
     *,
-    methods: Sequence[str] = (*METHODS, "random"),
+    methods: Sequence[str] = COMPARED,
     out: str | os.PathLike[str] | None = None,
     device: str | torch.device = "cpu",
     workers: int = 1,

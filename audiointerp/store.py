@@ -88,8 +88,8 @@ class Store:
             return False
         if part["clip_sha256"] != heard.sha256:
             raise AudioInterpError(
-                f"{self._part(index)}: {heard.name} is no longer the sound that this was made of; give another folder "
-                f"(--out), or --no-resume to begin anew"
+                f"{self._part(index)}: {heard.name} is no longer the sound that this was made of; give another folder (out), "
+                f"or begin anew with resume=False (--no-resume)"
             )
         path = self._attribution(index)
         return self.attributions and not (path.is_file() and path.stat().st_size > 0)
@@ -151,8 +151,8 @@ class Store:
             return None
         if part["settings_sha256"] != self._settings_sha256:
             raise AudioInterpError(
-                f"{self._part(index)}: was made with other settings than these; give another folder (--out), or "
-                f"--no-resume to begin anew"
+                f"{self._part(index)}: was made with other settings than these; give another folder (out), or "
+                f"begin anew with resume=False (--no-resume)"
             )
         rows = list(csv.reader(io.StringIO(part["csv"])))
         own = {(len(COLUMNS), self.folder.name, self.clips[index])}
@@ -185,7 +185,9 @@ def opened(stores: Sequence[Store], shard: tuple[int, int], resume: bool) -> Ite
         ArgumentError: to go on is impossible, since what is there was made with other settings; they are named.
     """
     if not resume and shard != (1, 1):
-        raise ArgumentError("--no-resume with a shard would throw away what the others do: empty the folder first")
+        raise ArgumentError(
+            "resume=False (--no-resume) with a shard would throw away what the others do: empty the folder first"
+        )
     with ExitStack() as held:
         for store in stores:
             held.enter_context(locked(store.folder / f".lock-{shard[0]}-of-{shard[1]}"))
@@ -218,8 +220,8 @@ def _refuse_other_settings(store: Store) -> None:
     other = [difference for name in now for difference in _differences(name, before.get(name), now[name])]
     if other:
         raise ArgumentError(
-            f"{store.folder} holds results of other settings ({'; '.join(other)}); give another folder (--out), or "
-            f"--no-resume to replace them"
+            f"{store.folder} holds results of other settings ({'; '.join(other)}); give another folder (out), or "
+            f"replace them with resume=False (--no-resume)"
         )
 
 

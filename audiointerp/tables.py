@@ -12,7 +12,7 @@ from .errors import ArgumentError, AudioInterpError, choose
 from .files import read_json
 from .interpretation import MASKS
 from .interpretation.baselines import BASELINES
-from .metrics import METRICS, RELATIVE
+from .metrics import METRICS, PERCENT, RELATIVE
 from .rows import AREAS, VALUES, read_rows
 
 COLUMNS = ("method", "clip", "mask", "protocol", "on", "status", *VALUES)
@@ -29,6 +29,8 @@ THAN = (*BASELINES, "features")
 METHODS = ("saliency", "gradcam", "shap", "lime")
 SCORES = ("FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP")
 """The methods and the scores of the published tables."""
+COMPARED = (*METHODS, "random")
+"""The methods that results are made of: the published ones, and one that knows nothing."""
 
 
 def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
@@ -64,6 +66,13 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
         frame.insert(2, "network", str(here.get("network_sha256", "")))
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def classes_of(root: str | os.PathLike[str]) -> list[str]:
+    """The names of the classes that the runs below a folder of results tell, each once."""
+    records = [read_json(path) for path in sorted(Path(root).glob("*/*/*/run.json"))]
+    told = [record.get("labels") for record in records if isinstance(record, dict)]
+    return list(dict.fromkeys(str(name) for names in told if isinstance(names, list) for name in names))
 
 
 def _run_of(path: Path) -> dict[str, str]:
@@ -157,7 +166,9 @@ def _heard_less_seen(scored: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame
     seen, heard = (scored[scored["on"] == on].set_index(keys)[[*names]] for on in ("features", "audio"))
     both = seen.index.intersection(heard.index)
     if both.empty:
-        raise ArgumentError("to compare audio with features, the rows must hold both: --on features,audio")
+        raise ArgumentError(
+            'to compare audio with features, the rows must hold both: run with on=("features", "audio")'
+        )
     return (heard.loc[both] - seen.loc[both]).reset_index()
 
 
@@ -194,7 +205,7 @@ def _comparisons(rows: pd.DataFrame) -> list[tuple[str, str]]:
 def _means_as_text(table: pd.DataFrame) -> str:
     shown = table.copy().astype(object)
     for column in table:
-        decimals = 1 if column in ("AI", "AD", "AG") else 3
+        decimals = 1 if column in PERCENT else 3
         shown[column] = [f"{value:.{decimals}f} " if column != "clips" else f"{value:d}" for value in table[column]]
         better = _higher_is_better(str(column))
         if better is not None and table[column].notna().any():
@@ -226,7 +237,7 @@ def interval_text(name: str, mean: float, low: float, high: float) -> str:
     >>> interval_text("FF", 0.25, 0.2, 0.3), interval_text("AD", -12.0, -15.0, -8.0)
     ('+0.25 [+0.20, +0.30]', '-12 [-15, -8]')
     """
-    decimals = 0 if name in ("AI", "AD", "AG") else 2
+    decimals = 0 if name in PERCENT else 2
     return f"{mean:+.{decimals}f} [{low:+.{decimals}f}, {high:+.{decimals}f}]"
 
 

@@ -210,10 +210,10 @@ MISTAKES = {
     "method": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--method", "magic"], "unknown method 'magic'"),
     "mask": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--mask", "magic"], "unknown mask 'magic'"),
     "label": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--target", "dog"], "unknown label 'dog'"),
-    "background": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--method", "shap"], "--background DIR"),
+    "background": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--method", "shap"], "in a shell, --background"),
     "no background": (
         ["interpret", "clip.flac", "--weights", "mel.safetensors", "--method", "shap", "--background", "nowhere"],
-        "--background nowhere",
+        "background nowhere",
     ),
     "device": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--device", "warp"], "device 'warp'"),
     "inversion": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--inversion", "x"], "unknown inversion"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from audiointerp.dataset import ESC50, NOISES, Clip, Contaminated, LabelledClips, Synthetic, made_noise
+from audiointerp.dataset import ESC50, NOISES, Clip, Contaminated, LabelledClips, Part, Synthetic, made_noise
 from audiointerp.dataset.synthesis import one_thread
 from audiointerp.errors import ArgumentError, AudioError, DatasetError
 from audiointerp.processing import LogMel, save_audio
@@ -130,6 +130,15 @@ def test_csv_of_labelled_clips(tmp_path):
     assert [(dataset.clip_id(i), dataset[i][1]) for i in range(len(dataset))] == [("a.wav", 1)]
     with pytest.raises(DatasetError, match="holds no clips"):
         LabelledClips([], ["a"])
+
+
+@pytest.mark.parametrize("index", [80, -81])
+def test_a_clip_that_is_not_there_is_named(index):
+    made = Synthetic((5,), sample_rate=8000, duration=3.0)
+    assert made[-80][0].equal(made[0][0])
+    for dataset in (made, Part(made, None), LabelledClips([Clip("a.wav", 0)] * 80, ["a"])):
+        with pytest.raises(IndexError, match=f"clip {index}: there are 80 clips, numbered from 0 to 79"):
+            dataset[index]
 
 
 def test_synthetic_is_deterministic_and_of_five_folds():

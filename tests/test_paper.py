@@ -221,6 +221,7 @@ def test_what_is_missing_is_said_and_the_rest_is_made(tmp_path):
         assert expected in said
     assert "masks" not in said
     assert "Missing for all of the paper's tables" in notes(rows, missing(rows))[-1]
+    assert "Classes: tone, rise." in notes(rows, (), ["tone", "rise"])[0]
     tables = by_name(rows, "masks", "noise", "noise_differences")
     assert number(tables["masks_mel_clean_all_on_features"], ("lime", "bin"), "clips") == 20
     assert not any(name.startswith("noise") for name in tables)

@@ -65,7 +65,7 @@ def test_methods_by_name_class_and_instance(classifier):
         interpret(classifier, wav, "magic")
     with pytest.raises(ArgumentError, match="unknown mask 'top'"):
         interpret(classifier, wav, "gradcam", "top")
-    with pytest.raises(ArgumentError, match="--background DIR"):
+    with pytest.raises(ArgumentError, match="give background=features"):
         interpret(classifier, wav, "shap")
     with pytest.raises(ArgumentError, match="one mono clip"):
         interpret(classifier, torch.zeros(2, 1, 500))

@@ -38,4 +38,5 @@ def test_they_are_of_the_committed_networks(rows):
 def test_no_table_of_the_paper_lacks_anything():
     paper = paper_of(ROOT / "results", ["summary"], published=True)
     assert paper.lacking == []
+    assert "Classes: dog, rooster, " in paper.notes[0]
     assert (ROOT / "supplementary" / "tables.pdf").read_bytes().startswith(b"%PDF")

@@ -166,7 +166,7 @@ def test_backgrounds(tmp_path, classifier):
     (tmp_path / "notes.txt").write_text("not a sound")
     assert background_of_folder(tmp_path, classifier).shape == (2, 1, 64, 101)
     for wrong in (tmp_path / "none", tmp_path / "long.wav"):
-        with pytest.raises(ArgumentError, match="--background"):
+        with pytest.raises(ArgumentError, match="no such folder, or no sound file"):
             background_of_folder(wrong, classifier)
 
 

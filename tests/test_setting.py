@@ -1,6 +1,7 @@
 """The notebooks' setting: which data, which network, which weights; and the part of a data set that a trial takes."""
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,11 +53,18 @@ def test_the_data_root_is_the_variable_then_the_usual_folder_then_none(tmp_path,
     assert data_root() == Path("data/ESC-50")
 
 
-@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir(), lambda path: path.write_text("x")])
-def test_a_variable_that_is_wrong_is_an_error_and_never_the_made_set(make, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda path: None, "no such folder"),
+        (lambda path: path.write_text("x"), "no such folder"),
+        (lambda path: path.mkdir(), "holds no meta/esc50.csv"),
+    ],
+)
+def test_a_variable_that_is_wrong_is_an_error_and_never_the_made_set(make, told, tmp_path, monkeypatch):
     make(tmp_path / "there")
     monkeypatch.setenv("AUDIOINTERP_DATA", str(tmp_path / "there"))
-    with pytest.raises(DatasetError, match=r"AUDIOINTERP_DATA=.*there: holds no meta/esc50\.csv"):
+    with pytest.raises(DatasetError, match=rf"AUDIOINTERP_DATA=.*there: {re.escape(told)}"):
         choose_setting("mel")
 
 
@@ -93,6 +101,10 @@ def test_smaller_data_get_the_small_network(tmp_path):
         choose_setting("mel", subset="esc10")
     with pytest.raises(ArgumentError, match="unknown features"):
         choose_setting("cqt")
+    for clips in (0, -1):
+        with pytest.raises(ArgumentError, match=rf"clips={clips}: at least one test clip"):
+            choose_setting("mel", clips=clips)
+    assert "1 test clip is scored" in str(choose_setting("mel", clips=1))
     with pytest.raises(DatasetError, match="no such data folder"):
         choose_setting("mel", tmp_path / "none")
 

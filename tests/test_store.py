@@ -230,7 +230,7 @@ def test_shards_in_any_order_make_the_same_table(tmp_path, expected):
         rows = go(tmp_path / "run", shard=(shard, 4))
         assert tables(tmp_path / "run") == [None, None]
     assert rows["clip"].nunique() == 4
-    with pytest.raises(ArgumentError, match="no-resume with a shard"):
+    with pytest.raises(ArgumentError, match=r"--no-resume\) with a shard"):
         go(tmp_path / "run", shard=(2, 4), resume=False)
     with pytest.raises(ArgumentError, match="shard 5/4: the first is 1/4"):
         go(tmp_path / "run", shard=(5, 4))

@@ -201,7 +201,7 @@ def validate(
     from ..faults import faults
     from ..files import make_folder, write_text
     from ..model import Classifier
-    from ..tables import METHODS
+    from ..tables import COMPARED
     from ..validity import report
 
     setting = EXPERIMENTS["mel_clean"]
@@ -214,7 +214,7 @@ def validate(
     found = faults(classifier, dataset, background, weights.with_suffix(".json"))
     make_folder(out.parent)  # a folder that cannot be made is told before the long run
     rows = run_experiment(
-        setting, classifier, dataset, (*METHODS, "random"), results, background=background,
+        setting, classifier, dataset, COMPARED, results, background=background,
         attributions=False,
     )  # fmt: skip
     write_text(out, report(rows, found, command_line(), weights))

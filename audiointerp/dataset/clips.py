@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -14,6 +15,7 @@ from ..processing import NORMALIZATIONS, fix_length, load_audio, normalized
 from .table import file_in, no_file_twice, read_table
 
 AUDIO_ENDINGS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         return len(self.clips)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        clip = self.clips[index]
+        clip = clip_at(self.clips, index)
         wav = load_audio(clip.path, self.sample_rate, normalize="none")
         wav = fix_length(wav, round(self.duration * self.sample_rate))
         return normalized(wav, self.normalize)[0], clip.target
@@ -125,6 +127,18 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
     def clip_id(self, index: int) -> str:
         """The clip's name in results."""
         return self.clips[index].name or self.clips[index].path.name
+
+
+def clip_at(clips: Sequence[Row], index: int) -> Row:
+    """One of a data set's clips; the error says how many there are.
+
+    >>> clip_at(["a", "b"], 2)
+    Traceback (most recent call last):
+    IndexError: clip 2: there are 2 clips, numbered from 0 to 1
+    """
+    if not -len(clips) <= index < len(clips):
+        raise IndexError(f"clip {index}: there are {len(clips)} clips, numbered from 0 to {len(clips) - 1}")
+    return clips[index]
 
 
 def _numbered(found: Sequence[str], labels: Sequence[str] | None, source: Path) -> dict[str, int]:

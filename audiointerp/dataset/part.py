@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ArgumentError
+from .clips import clip_at
 from .noise import ClipDataset
 
 
@@ -33,7 +34,7 @@ class Part(Dataset[tuple[Tensor, int]]):
         return len(self.indices)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.dataset[self.indices[index]]
+        return self.dataset[clip_at(self.indices, index)]
 
     def clip_id(self, index: int) -> str:
         """The clip's name in results."""

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from ..errors import ArgumentError, DatasetError
 from ..processing import Transform, normalized, save_audio
+from .clips import clip_at
 from .synthesis import coloured_noise, decay, fade, glide, one_thread
 
 FOLDS = (1, 2, 3, 4, 5)
@@ -172,7 +173,7 @@ class Synthetic(Dataset[tuple[Tensor, int]]):
     @one_thread()
     def parts(self, index: int) -> tuple[Tensor, Tensor]:
         """The event and the background of a clip, each ``(1, 1, L)``; their sum is the clip."""
-        fold, number, target = self.rows[index]
+        fold, number, target = clip_at(self.rows, index)
         draw = Draw(((self.seed * 10 + fold) * 100 + target) * 100 + number, self.sample_rate)
         length = round(self.duration * self.sample_rate)
         sound = list(CLASSES.values())[target](draw)

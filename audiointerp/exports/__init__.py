@@ -28,6 +28,8 @@ def write_tables(
 ) -> list[Path]:
     """Write tables to a folder, which is made if it is missing; each file is whole or not there.
 
+    Files of other tables that are in it stay; ``csv/contents.csv`` and ``latex/tables.tex`` name the ones of this call.
+
     - ``csv``: ``csv/NAME.csv`` with all numbers, and ``csv/contents.csv`` with names, titles and captions;
     - ``latex``: ``latex/NAME.tex`` to be input, and ``latex/tables.tex``, a document of them all;
     - ``markdown``, ``text``, ``pdf``: ``tables.md``, ``tables.txt``, ``tables.pdf`` with them all.

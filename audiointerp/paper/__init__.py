@@ -12,7 +12,7 @@ from ..errors import choose
 from ..explain import ON
 from ..exports import Table, write_tables
 from ..metrics import METRICS
-from ..tables import SCORES, read_results
+from ..tables import SCORES, classes_of, read_results
 from .kinds import KINDS
 from .missing import missing, unfinished
 from .settings import settings
@@ -65,7 +65,7 @@ def paper_of(
     lacking = [*unfinished(root), *missing(rows, asked)]
     rows = rows[rows["on"].isin(asked) | (rows["status"] != "ok")]
     title = "The tables of the paper, from our results" + (" and as published" if published else "")
-    return Paper(title, notes(rows, lacking), _by_kind(rows, kinds, published), lacking)
+    return Paper(title, notes(rows, lacking, classes_of(root)), _by_kind(rows, kinds, published), lacking)
 
 
 def paper_tables(rows: pd.DataFrame, kinds: Sequence[str] | None = None, published: bool = False) -> list[Table]:
@@ -95,12 +95,13 @@ def _by_kind(rows: pd.DataFrame, kinds: Sequence[str] | None, published: bool) -
     return {name: list(KINDS[name](found, published)) for name in chosen}
 
 
-def notes(rows: pd.DataFrame, lacking: Sequence[str] = ()) -> list[str]:
+def notes(rows: pd.DataFrame, lacking: Sequence[str] = (), classes: Sequence[str] = ()) -> list[str]:
     """What the tables are of, how they are read, and what is missing: paragraphs for a title page.
 
     Args:
         rows: of :func:`~audiointerp.tables.read_results`.
         lacking: sentences of :func:`missing` and :func:`unfinished`.
+        classes: the names of the classes, by which a reader knows the data.
     """
     scored = rows[rows["status"] == "ok"]
     networks = [name for name in rows["network"].unique() if name] if "network" in rows else []
@@ -112,6 +113,7 @@ def notes(rows: pd.DataFrame, lacking: Sequence[str] = ()) -> list[str]:
         f"Experiments: {', '.join(rows['experiment'].unique())}. Methods: {', '.join(rows['method'].unique())}. "
         f"{scored['mask'].nunique()} masks, {rows['clip'].nunique()} clips, scored on {', '.join(scored['on'].unique())}, "
         f"protocol {', '.join(scored['protocol'].unique())}."
+        + (f" Classes: {', '.join(classes)}." if classes else "")
         + (f" Networks (SHA-256): {', '.join(name[:12] for name in networks)}." if networks else ""),
         f"{scores}; AREA: mean of the mask, without direction. The best of each block is bold (* in plain text), the worst "
         "italic (†); where a block's values are all equal, neither.",

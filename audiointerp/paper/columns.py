@@ -3,11 +3,10 @@
 import pandas as pd
 
 from ..exports import Column, Table, table_of
-from ..metrics import METRICS
+from ..metrics import METRICS, PERCENT
 from ..tables import SCORES, published_tables
 from .settings import SHARES, Setting
 
-PERCENT = ("AI", "AD", "AG")
 BESIDE = (
     "Published: the study's repository, exile8/coursework24, tables.ipynb; ESC-50 fold 5 (400 clips), Cnn14, its own code's "
     "definitions, and under noise other recordings of noise (ours are synthetic): other clips and another network than ours."

@@ -189,12 +189,13 @@ def validate(
     results: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/validity.md"),
     device: Device = "cpu",
+    workers: Workers = 1,
     settings_file: Settings = None,
 ) -> None:
     """Hold the published conclusions against random masks and against what is heard; write the page about it.
 
     Example:
-      audiointerp validate --data data/ESC-50 --subset esc10 --weights weights/esc10_mel_cnn10.safetensors
+      audiointerp validate --data data/ESC-50 --subset esc10 --weights weights/esc10_mel_cnn10.safetensors --workers 4
     """
     from ..experiments import EXPERIMENTS, TEST_FOLDS, TRAIN_FOLDS, background_of, check_features, open_data
     from ..experiments import run as run_experiment
@@ -214,8 +215,8 @@ def validate(
     found = faults(classifier, dataset, background, weights.with_suffix(".json"))
     make_folder(out.parent)  # a folder that cannot be made is told before the long run
     rows = run_experiment(
-        setting, classifier, dataset, COMPARED, results, background=background,
-        attributions=False,
+        setting, classifier, dataset, COMPARED, results, background=background, device=device,
+        attributions=False, workers=workers,
     )  # fmt: skip
     write_text(out, report(rows, found, command_line(), weights))
     typer.echo(f"wrote {out}")

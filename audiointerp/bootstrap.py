@@ -13,7 +13,7 @@ import numpy as np
 
 DRAWS = 2000
 FEWEST = 10
-"""Recordings below which the percentiles of a bootstrap say too little to be shown beside a mean."""
+"""Recordings below which the percentiles of a bootstrap say too little to stand beside a mean."""
 _ESC50 = re.compile(r"\d-(\d+)-[A-Z]-\d+(?:\.\w+)?")
 
 
@@ -32,17 +32,21 @@ def bootstrap_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The percentile interval of the mean of each column ``(n, k)`` over the rows, each ``(k,)``; NaN is left out.
 
+    NaN for a column that fewer than ``FEWEST`` recordings have a value in.
+
     Args:
         values: a row per clip.
         clips: the rows' clips, whose recordings are drawn; if None each row is drawn by itself.
         draws: of the bootstrap.
         level: the share of the draws between the ends.
 
-    >>> low, high = bootstrap_interval(np.array([[1.0], [1.0], [1.0]]))
+    >>> low, high = bootstrap_interval(np.ones((10, 1)))
     >>> low.tolist(), high.tolist()
     ([1.0], [1.0])
     """
-    return ends(bootstrap_means(values, clips, draws), level)
+    found = ends(bootstrap_means(values, clips, draws), level)
+    low, high = np.where(recordings_known(values, clips) >= FEWEST, found, np.nan)
+    return low, high
 
 
 def bootstrap_means(values: np.ndarray, clips: Sequence[str] | None = None, draws: int = DRAWS) -> np.ndarray:
@@ -78,9 +82,9 @@ def mean_of(values: np.ndarray, axis: int = 0) -> np.ndarray:
     return means
 
 
-def recordings_known(values: np.ndarray, clips: Sequence[str]) -> np.ndarray:
-    """How many recordings have a value in each column ``(n, k)``: ``(k,)``."""
-    numbers = np.array(_numbers(clips), int)
+def recordings_known(values: np.ndarray, clips: Sequence[str] | None = None) -> np.ndarray:
+    """How many recordings have a value in each column ``(n, k)``: ``(k,)``; each row is one where ``clips`` is None."""
+    numbers = np.array(_numbers(clips if clips is not None else range(len(values))), int)
     return np.array([len(set(numbers[~np.isnan(column)])) for column in values.T])
 
 

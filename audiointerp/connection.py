@@ -57,7 +57,9 @@ def check_url(url: str, local: bool = False) -> str:
     except ValueError:
         fine = False
     if not fine:
-        raise DownloadError(f"{url!r:.200}: only https:// addresses are fetched (http:// from 127.0.0.1 with --from)")
+        raise DownloadError(
+            f"{url!r:.200}: only https:// addresses are fetched (http:// of 127.0.0.1 with local=True or --from)"
+        )
     return url
 
 

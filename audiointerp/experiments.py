@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .dataset import ESC50, ClipDataset, Contaminated, Synthetic, sound_files
-from .errors import ArgumentError
+from .errors import ArgumentError, choose
 from .explain import build_explainers, check_fits
 from .files import encodable
 from .fingerprint import settings_of, sha256_of_state
@@ -56,6 +56,29 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment("mel_white", "mel", "white"),
     )
 }
+
+
+def find_experiment(name: str) -> Experiment:
+    """One of :data:`EXPERIMENTS`.
+
+    Raises:
+        ArgumentError: there is none of this name; the message lists them.
+    """
+    return EXPERIMENTS[choose("experiment", name, EXPERIMENTS)]
+
+
+def clips_of(experiment: Experiment, dataset: ClipDataset, noise: str | os.PathLike[str] | None = None) -> ClipDataset:
+    """The clips as an experiment hears them: a data set of clean clips, or with its noise mixed in.
+
+    Args:
+        noise: a recording to take in place of the experiment's own noise.
+
+    Raises:
+        ArgumentError: a noise is given, and the experiment is of clean clips.
+    """
+    if experiment.noise is None and noise is not None:
+        raise ArgumentError(f"experiment {experiment.name} is of clean clips; give the noise to mel_horse, say")
+    return Contaminated(dataset, noise or experiment.noise, experiment.ratio) if experiment.noise else dataset
 
 
 def open_data(
@@ -148,7 +171,7 @@ def run(
         dataset: the clean clips; the experiment's noise is mixed in here.
         methods, masks, on, protocol, baselines, curves, background, device: see :func:`~audiointerp.predict.score`.
         out: the folder of results.
-        noise: a recording to take in place of the experiment's own noise.
+        noise: see :func:`clips_of`.
         progress: a bar, where a terminal watches.
         attributions: whether to keep them.
         resume: whether to keep what is there, compute what is missing and try errors again; otherwise all is made anew.
@@ -166,8 +189,7 @@ def run(
         Stopped: SIGINT or SIGTERM came; what was done is kept.
     """
     check_features(experiment, classifier)
-    if noise is not None and experiment.noise is None:
-        raise ArgumentError(f"experiment {experiment.name} is of clean clips; give the noise to mel_horse, say")
+    clips = clips_of(experiment, dataset, noise)
     if not 1 <= shard[0] <= shard[1]:
         raise ArgumentError(f"shard {shard[0]}/{shard[1]}: the first is 1/{shard[1]}, the last {shard[1]}/{shard[1]}")
     plan = Plan(masks, protocol, (on,) if isinstance(on, str) else on, baselines, curves)
@@ -176,7 +198,6 @@ def run(
     check_workers(workers, classifier.device)
     explainers = build_explainers(methods, classifier, background)
     background_noise = noise or experiment.noise
-    clips = Contaminated(dataset, background_noise, experiment.ratio) if background_noise else dataset
     names = [encodable(clips.clip_id(index)) for index in range(len(clips))]
     common = {
         "experiment": asdict(experiment),

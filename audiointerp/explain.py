@@ -87,10 +87,16 @@ def check_fits(classifier: Classifier, dataset: ClipDataset) -> None:
             f"the data set has {dataset.sample_rate} Hz, the classifier takes {classifier.sample_rate} Hz"
         )
     if tuple(dataset.labels) != classifier.labels:
+        more = set(classifier.labels) < set(dataset.labels)
         raise ArgumentError(
             f"the data set's labels ({', '.join(dataset.labels)}) are not the classifier's "
-            f"({', '.join(classifier.labels)}): for the ESC-10 weights give subset='esc10' (--subset esc10), to LabelledClips "
-            f"labels=classifier.labels"
+            f"({', '.join(classifier.labels)}): "
+            + (
+                "for the ESC-10 weights give subset='esc10' (--subset esc10)"
+                if more
+                else "give data that it was made for"
+            )
+            + "; to LabelledClips give labels=classifier.labels"
         )
 
 

@@ -32,13 +32,11 @@ class Fault:
     after: str
 
 
-def faults(classifier: Classifier, dataset: ClipDataset, background: Tensor, card: Path) -> list[Fault]:
-    """The four faults, each measured on this classifier and these clips.
-
-    Raises:
-        AudioInterpError: the card of the weights cannot be read.
-    """
-    last, best = _epochs(card)
+def faults(
+    classifier: Classifier, dataset: ClipDataset, background: Tensor, accuracies: tuple[float, float]
+) -> list[Fault]:
+    """The four faults, each measured on this classifier and these clips; ``accuracies`` of :func:`kept_accuracies`."""
+    last, best = accuracies
     published, sound = (
         score(classifier, dataset, ["saliency"], [FAULTY_MASK], protocol=name, baselines=False)
         for name in ("published", "sound")
@@ -128,8 +126,12 @@ def _shap_gaps(classifier: Classifier, dataset: ClipDataset, background: Tensor)
     return [float(np.median(some)) if some else float("nan") for some in defined], float(np.median(likeness))
 
 
-def _epochs(card: Path) -> tuple[float, float]:
-    """Mean validation accuracy over the seeds of a card: at the last epoch, and at the best."""
+def kept_accuracies(card: Path) -> tuple[float, float]:
+    """Mean validation accuracy over the seeds of a card: at the last epoch, and at the best.
+
+    Raises:
+        AudioInterpError: the card cannot be read.
+    """
     try:
         seeds = json.loads(card.read_text(encoding="utf-8"))["epochs"].values()
         curves = [[float(epoch["valid_accuracy"]) for epoch in epochs] for epochs in seeds]

@@ -182,8 +182,8 @@ def load_or_train(
         return classifier, f"Network: {found[0]}, made by: {classifier.training.get('command', 'it does not say')}"
     if setting.root is not None:
         raise ModelError(
-            f"neither {WEIGHTS / file} nor {TRAINED / file} is there: run train_model_{setting.features}.ipynb first, or "
-            f"give WEIGHTS"
+            f"neither {WEIGHTS / file} nor {TRAINED / file} is there: run train_model_{setting.features}.ipynb first "
+            f"(or, in Python and the notebooks, give weights)"
         )
     trained = train(setting, folds, device=device)
     kept = write_card([trained], TRAINED, setting.name, "audiointerp.setting.load_or_train, on the made set")
@@ -196,6 +196,7 @@ def run_study(
     *,
     methods: Sequence[str] = COMPARED,
     out: str | os.PathLike[str] | None = None,
+    resume: bool = True,
     device: str | torch.device = "cpu",
     workers: int = 1,
 ) -> dict[str, pd.DataFrame]:
@@ -205,7 +206,7 @@ def run_study(
 
     Args:
         data, subset: see :func:`choose_setting`.
-        methods: of :func:`~audiointerp.experiments.run`, which also has ``device`` and ``workers``.
+        methods: of :func:`~audiointerp.experiments.run`, which also has ``resume``, ``device`` and ``workers``.
         out: the folder of results; if None ``results`` for all clips of ESC-10, else the setting's own.
 
     Returns:
@@ -224,7 +225,7 @@ def run_study(
             if experiment.features == features:
                 found[experiment.name] = run(
                     experiment, classifier, Part(test, setting.scored), methods, folder, background=background,
-                    attributions=False, device=device, workers=workers,
+                    attributions=False, resume=resume, device=device, workers=workers,
                 )  # fmt: skip
     return found
 

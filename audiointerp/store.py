@@ -37,6 +37,7 @@ LONGEST_NAME = 150
 """Characters of a clip's name in that of its attribution; the number before it tells it from others."""
 LONGEST_VALUE = 40
 """Characters of a setting that an error shows."""
+ANEW = "give another folder of results, or begin anew with resume=False (--no-resume)"
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,7 @@ class Store:
             return False
         if part["clip_sha256"] != heard.sha256:
             raise AudioInterpError(
-                f"{self._part(index)}: {heard.name} is no longer the sound that this was made of; give another folder (out), "
-                f"or begin anew with resume=False (--no-resume)"
+                f"{self._part(index)}: {heard.name} is no longer the sound that this was made of; {ANEW}"
             )
         path = self._attribution(index)
         return self.attributions and not (path.is_file() and path.stat().st_size > 0)
@@ -150,10 +150,7 @@ class Store:
         if not isinstance(part, dict) or any(type(part.get(name)) not in kinds for name, kinds in PART.items()):
             return None
         if part["settings_sha256"] != self._settings_sha256:
-            raise AudioInterpError(
-                f"{self._part(index)}: was made with other settings than these; give another folder (out), or "
-                f"begin anew with resume=False (--no-resume)"
-            )
+            raise AudioInterpError(f"{self._part(index)}: was made with other settings than these; {ANEW}")
         rows = list(csv.reader(io.StringIO(part["csv"])))
         own = {(len(COLUMNS), self.folder.name, self.clips[index])}
         whole = len(rows) == part["rows"] and {(len(row), *row[:2]) for row in rows} == own
@@ -219,10 +216,7 @@ def _refuse_other_settings(store: Store) -> None:
     now = plain(dict(store.settings))
     other = [difference for name in now for difference in _differences(name, before.get(name), now[name])]
     if other:
-        raise ArgumentError(
-            f"{store.folder} holds results of other settings ({'; '.join(other)}); give another folder (out), or "
-            f"replace them with resume=False (--no-resume)"
-        )
+        raise ArgumentError(f"{store.folder} holds results of other settings ({'; '.join(other)}); {ANEW}")
 
 
 def _differences(name: str, before: Any, now: Any) -> list[str]:

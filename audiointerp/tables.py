@@ -1,5 +1,6 @@
 """Tidy results to the tables that people read."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -128,7 +129,8 @@ def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.
 def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask")) -> pd.DataFrame:
     """How much each score exceeds another of the same clip and mask: the mean difference, with 95 % intervals.
 
-    The intervals are those of :mod:`~audiointerp.bootstrap`, paired: a draw takes a clip's both scores.
+    The intervals are those of :mod:`~audiointerp.bootstrap`, paired: a draw takes a clip's both scores; of fewer than
+    ``FEWEST`` recordings there is none (NaN).
 
     Args:
         rows: of a run.
@@ -232,13 +234,14 @@ def _differences_as_text(table: pd.DataFrame) -> str:
 
 
 def interval_text(name: str, mean: float, low: float, high: float) -> str:
-    """A difference of a score with its interval, as text.
+    """A difference of a score with its interval, as text; the mean alone where there is no interval.
 
     >>> interval_text("FF", 0.25, 0.2, 0.3), interval_text("AD", -12.0, -15.0, -8.0)
     ('+0.25 [+0.20, +0.30]', '-12 [-15, -8]')
     """
     decimals = 0 if name in PERCENT else 2
-    return f"{mean:+.{decimals}f} [{low:+.{decimals}f}, {high:+.{decimals}f}]"
+    text = f"{mean:+.{decimals}f}"
+    return text if math.isnan(low) else f"{text} [{low:+.{decimals}f}, {high:+.{decimals}f}]"
 
 
 def _scored(rows: pd.DataFrame) -> pd.DataFrame:

@@ -75,7 +75,7 @@ def _verdict(rows: pd.DataFrame, kind: str, winner: str, name: str, values: pd.S
     ends = {rival: _ends(lead) for rival, lead in leads.items()}
     corrected = [_ends(lead, 20 * DRAWS, 1 - 0.05 / len(leads))[1] for lead in leads.values()]
     survives = all(low > 0 for low, _ in ends.values())
-    word = "survives" if survives else "refuted" if min(corrected) < 0 else "open"
+    word = "survives" if survives else "refuted" if any(high < 0 for high in corrected) else "open"
     best = min(leads, key=lambda rival: float(leads[rival].mean()))
     low, high = ends[best]
     return f"{word}: {interval_text(name, float(leads[best].mean()), low, high)} to {best}"

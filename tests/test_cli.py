@@ -109,22 +109,25 @@ class FewLIME(LIME):
         super().__init__(network, "grid", samples=320)
 
 
-def test_validate_writes_its_page(call, place, tmp_path, monkeypatch):
+def test_validate_writes_its_page(call, place, tmp_path, monkeypatch, threads):
     monkeypatch.setitem(METHODS, "lime", FewLIME)
+    threads(2)
     weights = tmp_path / "mel.safetensors"
     weights.write_bytes((place / "mel.safetensors").read_bytes())
     weights.with_suffix(".json").write_text('{"epochs": {"0": [{"valid_accuracy": 0.9}, {"valid_accuracy": 0.5}]}}')
     dataset = Synthetic(duration=3.0, sample_rate=16000)
     dataset.rows = [row for number, row in enumerate(dataset.rows[::8]) if number < 43]  # three clips in fold 5
     dataset.write(tmp_path / "data")
-    done = call("validate", "--data", tmp_path / "data", "--weights", weights, "--results", tmp_path / "results", "--out",
-                tmp_path / "validity.md")  # fmt: skip
+    done = call("validate", "--data", tmp_path / "data", "--weights", weights, "--results", tmp_path / "results",
+                "--workers", 2, "--out", tmp_path / "validity.md")  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "validity.md").read_text()
     assert "on 3 test clips" in page
     assert "| 0.5000 | 0.9000 |" in page
     assert page.count("| saliency | ") >= 14
     assert "nan" not in page
+    told = json.loads((tmp_path / "results" / "mel" / "mel_clean" / "lime" / "run.json").read_text())
+    assert told["threads"] == [1]
 
 
 def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_path):

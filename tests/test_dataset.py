@@ -1,10 +1,12 @@
 import csv
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
 from audiointerp.dataset import ESC50, NOISES, Clip, Contaminated, LabelledClips, Part, Synthetic, made_noise
+from audiointerp.dataset.noise import MAKERS
 from audiointerp.dataset.synthesis import one_thread
 from audiointerp.errors import ArgumentError, AudioError, DatasetError
 from audiointerp.processing import LogMel, save_audio
@@ -137,8 +139,9 @@ def test_a_clip_that_is_not_there_is_named(index):
     made = Synthetic((5,), sample_rate=8000, duration=3.0)
     assert made[-80][0].equal(made[0][0])
     for dataset in (made, Part(made, None), LabelledClips([Clip("a.wav", 0)] * 80, ["a"])):
-        with pytest.raises(IndexError, match=f"clip {index}: there are 80 clips, numbered from 0 to 79"):
-            dataset[index]
+        for look in (dataset.__getitem__, dataset.clip_id):
+            with pytest.raises(IndexError, match=f"clip {index}: there are 80 clips, numbered from 0 to 79"):
+                look(index)
 
 
 def test_synthetic_is_deterministic_and_of_five_folds():
@@ -241,8 +244,28 @@ def test_sounds_do_not_depend_on_the_number_of_threads(threads):
         assert torch.get_num_threads() == count
 
 
-def test_threads_are_put_back_after_an_error(threads):
+def test_a_noise_in_double_precision_makes_the_clips_of_its_single_one():
+    made, noise = Synthetic((5,)), torch.randn(1, 1, 48000, generator=torch.Generator().manual_seed(0)).double()
+    assert Contaminated(made, noise)[0][0].equal(Contaminated(made, noise.float())[0][0])
+
+
+def test_made_noises_are_made_by_one_thread(threads, monkeypatch):
+    threads(2)
+    seen = []
+    maker = MAKERS["white"]
+    monkeypatch.setitem(MAKERS, "white", lambda *how: seen.append(torch.get_num_threads()) or maker(*how))
+    made_noise("white", 8000)
+    assert (seen, torch.get_num_threads()) == ([1], 2)
+
+
+def test_threads_are_put_back_after_an_error_and_by_several_at_once(threads):
     threads(2)
     with pytest.raises(KeyError), one_thread():
         raise KeyError
     assert torch.get_num_threads() == 2
+    with ThreadPoolExecutor(4) as pool:
+        made = Synthetic((5,), sample_rate=8000, duration=3.0)
+        at_once = list(pool.map(lambda index: made[index][0], range(16)))
+        assert [*pool.map(lambda _: torch.get_num_threads(), range(8))] == [2] * 8
+    assert torch.get_num_threads() == 2
+    assert all(made[index][0].equal(wav) for index, wav in enumerate(at_once))

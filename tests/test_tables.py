@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audiointerp.bootstrap import bootstrap_interval, recording_of
+from audiointerp.bootstrap import FEWEST, bootstrap_interval, recording_of
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.interpretation import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
@@ -61,6 +61,17 @@ def test_an_interval_pairs_the_clips():
         compare(paired(np.zeros(3)), "features")
     with pytest.raises(ArgumentError, match="unknown comparison"):
         compare(paired(np.zeros(3)), "noise")
+
+
+def test_few_recordings_have_no_interval():
+    for count, known in ((FEWEST, True), (FEWEST - 1, False)):
+        table = compare(paired(np.linspace(-1, 2, count)), "pixelwise").loc[("a", "bin"), "FF"]
+        assert table["mean"] == pytest.approx(0.5)
+        assert table[["low", "high"]].notna().tolist() == [known, known]
+        assert ("+0.50 [" in as_text(paired(np.linspace(-1, 2, count)))) is known
+    takes = paired(np.linspace(-1, 2, 3 * FEWEST - 3))
+    takes["clip"] = [f"5-{number % (FEWEST - 1)}-{'ABC'[number // (FEWEST - 1)]}-3.wav" for number in range(len(takes))]
+    assert compare(takes, "pixelwise").loc[("a", "bin"), "FF"][["low", "high"]].isna().all()  # 27 clips, 9 recordings
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_law():

@@ -8,7 +8,7 @@ from conftest import small_classifier
 from torch import nn
 
 from audiointerp.errors import AudioInterpError
-from audiointerp.faults import _epochs, functional_twin
+from audiointerp.faults import functional_twin, kept_accuracies
 from audiointerp.interpretation import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.rows import VALUES
@@ -102,10 +102,10 @@ def test_the_functional_twin_is_the_same_function():
 
 def test_a_card_is_needed(tmp_path):
     with pytest.raises(AudioInterpError, match=r"none\.json"):
-        _epochs(tmp_path / "none.json")
+        kept_accuracies(tmp_path / "none.json")
     for wrong in ("[]", '{"epochs": []}', '{"epochs": {"0": []}}', '{"epochs": {"0": [1]}}', "{"):
         (tmp_path / "wrong.json").write_text(wrong)
         with pytest.raises(AudioInterpError, match="the card beside the weights"):
-            _epochs(tmp_path / "wrong.json")
+            kept_accuracies(tmp_path / "wrong.json")
     (tmp_path / "card.json").write_text('{"epochs": {"0": [{"valid_accuracy": 0.9}, {"valid_accuracy": 0.5}]}}')
-    assert _epochs(tmp_path / "card.json") == (0.5, 0.9)
+    assert kept_accuracies(tmp_path / "card.json") == (0.5, 0.9)

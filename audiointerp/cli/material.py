@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AudioInterpError
-from .options import Device, Subset, Workers, app, names_in
+from .options import Device, Resume, Subset, Workers, app, names_in
 
 
 @app.command()
@@ -33,6 +33,7 @@ def study(
     subset: Subset = None,
     methods: Annotated[str, typer.Option(help="Comma-separated; see run.")] = "saliency,gradcam,shap,lime,random",
     out: Annotated[Path | None, typer.Option(help="The folder of results; what suits the data if left out.")] = None,
+    resume: Resume = True,
     device: Device = "cpu",
     workers: Workers = 1,
 ) -> None:
@@ -47,7 +48,7 @@ def study(
 
     for features in ("stft", "mel"):
         typer.echo(choose_setting(features, data, subset).told)
-    found = run_study(data, subset, methods=names_in(methods), out=out, device=device, workers=workers)
+    found = run_study(data, subset, methods=names_in(methods), out=out, resume=resume, device=device, workers=workers)
     errors = {name: int((rows["status"] == "error").sum()) for name, rows in found.items()}
     typer.echo("\n".join(f"{name}: {len(rows)} rows, {errors[name]} of them errors" for name, rows in found.items()))
     if any(errors.values()):

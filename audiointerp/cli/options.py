@@ -23,6 +23,9 @@ Workers = Annotated[
     int,
     typer.Option(min=1, help="Processes that compute, one thread each: on a CPU, as many as it has cores is fastest."),
 ]
+Resume = Annotated[
+    bool, typer.Option(help="Go on with what is in the folder of results, and try errors again; or begin anew.")
+]
 Background = Annotated[
     Path | None,
     typer.Option(help="For shap and gradient_shap: a folder of sounds to compare with, some training clips say."),

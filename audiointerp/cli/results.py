@@ -12,6 +12,7 @@ from .options import (
     Data,
     Device,
     Protocol,
+    Resume,
     Subset,
     Workers,
     app,
@@ -41,9 +42,7 @@ def run(
     background: Background = None,
     noise: Annotated[Path | None, typer.Option(help="A recording in place of the experiment's noise.")] = None,
     attributions: Annotated[bool, typer.Option(help="Keep the attributions beside the scores.")] = True,
-    resume: Annotated[
-        bool, typer.Option(help="Go on with what is in the folder, and try errors again; or begin anew.")
-    ] = True,
+    resume: Resume = True,
     shard: Annotated[str, typer.Option(help="2/4: the second of four parts of the clips alone.")] = "1/1",
     max_errors: Annotated[
         int, typer.Option(min=0, help="How many clips a method may fail on before the exit status is 1.")
@@ -63,14 +62,14 @@ def run(
       audiointerp run mel_horse --data data/ESC-50 --subset esc10 --weights weights/esc10_mel_cnn10.safetensors --shard 1/4
     """
     from ..errors import choose
-    from ..experiments import EXPERIMENTS, TRAIN_FOLDS, background_of, background_of_folder, open_data
+    from ..experiments import TRAIN_FOLDS, background_of, background_of_folder, find_experiment, open_data
     from ..experiments import run as run_experiment
     from ..files import encodable
     from ..interpretation import MASKS, METHODS
     from ..model import Classifier
     from ..tables import as_text
 
-    setting = EXPERIMENTS[choose("experiment", experiment, EXPERIMENTS)]
+    setting = find_experiment(experiment)
     names = [choose("method", name, METHODS) for name in names_in(methods)]
     kinds = [choose("mask", name, MASKS) for name in (names_in(masks) if masks else MASKS)]
     classifier = Classifier.load(weights)
@@ -188,6 +187,7 @@ def validate(
     subset: Subset = None,
     results: Annotated[Path, typer.Option(help="The folder of results.")] = Path("results"),
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/validity.md"),
+    resume: Resume = True,
     device: Device = "cpu",
     workers: Workers = 1,
     settings_file: Settings = None,
@@ -199,7 +199,7 @@ def validate(
     """
     from ..experiments import EXPERIMENTS, TEST_FOLDS, TRAIN_FOLDS, background_of, check_features, open_data
     from ..experiments import run as run_experiment
-    from ..faults import faults
+    from ..faults import faults, kept_accuracies
     from ..files import make_folder, write_text
     from ..model import Classifier
     from ..tables import COMPARED
@@ -212,11 +212,12 @@ def validate(
     dataset = open_data(data, TEST_FOLDS, subset, **form)  # type: ignore[arg-type]  # int and float, by name
     train = open_data(data, TRAIN_FOLDS, subset, **form)  # type: ignore[arg-type]
     background = background_of(train, classifier.transform)
-    found = faults(classifier, dataset, background, weights.with_suffix(".json"))
-    make_folder(out.parent)  # a folder that cannot be made is told before the long run
+    accuracies = kept_accuracies(weights.with_suffix(".json"))
+    make_folder(out.parent)  # what cannot be read or made is told before the long run
     rows = run_experiment(
         setting, classifier, dataset, COMPARED, results, background=background, device=device,
-        attributions=False, workers=workers,
+        attributions=False, resume=resume, workers=workers,
     )  # fmt: skip
+    found = faults(classifier, dataset, background, accuracies)
     write_text(out, report(rows, found, command_line(), weights))
     typer.echo(f"wrote {out}")

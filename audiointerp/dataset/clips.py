@@ -15,7 +15,7 @@ from ..processing import NORMALIZATIONS, fix_length, load_audio, normalized
 from .table import file_in, no_file_twice, read_table
 
 AUDIO_ENDINGS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
-Row = TypeVar("Row")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -126,19 +126,20 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
 
     def clip_id(self, index: int) -> str:
         """The clip's name in results."""
-        return self.clips[index].name or self.clips[index].path.name
+        clip = clip_at(self.clips, index)
+        return clip.name or clip.path.name
 
 
-def clip_at(clips: Sequence[Row], index: int) -> Row:
-    """One of a data set's clips; the error says how many there are.
+def clip_at(by_clip: Sequence[T], index: int) -> T:
+    """What a data set keeps of its clip ``index``; the error says how many there are.
 
     >>> clip_at(["a", "b"], 2)
     Traceback (most recent call last):
     IndexError: clip 2: there are 2 clips, numbered from 0 to 1
     """
-    if not -len(clips) <= index < len(clips):
-        raise IndexError(f"clip {index}: there are {len(clips)} clips, numbered from 0 to {len(clips) - 1}")
-    return clips[index]
+    if not -len(by_clip) <= index < len(by_clip):
+        raise IndexError(f"clip {index}: there are {len(by_clip)} clips, numbered from 0 to {len(by_clip) - 1}")
+    return by_clip[index]
 
 
 def _numbered(found: Sequence[str], labels: Sequence[str] | None, source: Path) -> dict[str, int]:

@@ -58,7 +58,7 @@ class Contaminated(Dataset[tuple[Tensor, int]]):
         if not noise.any():
             raise ArgumentError("the noise is silent: nothing would be mixed in")
         self.dataset = dataset
-        self.noise = noise[0]
+        self.noise = noise[0].float()
         self.ratio = ratio
         self.sample_rate = dataset.sample_rate
         self.labels = dataset.labels

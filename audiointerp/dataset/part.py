@@ -38,4 +38,4 @@ class Part(Dataset[tuple[Tensor, int]]):
 
     def clip_id(self, index: int) -> str:
         """The clip's name in results."""
-        return self.dataset.clip_id(self.indices[index])
+        return self.dataset.clip_id(clip_at(self.indices, index))

@@ -1,29 +1,34 @@
-"""The few sound generators that the made data set and the made noises are built from; each returns ``(L,)``."""
+"""What the made data set and the made noises are built from: a few sound generators, which return ``(L,)``; one thread."""
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
+_ALONE = threading.RLock()
+
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Compute with one thread, then with as many as before: the last bits of a transform, a power and a sum depend on it.
 
-    What is made under it is the same to the bit whatever the caller's number of threads, as a resumed run asks.
+    What is made under it is the same to the bit whatever the caller's number of threads, as a resumed run asks. The number is
+    the process's own, so Python's threads take turns.
 
     >>> with one_thread():
     ...     torch.get_num_threads()
     1
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    with _ALONE:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
 def decay(length: int, sample_rate: int, seconds: float) -> Tensor:

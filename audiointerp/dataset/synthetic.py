@@ -167,7 +167,7 @@ class Synthetic(Dataset[tuple[Tensor, int]]):
 
     def clip_id(self, index: int) -> str:
         """The clip's name in results, and its file's name in :meth:`write`: fold, number, target, as in ESC-50."""
-        fold, number, target = self.rows[index]
+        fold, number, target = clip_at(self.rows, index)
         return f"{fold}-{target:02d}{number:02d}-A-{target}.wav"
 
     @one_thread()

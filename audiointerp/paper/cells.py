@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from ..bootstrap import FEWEST, bootstrap_means, ends, mean_of, recordings_known
+from ..bootstrap import FEWEST, bootstrap_interval, bootstrap_means, ends, mean_of, recordings_known
 from ..errors import AudioInterpError
 from ..interpretation import MASKS, METHODS
 
@@ -49,10 +49,10 @@ def place(name: str, known: Iterable[str]) -> tuple[int, str]:
 def with_intervals(values: pd.DataFrame) -> pd.DataFrame:
     """The mean of each cell over the clips and its 95 % bootstrap interval: a row per cell, columns mean, low, high.
 
-    A cell that fewer than ``FEWEST`` recordings have has no interval.
+    See :func:`~audiointerp.bootstrap.bootstrap_interval`.
     """
-    array, clips = values.to_numpy(float), _clips(values)
-    low, high = np.where(recordings_known(array, clips) >= FEWEST, ends(bootstrap_means(array, clips)), np.nan)
+    array = values.to_numpy(float)
+    low, high = bootstrap_interval(array, _clips(values))
     return pd.DataFrame(np.stack([mean_of(array), low, high], 1), values.columns, list(PARTS))
 
 

@@ -1,15 +1,19 @@
 """The results that come with the project are whole, and of the networks that come with it."""
 
+import hashlib
+import json
 from itertools import product
 from pathlib import Path
 
 import pytest
 
-from audiointerp.experiments import EXPERIMENTS
+from audiointerp.dataset import ESC50
+from audiointerp.experiments import EXPERIMENTS, TRANSFORMS, clips_of
 from audiointerp.fingerprint import sha256_of_state
 from audiointerp.interpretation import MASKS
 from audiointerp.model import Classifier
 from audiointerp.paper import paper_of
+from audiointerp.rows import hear
 from audiointerp.tables import METHODS, read_results
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +37,15 @@ def test_they_are_of_the_committed_networks(rows):
     for features, own in rows.groupby("features"):
         network = Classifier.load(ROOT / "weights" / f"esc10_{features}_cnn10.safetensors").network
         assert set(own["network"]) == {sha256_of_state(network)}
+
+
+def test_they_are_of_the_clips_that_are_read_and_mixed_now(esc10):
+    for experiment in EXPERIMENTS.values():
+        rate = TRANSFORMS[experiment.features].sample_rate
+        clips = clips_of(experiment, ESC50(esc10, (5,), "esc10", sample_rate=rate))
+        told = json.loads((ROOT / "results" / experiment.features / experiment.name / "lime" / "run.json").read_text())
+        hashes = "".join(hear(clips, index).sha256 for index in range(len(clips)))
+        assert hashlib.sha256(hashes.encode()).hexdigest() == told["clips_sha256"], experiment.name
 
 
 def test_no_table_of_the_paper_lacks_anything():

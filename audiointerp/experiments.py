@@ -222,9 +222,7 @@ def run(
     }
     with opened(list(stores.values()), shard, resume):
         fill(stores, explainers, classifier, clips, plan, shard, workers, experiment.name if progress else None)
-        for store in stores.values():
-            store.assemble()
-        return pd.concat([store.read() for store in stores.values()], ignore_index=True)
+        return pd.concat([store.assemble() for store in stores.values()], ignore_index=True)
 
 
 def _named(device: torch.device) -> str:

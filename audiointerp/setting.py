@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from .dataset import ESC50, ClipDataset, Part
+from .dataset import ESC50, ClipDataset, InMemory, Part
 from .devices import keep_memory
 from .errors import ArgumentError, DatasetError, ModelError, choose
 from .experiments import EXPERIMENTS, TEST_FOLDS, TRAIN_FOLDS, TRANSFORMS, VALID_FOLDS, background_of, open_data, run
@@ -212,17 +212,17 @@ def run_study(
     Returns:
         The rows of each experiment.
     """
+    names = dict.fromkeys(experiment.features for experiment in EXPERIMENTS.values())
+    settings = [choose_setting(features, data, subset) for features in names]
+    train, valid, test = (InMemory(fold) for fold in open_folds(settings[0]))  # all features are of the same clips
     found = {}
-    for features in dict.fromkeys(experiment.features for experiment in EXPERIMENTS.values()):
-        setting = choose_setting(features, data, subset)
-        folds = open_folds(setting)
-        classifier, _ = load_or_train(setting, folds, device=device)
-        train, _, test = folds
+    for setting in settings:
+        classifier, _ = load_or_train(setting, (train, valid, test), device=device)
         background = background_of(train, classifier.transform)
         whole = setting.data == "esc10" and setting.scored is None
         folder = out if out is not None else KEPT if whole else setting.results
         for experiment in EXPERIMENTS.values():
-            if experiment.features == features:
+            if experiment.features == setting.features:
                 found[experiment.name] = run(
                     experiment, classifier, Part(test, setting.scored), methods, folder, background=background,
                     attributions=False, resume=resume, device=device, workers=workers,

@@ -113,28 +113,26 @@ class Store:
         }
         write_json(self._part(index), told)
 
-    def read(self) -> pd.DataFrame:
-        """The rows of all clips that have a part."""
-        return read_rows(io.StringIO(_table(self._parts())))
-
-    def assemble(self) -> bool:
-        """Write ``metrics.csv`` and ``run.json`` if every clip has its part; whether they have."""
+    def assemble(self) -> pd.DataFrame:
+        """The rows of all clips that have a part; if every clip has, ``metrics.csv`` and ``run.json`` are written too."""
         parts = self._parts()
-        if len(parts) < len(self.clips):
-            return False
+        if len(parts) == len(self.clips):
+            self._write(parts)
+        return read_rows(io.StringIO(_table(parts)))
+
+    def _write(self, parts: Sequence[Mapping[str, Any]]) -> None:
+        told = {
+            "method": self.folder.name,
+            **self.settings,
+            "clips_sha256": _digest(parts),
+            "rows": sum(part["rows"] for part in parts),
+            "errors": sum(part["status"] == "error" for part in parts),
+            "seconds": round(sum(part["seconds"] for part in parts), 1),
+            "threads": sorted({part["threads"] for part in parts}),
+        }
         with self._alone():
             _write_if_other(self.folder / "metrics.csv", _table(parts))
-            told = {
-                "method": self.folder.name,
-                **self.settings,
-                "clips_sha256": _digest(parts),
-                "rows": sum(part["rows"] for part in parts),
-                "errors": sum(part["status"] == "error" for part in parts),
-                "seconds": round(sum(part["seconds"] for part in parts), 1),
-                "threads": sorted({part["threads"] for part in parts}),
-            }
             _write_if_other(self.folder / "run.json", json_text(told))
-        return True
 
     def _alone(self) -> AbstractContextManager[None]:
         """Two shards may begin, or end, at once."""

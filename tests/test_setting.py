@@ -4,6 +4,7 @@ import csv
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from audiointerp import setting
 from audiointerp.cli import app
-from audiointerp.dataset import Part, Synthetic
+from audiointerp.dataset import InMemory, Part, Synthetic
 from audiointerp.errors import ArgumentError, DatasetError, ModelError
 from audiointerp.experiments import EXPERIMENTS, TRANSFORMS
 from audiointerp.fit import PUBLISHED, FitSettings
@@ -186,6 +187,25 @@ def test_a_part_is_spread_over_the_whole():
         Part(whole, 0)
 
 
+def test_clips_in_memory_are_read_once():
+    class Counted(Synthetic):
+        read: ClassVar[list[int]] = []
+
+        def __getitem__(self, index):
+            self.read.append(index)
+            return super().__getitem__(index)
+
+    whole = Counted((5,))
+    kept = InMemory(whole)
+    assert [kept[index][0].equal(Synthetic((5,))[index][0]) for index in (3, 3, 5, -1)] == [True] * 4
+    assert whole.read == [3, 5, -1]
+    assert (len(kept), kept.labels, kept.sample_rate) == (80, whole.labels, whole.sample_rate)
+    assert kept.clip_id(3) == whole.clip_id(3)
+    for _ in range(2):
+        with pytest.raises(IndexError, match="there are 80 clips"):
+            kept[80]
+
+
 def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_path, monkeypatch):
     """Two experiments of one clip, by the method that needs no gradient."""
     (tmp_path / "weights").mkdir()
@@ -193,10 +213,16 @@ def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_p
     Classifier(small.network, small.transform, Synthetic((5,)).labels, 5.0).save(
         tmp_path / "weights" / "made_mel_cnn10.safetensors"
     )
+    read = []
+    made = Synthetic.__getitem__
+    monkeypatch.setattr(
+        Synthetic, "__getitem__", lambda self, index: read.append(self.clip_id(index)) or made(self, index)
+    )
     monkeypatch.setattr(setting, "SCORED_OF_MADE", 1)
     monkeypatch.setattr(setting, "EXPERIMENTS", {name: EXPERIMENTS[name] for name in ("mel_clean", "mel_white")})
     found = run_study(methods=["random"])
     assert {name: len(rows) for name, rows in found.items()} == {"mel_clean": 28, "mel_white": 28}
+    assert len(read) == len(set(read)), "a clip that two experiments hear is read once"
     before = {path: path.read_bytes() for path in Path("results_made_1_clips").rglob("*") if path.is_file()}
     assert len([path for path in before if path.name == "metrics.csv"]) == 2
     assert (

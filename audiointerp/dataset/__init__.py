@@ -2,6 +2,7 @@
 
 from .clips import Clip, LabelledClips, sound_files
 from .esc50 import ESC50
+from .in_memory import InMemory
 from .noise import NOISES, ClipDataset, Contaminated, made_noise, write_noises
 from .part import Part
 from .synthetic import Synthetic
@@ -12,6 +13,7 @@ __all__ = [
     "Clip",
     "ClipDataset",
     "Contaminated",
+    "InMemory",
     "LabelledClips",
     "Part",
     "Synthetic",

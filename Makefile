@@ -14,8 +14,8 @@ VENV := .venv/bin
 demo: .venv/installed
 	$(VENV)/audiointerp demo
 
-test: .venv/installed-test lint
-	$(VENV)/pytest -n auto --cov=audiointerp --cov-report=term-missing:skip-covered --cov-fail-under=90
+test: .venv/installed-test lint  # one process a core: threads of BLAS and of the notebooks' kernels would crowd them
+	OMP_NUM_THREADS=1 $(VENV)/pytest -n auto --cov=audiointerp --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 torture: .venv/installed-test
 	AUDIOINTERP_TORTURE=1 $(VENV)/pytest tests -n auto -m "torture or hypothesis" --junitxml=.torture.xml

@@ -1,5 +1,6 @@
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from audiointerp.model import Classifier, Cnn10, initialise
 from audiointerp.processing import LogMel
 
 mpl.use("Agg")
-torch.set_num_threads(int(os.environ.get("AUDIOINTERP_TEST_THREADS", "1")))  # pytest -n runs one process a core
+torch.set_num_threads(1)  # pytest -n runs one process a core
+# What a shell starts with & ignores SIGINT, and so would what is tested.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ESC10 = Path(__file__).parents[2] / "shared" / "data" / "ESC-10"
 

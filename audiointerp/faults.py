@@ -18,6 +18,7 @@ from .explain import additivity_gap, explain
 from .interpretation import SHAP
 from .model import Classifier
 from .predict import score
+from .rows import hear
 
 FAULTY_MASK = "topK_50_pos"
 
@@ -35,7 +36,11 @@ class Fault:
 def faults(
     classifier: Classifier, dataset: ClipDataset, background: Tensor, accuracies: tuple[float, float]
 ) -> list[Fault]:
-    """The four faults, each measured on this classifier and these clips; ``accuracies`` of :func:`kept_accuracies`."""
+    """The four faults, each measured on this classifier and these clips; ``accuracies`` of :func:`kept_accuracies`.
+
+    Raises:
+        AudioInterpError: no clip can be read.
+    """
     last, best = accuracies
     published, sound = (
         score(classifier, dataset, ["saliency"], [FAULTY_MASK], protocol=name, baselines=False)
@@ -108,13 +113,19 @@ def functional_twin(network: nn.Module) -> nn.Module:
 
 
 def _shap_gaps(classifier: Classifier, dataset: ClipDataset, background: Tensor) -> tuple[list[float], float]:
-    """The median additivity gaps of the functional twin and of the network over every fourth clip; how alike they are."""
+    """The median additivity gaps of the functional twin and of the network over every fourth clip; how alike they are.
+
+    Clips that cannot be read are left out.
+    """
     twin = Classifier(functional_twin(classifier.network), classifier.transform, classifier.labels, classifier.duration)
     both = [(one, SHAP(one.network, background, strict=one is classifier)) for one in (twin, classifier)]
     gaps: list[list[float]] = [[], []]
     likeness = []
-    for index in range(0, len(dataset), 4):
-        spectrogram = classifier.transform(dataset[index][0][None].to(classifier.device))
+    wavs = [heard.wav for heard in (hear(dataset, index) for index in range(len(dataset))) if heard.wav is not None]
+    if not wavs:
+        raise AudioInterpError("no test clip can be read; see the column error of metrics.csv")
+    for wav in wavs[::4]:
+        spectrogram = classifier.transform(wav[None].to(classifier.device))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="SHAP misses")
             made = [explain(one, spectrogram, explainer) for one, explainer in both]
@@ -135,6 +146,8 @@ def kept_accuracies(card: Path) -> tuple[float, float]:
     try:
         seeds = json.loads(card.read_text(encoding="utf-8"))["epochs"].values()
         curves = [[float(epoch["valid_accuracy"]) for epoch in epochs] for epochs in seeds]
+        if not curves or not all(math.isfinite(value) for curve in curves for value in curve):
+            raise ValueError("its epochs hold no validation accuracy, or one that is no number")
         return float(np.mean([curve[-1] for curve in curves])), float(np.mean([max(curve) for curve in curves]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise AudioInterpError(

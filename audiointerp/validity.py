@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .bootstrap import DRAWS, bootstrap_interval
+from .bootstrap import DRAWS, FEWEST, bootstrap_interval
 from .errors import AudioInterpError
 from .faults import Fault
 from .interpretation import MASKS
@@ -108,15 +108,20 @@ def _intervals(table: pd.DataFrame, name: str) -> list[str]:
 
 
 def better_than_random(rows: pd.DataFrame) -> pd.DataFrame:
-    """In how many of a method's masks a score beats random masks of the same values, with its whole interval."""
+    """In how many of a method's masks a score beats random masks of the same values, with its whole interval.
+
+    "–" where there is no interval, since the recordings are fewer than ``FEWEST``.
+    """
     found = []
     for on in ("features", "audio"):
         for kind in ("pixelwise", "smooth"):
             table = compare(rows[rows["on"] == on], kind)
             for name in ("FF", "FidIn", "AD"):
                 better = table[name]["low"] > 0 if METRICS[name].higher_is_better else table[name]["high"] < 0
-                for method, count in better.groupby("method").sum().items():
-                    found.append({"score": name, "on": on, "than": kind, "method": method, "masks": int(count)})
+                unknown = table[name]["low"].isna()
+                counts = better.astype(int).groupby("method").sum().where(~unknown.groupby("method").any(), "–")
+                for method, count in counts.items():
+                    found.append({"score": name, "on": on, "than": kind, "method": method, "masks": count})
     return pd.DataFrame(found).pivot(index=["score", "on", "than"], columns="method", values="masks")
 
 
@@ -138,15 +143,26 @@ def _in_words(verdicts: pd.DataFrame, aspect: str) -> str:
     return f"- **{aspect}**: {'; '.join(parts)}."
 
 
-def report(rows: pd.DataFrame, found: Sequence[Fault], command: str, weights: str | os.PathLike[str]) -> str:
-    """The text of ``docs/validity.md``."""
+def report(
+    rows: pd.DataFrame, found: Sequence[Fault], command: str, weights: str | os.PathLike[str], labels: Sequence[str]
+) -> str:
+    """The text of ``docs/validity.md``.
+
+    Args:
+        rows: of :func:`~audiointerp.experiments.run`, clean mel clips.
+        found: of :func:`~audiointerp.faults.faults`.
+        command: what made them.
+        weights: the classifier's file.
+        labels: the classes of the clips.
+    """
     verdicts = conclusions(rows)
     clips = rows.loc[rows["status"] == "ok", "clip"].nunique()
     faulty = pd.DataFrame([vars(fault) for fault in found])
     summary = "\n".join(_in_words(verdicts, aspect) for aspect in ASPECTS)
     return f"""# What the published conclusions are worth
 
-Everything on this page was written by one command, on {clips} test clips of ESC-10 (fold 5) and {Path(weights).name}:
+Everything on this page was written by one command, on {clips} test clips (fold 5) and {Path(weights).name}.
+The classes: {", ".join(labels)}. The command:
 
     {command}
 
@@ -166,9 +182,10 @@ published constants), `SHAP(…, strict=False)` lets the first happen; the third
 
 The best method by each score (mean over the 14 masks), and the best mask (mean over the four methods), of the published
 table for clean mel clips; how far it is ahead of the best other here, in the score's good direction, with a paired 95 %
-bootstrap interval over the recordings. *Survives*: it is ahead of every other, each interval above 0. *Refuted*: it is behind
-one, the interval, corrected for the number of others, below 0. *Open*: neither. *− pixelwise*, *− smooth*: the score less that
-of a random mask with the same values, bin by bin or in blobs. SPS and COMP are of the mask alone.
+bootstrap interval over the recordings (none of fewer than {FEWEST}). *Survives*: it is ahead of every other, each interval
+above 0. *Refuted*: it is behind one, the interval, corrected for the number of others, below 0. *Open*: neither.
+*− pixelwise*, *− smooth*: the score less that of a random mask with the same values, bin by bin or in blobs. SPS and COMP are
+of the mask alone.
 
 {as_markdown(verdicts.rename(columns={"winner": "published best"}).drop(columns="kind"))}
 

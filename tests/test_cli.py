@@ -122,12 +122,22 @@ def test_validate_writes_its_page(call, place, tmp_path, monkeypatch, threads):
                 "--workers", 2, "--out", tmp_path / "validity.md")  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "validity.md").read_text()
-    assert "on 3 test clips" in page
+    assert "on 3 test clips (fold 5) and mel.safetensors" in page
+    assert "The classes: tone, rise, fall, " in page
     assert "| 0.5000 | 0.9000 |" in page
     assert page.count("| saliency | ") >= 14
     assert "nan" not in page
     told = json.loads((tmp_path / "results" / "mel" / "mel_clean" / "lime" / "run.json").read_text())
     assert told["threads"] == [1]
+    again = ("validate", "--data", tmp_path / "data", "--weights", weights, "--results", tmp_path / "results")
+    assert "--out" in call(*again, "--out", tmp_path).stderr
+    (tmp_path / "data" / "audio" / ESC50(tmp_path / "data", (5,)).clip_id(0)).write_bytes(b"broken")
+    for part in (tmp_path / "results").rglob("00000.json"):
+        part.unlink()
+    failed = call(*again, "--out", tmp_path / "failed.md")
+    assert failed.returncode == 1
+    assert "1 of 3 clips failed, and the page leaves them out" in failed.stderr
+    assert (tmp_path / "failed.md").exists()
 
 
 def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_path):
@@ -246,6 +256,8 @@ MISTAKES = {
     "table by score": (["tables", "results", "--by", "FF"], "unknown column 'FF'"),
     "table to folder": (["tables", "results", "--out", "."], "names a folder"),
     "rate": (["train", "--data", "data", "--learning-rate", "-1"], "learning_rate=-1.0"),
+    "table by nothing": (["tables", "results", "--by", ""], "different names"),
+    "no masks": (["run", "mel_clean", "--weights", "mel.safetensors", "--masks", ""], "different names"),
     "no results": (["tables", "nowhere"], "holds no results"),
     "on": (["run", "mel_clean", "--weights", "mel.safetensors", "--on", "ears"], "unknown on 'ears'"),
     "protocol": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--protocol", "x"], "unknown protocol 'x'"),

@@ -7,20 +7,24 @@ import torch
 from conftest import small_classifier
 from torch import nn
 
-from audiointerp.errors import AudioInterpError
-from audiointerp.faults import functional_twin, kept_accuracies
+from audiointerp.bootstrap import FEWEST
+from audiointerp.dataset import Part, Synthetic
+from audiointerp.errors import AudioError, AudioInterpError
+from audiointerp.experiments import background_of
+from audiointerp.faults import faults, functional_twin, kept_accuracies
 from audiointerp.interpretation import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
+from audiointerp.model import Classifier
 from audiointerp.rows import VALUES
 from audiointerp.tables import METHODS, published_tables
 from audiointerp.validity import _verdict, as_markdown, better_than_random, conclusions, main_table
 
 
-def made_rows(lead):
-    """Twenty clips on which saliency's FF is ahead of every other method's by ``lead``; all else is equal and random."""
+def made_rows(lead, clips=20):
+    """Clips on which saliency's FF is ahead of every other method's by ``lead``; all else is equal and random."""
     random = np.random.default_rng(0)
     rows = []
-    for clip in range(20):
+    for clip in range(clips):
         noise = random.random()
         for on in ("features", "audio"):
             for method in (*METHODS, "random"):
@@ -82,6 +86,32 @@ def test_tables_of_the_page():
     assert {line.count("|") for line in lines} == {18}
 
 
+def test_of_few_recordings_nothing_is_counted():
+    counts = better_than_random(made_rows(0.2, FEWEST - 1))
+    assert (counts == "–").all(axis=None)
+    assert (better_than_random(made_rows(0.2, FEWEST)) != "–").all(axis=None)
+
+
+def test_a_clip_that_cannot_be_read_is_left_out():
+    class Broken(Synthetic):
+        def __getitem__(self, index):
+            if index in broken:
+                raise AudioError("cannot be read")
+            return super().__getitem__(index)
+
+    small = small_classifier(10)
+    classifier = Classifier(small.network, small.transform, Synthetic().labels, 3.0)
+    whole = Part(Synthetic((5,), duration=3.0), 2)
+    part = Part(Broken((5,), duration=3.0), 2)
+    background = background_of(whole, classifier.transform, per_class=1)
+    broken = part.indices[:1]
+    (gap, *_) = faults(classifier, part, background, (0.5, 0.9))
+    assert "nan" not in gap.figure
+    broken = part.indices
+    with pytest.raises(AudioInterpError, match="no test clip can be read"):
+        faults(classifier, part, background, (0.5, 0.9))
+
+
 def test_the_published_copy_is_whole():
     table = published_tables()
     assert len(table) == 504
@@ -103,7 +133,8 @@ def test_the_functional_twin_is_the_same_function():
 def test_a_card_is_needed(tmp_path):
     with pytest.raises(AudioInterpError, match=r"none\.json"):
         kept_accuracies(tmp_path / "none.json")
-    for wrong in ("[]", '{"epochs": []}', '{"epochs": {"0": []}}', '{"epochs": {"0": [1]}}', "{"):
+    for wrong in ("[]", '{"epochs": []}', '{"epochs": {"0": []}}', '{"epochs": {"0": [1]}}', "{",
+                  '{"epochs": {}}', '{"epochs": {"0": [{"valid_accuracy": NaN}]}}'):  # fmt: skip
         (tmp_path / "wrong.json").write_text(wrong)
         with pytest.raises(AudioInterpError, match="the card beside the weights"):
             kept_accuracies(tmp_path / "wrong.json")

@@ -71,7 +71,7 @@ def run(
 
     setting = find_experiment(experiment)
     names = [choose("method", name, METHODS) for name in names_in(methods)]
-    kinds = [choose("mask", name, MASKS) for name in (names_in(masks) if masks else MASKS)]
+    kinds = [choose("mask", name, MASKS) for name in (MASKS if masks is None else names_in(masks))]
     classifier = Classifier.load(weights)
     form = {"sample_rate": classifier.sample_rate, "duration": classifier.duration}
     dataset = open_data(data, numbers_in(folds), subset, **form)  # type: ignore[arg-type]  # int and float, by name
@@ -139,7 +139,7 @@ def tables(
       audiointerp tables results --out tables --formats csv,latex,pdf --published
     """
     if formats is None and kinds is None and on is None and not published:
-        _summary(results, by or "features,experiment,method,mask", out)
+        _summary(results, "features,experiment,method,mask" if by is None else by, out)
     elif by is not None:
         raise ArgumentError(
             f"--by {by}: the tables of the paper have their own rows; leave it out, or the options of the paper's tables"
@@ -168,10 +168,10 @@ def _of_the_paper(
     from ..exports import FORMATS, as_plain_text
     from ..paper import paper_of
 
-    chosen = [choose("format", name, FORMATS) for name in names_in(formats)] if formats else []
+    chosen = [choose("format", name, FORMATS) for name in names_in(formats)] if formats is not None else []
     if bool(chosen) != (out is not None):
         raise ArgumentError("--formats and --out FOLDER go together: what is written, and where")
-    paper = paper_of(results, names_in(kinds) if kinds else None, on, published)
+    paper = paper_of(results, None if kinds is None else names_in(kinds), on, published)
     if out is None:
         typer.echo("\n".join(as_plain_text(table) for table in paper.tables))
     elif paper.tables:
@@ -197,7 +197,7 @@ def validate(
     Example:
       audiointerp validate --data data/ESC-50 --subset esc10 --weights weights/esc10_mel_cnn10.safetensors --workers 4
     """
-    from ..experiments import EXPERIMENTS, TEST_FOLDS, TRAIN_FOLDS, background_of, check_features, open_data
+    from ..experiments import TEST_FOLDS, TRAIN_FOLDS, background_of, check_features, find_experiment, open_data
     from ..experiments import run as run_experiment
     from ..faults import faults, kept_accuracies
     from ..files import make_folder, write_text
@@ -205,7 +205,7 @@ def validate(
     from ..tables import COMPARED
     from ..validity import report
 
-    setting = EXPERIMENTS["mel_clean"]
+    setting = find_experiment("mel_clean")
     classifier = Classifier.load(weights, device)
     check_features(setting, classifier)
     form = {"sample_rate": classifier.sample_rate, "duration": classifier.duration}
@@ -214,10 +214,18 @@ def validate(
     background = background_of(train, classifier.transform)
     accuracies = kept_accuracies(weights.with_suffix(".json"))
     make_folder(out.parent)  # what cannot be read or made is told before the long run
+    if out.is_dir():
+        raise ArgumentError(f"--out {out}: is a folder; give the page's file, {out / 'validity.md'} say")
     rows = run_experiment(
         setting, classifier, dataset, COMPARED, results, background=background, device=device,
         attributions=False, resume=resume, workers=workers,
     )  # fmt: skip
     found = faults(classifier, dataset, background, accuracies)
-    write_text(out, report(rows, found, command_line(), weights))
+    write_text(out, report(rows, found, command_line(), weights, classifier.labels))
     typer.echo(f"wrote {out}")
+    failed = rows.loc[rows["status"] == "error", "clip"].nunique()
+    if failed:
+        raise AudioInterpError(
+            f"{failed} of {len(dataset)} clips failed, and the page leaves them out: see the columns stage and error of "
+            f"metrics.csv; the same command tries again"
+        )

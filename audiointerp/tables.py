@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     if not paths:
         raise AudioInterpError(f"{root}: holds no results (FEATURES/EXPERIMENT/METHOD/metrics.csv); make some with run")
     frames = []
-    runs: dict[tuple[str, str], dict[str, str]] = {}
+    runs: dict[tuple[str, str], dict[str, Any]] = {}
     for path in paths:
         try:
             frame = read_rows(path)
@@ -56,11 +57,15 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
         missing = [column for column in COLUMNS if column not in frame]
         if missing:
             raise AudioInterpError(f"{path}: the table of results lacks {', '.join(missing)}")
+        here = _run_of(path)
+        if here.get("rows", len(frame)) != len(frame):
+            raise AudioInterpError(
+                f"{path}: has {len(frame)} rows, {here['rows']} by the run.json beside it; copy both again, or run it again"
+            )
         words = [name for name in VALUES if not pd.api.types.is_numeric_dtype(frame[name])]
         if words:
             raise AudioInterpError(f"{path}: something in the column {', '.join(words)} is not a number")
         features, experiment = path.parts[-4:-2]
-        here = _run_of(path)
         _refuse_other(path, here, runs.setdefault((features, experiment), here))
         frame.insert(0, "features", features)
         frame.insert(1, "experiment", experiment)
@@ -76,13 +81,13 @@ def classes_of(root: str | os.PathLike[str]) -> list[str]:
     return list(dict.fromkeys(str(name) for names in told if isinstance(names, list) for name in names))
 
 
-def _run_of(path: Path) -> dict[str, str]:
+def _run_of(path: Path) -> dict[str, Any]:
     """What the run beside a table was made of, as far as it is told; a table without one is one's own affair."""
     record = read_json(path.with_name("run.json"))
-    return {name: record[name] for name in SAME if name in record} if isinstance(record, dict) else {}
+    return {name: record[name] for name in ("rows", *SAME) if name in record} if isinstance(record, dict) else {}
 
 
-def _refuse_other(path: Path, here: dict[str, str], first: dict[str, str]) -> None:
+def _refuse_other(path: Path, here: dict[str, Any], first: dict[str, Any]) -> None:
     """Keep methods that were run on different networks or clips out of one table."""
     other = [name for name in SAME if name in here and name in first and here[name] != first[name]]
     if other:

@@ -107,6 +107,17 @@ def test_methods_of_different_networks_are_not_put_into_one_table(tmp_path):
         read_results(tmp_path)
 
 
+def test_a_table_that_was_cut_off_is_refused(tmp_path):
+    run_one(tmp_path)
+    (path,) = tmp_path.rglob("metrics.csv")
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    with pytest.raises(
+        AudioInterpError, match=rf"has {len(lines) - 2} rows, {len(lines) - 1} by the run.json beside it"
+    ):
+        read_results(tmp_path)
+
+
 def test_noise_from_a_recording_changes_the_scores(tmp_path):
     save_audio(tmp_path / "hum.wav", torch.sin(torch.arange(9000.0))[None, None], 32000)
     classifier = ten_classes()

@@ -182,8 +182,9 @@ def load_or_train(
         return classifier, f"Network: {found[0]}, made by: {classifier.training.get('command', 'it does not say')}"
     if setting.root is not None:
         raise ModelError(
-            f"neither {WEIGHTS / file} nor {TRAINED / file} is there: run train_model_{setting.features}.ipynb first "
-            f"(or, in Python and the notebooks, give weights)"
+            f"neither {WEIGHTS / file} nor {TRAINED / file} is there: run train_model_{setting.features}.ipynb first, or "
+            f"audiointerp train --features {setting.features} --name {setting.name} on this data (a notebook of experiments "
+            f"takes another file as WEIGHTS)"
         )
     trained = train(setting, folds, device=device)
     kept = write_card([trained], TRAINED, setting.name, "audiointerp.setting.load_or_train, on the made set")
@@ -215,9 +216,10 @@ def run_study(
     names = dict.fromkeys(experiment.features for experiment in EXPERIMENTS.values())
     settings = [choose_setting(features, data, subset) for features in names]
     train, valid, test = (InMemory(fold) for fold in open_folds(settings[0]))  # all features are of the same clips
+    # All of them first: a network that is missing is told before the long runs.
+    classifiers = [load_or_train(setting, (train, valid, test), device=device)[0] for setting in settings]
     found = {}
-    for setting in settings:
-        classifier, _ = load_or_train(setting, (train, valid, test), device=device)
+    for setting, classifier in zip(settings, classifiers, strict=True):
         background = background_of(train, classifier.transform)
         whole = setting.data == "esc10" and setting.scored is None
         folder = out if out is not None else KEPT if whole else setting.results

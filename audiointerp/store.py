@@ -89,7 +89,8 @@ class Store:
             return False
         if part["clip_sha256"] != heard.sha256:
             raise AudioInterpError(
-                f"{self._part(index)}: {heard.name} is no longer the sound that this was made of; {ANEW}"
+                f"{self._part(index)}: {heard.name} is no longer the sound that this was made of: the clip or the noise was "
+                f"changed, or the run begun on another kind of processor; {ANEW}"
             )
         path = self._attribution(index)
         return self.attributions and not (path.is_file() and path.stat().st_size > 0)
@@ -115,9 +116,10 @@ class Store:
 
     def assemble(self) -> pd.DataFrame:
         """The rows of all clips that have a part; if every clip has, ``metrics.csv`` and ``run.json`` are written too."""
-        parts = self._parts()
-        if len(parts) == len(self.clips):
-            self._write(parts)
+        with self._alone():  # the parts too, lest another shard that ends now writes a newer table in between
+            parts = self._parts()
+            if len(parts) == len(self.clips):
+                self._write(parts)
         return read_rows(io.StringIO(_table(parts)))
 
     def _write(self, parts: Sequence[Mapping[str, Any]]) -> None:
@@ -130,9 +132,8 @@ class Store:
             "seconds": round(sum(part["seconds"] for part in parts), 1),
             "threads": sorted({part["threads"] for part in parts}),
         }
-        with self._alone():
-            _write_if_other(self.folder / "metrics.csv", _table(parts))
-            _write_if_other(self.folder / "run.json", json_text(told))
+        _write_if_other(self.folder / "metrics.csv", _table(parts))
+        _write_if_other(self.folder / "run.json", json_text(told))
 
     def _alone(self) -> AbstractContextManager[None]:
         """Two shards may begin, or end, at once."""

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import torch
 
 from audiointerp.dataset import ESC50
 from audiointerp.experiments import EXPERIMENTS, TRANSFORMS, clips_of
@@ -39,6 +40,10 @@ def test_they_are_of_the_committed_networks(rows):
         assert set(own["network"]) == {sha256_of_state(network)}
 
 
+@pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
+    reason="the committed results were made on a processor with AVX2; on another kind the last bits of a sound differ",
+)
 def test_they_are_of_the_clips_that_are_read_and_mixed_now(esc10):
     for experiment in EXPERIMENTS.values():
         rate = TRANSFORMS[experiment.features].sample_rate

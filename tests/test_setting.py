@@ -197,13 +197,25 @@ def test_clips_in_memory_are_read_once():
 
     whole = Counted((5,))
     kept = InMemory(whole)
-    assert [kept[index][0].equal(Synthetic((5,))[index][0]) for index in (3, 3, 5, -1)] == [True] * 4
-    assert whole.read == [3, 5, -1]
+    assert [kept[index][0].equal(Synthetic((5,))[index][0]) for index in (3, 3, 79, -1)] == [True] * 4
+    assert whole.read == [3, 79]
     assert (len(kept), kept.labels, kept.sample_rate) == (80, whole.labels, whole.sample_rate)
     assert kept.clip_id(3) == whole.clip_id(3)
     for _ in range(2):
         with pytest.raises(IndexError, match="there are 80 clips"):
             kept[80]
+
+
+def test_a_network_that_is_missing_is_told_before_anything_runs(tmp_path, monkeypatch):
+    root = layout(tmp_path / "own", 10, flagged=0)
+    small = small_classifier(10, transform=TRANSFORMS["stft"])
+    labels = [f"c{target}" for target in range(10)]
+    of_stft = choose_setting("stft", root)
+    Path("weights").mkdir()
+    Classifier(small.network, small.transform, labels, 5.0).save(Path("weights") / f"{of_stft.name}.safetensors")
+    monkeypatch.setattr(setting, "run", lambda *_, **__: pytest.fail("an experiment was run"))
+    with pytest.raises(ModelError, match=r"audiointerp train --features mel --name own_own_mel_cnn10"):
+        run_study(root)
 
 
 def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ import audiointerp as ai
 from audiointerp.errors import ArgumentError, AudioInterpError, Stopped
 from audiointerp.files import locked
 from audiointerp.model import Classifier
+from audiointerp.store import Store
 
 
 class Counted(Bursts):
@@ -234,6 +235,21 @@ def test_shards_in_any_order_make_the_same_table(tmp_path, expected):
         go(tmp_path / "run", shard=(5, 4))
     go(tmp_path / "run", shard=(2, 4))
     assert tables(tmp_path / "run") == expected
+
+
+def test_the_table_is_made_of_parts_that_are_read_under_its_lock(tmp_path, monkeypatch):
+    """Else a shard that ends in between writes a newer table, and this one the older over it."""
+    read, watched = Store._parts, []
+
+    def parts(self):
+        with pytest.raises(AudioInterpError, match="writes there"), locked(self.folder / ".lock-shared"):
+            pass
+        watched.append(self.folder)
+        return read(self)
+
+    monkeypatch.setattr(Store, "_parts", parts)
+    go(tmp_path)
+    assert len(watched) == 2
 
 
 def test_a_second_writer_is_refused_and_a_dead_one_forgotten(tmp_path, expected):

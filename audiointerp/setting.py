@@ -215,18 +215,19 @@ def run_study(
     """
     names = dict.fromkeys(experiment.features for experiment in EXPERIMENTS.values())
     settings = [choose_setting(features, data, subset) for features in names]
-    train, valid, test = (InMemory(fold) for fold in open_folds(settings[0]))  # all features are of the same clips
+    folds = [open_folds(setting) for setting in settings]
     # All of them first: a network that is missing is told before the long runs.
-    classifiers = [load_or_train(setting, (train, valid, test), device=device)[0] for setting in settings]
+    classifiers = [load_or_train(*each, device=device)[0] for each in zip(settings, folds, strict=True)]
     found = {}
-    for setting, classifier in zip(settings, classifiers, strict=True):
+    for setting, (train, _, test), classifier in zip(settings, folds, classifiers, strict=True):
         background = background_of(train, classifier.transform)
+        scored = Part(InMemory(test), setting.scored)  # the experiments of one rate share its clips
         whole = setting.data == "esc10" and setting.scored is None
         folder = out if out is not None else KEPT if whole else setting.results
         for experiment in EXPERIMENTS.values():
             if experiment.features == setting.features:
                 found[experiment.name] = run(
-                    experiment, classifier, Part(test, setting.scored), methods, folder, background=background,
+                    experiment, classifier, scored, methods, folder, background=background,
                     attributions=False, resume=resume, device=device, workers=workers,
                 )  # fmt: skip
     return found

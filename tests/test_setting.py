@@ -219,24 +219,28 @@ def test_a_network_that_is_missing_is_told_before_anything_runs(tmp_path, monkey
 
 
 def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_path, monkeypatch):
-    """Two experiments of one clip, by the method that needs no gradient."""
+    """Three experiments of one clip, of two sample rates, by the method that needs no gradient."""
     (tmp_path / "weights").mkdir()
-    small = small_classifier(10, transform=TRANSFORMS["mel"])
-    Classifier(small.network, small.transform, Synthetic((5,)).labels, 5.0).save(
-        tmp_path / "weights" / "made_mel_cnn10.safetensors"
-    )
+    for features, transform in TRANSFORMS.items():
+        small = small_classifier(10, transform=transform)
+        Classifier(small.network, small.transform, Synthetic((5,)).labels, 5.0).save(
+            tmp_path / "weights" / f"made_{features}_cnn10.safetensors"
+        )
     read = []
     made = Synthetic.__getitem__
     monkeypatch.setattr(
-        Synthetic, "__getitem__", lambda self, index: read.append(self.clip_id(index)) or made(self, index)
+        Synthetic,
+        "__getitem__",
+        lambda self, index: read.append((self.sample_rate, self.clip_id(index))) or made(self, index),
     )
     monkeypatch.setattr(setting, "SCORED_OF_MADE", 1)
-    monkeypatch.setattr(setting, "EXPERIMENTS", {name: EXPERIMENTS[name] for name in ("mel_clean", "mel_white")})
+    names = ("stft_clean", "mel_clean", "mel_white")
+    monkeypatch.setattr(setting, "EXPERIMENTS", {name: EXPERIMENTS[name] for name in names})
     found = run_study(methods=["random"])
-    assert {name: len(rows) for name, rows in found.items()} == {"mel_clean": 28, "mel_white": 28}
+    assert {name: len(rows) for name, rows in found.items()} == dict.fromkeys(names, 28)
     assert len(read) == len(set(read)), "a clip that two experiments hear is read once"
     before = {path: path.read_bytes() for path in Path("results_made_1_clips").rglob("*") if path.is_file()}
-    assert len([path for path in before if path.name == "metrics.csv"]) == 2
+    assert len([path for path in before if path.name == "metrics.csv"]) == 3
     assert (
         CliRunner()
         .invoke(app, ["results", "--methods", "random"])

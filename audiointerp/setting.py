@@ -168,7 +168,7 @@ def load_or_train(
     too long for that.
 
     Raises:
-        ModelError: there is no such file.
+        ModelError: there is no such file, or the one of the setting's name holds another network than the setting's.
         ArgumentError: the network was made for other labels or another sample rate than the data's.
     """
     keep_memory()
@@ -179,12 +179,17 @@ def load_or_train(
     if found:
         classifier = Classifier.load(found[0], device)
         check_fits(classifier, folds[2])
+        kind = type(classifier.network).__name__
+        if weights is None and kind != setting.network:
+            raise ModelError(
+                f"{found[0]}: holds a {kind}, and this setting is of a {setting.network}; move the file away, and run "
+                f"train_model_{setting.features}.ipynb"
+            )
         return classifier, f"Network: {found[0]}, made by: {classifier.training.get('command', 'it does not say')}"
     if setting.root is not None:
         raise ModelError(
-            f"neither {WEIGHTS / file} nor {TRAINED / file} is there: run train_model_{setting.features}.ipynb first, or "
-            f"audiointerp train --features {setting.features} --name {setting.name} on this data (a notebook of experiments "
-            f"takes another file as WEIGHTS)"
+            f"neither {WEIGHTS / file} nor {TRAINED / file} is there: run train_model_{setting.features}.ipynb first, which "
+            f"trains it (in Python and in a notebook of experiments other weights can be given)"
         )
     trained = train(setting, folds, device=device)
     kept = write_card([trained], TRAINED, setting.name, "audiointerp.setting.load_or_train, on the made set")

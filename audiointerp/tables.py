@@ -60,7 +60,12 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
         here = _run_of(path)
         if here.get("rows", len(frame)) != len(frame):
             raise AudioInterpError(
-                f"{path}: has {len(frame)} rows, {here['rows']} by the run.json beside it; copy both again, or run it again"
+                f"{path}: has {len(frame)} rows, {here['rows']} by the run.json beside it: a copy that was cut off, or a run "
+                f"that was killed as it ended; copy both again, or run it again"
+            )
+        if not frame["status"].isin(("ok", "error")).all():
+            raise AudioInterpError(
+                f"{path}: a row has a status that is neither ok nor error; the table was cut off or changed"
             )
         words = [name for name in VALUES if not pd.api.types.is_numeric_dtype(frame[name])]
         if words:

@@ -143,6 +143,17 @@ def _in_words(verdicts: pd.DataFrame, aspect: str) -> str:
     return f"- **{aspect}**: {'; '.join(parts)}."
 
 
+def failures(rows: pd.DataFrame) -> str:
+    """In words, how many clips each method failed on, which its figures leave out; empty if none did."""
+    counts = rows[rows["status"] == "error"].groupby("method")["clip"].nunique()
+    told = ", ".join(f"{method} {count}" for method, count in counts.items())
+    return (
+        f"Some of the {rows['clip'].nunique()} clips failed, and a method's figures leave them out: {told}."
+        if told
+        else ""
+    )
+
+
 def report(
     rows: pd.DataFrame, found: Sequence[Fault], command: str, weights: str | os.PathLike[str], labels: Sequence[str]
 ) -> str:
@@ -159,10 +170,11 @@ def report(
     clips = rows.loc[rows["status"] == "ok", "clip"].nunique()
     faulty = pd.DataFrame([vars(fault) for fault in found])
     summary = "\n".join(_in_words(verdicts, aspect) for aspect in ASPECTS)
+    failed = failures(rows)
     return f"""# What the published conclusions are worth
 
 Everything on this page was written by one command, on {clips} test clips (fold 5) and {Path(weights).name}.
-The classes: {", ".join(labels)}. The command:
+The classes: {", ".join(labels)}. {failed and f"{failed} "}The command:
 
     {command}
 

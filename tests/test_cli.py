@@ -136,8 +136,9 @@ def test_validate_writes_its_page(call, place, tmp_path, monkeypatch, threads):
         part.unlink()
     failed = call(*again, "--out", tmp_path / "failed.md")
     assert failed.returncode == 1
-    assert "1 of 3 clips failed, and the page leaves them out" in failed.stderr
-    assert (tmp_path / "failed.md").exists()
+    told = "Some of the 3 clips failed, and a method's figures leave them out: gradcam 1, lime 1, random 1, saliency 1, shap 1."
+    assert told in failed.stderr
+    assert told in (tmp_path / "failed.md").read_text()
 
 
 def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_path):

@@ -110,12 +110,19 @@ def test_methods_of_different_networks_are_not_put_into_one_table(tmp_path):
 def test_a_table_that_was_cut_off_is_refused(tmp_path):
     run_one(tmp_path)
     (path,) = tmp_path.rglob("metrics.csv")
-    lines = path.read_text().splitlines(keepends=True)
+    whole = path.read_text()
+    lines = whole.splitlines(keepends=True)
     path.write_text("".join(lines[:-1]))
     with pytest.raises(
         AudioInterpError, match=rf"has {len(lines) - 2} rows, {len(lines) - 1} by the run.json beside it"
     ):
         read_results(tmp_path)
+    for record in (True, False):  # what a line lacks is read as empty
+        if not record:
+            path.with_name("run.json").unlink()
+        path.write_text(whole[:-12])
+        with pytest.raises(AudioInterpError, match="a row has a status that is neither ok nor error"):
+            read_results(tmp_path)
 
 
 def test_noise_from_a_recording_changes_the_scores(tmp_path):

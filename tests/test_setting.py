@@ -214,8 +214,20 @@ def test_a_network_that_is_missing_is_told_before_anything_runs(tmp_path, monkey
     Path("weights").mkdir()
     Classifier(small.network, small.transform, labels, 5.0).save(Path("weights") / f"{of_stft.name}.safetensors")
     monkeypatch.setattr(setting, "run", lambda *_, **__: pytest.fail("an experiment was run"))
-    with pytest.raises(ModelError, match=r"audiointerp train --features mel --name own_own_mel_cnn10"):
+    with pytest.raises(ModelError, match=r"own_own_mel_cnn10\.safetensors is there: run train_model_mel\.ipynb first"):
         run_study(root)
+
+
+def test_a_network_of_another_kind_is_not_taken_for_the_settings(tmp_path):
+    of_mel = choose_setting("mel")
+    folds = open_folds(of_mel)
+    network = Cnn6(10, base_channels=2)
+    path = Path("weights") / f"{of_mel.name}.safetensors"
+    path.parent.mkdir()
+    Classifier(network, TRANSFORMS["mel"], folds[2].labels, 5.0).save(path)
+    with pytest.raises(ModelError, match=r"holds a Cnn6, and this setting is of a Cnn10; .* train_model_mel\.ipynb"):
+        load_or_train(of_mel, folds)
+    assert "weights" in load_or_train(of_mel, folds, path)[1]
 
 
 def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_path, monkeypatch):

@@ -239,17 +239,23 @@ def test_shards_in_any_order_make_the_same_table(tmp_path, expected):
 
 def test_the_table_is_made_of_parts_that_are_read_under_its_lock(tmp_path, monkeypatch):
     """Else a shard that ends in between writes a newer table, and this one the older over it."""
-    read, watched = Store._parts, []
+    watched = []
 
-    def parts(self):
-        with pytest.raises(AudioInterpError, match="writes there"), locked(self.folder / ".lock-shared"):
-            pass
-        watched.append(self.folder)
-        return read(self)
+    def under_its_lock(name):
+        own = getattr(Store, name)
 
-    monkeypatch.setattr(Store, "_parts", parts)
+        def asked(self, *arguments):
+            with pytest.raises(AudioInterpError, match="writes there"), locked(self.folder / ".lock-shared"):
+                pass
+            watched.append(name)
+            return own(self, *arguments)
+
+        return asked
+
+    for name in ("_parts", "_write"):
+        monkeypatch.setattr(Store, name, under_its_lock(name))
     go(tmp_path)
-    assert len(watched) == 2
+    assert watched == ["_parts", "_write"] * 2
 
 
 def test_a_second_writer_is_refused_and_a_dead_one_forgotten(tmp_path, expected):

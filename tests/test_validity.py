@@ -17,7 +17,7 @@ from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.model import Classifier
 from audiointerp.rows import VALUES
 from audiointerp.tables import METHODS, published_tables
-from audiointerp.validity import _verdict, as_markdown, better_than_random, conclusions, main_table
+from audiointerp.validity import _verdict, as_markdown, better_than_random, conclusions, failures, main_table
 
 
 def made_rows(lead, clips=20):
@@ -90,6 +90,13 @@ def test_of_few_recordings_nothing_is_counted():
     counts = better_than_random(made_rows(0.2, FEWEST - 1))
     assert (counts == "–").all(axis=None)
     assert (better_than_random(made_rows(0.2, FEWEST)) != "–").all(axis=None)
+
+
+def test_a_method_that_failed_is_named():
+    rows = made_rows(0.0)
+    assert failures(rows) == ""
+    rows.loc[(rows["method"] == "lime") & rows["clip"].isin(rows["clip"].unique()[:2]), "status"] = "error"
+    assert failures(rows) == "Some of the 20 clips failed, and a method's figures leave them out: lime 2."
 
 
 def test_a_clip_that_cannot_be_read_is_left_out():

@@ -203,7 +203,7 @@ def validate(
     from ..files import make_folder, write_text
     from ..model import Classifier
     from ..tables import COMPARED
-    from ..validity import report
+    from ..validity import failures, report
 
     setting = find_experiment("mel_clean")
     classifier = Classifier.load(weights, device)
@@ -223,9 +223,5 @@ def validate(
     found = faults(classifier, dataset, background, accuracies)
     write_text(out, report(rows, found, command_line(), weights, classifier.labels))
     typer.echo(f"wrote {out}")
-    failed = rows.loc[rows["status"] == "error", "clip"].nunique()
-    if failed:
-        raise AudioInterpError(
-            f"{failed} of {len(dataset)} clips failed, and the page leaves them out: see the columns stage and error of "
-            f"metrics.csv; the same command tries again"
-        )
+    if failed := failures(rows):
+        raise AudioInterpError(f"{failed} See the columns stage and error of metrics.csv; the same command tries again")

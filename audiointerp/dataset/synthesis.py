@@ -16,8 +16,8 @@ def one_thread() -> Iterator[None]:
     """Compute with one thread, then with as many as before: the last bits of a transform, a power and a sum depend on it.
 
     What is made under it is the same to the bit whatever the caller's number of threads, as a resumed run asks. Python's
-    threads take turns: torch hands the number last set on to a thread that computes for the first time, and one that does so
-    meanwhile keeps a single thread, slower and no less right.
+    threads take turns: torch hands the number last set on to a thread that computes for the first time, so one that does so
+    meanwhile may keep a single thread, and hand it on: slower, and no less right.
 
     >>> with one_thread():
     ...     torch.get_num_threads()

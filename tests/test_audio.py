@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import torchaudio.functional
 
 from audiointerp.errors import ArgumentError, AudioError, AudioInterpError
 from audiointerp.processing import fix_length, load_audio, mono, normalized, resample, save_audio
@@ -68,6 +69,18 @@ def test_resample_keeps_a_tone():
     for rate in (0, -1, 1.5):
         with pytest.raises(ArgumentError, match="sample rate"):
             resample(slow, 16000, rate)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_kept_filters_are_those_of_a_single_call(dtype):
+    for rate, new_rate in ((44100, 32000), (11025, 16000), (16000, 16000)):
+        wav = torch.randn(1, 1, rate, dtype=dtype)
+        with torch.inference_mode():
+            resample(wav, rate, new_rate)
+        wav.requires_grad_()
+        kept = resample(wav, rate, new_rate)
+        assert kept.equal(torchaudio.functional.resample(wav, rate, new_rate))
+        assert torch.autograd.grad(kept.sum(), wav)[0].any()
 
 
 @pytest.mark.parametrize(

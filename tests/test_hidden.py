@@ -1,5 +1,8 @@
 """What an explainer by module hooks cannot see is named, and nothing else is."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from conftest import small_classifier
@@ -128,3 +131,14 @@ def test_the_network_is_left_as_it_was():
     assert network.training
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
     assert all(value.equal(before[name]) for name, value in network.state_dict().items())
+
+
+def test_to_look_does_not_import_torch_s_compiler():
+    """Two seconds of every first SHAP."""
+    code = (
+        "import sys, torch; from audiointerp.interpretation.hidden import hidden_operations as look; "
+        "print(look(torch.nn.Linear(3, 2), torch.zeros(1, 1, 2, 3), ['ReLU']), 'torch._dynamo' in sys.modules)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[] False\n"
+    )

@@ -97,6 +97,11 @@ class _Watch(TorchDispatchMode):
         """The numbers of the findings that a tensor depends on."""
         return self.dependent.get(_storage(tensor), frozenset())
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch would import its compiler, two seconds, to keep it from what is never compiled."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         touched = [one for one in _tensors((args, kwargs)) if _storage(one) in self.dependent]

@@ -1,10 +1,11 @@
 """The one module that imports torchaudio, whose development has ended: to replace it, replace this function."""
 
 import math
+from functools import lru_cache
 
 import torch
-import torchaudio.functional
-from torch import Tensor
+import torchaudio.transforms
+from torch import Tensor, nn
 
 from ..errors import ArgumentError
 
@@ -32,8 +33,16 @@ def resample(wav: Tensor, rate: int, new_rate: int) -> Tensor:
     common = math.gcd(int(rate), int(new_rate))
     if rate // common * (new_rate // common) > LARGEST_KERNEL:
         return _resample_by_soxr(wav, int(rate), int(new_rate))
-    resampled: Tensor = torchaudio.functional.resample(wav, int(rate), int(new_rate))
+    resampled: Tensor = _resampler(int(rate), int(new_rate), wav.dtype, wav.device)(wav)
     return resampled
+
+
+@lru_cache(maxsize=8)
+def _resampler(rate: int, new_rate: int, dtype: torch.dtype, device: torch.device) -> nn.Module:
+    """With its filters, which take as long to make as a clip of five seconds takes to filter."""
+    with torch.inference_mode(False):  # what is kept must serve a caller who wants gradients, too
+        resampler: nn.Module = torchaudio.transforms.Resample(rate, new_rate, dtype=dtype).to(device)
+    return resampler
 
 
 def _resample_by_soxr(wav: Tensor, rate: int, new_rate: int) -> Tensor:

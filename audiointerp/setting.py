@@ -177,8 +177,7 @@ def load_or_train(
         [Path(weights)] if weights is not None else [path for path in (WEIGHTS / file, TRAINED / file) if path.exists()]
     )
     if found:
-        classifier = Classifier.load(found[0], device)
-        check_fits(classifier, folds[2])
+        classifier = _loaded(found[0], folds[2], device)
         kind = type(classifier.network).__name__
         if weights is None and kind != setting.network:
             raise ModelError(
@@ -194,6 +193,15 @@ def load_or_train(
     trained = train(setting, folds, device=device)
     kept = write_card([trained], TRAINED, setting.name, "audiointerp.setting.load_or_train, on the made set")
     return trained.classifier.to(device), f"Network: trained here on the made set, and kept as {kept}"
+
+
+def _loaded(path: Path, dataset: ClipDataset, device: str | torch.device) -> Classifier:
+    classifier = Classifier.load(path, device)
+    try:
+        check_fits(classifier, dataset)
+    except ArgumentError as error:
+        raise ArgumentError(f"{path}: {error}") from error
+    return classifier
 
 
 def run_study(

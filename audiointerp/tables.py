@@ -63,9 +63,9 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
                 f"{path}: has {len(frame)} rows, {here['rows']} by the run.json beside it: a copy that was cut off, or a run "
                 f"that was killed as it ended; copy both again, or run it again"
             )
-        if not frame["status"].isin(("ok", "error")).all():
+        if frame.empty or not frame["status"].isin(("ok", "error")).all():
             raise AudioInterpError(
-                f"{path}: a row has a status that is neither ok nor error; the table was cut off or changed"
+                f"{path}: no row, or one whose status is neither ok nor error; the table was cut off or changed"
             )
         words = [name for name in VALUES if not pd.api.types.is_numeric_dtype(frame[name])]
         if words:

@@ -262,7 +262,7 @@ def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_p
     of_mel = choose_setting("mel")
     other = small_classifier(3, transform=TRANSFORMS["mel"])
     Classifier(other.network, other.transform, ("a", "b", "c"), 5.0).save("other.safetensors")
-    with pytest.raises(ArgumentError, match="labels"):
+    with pytest.raises(ArgumentError, match=r"other\.safetensors: the data set's labels"):
         load_or_train(of_mel, open_folds(of_mel), "other.safetensors")
     with pytest.raises(ArgumentError, match="unknown subset 'esc99'"):
         choose_setting("mel", layout(tmp_path / "own", 10), "esc99")

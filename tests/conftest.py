@@ -1,18 +1,22 @@
 import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
+import soundfile
 import torch
 from hypothesis import settings
 
 from audiointerp.cli import main
 from audiointerp.dataset import Synthetic
 from audiointerp.model import Classifier, Cnn10, initialise
-from audiointerp.processing import LogMel
+from audiointerp.processing import LogMel, LogSTFT, save_audio
+from audiointerp.tables import COLUMNS
 
 mpl.use("Agg")
 torch.set_num_threads(1)  # pytest -n runs one process a core
@@ -134,6 +138,42 @@ def in_this_process(monkeypatch, capsys):
         return status, said.out, said.err
 
     return run
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A data folder in the layout of ESC-50 (one clip a class and fold), weights for it, and a clip of one's own."""
+    root = tmp_path_factory.mktemp("place")
+    dataset = Synthetic(duration=3.0, sample_rate=16000)
+    dataset.rows = dataset.rows[::8]
+    dataset.write(root / "data")
+    for name, transform in (("mel", None), ("stft", LogSTFT())):
+        classifier = small_classifier(10, duration=3.0, transform=transform)
+        Classifier(classifier.network, classifier.transform, dataset.labels, 3.0).save(root / f"{name}.safetensors")
+    stereo = torch.randn(44100, 2).clamp(-1, 1).numpy()
+    soundfile.write(root / "clip.flac", stereo, 44100)
+    (root / "results" / "mel" / "mel_clean" / "random").mkdir(parents=True)
+    row = {name: ["0"] for name in COLUMNS} | {"mask": ["bin"], "status": ["ok"]}
+    pd.DataFrame(row).to_csv(root / "results" / "mel" / "mel_clean" / "random" / "metrics.csv", index=False)
+    (root / "background").mkdir()
+    save_audio(root / "background" / "a.wav", torch.randn(1, 1, 9000), 16000)
+    return root
+
+
+@pytest.fixture
+def call(in_this_process):
+    return lambda *arguments, place=None: subprocess.CompletedProcess(
+        arguments, *in_this_process(*arguments, place=place)
+    )
+
+
+@pytest.fixture
+def expected(tmp_path):
+    """The tables of a run that nothing disturbed."""
+    from survival import go, tables  # which imports this module
+
+    go(tmp_path / "expected")
+    return tables(tmp_path / "expected")
 
 
 @pytest.fixture

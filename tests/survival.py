@@ -38,6 +38,20 @@ class Bursts:
         return f"burst/{index}.wav"
 
 
+class Counted(Bursts):
+    """Clips of which some cannot be read; or that call a function when one is asked for."""
+
+    def __init__(self, broken=(), at=None):
+        super().__init__()
+        self.broken, self.at = set(broken), at or {}
+
+    def __getitem__(self, index):
+        if index in self.broken:
+            raise OSError(f"burst {index} is broken")
+        self.at.pop(index, lambda: None)()
+        return super().__getitem__(index)
+
+
 CLASSIFIER = small_classifier(duration=0.3)
 """Made at import, so that child processes have it."""
 

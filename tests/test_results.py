@@ -42,7 +42,7 @@ def test_they_are_of_the_committed_networks(rows):
 
 @pytest.mark.skipif(
     torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
-    reason="the committed results were made on a processor with AVX2; on another kind the last bits of a sound differ",
+    reason="the committed results were made on a processor with AVX2; without it the last bits of a sound differ",
 )
 def test_they_are_of_the_clips_that_are_read_and_mixed_now(esc10):
     for experiment in EXPERIMENTS.values():

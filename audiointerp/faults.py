@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -113,18 +114,16 @@ def functional_twin(network: nn.Module) -> nn.Module:
 
 
 def _shap_gaps(classifier: Classifier, dataset: ClipDataset, background: Tensor) -> tuple[list[float], float]:
-    """The median additivity gaps of the functional twin and of the network over every fourth clip; how alike they are.
+    """The median additivity gaps of the functional twin and of the network; how alike the attributions are.
 
-    Clips that cannot be read are left out.
+    Over every fourth of the clips that can be read.
     """
     twin = Classifier(functional_twin(classifier.network), classifier.transform, classifier.labels, classifier.duration)
     both = [(one, SHAP(one.network, background, strict=one is classifier)) for one in (twin, classifier)]
     gaps: list[list[float]] = [[], []]
     likeness = []
-    wavs = [heard.wav for heard in (hear(dataset, index) for index in range(len(dataset))) if heard.wav is not None]
-    if not wavs:
-        raise AudioInterpError("no test clip can be read; see the column error of metrics.csv")
-    for wav in wavs[::4]:
+    wavs = (hear(dataset, index).wav for index in range(len(dataset)))
+    for wav in islice((wav for wav in wavs if wav is not None), 0, None, 4):
         spectrogram = classifier.transform(wav[None].to(classifier.device))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="SHAP misses")
@@ -133,6 +132,8 @@ def _shap_gaps(classifier: Classifier, dataset: ClipDataset, background: Tensor)
             gap.append(additivity_gap(attribution))
         pair = torch.stack([attribution.values.flatten() for attribution in made])
         likeness.append(float(torch.corrcoef(pair)[0, 1]))
+    if not likeness:
+        raise AudioInterpError("no test clip can be read; see the column error of metrics.csv")
     defined = [[gap for gap in some if not np.isnan(gap)] for some in gaps]
     return [float(np.median(some)) if some else float("nan") for some in defined], float(np.median(likeness))
 

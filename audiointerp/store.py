@@ -118,11 +118,12 @@ class Store:
         """The rows of all clips that have a part; if every clip has, ``metrics.csv`` and ``run.json`` are written too."""
         with self._alone():  # the parts too, lest another shard that ends now writes a newer table in between
             parts = self._parts()
+            table = _table(parts)
             if len(parts) == len(self.clips):
-                self._write(parts)
-        return read_rows(io.StringIO(_table(parts)))
+                self._write(parts, table)
+        return read_rows(io.StringIO(table))
 
-    def _write(self, parts: Sequence[Mapping[str, Any]]) -> None:
+    def _write(self, parts: Sequence[Mapping[str, Any]], table: str) -> None:
         told = {
             "method": self.folder.name,
             **self.settings,
@@ -132,7 +133,7 @@ class Store:
             "seconds": round(sum(part["seconds"] for part in parts), 1),
             "threads": sorted({part["threads"] for part in parts}),
         }
-        _write_if_other(self.folder / "metrics.csv", _table(parts))
+        _write_if_other(self.folder / "metrics.csv", table)
         _write_if_other(self.folder / "run.json", json_text(told))
 
     def _alone(self) -> AbstractContextManager[None]:

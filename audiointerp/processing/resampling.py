@@ -39,7 +39,7 @@ def resample(wav: Tensor, rate: int, new_rate: int) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _resampler(rate: int, new_rate: int, dtype: torch.dtype, device: torch.device) -> nn.Module:
-    """With its filters, which take as long to make as a clip of five seconds takes to filter."""
+    """With its filters: to make them takes at least half as long as to filter a clip of five seconds."""
     with torch.inference_mode(False):  # what is kept must serve a caller who wants gradients, too
         resampler: nn.Module = torchaudio.transforms.Resample(rate, new_rate, dtype=dtype).to(device)
     return resampler

@@ -1,11 +1,12 @@
-# make demo   from nothing to sounds, pictures and tables under demo/
-# make test   everything that must hold: ruff, mypy, pytest
-# make noises   the sounds of noises/ again, byte for byte
-# make results   the five experiments on the data that AUDIOINTERP_DATA names (else data/ESC-50), on all cores; goes on if
-#   stopped
-# make supplementary   the pictures and the page of supplementary/ again
-# make torture   the faults of docs/reliability.md at length, and that page
-# make notebooks   runs the eight notebooks in place and takes their sounds out (AUDIOINTERP_DATA names the data)
+# make demo            trains, explains and scores on synthetic clips: pictures, audio, tables in demo/
+# make test            ruff, mypy, pytest
+# make noises          writes the audio files of noises/ again, byte for byte
+# make results         runs the five experiments on all cores, on the data in AUDIOINTERP_DATA (else
+#                      data/ESC-50); resumes an interrupted run
+# make supplementary   writes the figures and the page of supplementary/
+# make torture         runs the long fault tests and writes docs/reliability.md
+# make notebooks       runs the eight notebooks in place, on the data in AUDIOINTERP_DATA, and strips
+#                      their audio
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin
 
@@ -14,7 +15,8 @@ VENV := .venv/bin
 demo: .venv/installed
 	$(VENV)/audiointerp demo
 
-test: .venv/installed-test lint  # one process a core: threads of BLAS and of the notebooks' kernels would crowd them
+# One process per core; more threads (BLAS, notebook kernels) would only compete.
+test: .venv/installed-test lint
 	OMP_NUM_THREADS=1 $(VENV)/pytest -n auto --cov=audiointerp --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 torture: .venv/installed-test
@@ -30,8 +32,9 @@ results: .venv/installed
 supplementary: .venv/installed
 	$(VENV)/audiointerp supplementary --out supplementary
 
-notebooks: .venv/installed  # what make results has left need not be computed again
-	[ ! -d results/mel/mel_clean/gradcam/parts ] || { mkdir -p results_esc10 && cp -r results/. results_esc10; }
+# Reuses the runs that make results has left.
+notebooks: .venv/installed
+	[ ! -d results/mel/mel_clean/gradcam/clips ] || { mkdir -p results_esc10 && cp -r results/. results_esc10; }
 	$(VENV)/python tests/notebooks.py
 
 lint: .venv/installed-test

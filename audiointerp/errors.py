@@ -1,48 +1,92 @@
-"""What can go wrong, by the place where it goes wrong.
+"""The errors that this library raises, one class for each kind of input.
 
-Every error that a user's input can cause is an :class:`AudioInterpError`; its message names the value, the place and
-what to do. The command line prints that message as one line and exits with 1.
+Every error that a user's input can cause is an :class:`AudioInterpError`. Its message names the
+value and the place, then what to do. The command line prints it as one line and exits with 1.
+
+>>> try:
+...     choose("mask", "bim", ["bin", "minmax"])
+... except AudioInterpError as error:
+...     print(error)
+unknown mask 'bim'; choose one of: bin, minmax
 """
 
 from collections.abc import Iterable
 
 
 class AudioInterpError(Exception):
-    """Base of every error that this library raises on purpose."""
+    """Base class of the errors that this library raises on purpose.
+
+    >>> issubclass(AudioError, AudioInterpError)
+    True
+    """
 
 
 class AudioError(AudioInterpError):
-    """A sound that cannot be read, or that holds no usable samples."""
+    """A sound file cannot be read, or has no usable samples.
+
+    >>> raise AudioError("dog.wav: no such audio file")
+    Traceback (most recent call last):
+    audiointerp.errors.AudioError: dog.wav: no such audio file
+    """
 
 
 class DatasetError(AudioInterpError):
-    """A data folder, its CSV, a fold or a label that does not fit."""
+    """A data folder, its table of clips, a fold or a label is missing or wrong.
+
+    >>> raise DatasetError("data: no such data folder")
+    Traceback (most recent call last):
+    audiointerp.errors.DatasetError: data: no such data folder
+    """
 
 
 class ModelError(AudioInterpError):
-    """A network or a weights file that does not fit."""
+    """A network or a weights file is missing, damaged, or does not fit.
+
+    >>> raise ModelError("mel.safetensors: no such weights file")
+    Traceback (most recent call last):
+    audiointerp.errors.ModelError: mel.safetensors: no such weights file
+    """
 
 
 class DownloadError(AudioInterpError):
-    """A download or an archive that failed, or is not what it should be."""
+    """A download failed, or the file or archive is not the expected one.
+
+    >>> raise DownloadError("ESC-50.zip: not a zip archive")
+    Traceback (most recent call last):
+    audiointerp.errors.DownloadError: ESC-50.zip: not a zip archive
+    """
 
 
 class ArgumentError(AudioInterpError, ValueError):
-    """A value outside what a function takes."""
+    """An argument is outside the values that a function accepts.
+
+    >>> issubclass(ArgumentError, ValueError)
+    True
+    """
 
 
 class Stopped(AudioInterpError):
-    """A run that was asked to stop, and can be gone on with."""
+    """A run was interrupted; it can be resumed.
+
+    >>> raise Stopped("stopped at clip 3 of 10; the same command resumes the run")
+    Traceback (most recent call last):
+    audiointerp.errors.Stopped: stopped at clip 3 of 10; the same command resumes the run
+    """
 
 
 def choose(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return ``name`` if it is one of ``known``; otherwise raise an error that lists them.
+    """Return ``name`` if it is one of the known names.
+
+    Args:
+        kind: what the name is of, for the message.
+        name: the name to check.
+        known: the accepted names.
+
+    Raises:
+        ArgumentError: ``name`` is not known; the message lists the known names.
 
     >>> choose("mask", "bin", ["bin", "minmax"])
     'bin'
-    >>> choose("mask", "bim", ["bin", "minmax"])
-    Traceback (most recent call last):
-    audiointerp.errors.ArgumentError: unknown mask 'bim'; choose one of: bin, minmax
     """
     names = list(known)
     if name not in names:

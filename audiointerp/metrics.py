@@ -1,12 +1,13 @@
-"""The scores of an interpretation: pure functions of probabilities and masks, one value a clip.
+"""The scores of an explanation: pure functions of probabilities and masks, one value per clip.
 
-p, p_in and p_out ``(N,)`` are the probabilities of the explained class for the clean clip, the kept part and the removed
-part; probs are ``(N, C)`` over all classes; a mask is ``(N, 1, F, T)`` in [0, 1]. Everything is computed in float64.
+Shapes: p, p_in and p_out ``(N,)`` are the probabilities of the explained class for the clean clip,
+the kept part and the removed part; probs ``(N, C)`` are those of all classes; a mask is
+``(N, 1, F, T)`` in [0, 1]. All scores are computed in float64.
 
-None of these scores asks a listener. Faithfulness alone misleads: silence scattered over half of the bins destroys any
-prediction. Read each beside the same score of random masks of equal area.
+No score involves a listener. Faithfulness alone is misleading, since silencing a random half of the
+bins changes almost any prediction: compare each score with that of random masks of the same area.
 
-These are the sound definitions; ``protocols`` has the published ones beside them.
+These are the corrected definitions; ``scoring.PROTOCOLS`` also has the published ones.
 """
 
 import math
@@ -17,11 +18,16 @@ import torch
 from torch import Tensor
 
 TOLERANCE = 1e-6
-"""Smaller differences of a probability are rounding: in float32 the batch that a clip is in moves it by 1e-7."""
+"""Smaller differences of a probability are rounding.
+
+In float32, the batch that a clip is in changes its probability by 1e-7.
+"""
 
 
 def faithfulness(p: Tensor, p_out: Tensor) -> Tensor:
-    """FF: the probability lost when only the removed part is left, p - p_out (Parekh et al., NeurIPS 2022).
+    """Return FF, the probability lost without the kept part: p - p_out, in [-1, 1].
+
+    Parekh et al., NeurIPS 2022.
 
     >>> faithfulness(torch.tensor([0.75]), torch.tensor([0.5])).tolist()
     [0.25]
@@ -30,7 +36,9 @@ def faithfulness(p: Tensor, p_out: Tensor) -> Tensor:
 
 
 def average_increase(p: Tensor, p_in: Tensor) -> Tensor:
-    """AI: 100 where the kept part is more probable than the clip, else 0 (Chattopadhay et al., WACV 2018), in percent.
+    """Return AI in percent: 100 where the kept part is more probable than the clip, else 0.
+
+    Chattopadhay et al., WACV 2018.
 
     >>> average_increase(torch.tensor([0.5, 0.5]), torch.tensor([0.6, 0.5])).tolist()
     [100.0, 0.0]
@@ -39,33 +47,38 @@ def average_increase(p: Tensor, p_in: Tensor) -> Tensor:
 
 
 def average_drop(p: Tensor, p_in: Tensor) -> Tensor:
-    """AD: 100 * max(0, p - p_in) / p (Chattopadhay et al., WACV 2018), in percent; 0 where p is 0.
+    """Return AD in percent: 100 * max(0, p - p_in) / p, in [0, 100]; 0 where p is 0.
+
+    Chattopadhay et al., WACV 2018.
 
     >>> average_drop(torch.tensor([0.5]), torch.tensor([0.25])).tolist()
     [50.0]
     """
     p, p_in = p.double(), p_in.double()
     drop = 100 * (p - p_in).clamp_min(0) / torch.where(p > 0, p, 1.0)
-    return drop.clamp_max(100)  # rounding makes 100 * p / p more, now and then
+    # Rounding can make 100 * p / p larger than 100.
+    return drop.clamp_max(100)
 
 
 def average_gain(p: Tensor, p_in: Tensor) -> Tensor:
-    """AG: 100 * max(0, p_in - p) / (1 - p) (Zhang et al., Opti-CAM), in percent; 0 where 1 - p < 1e-6.
+    """Return AG in percent: 100 * max(0, p_in - p) / (1 - p), in [0, 100]; 0 where 1 - p < 1e-6.
+
+    Zhang et al., Opti-CAM.
 
     >>> average_gain(torch.tensor([0.5, 1.0]), torch.tensor([0.75, 1.0])).tolist()
     [50.0, 0.0]
     """
     p, p_in = p.double(), p_in.double()
-    room = 1 - p
-    gain = 100 * (p_in - p).clamp_min(0) / room.clamp_min(TOLERANCE)
-    return torch.where(room < TOLERANCE, 0.0, gain.clamp_max(100))
+    largest_gain = 1 - p
+    gain = 100 * (p_in - p).clamp_min(0) / largest_gain.clamp_min(TOLERANCE)
+    return torch.where(largest_gain < TOLERANCE, 0.0, gain.clamp_max(100))
 
 
 def input_fidelity(probs: Tensor, probs_in: Tensor) -> Tensor:
-    """FidIn: 1 where the kept part is given the clip's class (Paissan et al., ICML 2024), else 0.
+    """Return FidIn: 1 where the kept part is predicted as the clip's class, else 0.
 
-    Of equal probabilities the first class counts.
-    Where a class is decided by itself (multi-label, or against one other class), probs are ``[[p, 1 - p]]``.
+    The first of equal probabilities counts. If each class is decided by itself (multi-label, or
+    against one other class), probs are ``[[p, 1 - p]]``. Paissan et al., ICML 2024.
 
     >>> input_fidelity(torch.tensor([[0.2, 0.8]]), torch.tensor([[0.4, 0.6]])).tolist()
     [1.0]
@@ -74,9 +87,9 @@ def input_fidelity(probs: Tensor, probs_in: Tensor) -> Tensor:
 
 
 def sparseness(mask: Tensor) -> Tensor:
-    """SPS: the Gini index of the mask (Chalasani et al., ICML 2020), in [0, 1); 0 if constant, NaN if all zero.
+    """Return SPS, the Gini index of the mask, in [0, 1); 0 if constant, NaN if all zero.
 
-    For a 0/1 mask it is 1 - AREA.
+    For a 0/1 mask it is 1 - AREA. Chalasani et al., ICML 2020.
 
     >>> sparseness(torch.tensor([[[[0.0, 0.0, 0.0, 1.0]]]])).tolist()
     [0.75]
@@ -85,13 +98,15 @@ def sparseness(mask: Tensor) -> Tensor:
     entries = ordered.shape[1]
     ranks = torch.arange(1, entries + 1, dtype=ordered.dtype, device=ordered.device)
     gini = ((2 * ranks - entries - 1) * ordered).sum(1) / (entries * ordered.sum(1))
-    return torch.where(ordered[:, 0] == ordered[:, -1], torch.where(ordered[:, -1] > 0, 0.0, torch.nan), gini)
+    smallest, largest = ordered[:, 0], ordered[:, -1]
+    gini_of_constant = torch.where(largest > 0, 0.0, torch.nan)
+    return torch.where(smallest == largest, gini_of_constant, gini)
 
 
 def complexity(mask: Tensor) -> Tensor:
-    """COMP: the entropy of mask / sum(mask), in nats (Bhatt et al., IJCAI 2020); ln(F T) if constant, NaN if all zero.
+    """Return COMP, the entropy of mask / sum(mask), in nats; ln(F T) if constant, NaN if all zero.
 
-    For a 0/1 mask it is ln(AREA * F * T).
+    For a 0/1 mask it is ln(AREA * F * T). Bhatt et al., IJCAI 2020.
 
     >>> complexity(torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]])).exp().round().tolist()
     [2.0]
@@ -103,9 +118,9 @@ def complexity(mask: Tensor) -> Tensor:
 
 
 def relative_complexity(mask: Tensor) -> Tensor:
-    """nCOMP: the complexity as a share of the largest possible, ln(F T), in [0, 1], so that grids of any size compare.
+    """Return nCOMP, COMP / ln(F T), in [0, 1]; 1 if constant, NaN if all zero.
 
-    1 if constant, NaN if all zero.
+    Unlike COMP, it can be compared between grids of different sizes.
 
     >>> relative_complexity(torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]])).tolist()
     [0.5]
@@ -115,7 +130,7 @@ def relative_complexity(mask: Tensor) -> Tensor:
 
 
 def area(mask: Tensor) -> Tensor:
-    """AREA: the mean of the mask.
+    """Return AREA, the mean of the mask, in [0, 1].
 
     >>> area(torch.tensor([[[[0.0, 0.0, 0.0, 1.0]]]])).tolist()
     [0.25]
@@ -125,7 +140,13 @@ def area(mask: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Scored:
-    """What the scores are functions of; the shapes are those at the head of this module."""
+    """The inputs of a metric, with the shapes given at the top of this module.
+
+    >>> probs, target = torch.tensor([[0.25, 0.75]]), torch.tensor([1])
+    >>> scored = Scored(probs, probs, probs, target, torch.ones(1, 1, 2, 2))
+    >>> scored.of_target(scored.probs_in).tolist()
+    [0.75]
+    """
 
     probs: Tensor
     probs_in: Tensor
@@ -134,36 +155,62 @@ class Scored:
     mask: Tensor
 
     def of_target(self, probs: Tensor) -> Tensor:
-        """The probability of the explained class, ``(N,)``."""
+        """Return the probability of the explained class, ``(N,)``."""
         return probs.gather(1, self.target[:, None])[:, 0]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score: how it is computed, which direction is good (None: neither), what it is called in full."""
+    """A score by its function, direction and title; a metric of your own is one of these.
+
+    Attributes:
+        compute: from the inputs to one value per clip, ``(N,)``.
+        higher_is_better: None if neither direction is better.
+        title: the name in full, for tables.
+
+    >>> kept = Metric(lambda scored: scored.of_target(scored.probs_in), True, "kept probability")
+    >>> probs, target = torch.tensor([[0.25, 0.75]]), torch.tensor([1])
+    >>> metrics = {**METRICS, "KEPT": kept}
+    >>> evaluate(probs, probs, probs, target, torch.ones(1, 1, 2, 2), metrics)["KEPT"].tolist()
+    [0.75]
+    """
 
     compute: Callable[[Scored], Tensor]
     higher_is_better: bool | None
     title: str
 
 
+def _faithfulness(scored: Scored) -> Tensor:
+    return faithfulness(scored.of_target(scored.probs), scored.of_target(scored.probs_out))
+
+
+def _on_kept_part(score: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Scored], Tensor]:
+    """Apply a function of p and p_in."""
+    return lambda scored: score(scored.of_target(scored.probs), scored.of_target(scored.probs_in))
+
+
+def _on_mask(score: Callable[[Tensor], Tensor]) -> Callable[[Scored], Tensor]:
+    return lambda scored: score(scored.mask)
+
+
 METRICS: dict[str, Metric] = {
-    "FF": Metric(lambda s: faithfulness(s.of_target(s.probs), s.of_target(s.probs_out)), True, "faithfulness"),
-    "AI": Metric(
-        lambda s: average_increase(s.of_target(s.probs), s.of_target(s.probs_in)), True, "average increase, %"
+    "FF": Metric(_faithfulness, True, "faithfulness"),
+    "AI": Metric(_on_kept_part(average_increase), True, "average increase, %"),
+    "AD": Metric(_on_kept_part(average_drop), False, "average drop, %"),
+    "AG": Metric(_on_kept_part(average_gain), True, "average gain, %"),
+    "FidIn": Metric(
+        lambda scored: input_fidelity(scored.probs, scored.probs_in), True, "input fidelity"
     ),
-    "AD": Metric(lambda s: average_drop(s.of_target(s.probs), s.of_target(s.probs_in)), False, "average drop, %"),
-    "AG": Metric(lambda s: average_gain(s.of_target(s.probs), s.of_target(s.probs_in)), True, "average gain, %"),
-    "FidIn": Metric(lambda s: input_fidelity(s.probs, s.probs_in), True, "input fidelity"),
-    "SPS": Metric(lambda s: sparseness(s.mask), True, "sparseness"),
-    "COMP": Metric(lambda s: complexity(s.mask), False, "complexity, nats"),
-    "nCOMP": Metric(lambda s: relative_complexity(s.mask), False, "complexity, share of the largest"),
-    "AREA": Metric(lambda s: area(s.mask), None, "area"),
+    "SPS": Metric(_on_mask(sparseness), True, "sparseness"),
+    "COMP": Metric(_on_mask(complexity), False, "complexity, nats"),
+    "nCOMP": Metric(_on_mask(relative_complexity), False, "complexity, share of the largest"),
+    "AREA": Metric(_on_mask(area), None, "area"),
 }
+"""The metrics by name, in the order of the tables."""
 RELATIVE = ("FF", "AI", "AD", "AG", "FidIn")
-"""The scores that ask the network; the others are of the mask alone, and equal for masks of the same values."""
+"""The scores that depend on the network; the others depend on the values of the mask only."""
 PERCENT = ("AI", "AD", "AG")
-"""The scores in percent, which are shown with fewer decimals."""
+"""The scores in percent, which tables show with fewer decimals."""
 
 
 def evaluate(
@@ -174,13 +221,16 @@ def evaluate(
     mask: Tensor,
     metrics: Mapping[str, Metric] = METRICS,
 ) -> dict[str, Tensor]:
-    """Every score, each ``(N,)`` float64.
+    """Compute every metric, each ``(N,)``; those of ``METRICS`` are float64.
 
     Args:
-        probs, probs_in, probs_out: ``(N, C)``, of the clean clips, the kept and the removed parts.
+        probs: ``(N, C)`` of the clean clips.
+        probs_in: ``(N, C)`` of the kept parts.
+        probs_out: ``(N, C)`` of the removed parts.
         target: ``(N,)``, the explained classes.
         mask: ``(N, 1, F, T)`` in [0, 1].
-        metrics: how each is computed; ``PROTOCOLS["published"].metrics`` are the published ones.
+        metrics: the metrics by name, see :class:`Metric`; ``PROTOCOLS["published"].metrics`` are
+            the published ones.
 
     >>> probs = torch.tensor([[0.25, 0.75]])
     >>> scores = evaluate(probs, probs, probs, torch.tensor([1]), torch.ones(1, 1, 2, 2))

@@ -13,10 +13,12 @@ import torch
 from hypothesis import settings
 
 from audiointerp.cli import main
-from audiointerp.dataset import Synthetic
-from audiointerp.model import Classifier, Cnn10, initialise
-from audiointerp.processing import LogMel, LogSTFT, save_audio
-from audiointerp.tables import COLUMNS
+from audiointerp.dataset.synthetic import Synthetic
+from audiointerp.model.classifier import Classifier
+from audiointerp.model.panns import Cnn10, initialise
+from audiointerp.processing.audio import save_audio
+from audiointerp.processing.spectrogram import LogMel, LogSTFT
+from audiointerp.tables.results import COLUMNS
 
 mpl.use("Agg")
 torch.set_num_threads(1)  # pytest -n runs one process a core
@@ -38,7 +40,7 @@ settings.load_profile("laws")
 
 @pytest.fixture
 def figure(record_property):
-    """Tell a fault and what was measured under it; ``make torture`` puts them into docs/reliability.md."""
+    """Record a fault and its figure; ``make torture`` puts them into docs/reliability.md."""
 
     def tell(fault, text):
         record_property("fault", fault)
@@ -49,7 +51,7 @@ def figure(record_property):
 
 @pytest.fixture(autouse=True)
 def tried(request, figure):
-    """A law that hypothesis has tried tells how often, by hypothesis' own count; LAWS_OF in its module says what of."""
+    """Record how many examples hypothesis tried; LAWS_OF in the module says of what."""
     yield
     statistics = getattr(request.node, "hypothesis_statistics", "")
     if statistics and (subject := getattr(request.module, "LAWS_OF", None)):
@@ -66,22 +68,31 @@ def esc10():
 
 @pytest.fixture(scope="session")
 def clips(esc10):
-    """Six real clips of different kinds at 32 kHz: dog, rain, sea waves, crying baby, clock tick, sneezing."""
-    from audiointerp.processing import load_audio
+    """Six real clips at 32 kHz: dog, rain, sea waves, crying baby, clock tick, sneezing."""
+    from audiointerp.processing.audio import load_audio
 
-    names = ("1-100032-A-0", "1-17367-A-10", "1-28135-A-11", "1-187207-A-20", "1-21934-A-38", "1-26143-A-21")
+    names = (
+        "1-100032-A-0",
+        "1-17367-A-10",
+        "1-28135-A-11",
+        "1-187207-A-20",
+        "1-21934-A-38",
+        "1-26143-A-21",
+    )
     paths = [esc10 / "audio" / f"{name}.ogg" for name in names]
     return [load_audio(path, 32000) for path in paths]
 
 
 def small_classifier(num_classes=3, seed=0, transform=None, duration=1.0):
-    """A classifier whose untrained network has seen some sound, so that its batch normalisation is not degenerate."""
+    """A classifier with an untrained network; its batch normalisation has statistics of sound."""
     transform = transform or LogMel()
     network = Cnn10(num_classes, num_bins=transform.num_bins, base_channels=4)
     initialise(network, seed)
     generator = torch.Generator().manual_seed(seed)
     length = round(duration * transform.sample_rate)
-    noises = torch.randn(8, 1, length, generator=generator) * torch.logspace(-3, 0, 8)[:, None, None]
+    noises = (
+        torch.randn(8, 1, length, generator=generator) * torch.logspace(-3, 0, 8)[:, None, None]
+    )
     network.train()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of the dropout
@@ -96,7 +107,10 @@ def classifier():
 
 
 def noise(seconds, rate=32000, seed=0):
-    return torch.randn(1, 1, round(seconds * rate), generator=torch.Generator().manual_seed(seed)) * 0.1
+    return (
+        torch.randn(1, 1, round(seconds * rate), generator=torch.Generator().manual_seed(seed))
+        * 0.1
+    )
 
 
 def small_set(kind=Synthetic, rate=32000, count=4):
@@ -112,18 +126,23 @@ def ten_classes(**kwargs):
 
 def snr(reference, other):
     """Signal-to-noise ratio in dB; no scaling is forgiven."""
-    return float(10 * torch.log10(reference.double().square().sum() / (reference - other).double().square().sum()))
+    return float(
+        10
+        * torch.log10(
+            reference.double().square().sum() / (reference - other).double().square().sum()
+        )
+    )
 
 
 def around_peak(wav, length):
-    """``length`` samples of a sound with its loudest among them, since real clips hold much digital silence."""
+    """Cut ``length`` samples around the loudest one; real clips have much digital silence."""
     start = min(max(0, int(wav.abs().argmax()) - length // 3), wav.shape[-1] - length)
     return wav[..., start : start + length]
 
 
 @pytest.fixture
 def in_this_process(monkeypatch, capsys):
-    """Run the command line here, which saves the seconds of importing torch: the status, what it printed, its errors."""
+    """Run the command line in this process; return the status, stdout and stderr."""
 
     def run(*arguments, place=None):
         monkeypatch.setattr(sys, "argv", ["audiointerp", *map(str, arguments)])
@@ -142,19 +161,23 @@ def in_this_process(monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A data folder in the layout of ESC-50 (one clip a class and fold), weights for it, and a clip of one's own."""
+    """A data folder like ESC-50 (one clip per class and fold), weights, and one more clip."""
     root = tmp_path_factory.mktemp("place")
     dataset = Synthetic(duration=3.0, sample_rate=16000)
     dataset.rows = dataset.rows[::8]
     dataset.write(root / "data")
     for name, transform in (("mel", None), ("stft", LogSTFT())):
         classifier = small_classifier(10, duration=3.0, transform=transform)
-        Classifier(classifier.network, classifier.transform, dataset.labels, 3.0).save(root / f"{name}.safetensors")
+        Classifier(classifier.network, classifier.transform, dataset.labels, 3.0).save(
+            root / f"{name}.safetensors"
+        )
     stereo = torch.randn(44100, 2).clamp(-1, 1).numpy()
     soundfile.write(root / "clip.flac", stereo, 44100)
     (root / "results" / "mel" / "mel_clean" / "random").mkdir(parents=True)
     row = {name: ["0"] for name in COLUMNS} | {"mask": ["bin"], "status": ["ok"]}
-    pd.DataFrame(row).to_csv(root / "results" / "mel" / "mel_clean" / "random" / "metrics.csv", index=False)
+    pd.DataFrame(row).to_csv(
+        root / "results" / "mel" / "mel_clean" / "random" / "metrics.csv", index=False
+    )
     (root / "background").mkdir()
     save_audio(root / "background" / "a.wav", torch.randn(1, 1, 9000), 16000)
     return root

@@ -1,7 +1,9 @@
-"""Writes docs/reliability.md from what ``make torture`` measured: python tests/reliability.py JUNIT_XML OUT_MD.
+"""Writes docs/reliability.md from the figures of ``make torture``.
 
-The tests tell their figures by the fixture ``figure`` of conftest.py, as the properties ``fault`` and ``figure`` of pytest's
-junit XML. Nothing is written where a test has failed.
+Usage: python tests/reliability.py JUNIT_XML OUT_MD
+
+Tests report a figure through the fixture ``figure`` of conftest.py, which writes the properties
+``fault`` and ``figure`` to pytest's junit XML. No page is written if a test failed.
 """
 
 import os
@@ -14,16 +16,19 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from audiointerp.errors import AudioInterpError
-from audiointerp.files import write_text
+from audiointerp.util.files import write_text
 
-PAGE = """# What was done to it, and what it did
+PAGE = """# What was tested, and what happened
 
-Two promises. **A run survives**: what was computed before a fault is whole and is not computed again, and each clip ends as
-rows. **A file cannot hurt**: audio, weights, tables and archives from elsewhere are read or refused, by an error of one line
-that says what and where; they run nothing, write nothing outside their place and take bounded time and memory.
+The library makes two promises. **Runs are resumable**: after a fault, everything computed before
+it is intact and is not computed again, and every clip ends as rows of scores or as an error row.
+**Input files are harmless**: audio, weights, tables and archives from elsewhere are read or
+refused with a one-line error that says what is wrong and where. They execute nothing, write
+nothing outside their folder, and take bounded time and memory.
 
-Each fault below was really brought about, and its test fails if the promise is broken. `make test` tries a little of each on
-every change; `make torture` tried what stands here, and writes this page only if every test has passed.
+Each fault below was actually caused, and its test fails if the promise is broken. `make test`
+runs a short version of each test on every change; `make torture` runs the full versions, and
+writes this page only if all of them pass.
 
 | fault | figure |
 |---|---|
@@ -33,80 +38,93 @@ every change; `make torture` tried what stands here, and writes this page only i
 
 ## Not covered
 
-- What a file makes the decoder or torch itself do inside their own code is tried, not proved: the figures count tries.
-- A machine that loses power with a disk that lies about what it has written; file systems over a network.
-- Operating systems and library versions other than those of the line above.
-- Weights that load and fit, and are wrong: a network may have been trained to mislead. Nor is a sound made to mislead a
-  network an error here.
+- Bugs inside the audio decoder or torch that a file may trigger: they are tested for, not ruled
+  out; the figures count the attempts.
+- Power loss on a disk that reports data as written before it is; network file systems.
+- Operating systems and library versions other than those in the line above.
+- Weights that load and fit but were trained to mislead, and audio made to mislead a network
+  (adversarial examples).
 - Faults that are not in the table.
 """
 
 
 def cases(path: Path) -> list[ElementTree.Element]:
-    """The test cases of a junit XML.
+    """The test cases of a junit XML file.
 
     Raises:
-        AudioInterpError: there is none, or one did not pass.
+        AudioInterpError: the file is not a junit XML file, or a test failed.
     """
     try:
-        found = list(ElementTree.parse(path).getroot().iter("testcase"))
+        test_cases = list(ElementTree.parse(path).getroot().iter("testcase"))
     except (OSError, ElementTree.ParseError) as error:
-        raise AudioInterpError(f"{path}: no junit XML of pytest ({error}); run make torture") from error
-    failed = [
-        case.get("name", "?") for case in found if case.find("failure") is not None or case.find("error") is not None
-    ]
+        raise AudioInterpError(
+            f"{path}: no junit XML of pytest ({error}); run make torture"
+        ) from error
+    failed = [case.get("name", "?") for case in test_cases if _failed(case)]
     if failed:
         raise AudioInterpError(
-            f"{path}: {len(failed)} of {len(found)} tests failed, {failed[0]} first; no page is made of it"
+            f"{path}: {len(failed)} of {len(test_cases)} tests failed, {failed[0]} first; "
+            f"no page is written"
         )
-    return found
+    return test_cases
 
 
-def figures(found: list[ElementTree.Element]) -> dict[str, str]:
-    """What was measured by fault; what several tests told of one fault is counted where it is the same, and else listed.
+def _failed(case: ElementTree.Element) -> bool:
+    return case.find("failure") is not None or case.find("error") is not None
 
-    >>> told = "<properties><property name='fault' value='a'/><property name='figure' value='9 of 9'/></properties>"
-    >>> figures([ElementTree.fromstring(f"<testcase>{told}</testcase>")] * 2)
+
+def figures(test_cases: list[ElementTree.Element]) -> dict[str, str]:
+    """The figures by fault; equal figures of several tests are counted, others are listed.
+
+    >>> properties = "<property name='fault' value='a'/><property name='figure' value='9 of 9'/>"
+    >>> case = f"<testcase><properties>{properties}</properties></testcase>"
+    >>> figures([ElementTree.fromstring(case)] * 2)
     {'a': '2 × 9 of 9'}
     """
-    told: dict[str, Counter[str]] = {}
-    for case in found:
+    counts: dict[str, Counter[str]] = {}
+    for case in test_cases:
         for fault, figure in _pairs(case):
-            told.setdefault(fault, Counter())[figure] += 1
-    return {
-        fault: "; ".join(f"{count} × {text}" if count > 1 else text for text, count in told[fault].most_common())
-        for fault in sorted(told, key=str.casefold)
-    }
+            counts.setdefault(fault, Counter())[figure] += 1
+    return {fault: _listed(counts[fault]) for fault in sorted(counts, key=str.casefold)}
+
+
+def _listed(counts: Counter[str]) -> str:
+    return "; ".join(
+        f"{count} × {text}" if count > 1 else text for text, count in counts.most_common()
+    )
 
 
 def _pairs(case: ElementTree.Element) -> Iterator[tuple[str, str]]:
+    """The faults and figures that one test reported."""
     values: dict[str, list[str]] = {"fault": [], "figure": []}
     for entry in case.iter("property"):
-        if entry.get("name") in values:
-            values[entry.get("name", "")].append(" ".join(entry.get("value", "").replace("|", "/").split()))
+        name, text = entry.get("name", ""), entry.get("value", "")
+        if name in values:
+            values[name].append(" ".join(text.replace("|", "/").split()))
     return zip(values["fault"], values["figure"], strict=True)
 
 
-def page(found: list[ElementTree.Element]) -> str:
+def page(test_cases: list[ElementTree.Element]) -> str:
     """The page in Markdown.
 
     Raises:
-        AudioInterpError: no test told a figure.
+        AudioInterpError: no test reported a figure.
     """
-    measured = figures(found)
-    if not measured:
-        raise AudioInterpError("no test told a figure; run make torture")
-    skipped = [case.get("name", "?") for case in found if case.find("skipped") is not None]
+    figure_of = figures(test_cases)
+    if not figure_of:
+        raise AudioInterpError("no test reported a figure; run make torture")
+    skipped = [case.get("name", "?") for case in test_cases if case.find("skipped") is not None]
+    software = f"Python {platform.python_version()}, torch {version('torch')}, {platform.system()}"
     return PAGE.format(
-        rows="\n".join(f"| {fault} | {figure} |" for fault, figure in measured.items()),
-        tests=len(found) - len(skipped),
-        machine=f"{os.cpu_count()} CPUs, Python {platform.python_version()}, torch {version('torch')}, {platform.system()}",
-        skipped=f" Not tried there: {', '.join(skipped)}." if skipped else "",
+        rows="\n".join(f"| {fault} | {figure} |" for fault, figure in figure_of.items()),
+        tests=len(test_cases) - len(skipped),
+        machine=f"{os.cpu_count()} CPUs, {software}",
+        skipped=f" Skipped there: {', '.join(skipped)}." if skipped else "",
     )
 
 
 def main(source: str, out: str) -> int:
-    """0, or 1 and one line on stderr."""
+    """Write the page; 0, or 1 and one line on stderr."""
     try:
         write_text(Path(out), page(cases(Path(source))))
     except (AudioInterpError, OSError) as error:

@@ -1,4 +1,4 @@
-"""What the tests of runs share: clips and a network so small that a run takes a second, and what a child process does."""
+"""Shared by the tests of runs: clips and a network for runs of a second, and child processes."""
 
 import os
 import sys
@@ -10,8 +10,9 @@ import torch
 from conftest import small_classifier
 
 from audiointerp.errors import AudioInterpError
-from audiointerp.experiments import Experiment, run
-from audiointerp.interpretation import Saliency
+from audiointerp.experiments.runner import run
+from audiointerp.experiments.study import Experiment
+from audiointerp.interpretation.saliency import Saliency
 
 REFUSED, FAILED = 3, 4
 EXPERIMENT = Experiment("small", "mel")
@@ -19,7 +20,7 @@ METHODS = ("saliency", "random")
 
 
 class Bursts:
-    """Noise of 0.3 s: as many clips as one likes."""
+    """Clips of noise, 0.3 s each."""
 
     sample_rate = 32000
     labels = ("label0", "label1", "label2")
@@ -39,7 +40,7 @@ class Bursts:
 
 
 class Counted(Bursts):
-    """Clips of which some cannot be read; or that call a function when one is asked for."""
+    """Clips of which some cannot be read; others call a function when they are read."""
 
     def __init__(self, broken=(), at=None):
         super().__init__()
@@ -53,7 +54,7 @@ class Counted(Bursts):
 
 
 CLASSIFIER = small_classifier(duration=0.3)
-"""Made at import, so that child processes have it."""
+"""Built at import, so that child processes have it."""
 
 
 def go(out, clips=None, methods=METHODS, classifier=CLASSIFIER, **settings):
@@ -69,18 +70,21 @@ def tables(out, methods=METHODS):
 
 
 def child(work, *arguments):
-    """A process, started but not waited for, that does ``work`` with a torch that is imported already."""
+    """Start a process that calls ``work``; torch is imported already there."""
     context = get_context("forkserver")
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # where the server finds this module
+    # Where the server finds this module, and the package under test rather than an installed one.
+    tests = Path(__file__).parent
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(tests), str(tests.parent)])
     context.set_forkserver_preload(["survival"])
-    process = context.Process(target=_told, args=(work, *arguments))
+    process = context.Process(target=_call, args=(work, *arguments))
     process.start()
     return process
 
 
-def _told(work, *arguments):
+def _call(work, *arguments):
     torch.set_num_threads(1)
-    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # as long as the process
+    # It stays open as long as the process lives.
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     try:
         work(*arguments)
     except AudioInterpError as error:
@@ -92,12 +96,13 @@ def _told(work, *arguments):
 
 
 def go_on_a_full_disk(out, number):
-    """The run, whose write of that number finds room for 16 bytes."""
+    """A run in which one write, the one of that number, finds room for 16 bytes only."""
     import resource
 
-    from audiointerp import files, store
+    from audiointerp.experiments import store
+    from audiointerp.util import files
 
-    count, replacing = 0, files.replacing
+    count, atomic_write = 0, files.atomic_write
 
     @contextmanager
     def limited(path):
@@ -106,17 +111,19 @@ def go_on_a_full_disk(out, number):
         if count == number:
             resource.setrlimit(resource.RLIMIT_FSIZE, (16, resource.RLIM_INFINITY))
         try:
-            with replacing(path) as part:
+            with atomic_write(path) as part:
                 yield part
         finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            resource.setrlimit(
+                resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            )
 
-    files.replacing = store.replacing = limited
+    files.atomic_write = store.atomic_write = limited
     go(out)
 
 
 class Deadly(Saliency):
-    """A method that ends its process where the file is there that the environment variable DEADLY names."""
+    """A method that ends its process once the file named by the variable DEADLY exists."""
 
     name = "deadly"
 

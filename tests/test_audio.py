@@ -7,7 +7,8 @@ import torch
 import torchaudio.functional
 
 from audiointerp.errors import ArgumentError, AudioError, AudioInterpError
-from audiointerp.processing import fix_length, load_audio, mono, normalized, resample, save_audio
+from audiointerp.processing.audio import fix_length, load_audio, mono, normalized, save_audio
+from audiointerp.processing.resampling import resample
 
 
 def write(path, samples, rate=16000, **kwargs):
@@ -29,7 +30,9 @@ def test_other_formats(tmp_path, ending, error):
     back = load_audio(tmp_path / f"a.{ending}", normalize="none")
     assert back.shape[:2] == (1, 1)
     length = min(back.shape[-1], 32000)
-    lag = max(range(2000), key=lambda k: float((back[..., k:length] * tone[..., : length - k]).sum()))  # coders delay
+    lag = max(
+        range(2000), key=lambda k: float((back[..., k:length] * tone[..., : length - k]).sum())
+    )  # coders delay
     assert (back[..., lag:length] - tone[..., : length - lag]).abs().median() < error
 
 
@@ -63,7 +66,9 @@ def test_resample_keeps_a_tone():
     slow = resample(torch.sin(2 * torch.pi * 440 * seconds)[None, None], 32000, 16000)
     expected = torch.sin(2 * torch.pi * 440 * torch.arange(16000) / 16000)
     assert (slow[0, 0, 100:-100] - expected[100:-100]).abs().max() < 1e-2
-    odd = resample(torch.sin(2 * torch.pi * 440 * torch.arange(44101) / 44101)[None, None], 44101, 16000)
+    odd = resample(
+        torch.sin(2 * torch.pi * 440 * torch.arange(44101) / 44101)[None, None], 44101, 16000
+    )
     assert odd.shape == (1, 1, 16000)
     assert (odd[0, 0, 100:-100] - expected[100:-100]).abs().max() < 1e-2
     for rate in (0, -1, 1.5):

@@ -1,7 +1,7 @@
-"""Damaged sound files: each is refused in words or read whole, in little time and memory, and no decoder crashes.
+"""Damaged sound files are refused or read whole, within limits of time and memory, without crashes.
 
-The files are mutated, written and read in a child process, which tells each file before it reads it: where a decoder takes
-the process down, the file that did it is known and kept.
+The files are mutated, written and read in a child process, which reports each file before reading
+it. If a decoder crashes the process, the file that caused it is known and kept.
 """
 
 import faulthandler
@@ -22,7 +22,7 @@ import soundfile
 from conftest import ESC10, torture
 
 from audiointerp.errors import AudioError
-from audiointerp.processing import load_audio
+from audiointerp.processing.audio import load_audio
 
 SECONDS, MEMORY = 1.0, 2**30  # what one file may take
 REAL = ("1-100032-A-0", "1-17367-A-10", "1-21934-A-38")
@@ -30,10 +30,12 @@ HUGE = (0, 1, 0x7F, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**36, 2**63 - 1
 
 
 def made_sound(rate, channels):
-    """A third of a second: a rising tone, a click, silence, noise."""
+    """A third of a second of a rising tone, a click, silence and noise."""
     generator = np.random.default_rng(rate + channels)
     seconds = np.arange(rate // 3) / rate
-    sound = 0.4 * np.sin(2 * np.pi * (200 + 3000 * seconds) * seconds) + 0.05 * generator.standard_normal(len(seconds))
+    sound = 0.4 * np.sin(
+        2 * np.pi * (200 + 3000 * seconds) * seconds
+    ) + 0.05 * generator.standard_normal(len(seconds))
     sound[len(sound) // 2 : len(sound) // 2 + rate // 20] = 0
     sound[len(sound) // 3] = 0.9
     return np.stack([sound * (1 - 0.3 * channel) for channel in range(channels)], 1)
@@ -81,7 +83,9 @@ def flipped(data, draw):
 def overwritten(data, draw):
     data = bytearray(data)
     at, count = place(data, draw), draw.choice((1, 4, 32, 512))
-    data[at : at + count] = draw.choice((bytes(count), b"\xff" * count, draw.randbytes(count)))[: len(data) - at]
+    data[at : at + count] = draw.choice((bytes(count), b"\xff" * count, draw.randbytes(count)))[
+        : len(data) - at
+    ]
     return bytes(data)
 
 
@@ -97,9 +101,22 @@ def with_huge_header(data, draw):
 
 def pieces(data, draw, count):
     """Cut at ``count`` places, half of them where a chunk, a page or a frame begins."""
-    marks = (b"OggS", b"data", b"fmt ", b"fact", b"SSND", b"COMM", b"\xff\xfb", b"\xff\xf3", b"\xff\xf8")
+    marks = (
+        b"OggS",
+        b"data",
+        b"fmt ",
+        b"fact",
+        b"SSND",
+        b"COMM",
+        b"\xff\xfb",
+        b"\xff\xf3",
+        b"\xff\xf8",
+    )
     found = [at for mark in marks if (at := data.find(mark, draw.randrange(len(data)))) > 0] or [1]
-    cuts = [draw.choice(found) if draw.random() < 0.5 else draw.randrange(len(data)) for _ in range(count)]
+    cuts = [
+        draw.choice(found) if draw.random() < 0.5 else draw.randrange(len(data))
+        for _ in range(count)
+    ]
     edges = sorted([0, *cuts, len(data)])
     return [data[begin:end] for begin, end in pairwise(edges)]
 
@@ -160,17 +177,23 @@ def place(data, draw):
 
 
 def mutated(files, number):
-    """The file of this number: name of the seed, kind of damage, bytes. The same for the same seeds and number."""
+    """The mutated file of this number, reproducibly: name of the seed, kind of damage, bytes."""
     draw = random.Random(number)
     name = draw.choice(sorted(files))
     kinds = [truncated, flipped, overwritten, with_huge_header, doubled, swapped]
-    kinds += [not_finite] if name == "wav float" else [resealed, resealed] if name.startswith("ogg") else []
+    kinds += (
+        [not_finite]
+        if name == "wav float"
+        else [resealed, resealed]
+        if name.startswith("ogg")
+        else []
+    )
     kind = draw.choice(kinds)
     return name, kind.__name__, kind(files[name], draw)
 
 
 def stated_samples(name, data):
-    """What the container promises, as read by others than the library; 0 where it promises nothing."""
+    """The length that the container states, read without the library; 0 if it states none."""
     if name.startswith("flac") and data[:4] == b"fLaC":
         return int.from_bytes(data[21:26], "big") & (2**36 - 1)
     if name.startswith("wav pcm"):
@@ -186,11 +209,17 @@ def stated_samples(name, data):
 def work(first, last, path, report):
     """The child: read the files of these numbers and tell a line for each."""
     files = seeds()
-    for name in sorted(files):  # what is loaded once, the decoders and resamplers, is no file's cost
+    for name in sorted(
+        files
+    ):  # what is loaded once, the decoders and resamplers, is no file's cost
         Path(path).write_bytes(files[name])
         assert load_audio(path, 31991).shape[-1] > 1000
     page = resource.getpagesize()
-    virtual = int(Path("/proc/self/statm").read_text().split()[0]) * page if sys.platform == "linux" else 0
+    virtual = (
+        int(Path("/proc/self/statm").read_text().split()[0]) * page
+        if sys.platform == "linux"
+        else 0
+    )
     if virtual:
         resource.setrlimit(resource.RLIMIT_AS, (virtual + MEMORY, virtual + MEMORY))
     before = peak_memory()
@@ -198,22 +227,39 @@ def work(first, last, path, report):
         name, kind, data = mutated(files, number)
         Path(path).write_bytes(data)
         tell(report, number=number, name=name, kind=kind)
-        faulthandler.dump_traceback_later(20 * SECONDS, exit=True)  # a decoder that hangs is ended here
+        faulthandler.dump_traceback_later(
+            20 * SECONDS, exit=True
+        )  # a decoder that hangs is ended here
         start = time.perf_counter()
         try:
             wav = load_audio(path, (None, 32000)[number % 2])
-            outcome = "accepted" if wav.numel() and bool(wav.isfinite().all()) else "accepted, yet not a sound"
+            outcome = (
+                "accepted"
+                if wav.numel() and bool(wav.isfinite().all())
+                else "accepted, yet not a sound"
+            )
             if wav.shape[-1] < stated_samples(name, data) and number % 2 == 0:
                 outcome = "accepted, yet shorter than stated"
         except AudioError as error:
-            outcome = "refused" if "\n" not in str(error) and str(path) in str(error) else f"refused badly: {error}"
+            outcome = (
+                "refused"
+                if "\n" not in str(error) and str(path) in str(error)
+                else f"refused badly: {error}"
+            )
         except BaseException as error:
             outcome = f"{type(error).__name__}: {error}"
-        tell(report, outcome=outcome, seconds=time.perf_counter() - start, growth=peak_memory() - before)
+        tell(
+            report,
+            outcome=outcome,
+            seconds=time.perf_counter() - start,
+            growth=peak_memory() - before,
+        )
 
 
 def peak_memory():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
 
 
 def tell(report, **facts):
@@ -221,10 +267,13 @@ def tell(report, **facts):
 
 
 def run_child(first, last, path, log):
-    """One child over the files of these numbers: what it told of each, the file that it died of, its exit status."""
+    """Run one child over these files: its reports, the file that crashed it, its exit status."""
     results, current = [], None
     command = [sys.executable, __file__, str(first), str(last), str(path)]
-    with log.open("ab") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as child:
+    with (
+        log.open("ab") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as child,
+    ):
         for line in child.stdout:
             facts = json.loads(line)
             if "number" in facts:
@@ -243,9 +292,14 @@ def read_in_children(count, folder, log):
         done, current, status = run_child(len(results), count, path, log)
         results += done
         if status and current is None:
-            pytest.fail(f"the child failed between files: {log.read_text(errors='replace')[-2000:]}")
+            pytest.fail(
+                f"the child failed between files: {log.read_text(errors='replace')[-2000:]}"
+            )
         if current:
-            results.append(current | {"outcome": f"the process died ({status}) of {path}", "seconds": 0.0, "growth": 0})
+            results.append(
+                current
+                | {"outcome": f"the process died ({status}) of {path}", "seconds": 0.0, "growth": 0}
+            )
     return results
 
 
@@ -257,19 +311,35 @@ def test_mutated_sound_files(tmp_path, figure):
     assert [result["number"] for result in results] == list(range(count))
     wrong = [result for result in results if result["outcome"] not in {"accepted", "refused"}]
     assert wrong == []
-    assert [result for result in results if result["kind"] == "truncated" and result["outcome"] != "refused"] == []
-    assert [result for result in results if result["kind"] == "not_finite" and result["outcome"] != "refused"] == []
+    assert [
+        result
+        for result in results
+        if result["kind"] == "truncated" and result["outcome"] != "refused"
+    ] == []
+    assert [
+        result
+        for result in results
+        if result["kind"] == "not_finite" and result["outcome"] != "refused"
+    ] == []
     assert [result for result in results if result["seconds"] > SECONDS] == []
     assert max(result["growth"] for result in results) < MEMORY
     accepted = sum(result["outcome"] == "accepted" for result in results)
-    assert 0 < accepted < count / 2  # neither is everything refused nor the damage too small to tell
-    assert {result["kind"] for result in results} >= {"resealed", "flipped", "swapped", "with_huge_header"}
+    assert (
+        0 < accepted < count / 2
+    )  # neither is everything refused nor the damage too small to tell
+    assert {result["kind"] for result in results} >= {
+        "resealed",
+        "flipped",
+        "swapped",
+        "with_huge_header",
+    }
     slowest = max(result["seconds"] for result in results)
     grown = max(result["growth"] for result in results) / 2**20
     cut = sum(result["kind"] == "truncated" for result in results)
     figure(
         "damaged sound files",
-        f"{count} files: {count - accepted} refused by an AudioError, {accepted} read whole; all {cut} cut ones refused; "
+        f"{count} files: {count - accepted} refused by an AudioError, {accepted} read whole; "
+        f"all {cut} cut ones refused; "
         f"slowest {slowest:.2f} s, memory + {grown:.0f} MiB, no crash",
     )
 

@@ -1,4 +1,4 @@
-"""Random masks to compare with: equal in all but place."""
+"""Random masks to compare with have the values of the mask in other places."""
 
 import torch
 from conftest import small_set, ten_classes
@@ -13,7 +13,11 @@ from audiointerp.predict import score
 def test_a_baseline_has_the_values_of_its_mask_elsewhere():
     db = torch.randn(1, 1, 64, 101)
     masks = torch.cat(
-        [torch.rand(2, 1, 64, 101), (torch.rand(1, 1, 64, 101) < 0.3).float(), torch.zeros(1, 1, 64, 101)]
+        [
+            torch.rand(2, 1, 64, 101),
+            (torch.rand(1, 1, 64, 101) < 0.3).float(),
+            torch.zeros(1, 1, 64, 101),
+        ]
     )
     for kind in BASELINES:
         field = random_field(db, kind)
@@ -25,7 +29,9 @@ def test_a_baseline_has_the_values_of_its_mask_elsewhere():
         assert not moved[0].equal(masks[0])
         assert field[moved[2:3] == 1].min() >= field[moved[2:3] == 0].max()
         for name in ("SPS", "COMP", "AREA"):
-            scored = [METRICS[name].compute(type("Scored", (), {"mask": mask})) for mask in (masks, moved)]
+            scored = [
+                METRICS[name].compute(type("Scored", (), {"mask": mask})) for mask in (masks, moved)
+            ]
             assert torch.allclose(*scored, equal_nan=True)
 
 
@@ -39,13 +45,17 @@ def test_smooth_fields_are_smooth_and_cover_any_grid():
 
     assert roughness("smooth") < 0.25 < 1.2 < roughness("pixelwise")
     kept = torch.stack(
-        [top(random_field(torch.full((1, 1, 64, 64), float(seed)), "smooth"), 0.3)[0, 0] for seed in range(300)]
+        [
+            top(random_field(torch.full((1, 1, 64, 64), float(seed)), "smooth"), 0.3)[0, 0]
+            for seed in range(300)
+        ]
     )
-    assert kept.mean(0).std() < 0.05  # no place is favoured: the standard error is 0.026
+    # No place is favoured; the standard error is 0.026.
+    assert kept.mean(0).std() < 0.05
 
 
 def test_random_attributions_are_no_better_than_their_baseline():
-    """They are other draws of the same kind, so the mean difference is within three standard errors of none."""
+    """Both are draws of the same kind: the mean difference is within three standard errors of 0."""
     rows = score(ten_classes(), small_set(count=10), ["random"], ["topK_30"], progress=False)
     difference = rows["FF"] - rows["FF_pixelwise"]
     assert difference.std() > 0

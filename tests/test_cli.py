@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what it writes, and what it says when something is wrong."""
+"""The command line: what it writes, and what it prints when something is wrong."""
 
 import json
 import signal
@@ -11,32 +11,64 @@ import soundfile
 import torch
 from made_results import made_rows
 
-from audiointerp.dataset import ESC50, Synthetic
-from audiointerp.interpretation import LIME, MASKS, METHODS
-from audiointerp.model import Classifier
-from audiointerp.processing import save_audio
-from audiointerp.rows import COLUMNS as ROW
+from audiointerp.cli import options
+from audiointerp.dataset.esc50 import ESC50
+from audiointerp.dataset.synthetic import Synthetic
+from audiointerp.experiments import EXPERIMENTS
+from audiointerp.interpretation import METHODS
+from audiointerp.interpretation.lime import LIME
+from audiointerp.interpretation.masks import MASKS
+from audiointerp.model.classifier import Classifier
+from audiointerp.processing.audio import save_audio
+from audiointerp.scoring.rows import COLUMNS as ROW
 
 
 def test_as_a_process_of_its_own(place):
-    """The installed command, once: what the other tests see in this process is what a shell sees."""
-    command = [Path(sys.executable).with_name("audiointerp"), "interpret", "none.wav", "--weights", "mel.safetensors"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=place, timeout=300, check=False)
+    """The installed command, run once; the other tests run the command line in this process."""
+    command = [
+        Path(sys.executable).with_name("audiointerp"),
+        "interpret",
+        "none.wav",
+        "--weights",
+        "mel.safetensors",
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=place, timeout=300, check=False
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "audiointerp: none.wav: no such audio file\n"
 
 
 def test_interpret_writes_everything(call, place, tmp_path):
     out = tmp_path / "out"
-    done = call("interpret", place / "clip.flac", "--weights", place / "mel.safetensors", "--method", "shap",
-                "--background", place / "background", "--mask", "minmax_pos", "--target", "siren", "--on",
-                "audio", "--out", out)  # fmt: skip
+    done = call(
+        "interpret",
+        place / "clip.flac",
+        "--weights",
+        place / "mel.safetensors",
+        "--method",
+        "shap",
+        "--background",
+        place / "background",
+        "--mask",
+        "minmax_pos",
+        "--target",
+        "siren",
+        "--on",
+        "audio",
+        "--out",
+        out,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     names = ["index.html", "kept.wav", "original.wav", "picture.png", "removed.wav", "scores.json"]
     assert sorted(path.name for path in out.iterdir()) == names
     record = json.loads((out / "scores.json").read_text())
-    assert (record["explained"], record["method"], record["mask"]) == ("siren", "shap", "minmax_pos")
-    assert (record["protocol"], record["on"], record["against"]) == ("sound", "audio", None)
+    assert (record["explained"], record["method"], record["mask"]) == (
+        "siren",
+        "shap",
+        "minmax_pos",
+    )
+    assert (record["protocol"], record["on"], record["against"]) == ("corrected", "audio", None)
     assert record["additivity_gap"] is None or record["additivity_gap"] <= 1e-3
     assert {"FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP", "AREA"} <= record["scores"].keys()
     for name in ("original", "kept", "removed"):
@@ -55,25 +87,60 @@ def test_interpret_does_not_overwrite_the_clip(call, place, tmp_path):
     assert "would overwrite" in done.stderr
 
 
-def test_version_and_masks_are_told(call):
+def test_version(call):
     assert call("--version").stdout.count(".") == 2
-    said = " ".join(call("interpret", "--help").stdout.split())
-    assert all(name in said for name in (*MASKS, *METHODS))
+
+
+def test_help_lists_the_names(call):
+    assert list(METHODS) == list(options.METHOD_NAMES)
+    assert list(MASKS) == list(options.MASK_NAMES)
+    interpret = " ".join(call("interpret", "--help").stdout.split())
+    assert all(name in interpret for name in (*MASKS, *METHODS))
+    run = " ".join(call("run", "--help").stdout.split())
+    assert all(name in run for name in (*METHODS, *EXPERIMENTS))
+
+
+def test_help_does_not_import_torch():
+    code = (
+        "import sys; from audiointerp.cli import main\n"
+        "sys.argv = ['audiointerp', 'run', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: print('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\nFalse\n")
 
 
 def test_run_and_tables(call, place, tmp_path):
-    done = call("run", "mel_clean", "--data", place / "data", "--subset", "esc10", "--weights", place / "mel.safetensors",
-                "--methods", "saliency,random", "--masks", "bin,topK_5", "--out", tmp_path)  # fmt: skip
+    done = call(
+        "run",
+        "mel_clean",
+        "--data",
+        place / "data",
+        "--subset",
+        "esc10",
+        "--weights",
+        place / "mel.safetensors",
+        "--methods",
+        "saliency,random",
+        "--masks",
+        "bin,topK_5",
+        "--out",
+        tmp_path,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "80 rows, 0 of them errors" in done.stdout
     table = call("tables", tmp_path, "--by", "method,mask", "--out", tmp_path / "table.csv")
     assert table.returncode == 0
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 4 * 2
-    assert table.stdout.count("topK_5") == 2 * (2 + 2 + 2 + 1)  # means and two baselines on both, audio less features
+    assert table.stdout.count("topK_5") == 2 * (
+        2 + 2 + 2 + 1
+    )  # means and two baselines on both, audio less features
 
 
 class FewLIME(LIME):
-    """LIME in a moment."""
+    """LIME with few samples, so that it is fast."""
 
     def __init__(self, network):
         super().__init__(network, "grid", samples=320)
@@ -84,12 +151,27 @@ def test_validate_writes_its_page(call, place, tmp_path, monkeypatch, threads):
     threads(2)
     weights = tmp_path / "mel.safetensors"
     weights.write_bytes((place / "mel.safetensors").read_bytes())
-    weights.with_suffix(".json").write_text('{"epochs": {"0": [{"valid_accuracy": 0.9}, {"valid_accuracy": 0.5}]}}')
+    weights.with_suffix(".json").write_text(
+        '{"epochs": {"0": [{"valid_accuracy": 0.9}, {"valid_accuracy": 0.5}]}}'
+    )
     dataset = Synthetic(duration=3.0, sample_rate=16000)
-    dataset.rows = [row for number, row in enumerate(dataset.rows[::8]) if number < 43]  # three clips in fold 5
+    dataset.rows = [
+        row for number, row in enumerate(dataset.rows[::8]) if number < 43
+    ]  # three clips in fold 5
     dataset.write(tmp_path / "data")
-    done = call("validate", "--data", tmp_path / "data", "--weights", weights, "--results", tmp_path / "results",
-                "--workers", 2, "--out", tmp_path / "validity.md")  # fmt: skip
+    done = call(
+        "validate",
+        "--data",
+        tmp_path / "data",
+        "--weights",
+        weights,
+        "--results",
+        tmp_path / "results",
+        "--workers",
+        2,
+        "--out",
+        tmp_path / "validity.md",
+    )
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "validity.md").read_text()
     assert "on 3 test clips (fold 5) and mel.safetensors" in page
@@ -97,16 +179,29 @@ def test_validate_writes_its_page(call, place, tmp_path, monkeypatch, threads):
     assert "| 0.5000 | 0.9000 |" in page
     assert page.count("| saliency | ") >= 14
     assert "nan" not in page
-    told = json.loads((tmp_path / "results" / "mel" / "mel_clean" / "lime" / "run.json").read_text())
+    told = json.loads(
+        (tmp_path / "results" / "mel" / "mel_clean" / "lime" / "run.json").read_text()
+    )
     assert told["threads"] == [1]
-    again = ("validate", "--data", tmp_path / "data", "--weights", weights, "--results", tmp_path / "results")
+    again = (
+        "validate",
+        "--data",
+        tmp_path / "data",
+        "--weights",
+        weights,
+        "--results",
+        tmp_path / "results",
+    )
     assert "--out" in call(*again, "--out", tmp_path).stderr
     (tmp_path / "data" / "audio" / ESC50(tmp_path / "data", (5,)).clip_id(0)).write_bytes(b"broken")
     for part in (tmp_path / "results").rglob("00000.json"):
         part.unlink()
     failed = call(*again, "--out", tmp_path / "failed.md")
     assert failed.returncode == 1
-    told = "Some of the 3 clips failed, and a method's figures leave them out: gradcam 1, lime 1, random 1, saliency 1, shap 1."
+    told = (
+        "Some of the 3 clips failed and are left out of a method's figures: "
+        "gradcam 1, lime 1, random 1, saliency 1, shap 1."
+    )
     assert told in failed.stderr
     assert told in (tmp_path / "failed.md").read_text()
 
@@ -117,13 +212,26 @@ def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_p
     dataset.rows = dataset.rows[::8]
     dataset.write(copy)
     (copy / "audio" / dataset.clip_id(3)).write_bytes(b"broken")
-    command = ("run", "mel_clean", "--data", copy, "--weights", place / "mel.safetensors", "--methods", "random,saliency",
-               "--masks", "bin", "--out", tmp_path / "results")  # fmt: skip
+    command = (
+        "run",
+        "mel_clean",
+        "--data",
+        copy,
+        "--weights",
+        place / "mel.safetensors",
+        "--methods",
+        "random,saliency",
+        "--masks",
+        "bin",
+        "--out",
+        tmp_path / "results",
+    )
     done = call(*command)
     assert done.returncode == 1
     (told,) = done.stderr.splitlines()
     assert told.startswith(
-        "audiointerp: random failed on 1 of 10 clips; see the columns stage and error of metrics.csv."
+        "audiointerp: random failed on 1 of 10 clips; "
+        "see the columns stage and error of metrics.csv."
     )
     assert f"{dataset.clip_id(3)}, read, AudioError" in told
     assert "38 rows, 2 of them errors" in done.stdout
@@ -147,12 +255,26 @@ def test_a_stopped_run_says_how_to_go_on(call, place, tmp_path, monkeypatch):
         return load(self, index)
 
     monkeypatch.setattr(ESC50, "__getitem__", interrupted)
-    command = ("run", "mel_clean", "--data", place / "data", "--subset", "esc10", "--weights", place / "mel.safetensors",
-               "--methods", "random", "--masks", "bin", "--out", tmp_path)  # fmt: skip
+    command = (
+        "run",
+        "mel_clean",
+        "--data",
+        place / "data",
+        "--subset",
+        "esc10",
+        "--weights",
+        place / "mel.safetensors",
+        "--methods",
+        "random",
+        "--masks",
+        "bin",
+        "--out",
+        tmp_path,
+    )
     stopped = call(*command)
     assert stopped.returncode == 130
     assert stopped.stderr.splitlines()[-1] == (
-        "audiointerp: stopped at clip 3 of 10; the same command goes on from there"
+        "audiointerp: stopped at clip 3 of 10; the same command resumes there"
     )
     monkeypatch.undo()
     monkeypatch.setattr(sys, "argv", ["audiointerp"])
@@ -160,34 +282,72 @@ def test_a_stopped_run_says_how_to_go_on(call, place, tmp_path, monkeypatch):
 
 
 def test_shards_of_the_command_line(call, place, tmp_path):
-    command = ("run", "mel_clean", "--data", place / "data", "--subset", "esc10", "--weights", place / "mel.safetensors",
-               "--methods", "random", "--masks", "bin", "--out", tmp_path)  # fmt: skip
+    command = (
+        "run",
+        "mel_clean",
+        "--data",
+        place / "data",
+        "--subset",
+        "esc10",
+        "--weights",
+        place / "mel.safetensors",
+        "--methods",
+        "random",
+        "--masks",
+        "bin",
+        "--out",
+        tmp_path,
+    )
     first = call(*command, "--shard", "1/2")
-    assert "5 of 10 clips are there; metrics.csv comes with the last shard" in first.stdout
+    assert "5 of 10 clips are finished; metrics.csv comes with the last shard" in first.stdout
     assert "20 rows, 0 of them errors" in call(*command, "--shard", "2/2").stdout
     for wrong in ("3/2", "0/2", "half"):
         assert "shard" in call(*command, "--shard", wrong).stderr
 
 
-@pytest.mark.parametrize("features", ["mel", "stft"])
-def test_train_writes_weights_and_card(call, place, tmp_path, features):
-    done = call("train", "--data", place / "data", "--features", features, "--epochs", 1, "--base-channels", 2, "--network",
-                "Cnn6", "--seeds", "0,1", "--out", tmp_path, "--name", "tiny")  # fmt: skip
+@pytest.mark.parametrize(("option", "transform"), [("--transform", "mel"), ("--features", "stft")])
+def test_train_writes_weights_and_card(call, place, tmp_path, option, transform):
+    done = call(
+        "train",
+        "--data",
+        place / "data",
+        option,
+        transform,
+        "--epochs",
+        1,
+        "--base-channels",
+        2,
+        "--network",
+        "Cnn6",
+        "--seeds",
+        "0,1",
+        "--out",
+        tmp_path,
+        "--name",
+        "tiny",
+    )
     assert done.returncode == 0, done.stderr
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".md", ".png", ".safetensors"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [
+        ".json",
+        ".md",
+        ".png",
+        ".safetensors",
+    ]
     classifier = Classifier.load(tmp_path / "tiny.safetensors")
     assert classifier.labels == Synthetic().labels
     card = json.loads((tmp_path / "tiny.json").read_text())
     assert [outcome["seed"] for outcome in card["outcomes"]] == [0, 1]
     best = max(card["outcomes"], key=lambda outcome: outcome["validation_accuracy"])
-    assert best["validation_accuracy"] == card["outcomes"][card["chosen_seed"]]["validation_accuracy"]
+    assert (
+        best["validation_accuracy"] == card["outcomes"][card["chosen_seed"]]["validation_accuracy"]
+    )
     assert sum(map(sum, card["confusion"])) == 10
     assert "| 1 |" in (tmp_path / "tiny.md").read_text()
     assert done.stdout.count("seed") == 2
 
 
 def test_demo(call, place, tmp_path, monkeypatch):
-    monkeypatch.setattr("audiointerp.demo.EPOCHS", 1)
+    monkeypatch.setattr("audiointerp.cli.demo.EPOCHS", 1)
     done = call("demo", "--data", place / "data", "--out", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -197,7 +357,11 @@ def test_demo(call, place, tmp_path, monkeypatch):
         "table.csv",
         "weights",
     ]
-    assert sorted(path.name for path in (tmp_path / "examples").iterdir()) == ["gradcam", "saliency", "shap"]
+    assert sorted(path.name for path in (tmp_path / "examples").iterdir()) == [
+        "gradcam",
+        "saliency",
+        "shap",
+    ]
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 3 * 14
     assert (tmp_path / "index.html").read_text().count("<audio") == 15
 
@@ -206,12 +370,33 @@ def test_the_tables_of_the_paper(call, place, tmp_path):
     for method in ("saliency", "random"):
         folder = tmp_path / "results" / "mel" / "mel_clean" / method
         folder.mkdir(parents=True)
-        made_rows(("mel_clean",), (method,), ("bin", "topK_5"))[list(ROW)].to_csv(folder / "metrics.csv", index=False)
-    command = ("tables", tmp_path / "results", "--kinds", "masks,summary", "--published", "--on", "features")
+        made_rows(("mel_clean",), (method,), ("bin", "topK_5"))[list(ROW)].to_csv(
+            folder / "metrics.csv", index=False
+        )
+    command = (
+        "tables",
+        tmp_path / "results",
+        "--kinds",
+        "masks,summary",
+        "--published",
+        "--on",
+        "features",
+    )
     done = call(*command, "--out", tmp_path / "tables", "--formats", "csv,latex,pdf")
     assert (done.returncode, done.stderr) == (0, "")
-    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == ["csv", "latex", "tables.pdf"]
-    assert len((tmp_path / "tables" / "csv" / "masks_mel_clean_all_on_features.csv").read_text().splitlines()) == 1 + 4
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == [
+        "csv",
+        "latex",
+        "tables.pdf",
+    ]
+    assert (
+        len(
+            (tmp_path / "tables" / "csv" / "masks_mel_clean_all_on_features.csv")
+            .read_text()
+            .splitlines()
+        )
+        == 1 + 4
+    )
     assert "missing: mel_clean: no gradcam, shap, lime\n" in done.stdout
     assert "not scored on" not in done.stdout  # what was left out on purpose is not missing
     printed = call(*command)
@@ -222,7 +407,10 @@ def test_the_tables_of_the_paper(call, place, tmp_path):
         (["--formats", "doc", "--out", tmp_path / "x"], "unknown format 'doc'"),
         (["--kinds", "best"], "unknown kind of table 'best'"),
         (["--on", "ears"], "unknown on 'ears'"),
-        (["--kinds", "masks", "--by", "mask"], "--by mask: the tables of the paper have their own rows"),
+        (
+            ["--kinds", "masks", "--by", "mask"],
+            "--by mask: the tables of the paper have their own rows",
+        ),
         (["--formats", "csv", "--out", place / "clip.flac"], "cannot make this folder"),
     ):
         done = call("tables", tmp_path / "results", *wrong)

@@ -4,15 +4,18 @@ import pytest
 import torch
 from torch import nn
 
-from audiointerp.dataset import Synthetic
+from audiointerp.dataset import compute_features
+from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.errors import ArgumentError, ModelError
-from audiointerp.fit import PUBLISHED, FitSettings, augment, features, fit, logits_of, validate
-from audiointerp.model import Cnn6, initialise
-from audiointerp.processing import FLOOR, LogMel, LogSTFT
+from audiointerp.fit import PUBLISHED, FitSettings, fit, logits_of, train_classifier, validate
+from audiointerp.model.panns import Cnn6, initialise
+from audiointerp.processing.augmentation import augment
+from audiointerp.processing.spectrogram import LogMel, LogSTFT
+from audiointerp.util.probability import FLOOR
 
 
 def bands(count, seed):
-    """Three classes, each a band of its own in noise: easy, but not at once."""
+    """Three classes of noise with one louder band each: easy, but not in one epoch."""
     generator = torch.Generator().manual_seed(seed)
     db = -60 + 10 * torch.randn(count, 1, 64, 64, generator=generator)
     targets = torch.arange(count) % 3
@@ -27,25 +30,40 @@ def network():
     return model
 
 
-QUICK = FitSettings(epochs=8, batch_size=8, learning_rate=1e-2, frequency_mask=4, time_mask=5, mixup=0.1)
+QUICK = FitSettings(
+    epochs=8, batch_size=8, learning_rate=1e-2, frequency_mask=4, time_mask=5, mixup=0.1
+)
 
 
 def test_training_learns_and_restores_the_best_epoch():
     model, train, valid = network(), bands(48, 0), bands(30, 1)
     seen = {}
     history = fit(
-        model, train, valid, QUICK, progress=False, on_epoch=lambda e: seen.update({e.number: copy_of(model)})
+        model,
+        train,
+        valid,
+        QUICK,
+        progress=False,
+        on_epoch=lambda e: seen.update({e.number: copy_of(model)}),
     )
     assert [epoch.number for epoch in history.epochs] == list(range(1, 9))
-    assert history.best_epoch.valid_accuracy == max(epoch.valid_accuracy for epoch in history.epochs) > 0.8
+    assert (
+        history.best_epoch.valid_accuracy
+        == max(epoch.valid_accuracy for epoch in history.epochs)
+        > 0.8
+    )
     assert not model.training
     for key, value in model.state_dict().items():
-        assert value.equal(seen[history.best][key]), key  # a copy of then, not a reference to the last weights
-    assert validate(model, valid) == (history.best_epoch.valid_loss, history.best_epoch.valid_accuracy)
+        # A copy of that epoch's weights, not a reference to the last ones.
+        assert value.equal(seen[history.best][key]), key
+    assert validate(model, valid) == (
+        history.best_epoch.valid_loss,
+        history.best_epoch.valid_accuracy,
+    )
 
 
 def test_an_early_best_epoch_is_restored():
-    """After the third epoch the weights are ruined: the network must come back as it was then, or before."""
+    """The weights are ruined after the third epoch: one of the first three must be restored."""
     model, train, valid = network(), bands(48, 0), bands(30, 1)
     seen = {}
 
@@ -60,7 +78,10 @@ def test_an_early_best_epoch_is_restored():
     assert history.best <= 3
     assert history.epochs[-1].valid_loss != history.epochs[-1].valid_loss
     assert all(value.equal(seen[history.best][key]) for key, value in model.state_dict().items())
-    assert validate(model, valid) == (history.best_epoch.valid_loss, history.best_epoch.valid_accuracy)
+    assert validate(model, valid) == (
+        history.best_epoch.valid_loss,
+        history.best_epoch.valid_accuracy,
+    )
 
 
 def test_training_that_diverges_is_an_error():
@@ -80,13 +101,16 @@ def test_the_same_seed_gives_the_same_network_and_leaves_the_random_state():
         model = network()
         torch.manual_seed(7)
         fit(model, bands(16, 0), bands(6, 1), FitSettings(epochs=1, seed=seed), progress=False)
-        assert torch.rand(1).item() == pytest.approx(0.5349, abs=1e-4)  # torch's first number after seed 7
+        # torch's first number after seed 7.
+        assert torch.rand(1).item() == pytest.approx(0.5349, abs=1e-4)
         outcomes.append(model.head.weight)
     assert outcomes[0].equal(outcomes[1])
     assert not outcomes[0].equal(outcomes[2])
 
 
-@pytest.mark.parametrize("settings", [PUBLISHED, FitSettings(schedule="cosine", mixup=0.0), FitSettings()])
+@pytest.mark.parametrize(
+    "settings", [PUBLISHED, FitSettings(schedule="cosine", mixup=0.0), FitSettings()]
+)
 def test_every_setting_trains(settings):
     history = fit(network(), bands(12, 0), bands(6, 1), replace(settings, epochs=1), progress=False)
     assert history.epochs[0].train_loss > 0
@@ -96,7 +120,7 @@ def test_augmentation_silences_one_band_and_one_stretch():
     db = torch.rand(20, 1, 40, 60)
     kept = db.clone()
     torch.manual_seed(0)
-    changed = augment(db, FitSettings(time_roll=False, frequency_mask=8, time_mask=9))
+    changed = augment(db, time_roll=False, frequency_mask=8, time_mask=9)
     assert db.equal(kept)
     for clip in changed[:, 0] == FLOOR:
         rows, columns = clip.all(1), clip.all(0)
@@ -105,7 +129,7 @@ def test_augmentation_silences_one_band_and_one_stretch():
         assert clip.equal(rows[:, None] | columns[None])
         assert rows.diff().sum() <= 2
     assert (changed == FLOOR).any()
-    rolled = augment(db, FitSettings(frequency_mask=0, time_mask=0))
+    rolled = augment(db, frequency_mask=0, time_mask=0)
     assert rolled.sort(-1).values.equal(db.sort(-1).values)
     assert not rolled.equal(db)
 
@@ -113,12 +137,12 @@ def test_augmentation_silences_one_band_and_one_stretch():
 def test_features_of_a_data_set():
     dataset = Synthetic((5,), sample_rate=16000, duration=3.0)
     dataset.rows = dataset.rows[:3]
-    db, targets = features(dataset, LogSTFT(), progress=False)
+    db, targets = compute_features(dataset, LogSTFT(), progress=False)
     assert db.shape == (3, 1, 257, 188)
     assert targets.tolist() == [0, 0, 0]
     assert db[1:2].equal(LogSTFT()(dataset[1][0][None]).db)
     with pytest.raises(ArgumentError, match="16000 Hz"):
-        features(dataset, LogMel())
+        compute_features(dataset, LogMel())
 
 
 def test_logits_keep_the_mode():
@@ -130,12 +154,63 @@ def test_logits_keep_the_mode():
 
 def test_wrong_settings_are_named():
     for wrong in (
-        {"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}, {"mixup": -1.0}, {"optimizer": "sgd"}, {"schedule": "x"},
-        {"learning_rate": float("inf")}, {"seed": -1}, {"seed": 2**70},
-    ):  # fmt: skip
-        with pytest.raises(ArgumentError, match=next(iter(wrong)).replace("learning_rate", "learning")):
+        {"epochs": 0},
+        {"batch_size": -1},
+        {"learning_rate": 0.0},
+        {"mixup": -1.0},
+        {"optimizer": "sgd"},
+        {"schedule": "x"},
+        {"learning_rate": float("inf")},
+        {"seed": -1},
+        {"seed": 2**70},
+    ):
+        with pytest.raises(
+            ArgumentError, match=next(iter(wrong)).replace("learning_rate", "learning")
+        ):
             FitSettings(**wrong)
     with pytest.raises(ArgumentError, match="both are needed"):
         fit(nn.Linear(1, 1), bands(0, 0), bands(3, 0))
     with pytest.raises(ArgumentError, match="warp"):
         fit(nn.Linear(1, 1), bands(3, 0), bands(3, 0), device="warp")
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "seed", "frequency_mask", "time_mask"])
+@pytest.mark.parametrize("wrong", [1.5, 2.0, True, "3"])
+def test_whole_numbers_are_needed_where_things_are_counted(name, wrong):
+    with pytest.raises(ArgumentError, match=rf"{name}={wrong!r} must be a whole number"):
+        FitSettings(**{name: wrong})
+
+
+def test_adam_has_no_weight_decay():
+    """It was dropped without a word before."""
+    assert FitSettings().weight_decay == 1e-2
+    assert FitSettings(optimizer="adam").weight_decay == PUBLISHED.weight_decay == 0
+    assert FitSettings(weight_decay=0.3).weight_decay == 0.3
+    with pytest.raises(ArgumentError, match=r"weight_decay=0\.01: .*adamw"):
+        FitSettings(optimizer="adam", weight_decay=0.01)
+    for wrong in (-1.0, float("nan")):
+        with pytest.raises(ArgumentError, match="weight_decay"):
+            FitSettings(weight_decay=wrong)
+
+
+def relabelled(labels, sample_rate=16000):
+    dataset = Synthetic((5,), sample_rate=sample_rate, duration=3.0)
+    dataset.labels = labels
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("place", "other", "message"),
+    [
+        (1, relabelled(tuple("abcdefghix")), r"validation set's labels .*not in both: j, x"),
+        (2, relabelled(tuple("bacdefghij")), r"test set's labels .*another order"),
+        (2, relabelled(tuple("abcdefghij"), 32000), "test set has 32000 Hz"),
+    ],
+)
+def test_data_sets_that_differ_are_refused_before_training(place, other, message, monkeypatch):
+    """A network was trained on one set of labels and judged by another."""
+    monkeypatch.setattr("audiointerp.fit.train.compute_features", None)
+    datasets = [relabelled(tuple("abcdefghij"))] * 3
+    datasets[place] = other
+    with pytest.raises(ArgumentError, match=message):
+        train_classifier(tuple(datasets), LogSTFT(), base_channels=2, progress=False)

@@ -1,4 +1,4 @@
-"""The gate for models: what a weights file may do to the one who opens it."""
+"""Weights files: what a damaged or malicious file can do when it is opened."""
 
 import json
 import resource
@@ -14,9 +14,11 @@ from conftest import torture
 from safetensors.torch import load, load_file, save_file
 
 from audiointerp.errors import ModelError
-from audiointerp.model import Classifier, build_network, initialise, load_panns
 from audiointerp.model import checkpoint as gate
-from audiointerp.processing import LogMel
+from audiointerp.model.checkpoint import load_panns
+from audiointerp.model.classifier import Classifier
+from audiointerp.model.panns import build_network, initialise
+from audiointerp.processing.spectrogram import LogMel
 
 pytestmark = pytest.mark.torture
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -24,14 +26,15 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 
 @pytest.mark.parametrize("name", ["esc10_mel_cnn10", "esc10_stft_cnn10"])
 def test_committed_weights_come_out_bit_for_bit(name):
-    """Against safetensors' own reader, and a network built and filled without the gate."""
+    """The weights equal those of safetensors' own reader and of a network filled without checks."""
     path = WEIGHTS / f"{name}.safetensors"
     stored = load_file(path)
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
     classifier = Classifier.load(path)
-    assert torch.rand(1).equal(expected)  # loading draws nothing
+    # Loading draws nothing.
+    assert torch.rand(1).equal(expected)
     state = classifier.network.state_dict()
     assert state.keys() == stored.keys()
     for key, tensor in state.items():
@@ -40,27 +43,35 @@ def test_committed_weights_come_out_bit_for_bit(name):
         assert tensor.equal(stored[key]), key
     plain = build_network("Cnn10", classifier.network.settings)
     plain.load_state_dict(stored)
-    assert [p.requires_grad for p in classifier.network.parameters()] == [True] * len(list(plain.parameters()))
-    db = classifier.transform(torch.randn(2, 1, 16000, generator=torch.Generator().manual_seed(0))).db
+    assert [p.requires_grad for p in classifier.network.parameters()] == [True] * len(
+        list(plain.parameters())
+    )
+    db = classifier.transform(
+        torch.randn(2, 1, 16000, generator=torch.Generator().manual_seed(0))
+    ).db
     with torch.no_grad():
         assert classifier.network(db).equal(plain.eval()(db))
 
 
 @cache
 def saved_bytes():
-    """A small file as Classifier.save writes it."""
+    """The bytes of a small file that Classifier.save writes."""
     network = build_network("Cnn10", {"num_classes": 3, "base_channels": 4})
     initialise(network, 0)
     with tempfile.TemporaryDirectory() as folder:
-        Classifier(network, LogMel(), ["label0", "label1", "label2"], 1.0).save(f"{folder}/a.safetensors")
+        Classifier(network, LogMel(), ["label0", "label1", "label2"], 1.0).save(
+            f"{folder}/a.safetensors"
+        )
         return Path(f"{folder}/a.safetensors").read_bytes()
 
 
 def valid_parts():
-    """Its record and its tensors."""
+    """The record and the tensors of that file."""
     content = saved_bytes()
     size = struct.unpack("<Q", content[:8])[0]
-    return json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["audiointerp"]), load(content)
+    return json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["audiointerp"]), load(
+        content
+    )
 
 
 def change(record, path, value):
@@ -128,11 +139,12 @@ def test_hostile_descriptions_are_refused_in_no_memory(kind, tmp_path):
     assert len(str(error.value)) < 5000
     assert "\n" not in str(error.value)
     assert time.monotonic() - start < 10
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 * 1024  # KiB on Linux
+    # ru_maxrss is in KiB on Linux.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 * 1024
 
 
 def test_costly_sums_of_harmless_numbers(tmp_path):
-    """Each value alone is possible; a window of them is not."""
+    """Each value alone is possible, but a window with both is not."""
     record, state = valid_parts()
     record["duration"] = 3600.0
     record["transform"].update(hop_length=1)
@@ -160,9 +172,12 @@ def test_descriptions_that_are_none(kind, tmp_path):
 
 
 WRONG_TENSORS = {
-    "NaN": (lambda t: t.fill_(torch.nan), "head.bias holds NaN"),
-    "infinite": (lambda t: t.fill_(-torch.inf), "head.bias holds NaN or infinite"),
-    "too large for float32": (lambda t: t.double().fill_(1e300), "head.bias holds NaN or infinite"),
+    "NaN": (lambda t: t.fill_(torch.nan), "head.bias contains NaN"),
+    "infinite": (lambda t: t.fill_(-torch.inf), "head.bias contains NaN or infinite"),
+    "too large for float32": (
+        lambda t: t.double().fill_(1e300),
+        "head.bias contains NaN or infinite",
+    ),
     "integers": (lambda t: t.int(), r"head.bias is of torch.int32 instead of torch.float32"),
     "truths": (lambda t: t.bool(), r"head.bias is of torch.bool"),
     "complex": (lambda t: t.to(torch.complex64), r"head.bias is of torch.complex64"),
@@ -181,20 +196,27 @@ def test_tensors_that_do_not_fit_are_all_named(kind, tmp_path):
     save_file(state, tmp_path / "a.safetensors", metadata={"audiointerp": json.dumps(record)})
     with pytest.raises(ModelError, match=message) as error:
         Classifier.load(tmp_path / "a.safetensors")
-    for other in ("fc1.bias is missing", "surplus is unknown", "num_batches_tracked is of torch.float32"):
+    for other in (
+        "fc1.bias is missing",
+        "surplus is unknown",
+        "num_batches_tracked is of torch.float32",
+    ):
         assert other in str(error.value)
 
 
 def test_half_precision_weights_still_load(tmp_path):
     record, state = valid_parts()
-    halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    halves = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in state.items()
+    }
     save_file(halves, tmp_path / "a.safetensors", metadata={"audiointerp": json.dumps(record)})
     loaded = Classifier.load(tmp_path / "a.safetensors").network.state_dict()
     assert all(loaded[name].equal(half.to(loaded[name].dtype)) for name, half in halves.items())
 
 
 def test_no_byte_of_a_weights_file_can_do_worse_than_a_model_error(tmp_path, figure):
-    """Cut, lengthened and bit-flipped files load as they were, as another valid file, or raise a ModelError."""
+    """Cut, lengthened and bit-flipped files load as a valid file or raise a ModelError."""
     content, path = saved_bytes(), tmp_path / "a.safetensors"
     header = 8 + struct.unpack("<Q", content[:8])[0]
     draw = torch.Generator().manual_seed(0)
@@ -237,7 +259,13 @@ def test_lying_headers(tmp_path):
     wrapped = {"a": {"dtype": "F32", "shape": [2**32, 2**32], "data_offsets": [0, 0]}}
     overlap = {name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for name in "ab"}
     deep = b'{"a":' * 5000
-    for header in (json.dumps(tensor).encode(), json.dumps(wrapped).encode(), json.dumps(overlap).encode(), deep, b"{"):
+    for header in (
+        json.dumps(tensor).encode(),
+        json.dumps(wrapped).encode(),
+        json.dumps(overlap).encode(),
+        deep,
+        b"{",
+    ):
         path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
         with pytest.raises(ModelError, match="not a safetensors file"):
             Classifier.load(path)
@@ -252,7 +280,11 @@ def test_lying_headers(tmp_path):
         with pytest.raises(ModelError, match="not a safetensors file"):
             Classifier.load(path)
     with path.open("wb") as file:
-        file.truncate(gate.LARGEST_FILE + 1)  # takes no room on the disk
-    for read in (Classifier.load, lambda file: load_panns(build_network("Cnn6", {"num_classes": 2}), file)):
+        # A sparse file, which takes no room on the disk.
+        file.truncate(gate.LARGEST_FILE + 1)
+    for read in (
+        Classifier.load,
+        lambda file: load_panns(build_network("Cnn6", {"num_classes": 2}), file),
+    ):
         with pytest.raises(ModelError, match="too many for a"):
             read(path)

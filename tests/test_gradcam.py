@@ -1,4 +1,4 @@
-"""Grad-CAM and its kin by hand, at any layout."""
+"""Grad-CAM and LayerCAM by hand, in both layouts."""
 
 import copy
 
@@ -8,32 +8,41 @@ from conftest import small_classifier
 from torch import nn
 
 from audiointerp.errors import ArgumentError, ModelError
-from audiointerp.interpretation import GradCAM, LayerCAM
+from audiointerp.interpretation.gradcam import GradCAM, LayerCAM
 
 
 def test_gradcam_by_hand():
-    """With a head that is a mean over positions, the weights of the channels are the head's over the positions' number."""
+    """If the head takes the mean over positions, a channel's weight is the head's / positions."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)
+    )
     x = 5 * torch.randn(2, 1, 6, 8)
     values = GradCAM(network)(x, target=1).values
     expected = torch.einsum("c,ncft->nft", network[3].weight[1], network[0](x)) / 48
     assert torch.allclose(values[:, 0], expected, atol=1e-5)
-    assert values.min() < 0  # no ReLU
-    assert torch.allclose(GradCAM(network, "0")(x, 1).values, GradCAM(network, network[0])(x, 1).values)
+    # Without a ReLU, some values are negative.
+    assert values.min() < 0
+    assert torch.allclose(
+        GradCAM(network, "0")(x, 1).values, GradCAM(network, network[0])(x, 1).values
+    )
 
 
 def test_layercam_by_hand():
-    """With that head every gradient of a channel is the same, so a channel counts by its positive weight."""
+    """With that head all gradients of a channel are equal: its weight, if that is positive."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)
+    )
     x = 5 * torch.randn(2, 1, 6, 8)
     weights = network[3].weight[1].clamp_min(0)
     assert 0 < (weights > 0).sum() < 3
     expected = torch.einsum("c,ncft->nft", weights, network[0](x)) / 48
     assert torch.allclose(LayerCAM(network)(x, target=1).values[:, 0], expected, atol=1e-5)
     with pytest.raises(ModelError, match="used 2 times"):
-        LayerCAM(nn.Sequential(network[0], nn.Conv2d(3, 1, 1), network[0], *network[1:]), network[0])(x)
+        LayerCAM(
+            nn.Sequential(network[0], nn.Conv2d(3, 1, 1), network[0], *network[1:]), network[0]
+        )(x)
 
 
 class Swapped(nn.Module):
@@ -51,7 +60,9 @@ class Swapped(nn.Module):
 
 def test_gradcam_follows_the_layout():
     torch.manual_seed(0)
-    straight = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    straight = nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)
+    )
     turned = Swapped(copy.deepcopy(straight))
     with torch.no_grad():
         turned.network[0].weight.copy_(straight[0].weight.transpose(2, 3))

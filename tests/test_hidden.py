@@ -1,4 +1,4 @@
-"""What an explainer by module hooks cannot see is named, and nothing else is."""
+"""hidden_operations names what module hooks cannot see, and nothing else."""
 
 import subprocess
 import sys
@@ -10,14 +10,13 @@ from torch import nn
 from torch.nn import functional
 
 from audiointerp.errors import ModelError
-from audiointerp.interpretation import SHAP
 from audiointerp.interpretation.hidden import hidden_operations
-from audiointerp.model import Cnn6, Cnn10, Cnn14
+from audiointerp.interpretation.shap import SHAP
+from audiointerp.model.panns import Cnn6, Cnn10, Cnn14
 
 KNOWN = {"ReLU", "Sigmoid", "Softmax", "MaxPool1d", "MaxPool2d", "GELU"}
-torch.manual_seed(
-    0
-)  # of the networks that are made below: a chance one's gap is rounding, now and then above its bound
+# Seeds the networks below: with other weights, the gap, which is rounding, can exceed its bound.
+torch.manual_seed(0)
 DB = torch.randn(1, 1, 64, 80)
 
 
@@ -36,18 +35,32 @@ class Net(nn.Module):
         return self.head(self.pool(self.function(self.middle(self.conv(db)))).flatten(1))
 
 
-@pytest.mark.parametrize("network", [
-    Net(), Net(middle=nn.MaxPool2d(2)), Net(middle=nn.Sequential(nn.BatchNorm2d(2), nn.ReLU(), nn.Dropout(0.5))),
-    Net(lambda x: 2 * x - 1), Net(lambda x: x + x.mean(2, keepdim=True)), Net(lambda x: torch.cat([x, 2 * x], 2)),
-    Net(lambda x: 1 - x), Net(lambda x: x.index_select(3, torch.tensor([0, 2]))), Net(lambda x: x.unfold(3, 4, 4).mean(-1)),
-    Net(lambda x: x.masked_fill(torch.eye(62, 78) > 0, 0.0)), Net(lambda x: x * torch.ones_like(x)),
-    Net(lambda x: x if x.isfinite().all() else -x), Net(middle=nn.ReLU(inplace=True)),
-    Net(lambda x: functional.pad(x, (1, 1)) / 3), Net(lambda x: functional.avg_pool2d(x, 2)), Net(lambda x: x[..., ::2]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "network",
+    [
+        Net(),
+        Net(middle=nn.MaxPool2d(2)),
+        Net(middle=nn.Sequential(nn.BatchNorm2d(2), nn.ReLU(), nn.Dropout(0.5))),
+        Net(lambda x: 2 * x - 1),
+        Net(lambda x: x + x.mean(2, keepdim=True)),
+        Net(lambda x: torch.cat([x, 2 * x], 2)),
+        Net(lambda x: 1 - x),
+        Net(lambda x: x.index_select(3, torch.tensor([0, 2]))),
+        Net(lambda x: x.unfold(3, 4, 4).mean(-1)),
+        Net(lambda x: x.masked_fill(torch.eye(62, 78) > 0, 0.0)),
+        Net(lambda x: x * torch.ones_like(x)),
+        Net(lambda x: x if x.isfinite().all() else -x),
+        Net(middle=nn.ReLU(inplace=True)),
+        Net(lambda x: functional.pad(x, (1, 1)) / 3),
+        Net(lambda x: functional.avg_pool2d(x, 2)),
+        Net(lambda x: x[..., ::2]),
+    ],
+)
 def test_nothing_hides_in_a_plain_network(network):
     assert hidden_operations(network.eval(), DB, KNOWN) == []
     background = torch.randn(2, 1, 64, 80, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():  # spread the logits, so that there is a difference to add up to
+    # Spread the logits, so that there is a difference to explain.
+    with torch.no_grad():
         network.head.weight *= 20 / network(torch.cat([DB, background])).std(0)[1]
     gap = SHAP(network, background)(DB, target=1).info["additivity_gap"]
     assert gap.isfinite().all()
@@ -56,7 +69,7 @@ def test_nothing_hides_in_a_plain_network(network):
 
 @pytest.mark.parametrize("kind", [Cnn6, Cnn10, Cnn14])
 def test_nothing_hides_in_our_networks(kind):
-    """That their values add up is shown on trained ones, in test_weights."""
+    """test_weights shows on trained networks that the values add up."""
     assert hidden_operations(kind(3, base_channels=2).eval(), DB, KNOWN) == []
 
 
@@ -83,12 +96,15 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize(("named", "function"), [(name, one) for name, some in FUNCTIONS.items() for one in some])
-def test_functions_are_named(named, function):
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [(name, function) for name, functions in FUNCTIONS.items() for function in functions],
+)
+def test_functions_are_named(name, function):
     network = Net(function).eval()
-    found = hidden_operations(network, DB, KNOWN)
-    assert f"{named} in the network itself (Net)" in found
-    assert all("the network itself (Net)" in one for one in found)
+    hidden = hidden_operations(network, DB, KNOWN)
+    assert f"{name} in the network itself (Net)" in hidden
+    assert all("the network itself (Net)" in finding for finding in hidden)
     with pytest.raises(ModelError, match=r"cannot see through.*nn\.ReLU"):
         SHAP(network, torch.randn(2, 1, 64, 80))
 
@@ -107,21 +123,30 @@ def written_in_part(x):
 
 
 def test_what_hides_well_is_found():
-    assert hidden_operations(Net(written_in_part).eval(), DB, KNOWN) == ["relu in the network itself (Net)"]
+    assert hidden_operations(Net(written_in_part).eval(), DB, KNOWN) == [
+        "relu in the network itself (Net)"
+    ]
     own = Net(middle=nn.BatchNorm2d(2, track_running_stats=False)).eval()
     assert "batch_norm in middle (BatchNorm2d)" in " ".join(hidden_operations(own, DB, {*KNOWN}))
-    assert "(InstanceNorm2d)" in " ".join(hidden_operations(Net(middle=nn.InstanceNorm2d(2)).eval(), DB, KNOWN))
+    assert "(InstanceNorm2d)" in " ".join(
+        hidden_operations(Net(middle=nn.InstanceNorm2d(2)).eval(), DB, KNOWN)
+    )
     stem = Net(middle=nn.MaxPool2d(3, 2, 1)).eval()
-    assert hidden_operations(stem, DB, KNOWN) == ["overlapping or dilated windows in middle (MaxPool2d)"]
+    assert hidden_operations(stem, DB, KNOWN) == [
+        "overlapping or dilated windows in middle (MaxPool2d)"
+    ]
     holes = Net(middle=nn.MaxPool2d(2, 2, dilation=2)).eval()
-    assert hidden_operations(holes, DB, KNOWN) == ["overlapping or dilated windows in middle (MaxPool2d)"]
+    assert hidden_operations(holes, DB, KNOWN) == [
+        "overlapping or dilated windows in middle (MaxPool2d)"
+    ]
 
 
 def test_a_module_used_twice_is_named():
     relu = nn.ReLU()
     assert hidden_operations(Net(relu, relu).eval(), DB, KNOWN) == ["middle (ReLU) used 2 times"]
     norm = nn.BatchNorm2d(2)
-    assert hidden_operations(Net(norm, norm).eval(), DB, KNOWN) == []  # linear, so harmless
+    # A linear module may be used twice.
+    assert hidden_operations(Net(norm, norm).eval(), DB, KNOWN) == []
 
 
 def test_the_network_is_left_as_it_was():
@@ -129,16 +154,19 @@ def test_the_network_is_left_as_it_was():
     before = {name: value.clone() for name, value in network.state_dict().items()}
     SHAP(network, torch.randn(2, 1, 64, 101))
     assert network.training
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+    assert not any(
+        module._forward_hooks or module._forward_pre_hooks for module in network.modules()
+    )
     assert all(value.equal(before[name]) for name, value in network.state_dict().items())
 
 
-def test_to_look_does_not_import_torch_s_compiler():
-    """Two seconds of every first SHAP."""
+def test_torch_s_compiler_is_not_imported():
+    """The import would take two seconds of the first SHAP."""
     code = (
-        "import sys, torch; from audiointerp.interpretation.hidden import hidden_operations as look; "
-        "print(look(torch.nn.Linear(3, 2), torch.zeros(1, 1, 2, 3), ['ReLU']), 'torch._dynamo' in sys.modules)"
+        "import sys, torch; from audiointerp.interpretation.hidden import hidden_operations; "
+        "db = torch.zeros(1, 1, 2, 3); hidden = hidden_operations(torch.nn.Linear(3, 2), db, []); "
+        "print(hidden, 'torch._dynamo' in sys.modules)"
     )
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[] False\n"
-    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[] False\n"

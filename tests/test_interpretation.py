@@ -1,22 +1,20 @@
-"""Attributions by mathematics, and networks left as they were."""
+"""Attributions of networks that can be calculated by hand; networks are restored."""
 
 import pytest
 import torch
 from conftest import small_classifier
 from torch import nn
 
-from audiointerp.dataset import ESC50
+from audiointerp.dataset.esc50 import ESC50
 from audiointerp.errors import ArgumentError, ModelError
-from audiointerp.interpretation import (
-    METHODS,
-    SHAP,
-    Explainer,
-    IntegratedGradients,
-    Random,
-    Saliency,
-)  # fmt: skip
-from audiointerp.model import Cnn10
-from audiointerp.processing import LogMel
+from audiointerp.interpretation import METHODS
+from audiointerp.interpretation.base import Explainer
+from audiointerp.interpretation.captum_methods import IntegratedGradients
+from audiointerp.interpretation.random import Random
+from audiointerp.interpretation.saliency import Saliency
+from audiointerp.interpretation.shap import SHAP
+from audiointerp.model.panns import Cnn10
+from audiointerp.processing.spectrogram import LogMel
 
 
 def linear_network():
@@ -37,7 +35,11 @@ FEW = {
 def explainers(classifier, background):
     """Every method, with few samples."""
     return [
-        kind(classifier.network, *([background] if kind.needs_background else []), **FEW.get(name, {}))
+        kind(
+            classifier.network,
+            *([background] if kind.needs_background else []),
+            **FEW.get(name, {}),
+        )
         for name, kind in METHODS.items()
     ]
 
@@ -73,7 +75,9 @@ def test_integrated_gradients_are_complete():
         deep.head.weight *= 20 / deep(clips).std(0).max()
         difference = (deep(clips) - deep(torch.full_like(clips, -100.0)))[:, 1]
     values = IntegratedGradients(deep, steps=200)(clips, target=1).values
-    assert torch.allclose(values.flatten(1).sum(1), difference, rtol=0.02, atol=0.02 * float(difference.abs().max()))
+    assert torch.allclose(
+        values.flatten(1).sum(1), difference, rtol=0.02, atol=0.02 * float(difference.abs().max())
+    )
 
 
 @pytest.mark.parametrize("seconds", [3, 5, 10])
@@ -82,7 +86,8 @@ def test_shap_adds_up_at_any_length(seconds, esc10):
     transform = LogMel()
     clips = torch.cat([transform(dataset[index][0][None]).db for index in (0, 30, 60, 90)])
     network = small_classifier().network
-    with torch.no_grad():  # spread the untrained logits, so that there is a difference to explain
+    # Spread the untrained logits, so that there is a difference to explain.
+    with torch.no_grad():
         network.head.weight *= 20 / network(clips).std()
     attribution = SHAP(network, clips[:2], batch=1)(clips[2:])
     gap = attribution.info["additivity_gap"]
@@ -96,7 +101,9 @@ def test_shap_gap_exposes_a_network_that_it_cannot_see_through():
             x = self.bn0(db.transpose(1, 2)).permute(0, 2, 3, 1)
             for number in range(1, 5):
                 block = getattr(self, f"conv_block{number}")
-                x = block.pool(torch.relu(block.bn2(block.conv2(torch.relu(block.bn1(block.conv1(x)))))))
+                x = block.pool(
+                    torch.relu(block.bn2(block.conv2(torch.relu(block.bn1(block.conv1(x))))))
+                )
             x = x.mean(3)
             return self.head(torch.relu(self.fc1(x.amax(2) + x.mean(2))))
 
@@ -110,7 +117,9 @@ def test_shap_gap_exposes_a_network_that_it_cannot_see_through():
             network.head.weight *= scale
         assert torch.allclose(seen(clips), hidden(clips), atol=1e-3)
     assert SHAP(seen, clips[:2])(clips[2:]).info["additivity_gap"].item() < 1e-3
-    with pytest.raises(ModelError, match=r"relu in the network itself \(Hidden\); amax in the network itself"):
+    with pytest.raises(
+        ModelError, match=r"relu in the network itself \(Hidden\); amax in the network itself"
+    ):
         SHAP(hidden, clips[:2])
     with pytest.warns(UserWarning, match="does not see all of the network"):
         assert SHAP(hidden, clips[:2], strict=False)(clips[2:]).info["additivity_gap"].item() > 1e-2
@@ -126,7 +135,11 @@ def test_shap_gap_is_undefined_where_there_is_nothing_to_explain():
 
 def test_shap_asks_for_a_background_that_fits():
     network, _ = linear_network()
-    for background in (torch.zeros(3, 4), torch.zeros(0, 1, 3, 4), torch.full((1, 1, 3, 4), torch.nan)):
+    for background in (
+        torch.zeros(3, 4),
+        torch.zeros(0, 1, 3, 4),
+        torch.full((1, 1, 3, 4), torch.nan),
+    ):
         with pytest.raises(ArgumentError, match="background"):
             SHAP(network, background)
     with pytest.raises(ArgumentError, match="cannot take the background"):
@@ -149,8 +162,14 @@ def test_explainers_leave_the_network_as_it_was():
     def state():
         return (
             [module.training for module in network.modules()],
-            [(p.requires_grad, None if p.grad is None else p.grad.clone()) for p in network.parameters()],
-            [len(m._forward_hooks) + len(m._backward_hooks) + len(m._forward_pre_hooks) for m in network.modules()],
+            [
+                (p.requires_grad, None if p.grad is None else p.grad.clone())
+                for p in network.parameters()
+            ],
+            [
+                len(m._forward_hooks) + len(m._backward_hooks) + len(m._forward_pre_hooks)
+                for m in network.modules()
+            ],
             {key: value.clone() for key, value in network.state_dict().items()},
         )
 
@@ -217,7 +236,10 @@ def test_random_depends_on_the_clip_and_the_seed_alone():
 
 
 def test_channels_last_is_refused():
-    """torch 2.11 differentiates such networks wrongly on the CPU: SHAP missed 150 % of the logit without a word."""
+    """torch 2.11 computes wrong gradients of such networks on the CPU.
+
+    SHAP missed 150 % of the logit's difference, without any warning.
+    """
     network = small_classifier().network.to(memory_format=torch.channels_last)
     with pytest.raises(ArgumentError, match=r"conv_block1.conv2.weight .*contiguous_format"):
         Saliency(network)(torch.randn(1, 1, 64, 101))
@@ -226,7 +248,11 @@ def test_channels_last_is_refused():
 
 def test_wrong_features_are_refused():
     explainer = Saliency(small_classifier().network)
-    for db in (torch.zeros(64, 100), torch.zeros(1, 2, 64, 100), torch.full((1, 1, 64, 100), torch.inf)):
+    for db in (
+        torch.zeros(64, 100),
+        torch.zeros(1, 2, 64, 100),
+        torch.full((1, 1, 64, 100), torch.inf),
+    ):
         with pytest.raises(ArgumentError, match="features"):
             explainer(db)
     with pytest.raises(ArgumentError, match="not a Spectrogram"):

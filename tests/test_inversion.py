@@ -1,11 +1,11 @@
-"""From features alone back to sound."""
+"""Lossy inversion from features alone."""
 
 import numpy as np
 import pytest
 import torch
 from conftest import around_peak, snr
 
-from audiointerp.processing import LogMel, LogSTFT
+from audiointerp.processing.spectrogram import LogMel, LogSTFT
 
 MEL, STFT = LogMel(), LogSTFT()
 
@@ -18,7 +18,7 @@ def si_sdr(reference, other):
 
 @pytest.mark.parametrize(("method", "median"), [("nnls", 13.6), ("lstsq", 13.1)])
 def test_lossy_inversions_do_not_get_worse(method, median, clips):
-    """SI-SDR in dB of the round trip, median over the six clips' loudest 0.25 s; the figures stand in docs/hearing.md."""
+    """Median SI-SDR in dB of the six clips' loudest 0.25 s; docs/hearing.md has the figures."""
     values = []
     for clip in clips:
         wav = around_peak(clip, 8000)

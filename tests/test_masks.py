@@ -1,4 +1,8 @@
+"""The masks by hand and by their laws, and masks of the user's own."""
+
 import math
+import pickle
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -10,12 +14,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from audiointerp.errors import ArgumentError
-from audiointerp.interpretation import MASKS
+from audiointerp.interpretation import CheckedMask, resolve_mask, top, usable_name
+from audiointerp.interpretation.masks import MASKS
 
-PUBLISHED = ["bin", "minmax", "sigmoid", "topK_5", "topK_30", "topK_50", "minmax_pos", "sigmoid_pos", "pos_thresh_25",
-             "pos_thresh_50", "pos_thresh_75", "topK_5_pos", "topK_30_pos", "topK_50_pos"]  # fmt: skip
+PUBLISHED = [
+    *("bin", "minmax", "sigmoid", "topK_5", "topK_30", "topK_50", "minmax_pos", "sigmoid_pos"),
+    *("pos_thresh_25", "pos_thresh_50", "pos_thresh_75", "topK_5_pos", "topK_30_pos"),
+    "topK_50_pos",
+]
 LAWS_OF = "masks"
-HARD = [v * sign for v in (0.0, 1.0, 1e-45, 1e-38, 1e38, 3.4028235e38) for sign in (1, -1)]  # subnormal to largest
+# From subnormal to the largest float32.
+HARD = [v * sign for v in (0.0, 1.0, 1e-45, 1e-38, 1e38, 3.4028235e38) for sign in (1, -1)]
 HARD = [float(torch.tensor(value)) for value in HARD]
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.sampled_from(HARD)
 shapes = st.tuples(st.integers(1, 3), st.just(1), st.integers(1, 6), st.integers(1, 7))
@@ -68,8 +77,14 @@ def test_each_clip_is_masked_by_itself(array, random):
     values = torch.from_numpy(array)
     order = random.sample(range(len(values)), len(values))
     for name, make in MASKS.items():
-        assert make(values[order]).equal(make(values)[order]), name
-        assert make(values[:1]).equal(make(values)[:1]), name
+        # torch computes the last few elements of a tensor without SIMD, and its sigmoid then rounds
+        # differently: by one unit in the last place, on some processors.
+        tolerance = torch.finfo(values.dtype).eps if name.startswith("sigmoid") else 0
+        for alone, together in (
+            (make(values[order]), make(values)[order]),
+            (make(values[:1]), make(values)[:1]),
+        ):
+            assert torch.allclose(alone, together, rtol=0, atol=tolerance), name
 
 
 @given(maps)
@@ -86,7 +101,9 @@ def test_a_larger_entry_is_never_kept_less(array):
 @given(maps)
 def test_minmax_spans_the_whole_interval(array):
     values = torch.from_numpy(array)
-    for clip, mask, positive in zip(values, MASKS["minmax"](values), MASKS["minmax_pos"](values), strict=True):
+    for clip, mask, positive in zip(
+        values, MASKS["minmax"](values), MASKS["minmax_pos"](values), strict=True
+    ):
         span = [0.0, 1.0] if clip.min() < clip.max() else [0.0, 0.0]
         assert [mask.min().item(), mask.max().item()] == span
         assert positive.max().item() == (1.0 if clip.max() > 0 else 0.0)
@@ -118,7 +135,8 @@ def test_the_unit_of_an_attribution_is_of_no_account(array, exponent):
 def test_top_k_counts_right_on_any_grid(entries, constant):
     values = torch.full((1, 1, 1, entries), constant)
     for percent in (5, 30, 50):
-        count = (2 * percent * entries + 100) // 200  # floor(percent / 100 * entries + 1/2) in whole numbers
+        # floor(percent / 100 * entries + 1/2) in integers.
+        count = (2 * percent * entries + 100) // 200
         assert MASKS[f"topK_{percent}"](values).sum().item() == count
         assert MASKS[f"topK_{percent}_pos"](values).sum().item() == (count if constant > 0 else 0)
 
@@ -168,15 +186,19 @@ def test_the_smallest_and_the_largest_values_are_spanned(dtype):
         assert MASKS["pos_thresh_75"](values).flatten().tolist() == [0, 1]
     both = torch.tensor([[[[-limits.max, 0.0, limits.max]]]], dtype=dtype)
     assert MASKS["minmax"](both).flatten().tolist() == [0, 0.5, 1]
-    beside = torch.tensor([[[[-limits.max, 0.0, limits.smallest_normal * limits.eps]]]], dtype=dtype)
-    assert MASKS["minmax_pos"](beside).flatten().tolist() == [0, 0, 1]  # what is negative does not set its unit
+    beside = torch.tensor(
+        [[[[-limits.max, 0.0, limits.smallest_normal * limits.eps]]]], dtype=dtype
+    )
+    # Negative values do not set the unit.
+    assert MASKS["minmax_pos"](beside).flatten().tolist() == [0, 0, 1]
 
 
 def test_ties_fall_the_same_way_and_not_in_order():
     zeros = torch.zeros(1, 1, 10, 100)
     mask = MASKS["topK_30"](zeros)
     assert mask.equal(MASKS["topK_30"](zeros))
-    assert 0.2 < mask[..., :50].mean() < 0.4  # spread over the map, not its first entries
+    # The entries are spread over the map; they are not its first ones.
+    assert 0.2 < mask[..., :50].mean() < 0.4
 
 
 def test_a_map_with_holes_is_refused():
@@ -190,3 +212,82 @@ def test_a_map_with_holes_is_refused():
         MASKS["bin"]([1.0])
     with pytest.raises(ArgumentError, match="shape"):
         MASKS["bin"](torch.zeros(3, 3))
+
+
+VALUES = torch.tensor([[[[-1.0, 0.5, 2.0]]]])
+
+
+def above_zero(values):
+    return values > 0
+
+
+class Soft:
+    def __call__(self, values):
+        return values.sigmoid()
+
+
+def test_a_mask_is_resolved_by_name_or_from_a_function():
+    assert resolve_mask("bin") == ("bin", MASKS["bin"])
+    assert resolve_mask(MASKS["topK_30"]) == ("topK_30", MASKS["topK_30"])
+    name, mask = resolve_mask(above_zero)
+    assert name == "above_zero"
+    assert mask(VALUES).equal(torch.tensor([[[[0.0, 1.0, 1.0]]]]))
+    assert resolve_mask(mask) == (name, mask)
+    assert pickle.loads(pickle.dumps(mask)) == mask
+    name, mask = resolve_mask(partial(partial(top, share=0.4)))
+    assert (name, mask(VALUES).flatten().tolist()) == ("top", [0, 0, 1])
+    name, mask = resolve_mask(Soft())
+    assert name == "Soft"
+    assert mask(VALUES).equal(MASKS["sigmoid"](VALUES))
+    assert resolve_mask("mine", {"mine": above_zero}) == ("mine", above_zero)
+
+
+def test_a_function_of_the_user_does_not_change_the_attribution():
+    def in_place(values):
+        return values.clamp_(0, 1)
+
+    values = VALUES.clone()
+    resolve_mask(in_place)[1](values)
+    assert values.equal(VALUES)
+
+
+def test_masks_that_cannot_be_resolved_are_named():
+    def minmax(values):
+        return values
+
+    for wrong, message in {
+        "top": "unknown mask 'top'",
+        (lambda values: values): r"give it one: def my_mask\(values\)",
+        partial(lambda values, share: values, share=1): "a lambda has no name",
+        3: "not a int",
+        minmax: "another mask is called minmax",
+    }.items():
+        with pytest.raises(ArgumentError, match=message):
+            resolve_mask(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda values: values, r"in \[0, 1\]; it has values from -1 to 2"),
+        (lambda values: values * torch.nan, "must be finite"),
+        (
+            lambda values: values[..., :1],
+            r"the shape of its values \(1, 1, 1, 3\), not \(1, 1, 1, 1\)",
+        ),
+        (lambda values: values.numpy(), "must return a tensor, not a ndarray"),
+    ],
+)
+def test_what_a_function_of_the_user_returns_is_checked(wrong, message):
+    with pytest.raises(ArgumentError, match=rf"mask mine: .*{message}"):
+        CheckedMask("mine", wrong)(VALUES)
+    with pytest.raises(ArgumentError, match="NaN or infinite"):
+        CheckedMask("mine", above_zero)(VALUES * torch.nan)
+
+
+def test_names_can_be_folders_and_words_of_a_table():
+    for name in ("gradcam", "my-method_2.1", "A", "x" * 100):
+        assert usable_name(name) == name
+    for name in ("a/b", "..", ".hidden", "-x", "", "a b", "a\n", "é", "x" * 101, None, 3):
+        with pytest.raises(ArgumentError, match="is no folder name; use letters"):
+            usable_name(name)

@@ -1,4 +1,4 @@
-"""Memory that is short: the batch is halved until it fits, and the rows say so."""
+"""Out-of-memory: the batch is halved until it fits, and the rows record it."""
 
 import pandas as pd
 import pytest
@@ -8,12 +8,12 @@ from survival import CLASSIFIER, Bursts
 from torch import nn
 
 import audiointerp as ai
-from audiointerp.model import Classifier
+from audiointerp.model.classifier import Classifier
 from audiointerp.predict import score
 
 
 class Crowded(nn.Module):
-    """A network that has room for a few clips at once."""
+    """A network that runs out of memory for more than a few clips at once."""
 
     activation_layout = "TF"
 
@@ -37,7 +37,14 @@ def test_short_of_memory_the_batch_is_halved(figure):
         quick = [ai.LIME(network, "grid", samples=200), ai.KernelSHAP(network, samples=200)]
         classifier = Classifier(network, ai.LogMel(), CLASSIFIER.labels, 0.3)
         masks = torture(["bin", "topK_30", "minmax"], list(ai.MASKS))
-        return score(classifier, Bursts(2), [*methods, *quick], masks, on=["features", "audio"], progress=False)
+        return score(
+            classifier,
+            Bursts(2),
+            [*methods, *quick],
+            masks,
+            on=["features", "audio"],
+            progress=False,
+        )
 
     free, worst, by_masks = scored(1000), 0.0, 0.0
     assert set(free["batch"]) == {16}
@@ -52,14 +59,19 @@ def test_short_of_memory_the_batch_is_halved(figure):
         assert pd.isna(used["saliency"])
         moved = (rows[["p", "p_in", "p_out"]] - free[["p", "p_in", "p_out"]]).abs().max(axis=1)
         same_masks = rows["method"].isin(["saliency", "gradcam", "random"])
-        worst, by_masks = max(worst, moved[same_masks].max()), max(by_masks, moved[~same_masks].max())
+        worst, by_masks = (
+            max(worst, moved[same_masks].max()),
+            max(by_masks, moved[~same_masks].max()),
+        )
     assert worst <= 1e-5
-    assert by_masks <= 1e-3  # the method itself was halved, and a bin at a mask's edge may have changed sides
+    # The method itself was halved, so a bin near a mask's threshold can change sides.
+    assert by_masks <= 1e-3
     refused = scored(0)
     assert set(refused["stage"]) == {"explain"}
     assert set(refused["error_type"]) == {"OutOfMemoryError"}
     figure(
         "out of memory injected above batch k",
-        f"k = {', '.join(map(str, rooms))}: halved until it fits, and told in the row; probabilities within {worst:.0e} under "
-        f"the same masks (stated: 1e-5), within {by_masks:.0e} where the method was halved too; k = 0: error rows",
+        f"k = {', '.join(map(str, rooms))}: halved until it fits, and recorded in the row; "
+        f"probabilities within {worst:.0e} under the same masks (stated: 1e-5), "
+        f"within {by_masks:.0e} if the method was halved too; k = 0: error rows",
     )

@@ -17,8 +17,10 @@ LAWS_OF = "scores"
 
 
 def unit_floats(width):
-    """Numbers in [0, 1] down to the least there is."""
-    return st.floats(0, 1, width=width) | st.sampled_from([0.0, 1.0, 0.5, 2.0**-149 if width == 32 else 2.0**-1074])
+    """Numbers in [0, 1] down to the smallest subnormal one."""
+    return st.floats(0, 1, width=width) | st.sampled_from(
+        [0.0, 1.0, 0.5, 2.0**-149 if width == 32 else 2.0**-1074]
+    )
 
 
 def one_bin(shape, place):
@@ -41,8 +43,14 @@ masks = st.one_of(
 def probabilities(draw, classes=None):
     """Three rows of one distribution each, ``(3, C)``: saturated, certain, even, or any."""
     classes = classes or draw(st.integers(2, 6))
-    logits = st.lists(st.floats(-300, 300) | st.sampled_from([0.0, 88.0, -88.0]), min_size=classes, max_size=classes)
-    certain = st.integers(0, classes - 1).map(lambda best: torch.eye(classes, dtype=torch.float64)[best])
+    logits = st.lists(
+        st.floats(-300, 300) | st.sampled_from([0.0, 88.0, -88.0]),
+        min_size=classes,
+        max_size=classes,
+    )
+    certain = st.integers(0, classes - 1).map(
+        lambda best: torch.eye(classes, dtype=torch.float64)[best]
+    )
     row = certain | logits.map(lambda values: torch.tensor(values, dtype=torch.float64).softmax(0))
     rows = torch.stack([draw(row) for _ in range(3)])
     return draw(st.sampled_from([rows, rows.float()]))
@@ -59,9 +67,16 @@ def test_by_hand():
     mask = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]], [[[1.0, 0.5], [0.5, 0.0]]]])
     scores = evaluate(p, p_in, p_out, torch.tensor([0, 2]), mask)
     expected = {
-        "FF": [0.6, -0.3], "AI": [100, 0], "AD": [0, 60], "AG": [100 / 3, 0], "FidIn": [1, 0],
-        "SPS": [0.75, 0.375], "COMP": [0, 1.5 * math.log(2)], "nCOMP": [0, 0.75], "AREA": [0.25, 0.5],
-    }  # fmt: skip
+        "FF": [0.6, -0.3],
+        "AI": [100, 0],
+        "AD": [0, 60],
+        "AG": [100 / 3, 0],
+        "FidIn": [1, 0],
+        "SPS": [0.75, 0.375],
+        "COMP": [0, 1.5 * math.log(2)],
+        "nCOMP": [0, 0.75],
+        "AREA": [0.25, 0.5],
+    }
     assert scores.keys() == expected.keys() == METRICS.keys()
     for name, values in expected.items():
         assert scores[name].tolist() == pytest.approx(values, abs=1e-5), name
@@ -76,7 +91,9 @@ def test_all_ones_changes_nothing():
     for name in ("AI", "AD", "AG", "SPS"):
         assert (scores[name] == 0).all()
     assert (scores["FidIn"] == 1).all()
-    assert scores["FF"].equal((p - silence).double().gather(1, target[:, None])[:, 0]) or torch.allclose(
+    assert scores["FF"].equal(
+        (p - silence).double().gather(1, target[:, None])[:, 0]
+    ) or torch.allclose(
         scores["FF"], (p.double() - silence.double()).gather(1, target[:, None])[:, 0]
     )
     assert torch.allclose(scores["COMP"], torch.full((5,), math.log(42), dtype=torch.float64))
@@ -98,11 +115,15 @@ def test_empty_mask_is_undefined_and_constant_is_not():
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 10**6))
 def test_for_a_binary_mask_three_scores_are_one_number(bins, frames, seed):
     generator = torch.Generator().manual_seed(seed)
-    mask = (torch.rand(1, 1, bins, frames, generator=generator) < torch.rand(1, generator=generator)).float()
+    mask = (
+        torch.rand(1, 1, bins, frames, generator=generator) < torch.rand(1, generator=generator)
+    ).float()
     mask[0, 0, 0, 0] = 1
     area = metrics.area(mask).item()
     assert metrics.sparseness(mask).item() == pytest.approx(1 - area, abs=1e-9)
-    assert metrics.complexity(mask).item() == pytest.approx(math.log(area * bins * frames), abs=1e-9)
+    assert metrics.complexity(mask).item() == pytest.approx(
+        math.log(area * bins * frames), abs=1e-9
+    )
 
 
 @settings(max_examples=torture(200, 2000))
@@ -110,7 +131,9 @@ def test_for_a_binary_mask_three_scores_are_one_number(bins, frames, seed):
 def test_saturated_probabilities_give_no_nan(logits):
     rows = torch.softmax(torch.tensor(logits).reshape(3, 3), 1)
     for target in range(3):
-        scores = evaluate(rows[:1], rows[1:2], rows[2:], torch.tensor([target]), torch.rand(1, 1, 2, 2))
+        scores = evaluate(
+            rows[:1], rows[1:2], rows[2:], torch.tensor([target]), torch.rand(1, 1, 2, 2)
+        )
         assert all(value.isfinite().all() for value in scores.values())
         assert 0 <= scores["AD"] <= 100
         assert 0 <= scores["AG"] <= 100
@@ -119,7 +142,9 @@ def test_saturated_probabilities_give_no_nan(logits):
 
 @given(probabilities(), st.integers(0, 5))
 def test_scores_of_probabilities_keep_their_ranges(rows, target):
-    scores = evaluate(*rows[:, None], torch.tensor([target % rows.shape[1]]), torch.ones(1, 1, 1, 2))
+    scores = evaluate(
+        *rows[:, None], torch.tensor([target % rows.shape[1]]), torch.ones(1, 1, 1, 2)
+    )
     drop, gain = scores["AD"].item(), scores["AG"].item()
     assert -1 <= scores["FF"].item() <= 1
     assert scores["AI"].item() in (0, 100)
@@ -133,7 +158,8 @@ def test_scores_of_probabilities_keep_their_ranges(rows, target):
 def test_scores_of_a_mask_keep_their_ranges(mask):
     entries = mask[0].numel()
     scores = {
-        name: METRICS[name].compute(Scored(*[torch.empty(0)] * 4, mask)).item() for name in METRICS.keys() - RELATIVE
+        name: METRICS[name].compute(Scored(*[torch.empty(0)] * 4, mask)).item()
+        for name in METRICS.keys() - RELATIVE
     }
     assert 0 <= scores["AREA"] <= 1
     if not mask.any():
@@ -157,7 +183,9 @@ def test_the_order_of_the_labels_is_of_no_account(rows, target, random):
     before = evaluate(*rows[:, None], torch.tensor([target]), torch.ones(1, 1, 1, 2))
     after = evaluate(*rows[:, None, order], order.argsort()[[target]], torch.ones(1, 1, 1, 2))
     assert all(before[name].equal(after[name]) for name in ("FF", "AI", "AD", "AG"))
-    assume(((rows == rows.amax(1, keepdim=True)).sum(1) == 1).all())  # of equal probabilities the first is the class
+    assume(
+        ((rows == rows.amax(1, keepdim=True)).sum(1) == 1).all()
+    )  # of equal probabilities the first is the class
     assert before["FidIn"].equal(after["FidIn"])
 
 
@@ -170,14 +198,18 @@ def test_scale_and_place_are_of_no_account_to_the_scores_of_a_mask(mask, exponen
         whole = score(mask)
         assert torch.equal(score(mask * 2.0**-exponent).nan_to_num(-1), whole.nan_to_num(-1))
         assert torch.allclose(score(moved), whole, atol=1e-12, rtol=0, equal_nan=True)
-    assert torch.allclose(metrics.area(mask * 2.0**-exponent), metrics.area(mask) * 2.0**-exponent, rtol=1e-12)
+    assert torch.allclose(
+        metrics.area(mask * 2.0**-exponent), metrics.area(mask) * 2.0**-exponent, rtol=1e-12
+    )
 
 
 @given(masks, st.integers(2, 5))
 def test_a_mask_said_again_is_as_sparse_and_more_complex_by_a_known_amount(mask, times):
     again = mask.repeat(1, 1, 1, times)
     expected = metrics.complexity(mask) + math.log(times)
-    assert torch.allclose(metrics.sparseness(again), metrics.sparseness(mask), atol=1e-12, rtol=0, equal_nan=True)
+    assert torch.allclose(
+        metrics.sparseness(again), metrics.sparseness(mask), atol=1e-12, rtol=0, equal_nan=True
+    )
     assert torch.allclose(metrics.complexity(again), expected, atol=1e-12, rtol=0, equal_nan=True)
     assert torch.allclose(metrics.area(again), metrics.area(mask), atol=1e-12, rtol=0)
 
@@ -191,7 +223,9 @@ def test_each_clip_is_scored_by_itself(clips):
         one = slice(place, place + 1)
         alone = evaluate(*rows[:, one], target[one], mask[one])
         for name, values in alone.items():
-            assert torch.allclose(values, together[name][one], atol=1e-12, rtol=0, equal_nan=True), name
+            assert torch.allclose(
+                values, together[name][one], atol=1e-12, rtol=0, equal_nan=True
+            ), name
 
 
 def test_relabelling_changes_nothing():
@@ -220,5 +254,9 @@ def test_all_that_can_be_lost_or_gained_is_100_percent():
 
 
 def test_directions():
-    assert [name for name, metric in METRICS.items() if metric.higher_is_better is False] == ["AD", "COMP", "nCOMP"]
+    assert [name for name, metric in METRICS.items() if metric.higher_is_better is False] == [
+        "AD",
+        "COMP",
+        "nCOMP",
+    ]
     assert METRICS["AREA"].higher_is_better is None

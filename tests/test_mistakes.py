@@ -1,61 +1,96 @@
-"""What the command line says when something is wrong: one line, and nothing is written; and its help."""
+"""Mistakes on the command line: an error of one line, and nothing is written; and the help."""
 
 import pytest
 
+INTERPRET = ["interpret", "clip.flac", "--weights", "mel.safetensors"]
+RUN = ["run", "mel_clean", "--weights", "mel.safetensors"]
 MISTAKES = {
-    "no clip": (["interpret", "none.wav", "--weights", "mel.safetensors"], "none.wav: no such audio file"),
-    "no audio": (["interpret", "mel.safetensors", "--weights", "mel.safetensors"], "not an audio file"),
-    "no weights": (["interpret", "clip.flac", "--weights", "none.safetensors"], "none.safetensors: no such weights file"),
-    "audio as weights": (["interpret", "clip.flac", "--weights", "clip.flac"], "not a safetensors file"),
-    "method": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--method", "magic"], "unknown method 'magic'"),
-    "mask": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--mask", "magic"], "unknown mask 'magic'"),
-    "label": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--target", "dog"], "unknown label 'dog'"),
-    "background": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--method", "shap"], "in a shell, --background"),
+    "no clip": (
+        ["interpret", "none.wav", "--weights", "mel.safetensors"],
+        "none.wav: no such audio file",
+    ),
+    "no audio": (
+        ["interpret", "mel.safetensors", "--weights", "mel.safetensors"],
+        "not an audio file",
+    ),
+    "no weights": (
+        ["interpret", "clip.flac", "--weights", "none.safetensors"],
+        "none.safetensors: no such weights file",
+    ),
+    "audio as weights": (
+        ["interpret", "clip.flac", "--weights", "clip.flac"],
+        "not a safetensors file",
+    ),
+    "method": ([*INTERPRET, "--method", "magic"], "unknown method 'magic'"),
+    "mask": ([*INTERPRET, "--mask", "magic"], "unknown mask 'magic'"),
+    "label": ([*INTERPRET, "--target", "dog"], "unknown label 'dog'"),
+    "background": ([*INTERPRET, "--method", "shap"], "in a shell, --background"),
     "no background": (
-        ["interpret", "clip.flac", "--weights", "mel.safetensors", "--method", "shap", "--background", "nowhere"],
+        [*INTERPRET, "--method", "shap", "--background", "nowhere"],
         "background nowhere",
     ),
-    "device": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--device", "warp"], "device 'warp'"),
-    "inversion": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--inversion", "x"], "unknown inversion"),
-    "experiment": (["run", "mel_cow", "--weights", "mel.safetensors"], "unknown experiment 'mel_cow'"),
-    "features": (["run", "stft_clean", "--weights", "mel.safetensors"], "needs a classifier on stft"),
-    "folds": (["run", "mel_clean", "--weights", "mel.safetensors", "--folds", "9"], "unknown fold"),
-    "fold words": (["run", "mel_clean", "--weights", "mel.safetensors", "--folds", "five"], "give whole numbers"),
-    "nothing": (["run", "mel_clean", "--weights", "mel.safetensors", "--methods", ","], "different names"),
-    "no data": (["run", "mel_clean", "--weights", "mel.safetensors", "--data", "nowhere"], "nowhere: no such data folder"),
-    "no table": (["run", "mel_clean", "--weights", "mel.safetensors", "--data", "background"], "table of clips is missing"),
+    "device": ([*INTERPRET, "--device", "warp"], "device 'warp'"),
+    "inversion": ([*INTERPRET, "--inversion", "x"], "unknown inversion"),
+    "experiment": (
+        ["run", "mel_cow", "--weights", "mel.safetensors"],
+        "unknown experiment 'mel_cow'",
+    ),
+    "features": (
+        ["run", "stft_clean", "--weights", "mel.safetensors"],
+        "needs a classifier on stft",
+    ),
+    "folds": ([*RUN, "--folds", "9"], "unknown fold"),
+    "fold words": ([*RUN, "--folds", "five"], "give whole numbers"),
+    "nothing": ([*RUN, "--methods", ","], "different names"),
+    "no data": ([*RUN, "--data", "nowhere"], "nowhere: no such data folder"),
+    "no table": ([*RUN, "--data", "background"], "table of clips is missing"),
     "subset": (
-        ["run", "mel_clean", "--weights", "mel.safetensors", "--data", "data", "--subset", "esc3"], "unknown subset 'esc3'",
+        [*RUN, "--data", "data", "--subset", "esc3"],
+        "unknown subset 'esc3'",
     ),
     "noise to a clean experiment": (
-        ["run", "mel_clean", "--weights", "mel.safetensors", "--noise", "clip.flac"], "is of clean clips",
+        [*RUN, "--noise", "clip.flac"],
+        "is on clean clips",
     ),
-    "noise": (["run", "mel_horse", "--weights", "mel.safetensors", "--noise", "none.wav"], "none.wav: no such audio file"),
-    "train features": (["train", "--features", "cqt"], "unknown features 'cqt'"),
-    "network": (["train", "--data", "data", "--network", "Cnn99", "--epochs", "1"], "unknown network 'Cnn99'"),
+    "noise": (
+        ["run", "mel_horse", "--weights", "mel.safetensors", "--noise", "none.wav"],
+        "none.wav: no such audio file",
+    ),
+    "train transform": (["train", "--features", "cqt"], "unknown transform 'cqt'"),
+    "network": (
+        ["train", "--data", "data", "--network", "Cnn99", "--epochs", "1"],
+        "unknown network 'Cnn99'",
+    ),
     "train subset": (["train", "--subset", "esc10"], "needs a data folder"),
     "train device": (["train", "--data", "data", "--device", "warp"], "device 'warp'"),
     "train out": (["train", "--data", "data", "--out", "clip.flac"], "a file stands"),
     "train name": (["train", "--data", "data", "--name", "a/b"], "--name a/b"),
-    "seed": (["train", "--data", "data", "--seeds", "99999999999999999999"], "seed=99999999999999999999"),
+    "seed": (
+        ["train", "--data", "data", "--seeds", "99999999999999999999"],
+        "seed=99999999999999999999",
+    ),
     "seeds twice": (["train", "--data", "data", "--seeds", "1,1"], "different names"),
     "long name": (["interpret", "x" * 300, "--weights", "mel.safetensors"], "File name too long"),
     "table by score": (["tables", "results", "--by", "FF"], "unknown column 'FF'"),
     "table to folder": (["tables", "results", "--out", "."], "names a folder"),
     "rate": (["train", "--data", "data", "--learning-rate", "-1"], "learning_rate=-1.0"),
     "table by nothing": (["tables", "results", "--by", ""], "different names"),
-    "no masks": (["run", "mel_clean", "--weights", "mel.safetensors", "--masks", ""], "different names"),
+    "no masks": ([*RUN, "--masks", ""], "different names"),
     "no results": (["tables", "nowhere"], "holds no results"),
-    "on": (["run", "mel_clean", "--weights", "mel.safetensors", "--on", "ears"], "unknown on 'ears'"),
-    "protocol": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--protocol", "x"], "unknown protocol 'x'"),
-    "against": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--against", "dog"], "unknown label 'dog'"),
+    "on": ([*RUN, "--on", "ears"], "unknown on 'ears'"),
+    "protocol": ([*INTERPRET, "--protocol", "x"], "unknown protocol 'x'"),
+    "against": ([*INTERPRET, "--against", "dog"], "unknown label 'dog'"),
     "against itself": (
-        ["interpret", "clip.flac", "--weights", "mel.safetensors", "--target", "2", "--against", "2"], "against itself",
+        [*INTERPRET, "--target", "2", "--against", "2"],
+        "against itself",
     ),
-    "validate without a card": (["validate", "--weights", "mel.safetensors"], "mel.json: the card beside the weights"),
+    "validate without a card": (
+        ["validate", "--weights", "mel.safetensors"],
+        "mel.json: the card beside the weights",
+    ),
     "validate stft": (["validate", "--weights", "stft.safetensors"], "needs a classifier on mel"),
-    "out is a file": (["interpret", "clip.flac", "--weights", "mel.safetensors", "--out", "clip.flac"], "clip.flac"),
-}  # fmt: skip
+    "out is a file": ([*INTERPRET, "--out", "clip.flac"], "clip.flac"),
+}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -71,7 +106,8 @@ def test_a_mistake_is_one_line_and_nothing_is_written(call, place, mistake):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["interpret"], ["sing"], ["run", "mel_clean", "--loudness", "3"], ["train", "--epochs", "x"]]
+    "arguments",
+    [["interpret"], ["sing"], ["run", "mel_clean", "--loudness", "3"], ["train", "--epochs", "x"]],
 )
 def test_usage_errors_exit_with_2(call, arguments):
     done = call(*arguments)

@@ -7,14 +7,17 @@ from safetensors.torch import save_file
 from torch import nn
 
 from audiointerp.errors import ArgumentError, ModelError
-from audiointerp.model import NETWORKS, Classifier, build_network, initialise, load_panns
-from audiointerp.processing import LogMel, LogSTFT
+from audiointerp.model.checkpoint import load_panns
+from audiointerp.model.classifier import Classifier
+from audiointerp.model.panns import NETWORKS, Cnn10, build_network, initialise
+from audiointerp.processing.spectrogram import LogMel, LogSTFT
 
-OFFICIAL_SIZES = {"Cnn6": 4.57e6, "Cnn10": 4.96e6, "Cnn14": 79.7e6}  # PANNs' table: 4.8, 5.2, 80.8 M with 527 classes
+# PANNs' table has 4.8, 5.2 and 80.8 M with 527 classes.
+OFFICIAL_SIZES = {"Cnn6": 4.57e6, "Cnn10": 4.96e6, "Cnn14": 79.7e6}
 
 
 def official_checkpoint(name, path, change=None):
-    """A file in the official format, written from its description and not from our networks' own state."""
+    """Write a file in the official format from its description, not from our networks' state."""
     blocks, kernel = (6 if name == "Cnn14" else 4), (5 if name == "Cnn6" else 3)
     generator = torch.Generator().manual_seed(0)
     state = {
@@ -24,9 +27,17 @@ def official_checkpoint(name, path, change=None):
     }
 
     def norm(prefix, width):
-        state.update({f"{prefix}.{key}": torch.rand(width, generator=generator) for key in ("weight", "bias")})
         state.update(
-            {f"{prefix}.{key}": torch.rand(width, generator=generator) for key in ("running_mean", "running_var")}
+            {
+                f"{prefix}.{key}": torch.rand(width, generator=generator)
+                for key in ("weight", "bias")
+            }
+        )
+        state.update(
+            {
+                f"{prefix}.{key}": torch.rand(width, generator=generator)
+                for key in ("running_mean", "running_var")
+            }
         )
         state[f"{prefix}.num_batches_tracked"] = torch.tensor(7)
 
@@ -41,7 +52,9 @@ def official_checkpoint(name, path, change=None):
             norm(f"conv_block{number}.bn{conv}", outputs)
         width = outputs
     state.update({"fc1.weight": torch.randn(width, width) * 0.01, "fc1.bias": torch.randn(width)})
-    state.update({"fc_audioset.weight": torch.randn(527, width), "fc_audioset.bias": torch.randn(527)})
+    state.update(
+        {"fc_audioset.weight": torch.randn(527, width), "fc_audioset.bias": torch.randn(527)}
+    )
     if change:
         change(state)
     torch.save({"iteration": 600000, "model": state}, path)
@@ -64,7 +77,8 @@ def test_official_checkpoints_load(name, bins, tmp_path):
         assert (key in loaded.new) != taken
     assert {"fc_audioset.weight", "logmel_extractor.melW"} <= set(loaded.dropped)
     if bins == 64:
-        assert loaded.filter_difference == pytest.approx(28.08, abs=0.01)  # HTK against Slaney
+        # The difference between HTK and Slaney filters.
+        assert loaded.filter_difference == pytest.approx(28.08, abs=0.01)
         same = load_panns(network, tmp_path / "official.pth", LogMel(mel_scale="slaney"))
         assert same.filter_difference < 1e-3
     else:
@@ -80,10 +94,15 @@ def test_official_checkpoints_load(name, bins, tmp_path):
             lambda state: state.update({"fc1.bias": torch.zeros(3)}),
             r"fc1.bias has the shape \(3,\) instead of \(512,\)",
         ),
-        (lambda state: state.update({"conv_block9.weight": torch.zeros(3)}), "conv_block9.weight is unknown"),
+        (
+            lambda state: state.update({"conv_block9.weight": torch.zeros(3)}),
+            "conv_block9.weight is unknown",
+        ),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_names_the_key_and_changes_nothing(change, message, tmp_path):
+def test_a_checkpoint_that_does_not_fit_names_the_key_and_changes_nothing(
+    change, message, tmp_path
+):
     official_checkpoint("Cnn10", tmp_path / "official.pth", change)
     network = build_network("Cnn10", {"num_classes": 3})
     before = {key: value.clone() for key, value in network.state_dict().items()}
@@ -117,7 +136,9 @@ def test_networks_take_any_length_and_use_each_module_once(name):
     calls: dict[nn.Module, int] = {}
     leaves = [module for module in network.modules() if not list(module.children())]
     for leaf in leaves:
-        leaf.register_forward_hook(lambda module, *_: calls.update({module: calls.get(module, 0) + 1}))
+        leaf.register_forward_hook(
+            lambda module, *_: calls.update({module: calls.get(module, 0) + 1})
+        )
     for frames in (network.shrinkage, 100, 313):
         calls.clear()
         assert network(torch.randn(2, 1, 40, frames)).shape == (2, 4)
@@ -131,7 +152,9 @@ def test_networks_take_any_length_and_use_each_module_once(name):
 def test_time_pooling_is_max_plus_mean():
     network = build_network("Cnn10", {"num_classes": 4, "base_channels": 2, "num_bins": 16}).eval()
     seen = {}
-    network.conv_block4.register_forward_hook(lambda module, inputs, output: seen.update(last=output))
+    network.conv_block4.register_forward_hook(
+        lambda module, inputs, output: seen.update(last=output)
+    )
     network.fc1.register_forward_hook(lambda module, inputs, output: seen.update(pooled=inputs[0]))
     for frames in (32, 100):
         network(torch.randn(2, 1, 16, frames))
@@ -162,7 +185,11 @@ def test_classifier_survives_a_round_trip(classifier, tmp_path):
     db = classifier.transform(wav).db
     assert loaded.probabilities(db).equal(classifier.probabilities(db))
     assert loaded.probabilities(db).sum(1).tolist() == pytest.approx([1, 1])
-    assert (loaded.labels, loaded.transform, loaded.duration) == (classifier.labels, classifier.transform, 1.0)
+    assert (loaded.labels, loaded.transform, loaded.duration) == (
+        classifier.labels,
+        classifier.transform,
+        1.0,
+    )
     assert loaded.training == {"seed": 3}
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
@@ -187,12 +214,18 @@ def test_files_that_are_no_classifier_are_named(classifier, tmp_path):
         Classifier.load(tmp_path / "plain.safetensors")
     classifier.save(tmp_path / "good.safetensors")
     record = {
-        "network": "Cnn6", "settings": classifier.network.settings, "transform": LogMel().to_dict(),
-        "labels": ["a"], "duration": 5.0, "training": {},
-    }  # fmt: skip
+        "network": "Cnn6",
+        "settings": classifier.network.settings,
+        "transform": LogMel().to_dict(),
+        "labels": ["a"],
+        "duration": 5.0,
+        "training": {},
+    }
     state = classifier.network.state_dict()
     save_file(state, tmp_path / "other.safetensors", metadata={"audiointerp": json.dumps(record)})
-    with pytest.raises(ModelError, match=r"does not fit Cnn6: .*conv_block1.conv1.weight has the shape"):
+    with pytest.raises(
+        ModelError, match=r"does not fit Cnn6: .*conv_block1.conv1.weight has the shape"
+    ):
         Classifier.load(tmp_path / "other.safetensors")
     for broken in ("{", json.dumps({"network": "Cnn6"}), json.dumps([1])):
         save_file(state, tmp_path / "broken.safetensors", metadata={"audiointerp": broken})
@@ -205,6 +238,46 @@ def test_files_that_are_no_classifier_are_named(classifier, tmp_path):
         mine.save(tmp_path / "mine.safetensors")
 
 
+class OtherCnn10(Cnn10):
+    def forward(self, db):
+        return 2 * super().forward(db)
+
+
+OtherNamedCnn10 = type("Cnn10", (OtherCnn10,), {})
+
+
+class OtherMel(LogMel):
+    pass
+
+
+@pytest.mark.parametrize("kind", [OtherCnn10, OtherNamedCnn10])
+def test_a_subclass_of_a_network_is_refused_before_anything_is_written(kind, tmp_path):
+    """A file could only rebuild the base class: another network, or a file that load refuses."""
+    mine = Classifier(kind(3, base_channels=2), LogMel(), "abc")
+    with pytest.raises(ModelError, match=rf"{kind.__name__} cannot be saved.*no subclasses"):
+        mine.save(tmp_path / "mine.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_subclass_of_a_transform_is_refused_before_anything_is_written(classifier, tmp_path):
+    mine = Classifier(classifier.network, OtherMel(), classifier.labels)
+    with pytest.raises(ModelError, match="OtherMel cannot be saved, only LogMel, LogSTFT"):
+        mine.save(tmp_path / "mine.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_load_would_refuse_is_not_saved(classifier, tmp_path):
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(ModelError, match="the transform gives 40 bins, the network takes 64"):
+        Classifier(classifier.network, LogMel(n_mels=40), "abc").save(path)
+    with pytest.raises(ModelError, match="JSON cannot represent"):
+        Classifier(classifier.network, LogMel(), "abc", training={"folder": tmp_path}).save(path)
+    nn.init.constant_(classifier.network.head.bias, torch.nan)
+    with pytest.raises(ModelError, match=r"head\.bias contains NaN"):
+        classifier.save(path)
+    assert not list(tmp_path.iterdir())
+
+
 class ReturnsDict(nn.Module):
     def forward(self, db):
         return {"clipwise_output": db.mean((1, 2, 3))}
@@ -213,9 +286,13 @@ class ReturnsDict(nn.Module):
 def test_a_classifier_is_checked_when_it_is_made(classifier):
     network = classifier.network
     for labels, duration, word in [
-        (["a", "b"], 5.0, "do not fit"), (["a", "a", "b"], 5.0, "labels"), ([], 5.0, "labels"), ([1, 2, 3], 5.0, "labels"),
-        ("abc", 0.0, "duration"), ("abc", float("nan"), "duration"),
-    ]:  # fmt: skip
+        (["a", "b"], 5.0, "do not fit"),
+        (["a", "a", "b"], 5.0, "labels"),
+        ([], 5.0, "labels"),
+        ([1, 2, 3], 5.0, "labels"),
+        ("abc", 0.0, "duration"),
+        ("abc", float("nan"), "duration"),
+    ]:
         with pytest.raises(ArgumentError, match=word):
             Classifier(network, LogMel(), labels, duration)
     with pytest.raises(ArgumentError, match="not of Cnn10 and LogMel"):
@@ -231,4 +308,6 @@ def test_a_classifier_is_checked_when_it_is_made(classifier):
 
 
 def test_stft_classifier():
-    assert small_classifier(transform=LogSTFT()).probabilities(torch.randn(1, 1, 257, 63)).shape == (1, 3)
+    assert small_classifier(transform=LogSTFT()).probabilities(
+        torch.randn(1, 1, 257, 63)
+    ).shape == (1, 3)

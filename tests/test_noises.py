@@ -1,4 +1,4 @@
-"""The made noises are what noises/README.md says of them, and the committed files are made again byte for byte."""
+"""The synthetic noises have the properties in noises/README.md and the bytes of the files."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 import soundfile
 import torch
 
-from audiointerp.dataset import NOISES, made_noise, soundscape, write_noises
+from audiointerp.dataset import soundscape
+from audiointerp.dataset.noise import NOISES, synthetic_noise, write_noises
 from audiointerp.errors import ArgumentError
 
 FOLDER = Path(__file__).parents[1] / "noises"
@@ -16,18 +17,23 @@ RATE = 32000
 
 @pytest.fixture(scope="module")
 def noises():
-    return {name: made_noise(name, RATE) for name in NOISES}
+    return {name: synthetic_noise(name, RATE) for name in NOISES}
 
 
 def octave_levels(sound, centres):
     power = torch.fft.rfft(sound.double()).abs().square()
     hertz = torch.linspace(0, RATE / 2, len(power))
-    return {c: 10 * math.log10(float(power[(hertz >= c / 2**0.5) & (hertz < c * 2**0.5)].sum())) for c in centres}
+    return {
+        c: 10 * math.log10(float(power[(hertz >= c / 2**0.5) & (hertz < c * 2**0.5)].sum()))
+        for c in centres
+    }
 
 
 def strongest(signal, rate, low, high):
     """The frequency between two bounds at which a signal has most power."""
-    power = torch.fft.rfft((signal - signal.mean()) * torch.hann_window(len(signal)), n=16 * len(signal)).abs()
+    power = torch.fft.rfft(
+        (signal - signal.mean()) * torch.hann_window(len(signal)), n=16 * len(signal)
+    ).abs()
     hertz = torch.linspace(0, rate / 2, len(power))
     return float(hertz[(power * ((hertz >= low) & (hertz <= high))).argmax()])
 
@@ -53,7 +59,7 @@ def test_level_and_ends(name, noises):
     steps = noise.diff().abs()
     assert abs(noise[0] - noise[-1]) <= steps.quantile(0.999)  # it repeats without a seam
     assert name == "white" or abs(noise[0]) < 1e-3  # and begins without a click
-    assert not noise.equal(made_noise(name, RATE, seed=1)[0, 0])
+    assert not noise.equal(synthetic_noise(name, RATE, seed=1)[0, 0])
 
 
 def test_white_is_white(noises):
@@ -89,30 +95,38 @@ def test_horse_trots_and_whinnies(noises):
     beats = noise.abs().reshape(-1, 160).mean(1)
     power = torch.fft.rfft(beats - beats.mean(), n=4096).abs().square()
     likeness = torch.fft.irfft(power)[: RATE // 160]
-    assert (40 + int(likeness[40:120].argmax())) / 200 == pytest.approx(1 / 2.8, abs=0.01)  # seconds between beats
+    assert (40 + int(likeness[40:120].argmax())) / 200 == pytest.approx(
+        1 / 2.8, abs=0.01
+    )  # seconds between beats
     cry = soundscape._whinny(RATE, torch.Generator().manual_seed(0))
     middle = cry[int(0.5 * RATE) : int(0.6 * RATE)]
     fundamental = strongest(middle, RATE, 600, 1200)
     assert 850 < fundamental < 1000
-    assert strongest(middle, RATE, 1.5 * fundamental, 2.5 * fundamental) == pytest.approx(2 * fundamental, rel=0.02)
-    frames = torch.stft(cry, 1024, 160, window=torch.hann_window(1024).double(), return_complex=True).abs()
+    assert strongest(middle, RATE, 1.5 * fundamental, 2.5 * fundamental) == pytest.approx(
+        2 * fundamental, rel=0.02
+    )
+    frames = torch.stft(
+        cry, 1024, 160, window=torch.hann_window(1024).double(), return_complex=True
+    ).abs()
     hertz = torch.arange(513)[:, None] * RATE / 1024
     tail = slice(int(0.9 * 200), int(1.7 * 200))
     second = frames * ((hertz > 700) & (hertz < 2200))
     pitch = ((second * hertz).sum(0) / second.sum(0))[tail]
-    slow = torch.nn.functional.avg_pool1d(pitch[None, None], 21, 1, 10, count_include_pad=False)[0, 0]
+    slow = torch.nn.functional.avg_pool1d(pitch[None, None], 21, 1, 10, count_include_pad=False)[
+        0, 0
+    ]
     assert 9 < strongest(pitch - slow, 200, 5, 20) < 13  # the tremble
 
 
 def test_any_length_and_rate_and_what_is_refused():
     for seconds, rate in ((0.1, 8000), (1.0, 44100), (12.0, 16000)):
         for name in NOISES:
-            noise = made_noise(name, rate, seconds)
+            noise = synthetic_noise(name, rate, seconds)
             assert noise.shape == (1, 1, round(seconds * rate))
             assert noise.isfinite().all()
             assert noise.abs().max() == 1
     for seconds, rate in ((0, RATE), (float("nan"), RATE), (1e9, RATE), (5, 0)):
-        with pytest.raises(ArgumentError, match="made noise"):
-            made_noise("horse", rate, seconds)
+        with pytest.raises(ArgumentError, match="synthetic noise"):
+            synthetic_noise("horse", rate, seconds)
     with pytest.raises(ArgumentError, match="cow"):
-        made_noise("cow", RATE)
+        synthetic_noise("cow", RATE)

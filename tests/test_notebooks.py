@@ -1,4 +1,4 @@
-"""The notebooks run on the made set, share what they share, and are committed without a sound."""
+"""The notebooks run on the synthetic set, share equal cells, and are committed without sounds."""
 
 import base64
 import io
@@ -16,11 +16,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from notebooks import NAMES, OWN, ROOT, faults, read, share, with_parameters, without_sounds
 from PIL import Image
 
-from audiointerp.dataset import NOISES, Part, Synthetic
-from audiointerp.experiments import EXPERIMENTS, TRANSFORMS, run
-from audiointerp.model import Classifier
+from audiointerp.dataset.in_memory import EvenSubset
+from audiointerp.dataset.noise import NOISES
+from audiointerp.dataset.synthetic import Synthetic
+from audiointerp.display.report import interpretation_html
+from audiointerp.experiments.runner import run
+from audiointerp.experiments.study import EXPERIMENTS, TRANSFORMS
+from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret
-from audiointerp.report import interpretation_html
 
 SMALL = {"CLIPS": 1, "MASKS": ["topK_30", "sigmoid"]}
 SIZES = {
@@ -31,26 +34,28 @@ SIZES = {
     "experiments_mel_noise1": SMALL | {"METHODS": ["gradcam", "shap"]},
     "experiments_mel_noise2": SMALL | {"METHODS": ["gradcam"], "METHOD": "random"},
     "experiments_mel_noise3": SMALL | {"METHODS": ["saliency"], "MASKS": None},
-    "tables": {"RESULTS": "results_made_2_clips"},
+    "tables": {"RESULTS": "results_synthetic_2_clips"},
 }
 
 
-def classifier_of_made_set(features):
+def synthetic_classifier(features):
     small = small_classifier(10, transform=TRANSFORMS[features])
-    return Classifier(small.network, small.transform, Synthetic((5,)).labels, 5.0, {"command": "a test"})
+    return Classifier(
+        small.network, small.transform, Synthetic((5,)).labels, 5.0, {"command": "a test"}
+    )
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     for features in TRANSFORMS:
-        classifier_of_made_set(features).save(folder / f"made_{features}_cnn10.safetensors")
+        synthetic_classifier(features).save(folder / f"synthetic_{features}_cnn10.safetensors")
     return folder
 
 
 @pytest.fixture
 def place(tmp_path, weights, monkeypatch):
-    """A folder with networks for the made set, where one core is used and no data are."""
+    """A folder with networks for the synthetic set and without data; one core is used."""
     monkeypatch.delenv("AUDIOINTERP_DATA", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     (tmp_path / "weights").symlink_to(weights)
@@ -59,30 +64,42 @@ def place(tmp_path, weights, monkeypatch):
 
 def results_for_tables(place):
     for experiment in EXPERIMENTS.values():
-        classifier = Classifier.load(place / "weights" / f"made_{experiment.features}_cnn10.safetensors")
-        clips = Part(Synthetic((5,), sample_rate=classifier.sample_rate), 2)
-        run(experiment, classifier, clips, ["saliency", "gradcam"], place / "results_made_2_clips",
-            masks=["topK_30", "sigmoid"], attributions=False, progress=False)  # fmt: skip
+        classifier = Classifier.load(
+            place / "weights" / f"synthetic_{experiment.transform}_cnn10.safetensors"
+        )
+        clips = EvenSubset(Synthetic((5,), sample_rate=classifier.sample_rate), 2)
+        run(
+            experiment,
+            classifier,
+            clips,
+            ["saliency", "gradcam"],
+            place / "results_synthetic_2_clips",
+            masks=["topK_30", "sigmoid"],
+            attributions=False,
+            progress=False,
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_runs_from_a_clean_kernel(name, place):
-    """What it shows then could be committed: a warning on stderr, or a path of this machine, is a failure too."""
+    """Its output could be committed: no warning on stderr and no path of this machine."""
     if name == "tables":
         results_for_tables(place)
-    made = notebooks.executed(with_parameters(read(ROOT / f"{name}.ipynb"), SIZES[name]), place, timeout=240)
-    told = json.dumps(made)
-    assert "the made set" in told or name == "tables"
-    assert ("data:audio/" in told) == (name != "tables")
-    assert told.count("image/png") >= 2 or name == "tables"
-    silent = notebooks.to_commit(made)
+    executed = notebooks.executed(
+        with_parameters(read(ROOT / f"{name}.ipynb"), SIZES[name]), place, timeout=240
+    )
+    shown_text = json.dumps(executed)
+    assert "the synthetic set" in shown_text or name == "tables"
+    assert ("data:audio/" in shown_text) == (name != "tables")
+    assert shown_text.count("image/png") >= 2 or name == "tables"
+    silent = notebooks.to_commit(executed)
     assert faults(silent) == []
     assert (notebooks.HOW_TO_HEAR in json.dumps(silent)) == (name != "tables")
     if name.startswith("experiments"):
-        assert "0 of them errors" in told
-        assert (place / "results_made_1_clips").is_dir()
+        assert "0 of them errors" in shown_text
+        assert (place / "results_synthetic_1_clips").is_dir()
     if name.startswith("train"):
-        assert list((place / "trained" / "trial").glob("made_*.safetensors"))
+        assert list((place / "trained" / "trial").glob("synthetic_*.safetensors"))
 
 
 @pytest.fixture(scope="module")
@@ -105,37 +122,51 @@ def test_every_parameter_is_used(committed):
     for name, notebook in committed.items():
         first, *others = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
         for parameter in re.findall(r"^(\w+) =", first, re.M):
-            assert any(re.search(rf"\b{parameter}\b", source) for source in others), f"{name}: {parameter}"
+            assert any(re.search(rf"\b{parameter}\b", source) for source in others), (
+                f"{name}: {parameter}"
+            )
 
 
 def test_what_is_committed_was_run(committed):
     for name, notebook in committed.items():
-        silent = [cell.id for cell in notebook.cells if cell.cell_type == "code" and not cell.outputs]
+        silent = [
+            cell.id for cell in notebook.cells if cell.cell_type == "code" and not cell.outputs
+        ]
         assert set(silent) <= {"parameters", "score", "export"}, f"{name}: make notebooks"
 
 
 def test_cells_of_one_id_are_one_cell(committed):
-    for (one, first), (other, second) in combinations(committed.items(), 2):
-        theirs = {cell.id: cell.source for cell in second.cells}
-        for cell in first.cells:
-            if cell.id not in OWN and cell.id in theirs:
-                assert cell.source == theirs[cell.id], f"{cell.id} of {one} and {other}: spread it by --share"
+    for (name, notebook), (other_name, other) in combinations(committed.items(), 2):
+        sources = {cell.id: cell.source for cell in other.cells}
+        for cell in notebook.cells:
+            if cell.id not in OWN and cell.id in sources:
+                assert cell.source == sources[cell.id], (
+                    f"{cell.id} of {name} and {other_name}: spread it by --share"
+                )
 
 
 def test_the_noise_notebooks_differ_in_their_noise_alone(committed):
     three = [committed[f"experiments_mel_noise{number}"] for number in (1, 2, 3)]
     for notebook, noise in zip(three, NOISES, strict=True):
         assert notebook.cells[1].source.startswith(f'EXPERIMENT = "mel_{noise}"\n')
-    same = [[(cell.id, cell.source) for cell in with_parameters(one, {"EXPERIMENT": ""}).cells if cell.id != "title"]
-            for one in three]  # fmt: skip
-    assert same[0] == same[1] == same[2]
+    first, second, third = map(without_title_and_experiment, three)
+    assert first == second == third
+
+
+def without_title_and_experiment(notebook):
+    cells = with_parameters(notebook, {"EXPERIMENT": ""}).cells
+    return [(cell.id, cell.source) for cell in cells if cell.id != "title"]
 
 
 def test_shared_cells_are_spread(committed):
     source = share(committed["experiments_mel"], committed["experiments_mel"])
     next(cell for cell in source.cells if cell.id == "listen").source = "changed"
     for name, notebook in committed.items():
-        changed = [old.id for old, new in zip(notebook.cells, share(source, notebook).cells, strict=True) if old != new]
+        changed = [
+            old.id
+            for old, new in zip(notebook.cells, share(source, notebook).cells, strict=True)
+            if old != new
+        ]
         assert changed == (["listen"] if name.startswith("experiments") else [])
 
 
@@ -156,7 +187,9 @@ def shown(**data):
 
 
 def printed(text, name="stdout"):
-    return new_notebook(cells=[new_code_cell("x", outputs=[new_output("stream", name=name, text=text)])])
+    return new_notebook(
+        cells=[new_code_cell("x", outputs=[new_output("stream", name=name, text=text)])]
+    )
 
 
 def with_widgets():
@@ -165,10 +198,27 @@ def with_widgets():
     return notebook
 
 
-# The paths are made up: of no machine, and what the rule must find.
+def with_error():
+    error = {"ename": "ZeroDivisionError", "evalue": "division by zero", "traceback": []}
+    return new_notebook(cells=[new_code_cell("1/0", outputs=[new_output("error", **error)])])
+
+
+def with_attachment():
+    sound = {"x.wav": {"audio/wav": "AAAA"}}
+    return new_notebook(cells=[new_markdown_cell("x", attachments=sound)])
+
+
+def with_source(cell):
+    return new_notebook(cells=[cell])
+
+
+# The paths are invented: no machine has them, and the rule must find them.
+DATA_CELL = with_source(new_code_cell('DATA = "/mnt/data/ESC-50"'))
+WORDS_CELL = with_source(new_markdown_cell("see /mnt/data"))
+SOUND_LINK = '<a href="data:audio/flac;base64,AAAA">x</a>'
+FLAC_LINK = '<a href="data:x/y;base64,ZkxhQwAA">'
 BROKEN = {
-    "an error": (new_notebook(cells=[new_code_cell("1/0", outputs=[
-        new_output("error", ename="ZeroDivisionError", evalue="division by zero", traceback=[])])]), "ZeroDivisionError"),
+    "an error": (with_error(), "ZeroDivisionError"),
     "stderr": (printed("a line", "stderr"), "wrote to stderr"),
     "a warning": (printed("x.py:1: UserWarning: old"), "a warning in text"),
     "a path in print": (printed("read /home/me/data.csv"), "absolute path '/home/me"),
@@ -176,18 +226,20 @@ BROKEN = {
     "a home": (printed("~/data"), "absolute path '~/data"),
     "a drive": (printed(r"in C:\data"), "absolute path"),
     "a file": (shown(text_html='<a href="file:///x">'), "absolute path 'file://"),
-    "a path in a cell": (new_notebook(cells=[new_code_cell('DATA = "/mnt/data/ESC-50"')]), "absolute path '/mnt/data"),
-    "a path in words": (new_notebook(cells=[new_markdown_cell("see /mnt/data")]), "absolute path '/mnt/data"),
+    "a path in a cell": (DATA_CELL, "absolute path '/mnt/data"),
+    "a path in words": (WORDS_CELL, "absolute path '/mnt/data"),
     "a player": (shown(text_html="<audio controls></audio>"), "a sound in text/html"),
-    "a sound's address": (shown(text_html='<a href="data:audio/flac;base64,AAAA">x</a>'), "a sound in text/html"),
+    "a sound's address": (shown(text_html=SOUND_LINK), "a sound in text/html"),
     "a sound": (shown(audio_wav="AAAA"), "a sound in audio/wav"),
-    "a sound under another name": (shown(application_x="UklGRiQAAABXQVZF"), "a sound in application/x"),
-    "a sound in a link": (shown(text_html='<a href="data:x/y;base64,ZkxhQwAA">'), "a sound in text/html"),
-    "a sound attached": (new_notebook(cells=[
-        new_markdown_cell("x", attachments={"x.wav": {"audio/wav": "AAAA"}})]), "a sound in audio/wav"),
+    "a sound under another name": (
+        shown(application_x="UklGRiQAAABXQVZF"),
+        "a sound in application/x",
+    ),
+    "a sound in a link": (shown(text_html=FLAC_LINK), "a sound in text/html"),
+    "a sound attached": (with_attachment(), "a sound in audio/wav"),
     "widgets": (with_widgets(), "state of widgets"),
     "bytes": (shown(image_png="A" * 1_500_000), "bytes are more than 1500000"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("rule", BROKEN)
@@ -217,9 +269,17 @@ def test_sounds_are_taken_out_and_pictures_and_gains_stay(classifier):
         new_output("display_data", {"text/html": html, "text/plain": repr(result)}),
         new_output("display_data", {"text/html": player._repr_html_(), "text/plain": repr(player)}),
         new_output("display_data", {"audio/wav": "UklGR"}),
-        new_output("display_data", {"application/json": {"src": "data:audio/wav;base64,UklGR"}, "image/png": "iVBOR"}),
-        new_output("display_data", {"application/javascript": "new Audio('data:audio/wav;base64,UklGR')"}),
-        new_output("display_data", {"text/html": '<AUDIO controls>\n<source></AUDIO> and <audio src="x.wav"> end'}),
+        new_output(
+            "display_data",
+            {"application/json": {"src": "data:audio/wav;base64,UklGR"}, "image/png": "iVBOR"},
+        ),
+        new_output(
+            "display_data", {"application/javascript": "new Audio('data:audio/wav;base64,UklGR')"}
+        ),
+        new_output(
+            "display_data",
+            {"text/html": '<AUDIO controls>\n<source></AUDIO> and <audio src="x.wav"> end'},
+        ),
         new_output("stream", name="stdout", text="data:audio/wav;base64,UklGR"),
     ]
     notebook = new_notebook(
@@ -228,10 +288,13 @@ def test_sounds_are_taken_out_and_pictures_and_gains_stay(classifier):
     silent = without_sounds(notebook)
     assert len(faults(notebook)) > 7
     assert faults(silent) == []
-    assert "<audio" in json.dumps(notebook)  # the notebook itself is as it was
+    # The notebook itself is not changed.
+    assert "<audio" in json.dumps(notebook)
     first, second, third, fourth, fifth, sixth, last = silent.cells[0].outputs
     assert first.data["text/html"].count(notebooks.LEFT_OUT) == 5
-    assert re.findall(r"[+-]\d+\.\d dB", first.data["text/html"]) == re.findall(r"[+-]\d+\.\d dB", html)
+    assert re.findall(r"[+-]\d+\.\d dB", first.data["text/html"]) == re.findall(
+        r"[+-]\d+\.\d dB", html
+    )
     assert re.findall(r"<img[^>]*>", first.data["text/html"]) == re.findall(r"<img[^>]*>", html)
     assert first.data["text/plain"] == repr(result)
     assert fourth.data == {"image/png": "iVBOR"}
@@ -241,17 +304,19 @@ def test_sounds_are_taken_out_and_pictures_and_gains_stay(classifier):
 
 
 def test_pictures_become_light_and_keep_their_colours(classifier):
-    """Rare colours too: a few blue bins in a grey picture are what an attribution says."""
+    """Rare colours too: a few blue bins in a grey picture are the attribution."""
     result = interpret(classifier, torch.randn(1, 1, 32000) * 0.1, "saliency")
     html = interpretation_html(result)
     (png,) = re.findall(r"data:image/png;base64,([^\"]+)", html)
-    light = notebooks.with_light_pictures(shown(text_html=html, image_png=png)).cells[0].outputs[0].data
+    light = (
+        notebooks.with_light_pictures(shown(text_html=html, image_png=png)).cells[0].outputs[0].data
+    )
     assert light["image/png"] in light["text/html"]
     assert len(light["image/png"]) < 0.6 * len(png)
     assert light["text/html"].replace(light["image/png"], png) == html
     before, after = (
-        np.asarray(Image.open(io.BytesIO(base64.b64decode(one))).convert("RGB")).astype(int)
-        for one in (png, light["image/png"])
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")).astype(int)
+        for picture in (png, light["image/png"])
     )
     assert np.abs(after - before).max() <= 16
 
@@ -260,12 +325,17 @@ def test_a_notebook_is_written_only_if_it_is_clean(tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "ROOT", tmp_path)
     parameters = new_code_cell("WORDS = 'fine'", metadata={"tags": ["parameters"]})
     path = tmp_path / "one.ipynb"
-    notebooks.write(new_notebook(cells=[parameters, new_code_cell("print(WORDS)\n1 / len(WORDS)")]), path)
+    notebooks.write(
+        new_notebook(cells=[parameters, new_code_cell("print(WORDS)\n1 / len(WORDS)")]), path
+    )
     before = path.read_bytes()
     assert "/home/me" in notebooks.make("one", {"WORDS": "/home/me/x"}, tmp_path)[0]
     assert "ZeroDivisionError" in notebooks.make("one", {"WORDS": ""}, tmp_path)[0]
     assert path.read_bytes() == before
     assert notebooks.make("one", {}, tmp_path) == []
-    assert [output.output_type for output in read(path).cells[1].outputs] == ["stream", "execute_result"]
+    assert [output.output_type for output in read(path).cells[1].outputs] == [
+        "stream",
+        "execute_result",
+    ]
     with pytest.raises(CellExecutionError):
         notebooks.executed(with_parameters(read(path), {"WORDS": ""}), tmp_path)

@@ -1,4 +1,4 @@
-"""Ours against independent libraries, on random and on real clips. They are needed here and nowhere else."""
+"""Comparisons with independent libraries, which only the tests need, on random and real clips."""
 
 import captum.attr
 import numpy as np
@@ -15,22 +15,21 @@ from torch import nn
 from torch.nn import functional
 
 from audiointerp.errors import ArgumentError, ModelError
-from audiointerp.interpretation import (
-    LIME,
-    SHAP,
-    Captum,
-    GradCAM,
-    GuidedGradCAM,
+from audiointerp.interpretation.captum import Captum
+from audiointerp.interpretation.captum_methods import (
     IntegratedGradients,
     KernelSHAP,
     Occlusion,
     SmoothGrad,
-)  # fmt: skip
-from audiointerp.interpretation.lime import _ridge, _weights
+)
+from audiointerp.interpretation.gradcam import GradCAM, GuidedGradCAM
+from audiointerp.interpretation.lime import LIME, _ridge, _weights
 from audiointerp.interpretation.segments import SEGMENTS, filling, segmented
+from audiointerp.interpretation.shap import SHAP
 from audiointerp.metrics import complexity, sparseness
-from audiointerp.processing import LogMel, load_audio
-from audiointerp.protocols import PROTOCOLS
+from audiointerp.processing.audio import load_audio
+from audiointerp.processing.spectrogram import LogMel
+from audiointerp.scoring.protocols import PROTOCOLS
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +43,18 @@ def real(esc10):
 @pytest.fixture(scope="module")
 def network(real):
     network = small_classifier().network
-    with torch.no_grad():  # spread the untrained logits, so that there is something to explain
+    # Spread the untrained logits, so that there is something to explain.
+    with torch.no_grad():
         network.head.weight *= 5 / network(real).std(0).max()
     return network
 
 
-def made():
+def synthetic():
     return torch.cat([LogMel()(noise(1.0, seed=seed)).db for seed in range(3)])
 
 
 def features(kind, request):
-    return request.getfixturevalue("real") if kind == "real" else made()
+    return request.getfixturevalue("real") if kind == "real" else synthetic()
 
 
 both = pytest.mark.parametrize("kind", ["random", "real"])
@@ -69,7 +69,8 @@ def test_sparseness_and_complexity_are_quantus(kind, request, network):
     db = features(kind, request)
     values = GradCAM(network)(db).values
     masks = torch.cat(
-        [PROTOCOLS["sound"].masks[name](values) for name in PROTOCOLS["sound"].masks] + [torch.rand(3, 1, 64, 101)]
+        [PROTOCOLS["corrected"].masks[name](values) for name in PROTOCOLS["corrected"].masks]
+        + [torch.rand(3, 1, 64, 101)]
     )
     masks = masks[masks.flatten(1).sum(1) > 0]
     batch = {
@@ -78,8 +79,15 @@ def test_sparseness_and_complexity_are_quantus(kind, request, network):
         "y_batch": np.zeros(len(masks), int),
         "a_batch": masks.double().numpy(),
     }
-    options = {"normalise": True, "abs": True, "disable_warnings": True, "display_progressbar": False}
-    gini, entropy = (np.array(score(**options)(**batch)) for score in (quantus.Sparseness, quantus.Complexity))
+    options = {
+        "normalise": True,
+        "abs": True,
+        "disable_warnings": True,
+        "display_progressbar": False,
+    }
+    gini, entropy = (
+        np.array(score(**options)(**batch)) for score in (quantus.Sparseness, quantus.Complexity)
+    )
     offset = masks.double() / masks.double().amax((1, 2, 3), keepdim=True) + 1e-7
     assert np.abs(sparseness(offset).numpy() - gini).max() <= 1e-6
     assert np.abs(complexity(masks).numpy() - entropy).max() <= 1e-6
@@ -101,15 +109,21 @@ def test_shap_is_deep_explainer(kind, request, network):
 
 
 class WithoutMax(nn.Module):
-    """captum's DeepLIFT has another rule for max pooling than shap, so the network they are compared on has none."""
+    """A network without max pooling, for which captum's DeepLIFT and shap have different rules."""
 
     def __init__(self):
         super().__init__()
         torch.manual_seed(1)
         self.layers = nn.Sequential(
-            nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(4), nn.Conv2d(4, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2),
-            nn.Flatten(), nn.Linear(32, 3),
-        )  # fmt: skip
+            nn.Conv2d(1, 4, 3),
+            nn.ReLU(),
+            nn.AvgPool2d(4),
+            nn.Conv2d(4, 8, 3),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32, 3),
+        )
 
     def forward(self, db):
         return self.layers(db / 20 + 2)
@@ -121,13 +135,15 @@ def test_shap_is_deep_lift_shap(kind, request):
     plain = WithoutMax().eval()
     ours = SHAP(plain, db[:2])(db[2:], target=1).values
     with pytest.warns(UserWarning, match="hooks"):
-        theirs = captum.attr.DeepLiftShap(plain).attribute(db[2:].clone().requires_grad_(), baselines=db[:2], target=1)
+        theirs = captum.attr.DeepLiftShap(plain).attribute(
+            db[2:].clone().requires_grad_(), baselines=db[:2], target=1
+        )
     assert relative(ours, theirs.float()) <= 1e-5
 
 
 @both
 def test_gradcam_is_pytorch_grad_cam(kind, request, network):
-    """Before its ReLU and rescaling, up to interpolation: the coarse maps are equal, and ours is theirs brought to the grid."""
+    """Our map is theirs before ReLU and rescaling, interpolated to the grid."""
     db = features(kind, request)
     layer = network.conv_block4.conv2
     theirs = TheirGradCAM(network, [layer])
@@ -136,9 +152,15 @@ def test_gradcam_is_pytorch_grad_cam(kind, request, network):
         theirs(db, targets=targets)
         seen = theirs.activations_and_grads
         coarse = theirs.get_cam_image(
-            db, layer, targets, seen.activations[0].numpy(), seen.gradients[0].numpy(), eigen_smooth=False
+            db,
+            layer,
+            targets,
+            seen.activations[0].numpy(),
+            seen.gradients[0].numpy(),
+            eigen_smooth=False,
         )
-        grid = torch.from_numpy(coarse)[:, None].transpose(2, 3)  # PANNs work on (time, frequency)
+        # PANNs work on (time, frequency).
+        grid = torch.from_numpy(coarse)[:, None].transpose(2, 3)
         expected = functional.interpolate(grid, db.shape[2:], mode="bilinear", align_corners=False)
         assert relative(GradCAM(network)(db, target=target).values, expected) <= 1e-5
     theirs.activations_and_grads.release()
@@ -148,7 +170,9 @@ def test_gradcam_is_pytorch_grad_cam(kind, request, network):
 def test_integrated_gradients_occlusion_and_smoothgrad_are_captum(kind, request, network):
     db = features(kind, request)[1:2].clone().requires_grad_()
     ours = IntegratedGradients(network, steps=12)(db, target=1).values
-    theirs = captum.attr.IntegratedGradients(network).attribute(db, baselines=-100.0, target=1, n_steps=12)
+    theirs = captum.attr.IntegratedGradients(network).attribute(
+        db, baselines=-100.0, target=1, n_steps=12
+    )
     assert relative(ours, theirs.float()) <= 1e-5
     ours = Occlusion(network, patch=(32, 50), stride=(32, 25))(db, target=2).values
     theirs = captum.attr.Occlusion(network).attribute(
@@ -156,7 +180,9 @@ def test_integrated_gradients_occlusion_and_smoothgrad_are_captum(kind, request,
     )
     assert relative(ours, theirs) <= 1e-5
     without = SmoothGrad(network, noise=0.0, samples=2)(db, target=0).values
-    assert relative(without, captum.attr.Saliency(network).attribute(db, target=0, abs=False)) <= 1e-4
+    assert (
+        relative(without, captum.attr.Saliency(network).attribute(db, target=0, abs=False)) <= 1e-4
+    )
     noisy = [SmoothGrad(network, samples=3, seed=seed)(db, target=0).values for seed in (0, 0, 1)]
     assert noisy[0].equal(noisy[1])
     assert not noisy[0].equal(noisy[2])
@@ -168,11 +194,15 @@ def test_guided_gradcam_is_captum_where_the_axes_are_not_swapped(kind, request):
     plain = WithoutMax().eval()
     layer = plain.layers[3]
     method = captum.attr.GuidedGradCam(plain, layer)
-    ours = torch.stack([GuidedGradCAM(plain, layer)(db, target=target).values for target in range(3)])
+    ours = torch.stack(
+        [GuidedGradCAM(plain, layer)(db, target=target).values for target in range(3)]
+    )
     with pytest.warns(UserWarning, match="hooks"):
         theirs = torch.stack(
             [
-                method.attribute(db.clone().requires_grad_(), target=target, interpolate_mode="bilinear")
+                method.attribute(
+                    db.clone().requires_grad_(), target=target, interpolate_mode="bilinear"
+                )
                 for target in range(3)
             ]
         )
@@ -183,7 +213,7 @@ def test_guided_gradcam_is_captum_where_the_axes_are_not_swapped(kind, request):
 @pytest.mark.parametrize("segments", SEGMENTS)
 @pytest.mark.parametrize("fill", ["segment_mean", "silence"])
 def test_lime_is_lime(kind, request, network, segments, fill):
-    """The lime package is given our segments and draws as many; its draws come from the same seed."""
+    """The lime package gets our segments, number of draws and random state."""
     db = features(kind, request)[1:2]
     ours = LIME(network, segments, fill, samples=150, seed=12345)(db, target=2)
     random = np.random.RandomState(12345)
@@ -194,13 +224,20 @@ def test_lime_is_lime(kind, request, network, segments, fill):
             return network(torch.from_numpy(images[..., 0]).float()[:, None]).softmax(1).numpy()
 
     explanation = LimeImageExplainer(random_state=random).explain_instance(
-        db[0, 0].double().numpy(), probabilities, labels=(2,), top_labels=None, num_samples=150, random_seed=0,
-        hide_color=None if fill == "segment_mean" else -100.0, segmentation_fn=lambda image: where,
-    )  # fmt: skip
+        db[0, 0].double().numpy(),
+        probabilities,
+        labels=(2,),
+        top_labels=None,
+        num_samples=150,
+        random_seed=0,
+        hide_color=None if fill == "segment_mean" else -100.0,
+        segmentation_fn=lambda image: where,
+    )
     theirs = np.zeros_like(where, dtype=float)
     for segment, weight in explanation.local_exp[2]:
         theirs[where == segment] = weight
-    if where.max() == 0:  # one segment: nothing to rank
+    # There is nothing to rank in one segment.
+    if where.max() == 0:
         assert np.allclose(ours.values[0, 0], theirs, atol=1e-6)
         return
     assert spearmanr(ours.values.flatten(), theirs.ravel()).statistic >= 0.999
@@ -218,13 +255,15 @@ def test_lime_by_hand():
     y = torch.tensor([0.9, 0.7, 0.2, 0.1], dtype=torch.float64)
     design = torch.cat([torch.ones(4, 1, dtype=torch.float64), kept.double()], 1)
     penalty = torch.diag(torch.tensor([0.0, 1.0, 1.0], dtype=torch.float64))
-    expected = torch.linalg.solve(design.T @ (weights[:, None] * design) + penalty, design.T @ (weights * y))
+    expected = torch.linalg.solve(
+        design.T @ (weights[:, None] * design) + penalty, design.T @ (weights * y)
+    )
     assert torch.allclose(_ridge(kept.double(), y, weights)[0], expected[1:])
 
 
 @pytest.mark.parametrize("shape", [(16, 32), (64, 501)])
 def test_kernel_shap_over_segments_finds_shapley_values(shape):
-    """Of a linear model over a grid of segments they are the segments' shares of the difference."""
+    """For a linear model, the value of a segment is its share of the difference."""
     torch.manual_seed(0)
     linear = nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1], 2))
     db = torch.rand(1, 1, *shape)
@@ -232,33 +271,46 @@ def test_kernel_shap_over_segments_finds_shapley_values(shape):
     weights = linear[1].weight[0].detach().view(1, 1, *shape)
     change = weights * (db - db.mean(-1, keepdim=True))
     where = segmented(db, "grid")
-    expected = torch.stack([change[where == number].sum() for number in range(int(where.max()) + 1)])[where[0, 0]]
+    expected = torch.stack(
+        [change[where == number].sum() for number in range(int(where.max()) + 1)]
+    )[where[0, 0]]
     assert relative(values[0, 0], expected) <= 0.03
     with pytest.raises(ArgumentError, match="cannot tell 256 segments apart"):
-        KernelSHAP(nn.Sequential(nn.Flatten(), nn.Linear(64 * 501, 2)), samples=300)(torch.rand(1, 1, 64, 501))
+        KernelSHAP(nn.Sequential(nn.Flatten(), nn.Linear(64 * 501, 2)), samples=300)(
+            torch.rand(1, 1, 64, 501)
+        )
 
 
 def test_any_captum_object_works(network):
-    db = made()[:2]
+    db = synthetic()[:2]
     deep = Captum(network, captum.attr.InputXGradient)(db, target=1)
     assert deep.method == "inputxgradient"
     with torch.enable_grad():
         assert (
-            relative(deep.values, captum.attr.InputXGradient(network).attribute(db.clone().requires_grad_(), target=1))
+            relative(
+                deep.values,
+                captum.attr.InputXGradient(network).attribute(
+                    db.clone().requires_grad_(), target=1
+                ),
+            )
             <= 1e-4
         )
     layer = Captum(
-        network, lambda score: captum.attr.LayerGradCam(score, network.conv_block4.conv2), name="theirs",
+        network,
+        lambda score: captum.attr.LayerGradCam(score, network.conv_block4.conv2),
+        name="theirs",
         relu_attributions=False,
-    )(db.detach(), target=1)  # fmt: skip
+    )(db.detach(), target=1)
     assert layer.method == "theirs"
     assert relative(layer.values, GradCAM(network)(db.detach(), target=1).values) <= 1e-4
 
 
-def test_what_captum_misses_can_be_asked_for(network):
-    db = made()[:2]
-    found = Captum(network, captum.attr.IntegratedGradients, baselines=-100.0, return_convergence_delta=True)(db)
-    assert found.info["convergence_delta"].shape == (2,)
+def test_captum_s_convergence_delta_is_in_the_info(network):
+    db = synthetic()[:2]
+    attribution = Captum(
+        network, captum.attr.IntegratedGradients, baselines=-100.0, return_convergence_delta=True
+    )(db)
+    assert attribution.info["convergence_delta"].shape == (2,)
 
 
 def test_wrong_captum_objects_are_refused(network):
@@ -273,7 +325,7 @@ def test_wrong_captum_objects_are_refused(network):
         with pytest.raises(ArgumentError, match="whole numbers"):
             LIME(network, samples=samples)
     with pytest.raises(ArgumentError, match="cannot tell 56 segments apart"):
-        LIME(network, "grid", samples=100)(made()[:1])
+        LIME(network, "grid", samples=100)(synthetic()[:1])
 
 
 def test_guided_backpropagation_must_see_every_relu():
@@ -282,7 +334,7 @@ def test_guided_backpropagation_must_see_every_relu():
             return super().forward(torch.relu(db))
 
     with pytest.raises(ModelError, match="cannot see relu in the network itself"):
-        GuidedGradCAM(Functional().eval())(made())
+        GuidedGradCAM(Functional().eval())(synthetic())
 
 
 def test_fills():

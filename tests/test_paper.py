@@ -1,18 +1,19 @@
-"""The tables of the paper: means and marks by hand, a place for each published row, nothing mixed, what is missing said."""
+"""The tables of the paper: means by hand, all published rows, nothing mixed, gaps reported."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from made_results import STUDY, made_rows
 
-from audiointerp.bootstrap import FEWEST, bootstrap_interval
 from audiointerp.errors import ArgumentError, AudioInterpError
-from audiointerp.experiments import EXPERIMENTS
-from audiointerp.interpretation import MASKS
+from audiointerp.experiments.study import EXPERIMENTS
+from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS
-from audiointerp.paper import missing, notes, paper_tables, unfinished
-from audiointerp.paper.cells import averaged, clip_values, with_intervals
-from audiointerp.tables import METHODS, SCORES, published_tables
+from audiointerp.paper.missing import missing, unfinished
+from audiointerp.paper.paper_tables import notes, paper_tables
+from audiointerp.paper.published import PUBLISHED_METHODS, PUBLISHED_SCORES, published_tables
+from audiointerp.paper.statistics import CLIP, averaged, clip_values, with_intervals
+from audiointerp.tables.bootstrap import FEWEST, bootstrap_interval
 
 
 def by_name(rows, *kinds, published=False):
@@ -21,7 +22,7 @@ def by_name(rows, *kinds, published=False):
 
 @pytest.fixture(scope="module")
 def study():
-    """All of the paper's tables of a made run of the whole study, the published means beside."""
+    """The paper's tables of a synthetic run of the whole study, the published means beside."""
     rows = made_rows(on=("features",))
     return rows, by_name(rows, "masks", "methods", "noise", published=True)
 
@@ -37,13 +38,19 @@ def number(table, cell, head, sub="", part="mean"):
 def test_each_published_row_has_its_place_beside_ours(study):
     rows, tables = study
     ours = rows.groupby(["experiment", "method", "mask"])
-    means = {"all": ours[list(SCORES)].mean()}
+    means = {"all": ours[list(PUBLISHED_SCORES)].mean()}
     for subset, correct in (("correct", True), ("incorrect", False)):
-        means[subset] = rows[rows["correct"] == correct].groupby(["experiment", "method", "mask"])[list(SCORES)].mean()
+        means[subset] = (
+            rows[rows["correct"] == correct]
+            .groupby(["experiment", "method", "mask"])[list(PUBLISHED_SCORES)]
+            .mean()
+        )
     means = {subset: found.to_dict("index") for subset, found in means.items()}
-    columns = [(score, sub, "mean") for score in SCORES for sub in ("", "published")]
+    columns = [(score, sub, "mean") for score in PUBLISHED_SCORES for sub in ("", "published")]
     tables = {
-        name: table.frame[columns].T.to_dict() for name, table in tables.items() if "published" in table.caption.lower()
+        name: table.frame[columns].T.to_dict()
+        for name, table in tables.items()
+        if "published" in table.caption.lower()
     }
     published = published_tables()
     assert len(published) == 504
@@ -55,14 +62,18 @@ def test_each_published_row_has_its_place_beside_ours(study):
             (tables[f"methods_{name}"], (row["mask"], row["method"])),
         ]
         if row["model"] == "mel" and row["subset"] == "all":
-            cells.append((tables[f"noise_mel_{row['method']}_on_features"], (row["mask"], experiment)))
+            cells.append(
+                (tables[f"noise_mel_{row['method']}_on_features"], (row["mask"], experiment))
+            )
         for table, cell in cells:
-            for score in SCORES:
+            for score in PUBLISHED_SCORES:
                 assert table[cell][score, "published", "mean"] == row[score]
                 mean = means[row["subset"]][experiment, row["method"], row["mask"]][score]
                 assert table[cell][score, "", "mean"] == pytest.approx(mean)
     for name, table in study[1].items():
-        assert ("Cnn14" in table.caption) == any(column.sub == "published" for column in table.columns), name
+        assert ("Cnn14" in table.caption) == any(
+            column.sub == "published" for column in table.columns
+        ), name
 
 
 def test_rows_and_columns_are_in_the_order_of_the_study(study):
@@ -70,8 +81,12 @@ def test_rows_and_columns_are_in_the_order_of_the_study(study):
     table = tables["masks_mel_clean_all_on_features"]
     assert table.frame.index.to_list() == [(method, mask) for method in STUDY for mask in MASKS]
     assert [column.head for column in table.columns if not column.sub] == [
-        *SCORES, "AREA", "undefined %", "constant %", "clips",
-    ]  # fmt: skip
+        *PUBLISHED_SCORES,
+        "AREA",
+        "undefined %",
+        "constant %",
+        "clips",
+    ]
     other = tables["methods_stft_clean_incorrect_on_features"]
     assert other.frame.index.to_list() == [(mask, method) for mask in MASKS for method in STUDY]
     noise = tables["noise_mel_lime_on_features"]
@@ -83,21 +98,26 @@ def test_rows_and_columns_are_in_the_order_of_the_study(study):
 
 
 def rows_by_hand(**values):
-    """Two methods, two masks, two clips; every score is 0.5 but those given, in the order method, clip, mask."""
-    rows = made_rows(("mel_clean",), ("saliency", "random"), ("bin", "topK_5"), ("features",), clips=2)
+    """Two methods, two clips, two masks (in this order); every score is 0.5 unless given."""
+    rows = made_rows(
+        ("mel_clean",), ("saliency", "random"), ("bin", "topK_5"), ("features",), clips=2
+    )
     return rows.assign(**dict.fromkeys(METRICS, 0.5)).assign(**values)
 
 
 def test_means_marks_and_shares_by_hand():
     rows = rows_by_hand(
-        FF=[0.0, 0.2, 0.0, 0.4, 1.0, 1.0, 1.0, 1.0], AD=[0.0, 20.0, 0.0, 40.0, 7.0, 7.0, 7.0, 7.0],
-        COMP=[np.nan, 1.0, np.nan, 2.0, 3.0, 3.0, np.nan, 3.0], SPS=[np.nan, 0.0, np.nan, 0.5, 0.1, 0.2, np.nan, 0.2],
-    )  # fmt: skip
+        FF=[0.0, 0.2, 0.0, 0.4, 1.0, 1.0, 1.0, 1.0],
+        AD=[0.0, 20.0, 0.0, 40.0, 7.0, 7.0, 7.0, 7.0],
+        COMP=[np.nan, 1.0, np.nan, 2.0, 3.0, 3.0, np.nan, 3.0],
+        SPS=[np.nan, 0.0, np.nan, 0.5, 0.1, 0.2, np.nan, 0.2],
+    )
     tables = by_name(rows, "masks", "methods", "summary")
     table = tables["masks_mel_clean_all_on_features"]
     saliency = [("saliency", "bin"), ("saliency", "topK_5")]
     assert [number(table, cell, "FF") for cell in saliency] == pytest.approx([0.0, 0.3])
-    assert table.marks["FF", ""].tolist() == ["worst", "best", "", ""]  # random's masks are equal: neither
+    # The masks of random are equal: none is best or worst.
+    assert table.marks["FF", ""].tolist() == ["worst", "best", "", ""]
     assert table.marks["AD", ""].tolist() == ["best", "worst", "", ""]
     assert table.frame[("undefined %", "", "mean")].tolist() == [100.0, 0.0, 50.0, 0.0]
     assert table.frame[("constant %", "", "mean")].tolist() == [100.0, 50.0, 50.0, 0.0]
@@ -108,14 +128,18 @@ def test_means_marks_and_shares_by_hand():
     assert other.marks["FF", ""].tolist() == ["worst", "best", "worst", "best"]
     over_masks = tables["summary_methods_all_on_features"]
     assert number(over_masks, ("mel_clean", "saliency"), "FF") == pytest.approx(0.15)
-    assert number(over_masks, ("mel_clean", "saliency"), "COMP") == 1.5  # the undefined mask is left out
+    # The undefined mask is left out.
+    assert number(over_masks, ("mel_clean", "saliency"), "COMP") == 1.5
     over_methods = tables["summary_masks_all_on_features"]
-    assert number(over_methods, ("mel_clean", "topK_5"), "FF") == pytest.approx(0.3)  # without random
+    # The mean over methods is without random.
+    assert number(over_methods, ("mel_clean", "topK_5"), "FF") == pytest.approx(0.3)
     assert over_methods.marks["FF", ""].tolist() == ["worst", "best"]
 
 
 def test_intervals_are_those_of_the_bootstrap_over_clips():
-    rows = made_rows(("mel_clean",), ("saliency", "lime"), ("bin", "topK_5"), ("features",), clips=30)
+    rows = made_rows(
+        ("mel_clean",), ("saliency", "lime"), ("bin", "topK_5"), ("features",), clips=30
+    )
     values = clip_values(rows, "FF")
     low, high = bootstrap_interval(values.to_numpy())
     made = with_intervals(values)
@@ -124,18 +148,26 @@ def test_intervals_are_those_of_the_bootstrap_over_clips():
     few = values.iloc[: FEWEST - 1]
     assert with_intervals(few)[["low", "high"]].isna().all(axis=None)
     assert averaged(few, "mask")[["low", "high"]].isna().all(axis=None)
-    takes = values.set_axis([f"5-{number % (FEWEST - 1)}-{chr(65 + number // 9)}-0.wav" for number in range(30)])
-    assert with_intervals(takes)[["low", "high"]].isna().all(axis=None)  # many clips of few recordings
+    # Many clips of few recordings.
+    recordings = [str(number % (FEWEST - 1)) for number in range(30)]
+    clips = values.index.get_level_values("clip")
+    takes = values.set_axis(pd.MultiIndex.from_arrays([clips, recordings], names=CLIP))
+    assert with_intervals(takes)[["low", "high"]].isna().all(axis=None)
     for method in ("saliency", "lime"):
-        mean_of_clip = values[method].mean(axis=1).to_numpy()[:, None]  # nothing is undefined, so the order is free
+        # Nothing is undefined, so the order of the means does not matter.
+        mean_of_clip = values[method].mean(axis=1).to_numpy()[:, None]
         low, high = bootstrap_interval(mean_of_clip)
         assert np.allclose(over.loc[method], [mean_of_clip.mean(), low[0], high[0]])
 
 
 def test_published_averages_are_over_the_same_cells():
-    rows = made_rows(("mel_clean",), ("saliency", "lime", "random"), ("bin", "topK_5"), ("features",))
+    rows = made_rows(
+        ("mel_clean",), ("saliency", "lime", "random"), ("bin", "topK_5"), ("features",)
+    )
     tables = by_name(rows, "summary", published=True)
-    published = published_tables().query("model == 'mel' and experiment == 'clean' and subset == 'all'")
+    published = published_tables().query(
+        "model == 'mel' and experiment == 'clean' and subset == 'all'"
+    )
     own = published[published["mask"].isin(["bin", "topK_5"])]
     table = tables["summary_methods_all_on_features"]
     assert number(table, ("mel_clean", "lime"), "AD", "published") == pytest.approx(
@@ -154,12 +186,15 @@ def test_only_masks_that_every_method_has_are_averaged():
     expected = rows[(rows["method"] == "lime") & (rows["mask"] == "bin")]["FF"].mean()
     assert number(table, ("mel_clean", "lime"), "FF") == pytest.approx(expected)
     assert "lime" not in " ".join(sentence for sentence in missing(rows) if "topK_5," in sentence)
-    assert not by_name(rows[(rows["method"] == "lime") == (rows["mask"] == "topK_5")], "summary")  # none in common
+    none_in_common = (rows["method"] == "lime") == (rows["mask"] == "topK_5")
+    assert not by_name(rows[none_in_common], "summary")
 
 
-def test_noise_is_set_against_clean_clip_by_clip():
+def test_noise_is_compared_with_clean_clip_by_clip():
     clean = made_rows(("mel_clean",), ("lime",), ("bin", "topK_5"), ("features",), clips=12)
-    noisy = clean.assign(experiment="mel_horse", FF=clean["FF"] - 0.25, COMP=np.nan).sample(frac=1, random_state=0)
+    noisy = clean.assign(experiment="mel_horse", FF=clean["FF"] - 0.25, COMP=np.nan).sample(
+        frac=1, random_state=0
+    )
     tables = by_name(pd.concat([noisy, clean]), "noise", "noise_differences", published=True)
     table = tables["noise_differences_mel_lime_on_features"]
     assert numbers(table, ("bin", "mel_horse"), "FF") == pytest.approx([-0.25] * 3)
@@ -185,7 +220,9 @@ def test_other_networks_protocols_and_kinds_of_scoring_are_not_mixed():
     assert number(table, ("lime", "bin"), "FF") == 0.125
     assert "protocol published" in table.title
     own = clean[(clean["on"] == "features")]["FF"].mean()
-    assert number(tables["masks_mel_clean_all_on_features"], ("lime", "bin"), "FF") == pytest.approx(own)
+    assert number(
+        tables["masks_mel_clean_all_on_features"], ("lime", "bin"), "FF"
+    ) == pytest.approx(own)
 
 
 def test_features_stand_beside_audio_beside_random_masks():
@@ -194,16 +231,19 @@ def test_features_stand_beside_audio_beside_random_masks():
     seen = rows.loc[~audio, "FF"].to_numpy()
     rows.loc[audio, "FF"] = seen - 0.5
     rows["FF_smooth"] = rows["FF"] + 0.125
-    table = by_name(rows, "heard")["heard_mel_clean_FF"]
+    table = by_name(rows, "audio")["audio_mel_clean_FF"]
     cell = ("lime", "bin")
     assert number(table, cell, "features", "mean") == pytest.approx(seen.mean())
     assert numbers(table, cell, "audio", "− features") == pytest.approx([-0.5] * 3)
     assert numbers(table, cell, "audio", "− smooth") == pytest.approx([-0.125] * 3)
     assert number(table, cell, "features", "smooth") == pytest.approx(seen.mean() + 0.125)
-    without = rows.assign(**{f"{name}_{kind}": np.nan for name in METRICS for kind in ("pixelwise", "smooth")})
-    (kept,) = {tuple(column.sub for column in table.columns) for table in paper_tables(without, ["heard"])}
-    assert kept == ("mean", "mean", "− features")
-    assert not paper_tables(without[~audio], ["heard"])  # nothing to compare with
+    baselines = [f"{name}_{kind}" for name in METRICS for kind in ("pixelwise", "smooth")]
+    without = rows.assign(**dict.fromkeys(baselines, np.nan))
+    for table in paper_tables(without, ["heard"]):
+        assert [column.sub for column in table.columns] == ["mean", "mean", "− features"]
+    # The kind's former name gives the same tables; without audio there is nothing to compare with.
+    assert len(paper_tables(without, ["audio"])) == len(paper_tables(without, ["heard"])) == 5
+    assert not paper_tables(without[~audio], ["audio"])
 
 
 def test_what_is_missing_is_said_and_the_rest_is_made(tmp_path):
@@ -211,21 +251,25 @@ def test_what_is_missing_is_said_and_the_rest_is_made(tmp_path):
     lacking = missing(whole)
     assert len(lacking) == len(EXPERIMENTS)  # the other masks, once an experiment
     rows = made_rows(("mel_clean",), ("lime",), on=("features",))
-    failed = rows[rows["mask"] == "bin"].head(1).assign(
-        clip="x.wav", status="error", stage="read", mask="", on="", correct=np.nan, **dict.fromkeys(SCORES, np.nan)
-    )  # fmt: skip
+    failure = {"clip": "x.wav", "status": "error", "stage": "read", "mask": "", "on": ""}
+    undefined = dict.fromkeys(("correct", *PUBLISHED_SCORES), np.nan)
+    failed = rows[rows["mask"] == "bin"].head(1).assign(**failure, **undefined)
     rows = pd.concat([rows, failed])
-    said = " | ".join(missing(rows))
-    for expected in ("no results of stft_clean, mel_horse", "mel_clean: no saliency, gradcam, shap",
-                     "lime failed on 1 of 21 clips (read 1)", "lime not scored on audio"):  # fmt: skip
-        assert expected in said
-    assert "masks" not in said
+    sentences = " | ".join(missing(rows))
+    for expected in (
+        "no results of stft_clean, mel_horse",
+        "mel_clean: no saliency, gradcam, shap",
+        "lime failed on 1 of 21 clips (read 1)",
+        "lime not scored on audio",
+    ):
+        assert expected in sentences
+    assert "masks" not in sentences
     assert "Missing for all of the paper's tables" in notes(rows, missing(rows))[-1]
     assert "Classes: tone, rise." in notes(rows, (), ["tone", "rise"])[0]
     tables = by_name(rows, "masks", "noise", "noise_differences")
     assert number(tables["masks_mel_clean_all_on_features"], ("lime", "bin"), "clips") == 20
     assert not any(name.startswith("noise") for name in tables)
-    (tmp_path / "mel" / "mel_clean" / "shap" / "parts").mkdir(parents=True)
+    (tmp_path / "mel" / "mel_clean" / "shap" / "clips").mkdir(parents=True)
     assert unfinished(tmp_path) == ["mel_clean: shap is not finished (no metrics.csv yet)"]
 
 
@@ -240,7 +284,9 @@ def test_what_cannot_be_is_refused():
 
 
 def test_results_that_do_not_tell_what_is_correct_are_not_split():
-    rows = made_rows(("mel_clean",), ("lime",), ("bin",), ("features",)).drop(columns=["correct", "network"])
+    rows = made_rows(("mel_clean",), ("lime",), ("bin",), ("features",)).drop(
+        columns=["correct", "network"]
+    )
     assert set(by_name(rows, "masks")) == {"masks_mel_clean_all_on_features"}
     assert any("correctly" in sentence for sentence in missing(rows))
-    assert set(METHODS) < set(STUDY)
+    assert set(PUBLISHED_METHODS) < set(STUDY)

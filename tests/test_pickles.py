@@ -1,4 +1,4 @@
-"""The gate for checkpoints of others: what a pickle may do to the one who opens it, which is nothing."""
+"""Foreign checkpoints: opening a malicious pickle runs nothing."""
 
 import io
 import pickle
@@ -11,13 +11,15 @@ import torch
 from torch import nn
 
 from audiointerp.errors import ModelError
-from audiointerp.model import Classifier, build_network, load_panns
+from audiointerp.model.checkpoint import load_panns
+from audiointerp.model.classifier import Classifier
+from audiointerp.model.panns import build_network
 
 pytestmark = pytest.mark.torture
 
 
 class Canary:
-    """Unpickled, it would leave a file behind."""
+    """An object that leaves a file behind when it is unpickled."""
 
     def __init__(self, call, arguments):
         self.call, self.arguments = call, arguments
@@ -27,25 +29,30 @@ class Canary:
 
 
 class Module(nn.Module):
-    """What torch.save(model) writes: a class by name."""
+    """A whole model, which torch.save writes as a class by name."""
 
 
 def hostile_pickles(canary):
-    """Contents by name: what each would do is to make the file ``canary``."""
+    """Contents of files by name; each would write the file ``canary``."""
     code = f"open({str(canary)!r}, 'w').close()"
     import builtins
     import os
 
     calls = {
-        "exec": Canary(builtins.exec, (code,)), "eval": Canary(builtins.eval, (f"open({str(canary)!r}, 'w')",)),
-        "system": Canary(os.system, (f"touch {canary}",)), "open": Canary(open, (str(canary), "w")),
-        "touch": Canary(Path.touch, (canary,)), "load": Canary(torch.load, (str(canary),)),
-    }  # fmt: skip
+        "exec": Canary(builtins.exec, (code,)),
+        "eval": Canary(builtins.eval, (f"open({str(canary)!r}, 'w')",)),
+        "system": Canary(os.system, (f"touch {canary}",)),
+        "open": Canary(open, (str(canary), "w")),
+        "touch": Canary(Path.touch, (canary,)),
+        "load": Canary(torch.load, (str(canary),)),
+    }
     for name, call in calls.items():
         for place, content in {
-            "model": {"model": call}, "inside": {"model": {"fc1.bias": call}}, "beside": {"model": {}, "note": call},
+            "model": {"model": call},
+            "inside": {"model": {"fc1.bias": call}},
+            "beside": {"model": {}, "note": call},
             "bare": call,
-        }.items():  # fmt: skip
+        }.items():
             for form in (True, False):
                 buffer = io.BytesIO()
                 torch.save(content, buffer, _use_new_zipfile_serialization=form)
@@ -58,7 +65,8 @@ def hostile_pickles(canary):
     torch.save(Module(), buffer)
     yield "a whole model", buffer.getvalue()
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:  # torch's form before 0.4
+    # torch's format before 0.4.
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in ("storages", "tensors", "pickle"):
             entry, body = tarfile.TarInfo(name), pickle.dumps(calls["exec"])
             entry.size = len(body)
@@ -67,15 +75,22 @@ def hostile_pickles(canary):
 
 
 def test_malicious_pickles_run_nothing(tmp_path, figure):
-    canary, network = tmp_path / "canary", build_network("Cnn6", {"num_classes": 2, "base_channels": 2})
+    canary, network = (
+        tmp_path / "canary",
+        build_network("Cnn6", {"num_classes": 2, "base_channels": 2}),
+    )
     before = {key: value.clone() for key, value in network.state_dict().items()}
     control = pickle.dumps(Canary(open, (str(canary), "w")))
-    pickle.loads(control).close()  # made here: the proof that this pickle does run code, or the test could not fail
+    # This proves that the pickle does run code; otherwise the test could not fail.
+    pickle.loads(control).close()
     assert canary.exists()
     canary.unlink()
     count = 0
     for name, content in hostile_pickles(canary):
-        for ending, read in ((".pth", lambda path: load_panns(network, path)), (".safetensors", Classifier.load)):
+        for ending, read in (
+            (".pth", lambda path: load_panns(network, path)),
+            (".safetensors", Classifier.load),
+        ):
             path = tmp_path / f"evil{ending}"
             path.write_bytes(content)
             with pytest.raises(ModelError, match="evil") as error:
@@ -92,24 +107,32 @@ def test_checkpoints_that_promise_more_than_they_hold(tmp_path):
     network = build_network("Cnn6", {"num_classes": 2, "base_channels": 2})
     path, state = tmp_path / "a.pth", dict(network.state_dict())
     wrong = {
-        "expanded": torch.zeros(1).expand(10**6, 10**6), "meta": torch.zeros(4, device="meta"),
-        "sparse": torch.zeros(4).to_sparse(), "complex": torch.zeros(4, dtype=torch.complex64), "text": "0", "none": None,
-    }  # fmt: skip
+        "expanded": torch.zeros(1).expand(10**6, 10**6),
+        "meta": torch.zeros(4, device="meta"),
+        "sparse": torch.zeros(4).to_sparse(),
+        "complex": torch.zeros(4, dtype=torch.complex64),
+        "text": "0",
+        "none": None,
+    }
     for name, value in wrong.items():
         torch.save({"model": {**state, "fc1.bias": value}}, path)
-        with pytest.raises(ModelError, match=r"official format|read safely|fc1\.bias has the shape"):
+        with pytest.raises(
+            ModelError, match=r"official format|read safely|fc1\.bias has the shape"
+        ):
             load_panns(network, path)
         assert name
     torch.save({"model": {3: torch.zeros(1)}}, path)
     with pytest.raises(ModelError, match="official format"):
         load_panns(network, path)
-    torch.save({"model": {**state, "fc1.bias": torch.full_like(state["fc1.bias"], torch.nan)}}, path)
-    with pytest.raises(ModelError, match=r"fc1\.bias holds NaN"):
+    torch.save(
+        {"model": {**state, "fc1.bias": torch.full_like(state["fc1.bias"], torch.nan)}}, path
+    )
+    with pytest.raises(ModelError, match=r"fc1\.bias contains NaN"):
         load_panns(network, path)
 
 
 def test_a_checkpoint_that_unfolds_is_refused(tmp_path):
-    """A zip bomb in torch's own form: 20 MB of zeros in 20 kB."""
+    """A zip bomb in torch's format: 20 MB of zeros in 20 kB."""
     torch.save({"model": {"fc1.bias": torch.zeros(5_000_000)}}, tmp_path / "a.pth")
     with (
         zipfile.ZipFile(tmp_path / "a.pth") as source,

@@ -1,4 +1,4 @@
-"""The road as a whole: clips of any length, scores that fit their masks, runs that lose no clip."""
+"""interpret and score: clips of any length, arguments that are refused, exact masks."""
 
 import captum.attr
 import pytest
@@ -8,10 +8,12 @@ from torch import nn
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError
-from audiointerp.explain import additivity_gap, build_explainer, outcomes
-from audiointerp.model import Classifier
+from audiointerp.interpretation import additivity_gap
+from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret, score
-from audiointerp.processing import save_audio
+from audiointerp.processing.audio import save_audio
+from audiointerp.scoring.explain import build_explainer
+from audiointerp.scoring.outcomes import classify_parts
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.4, 1.0, 2.0, 2.7])
@@ -31,10 +33,12 @@ def test_interpret_at_any_length(seconds, method, classifier):
 
 
 def test_a_long_clip_is_the_mean_of_its_windows(classifier):
-    """Three windows' worth of frames: the probability of the clip is the mean of the windows', each full."""
+    """The probability of a clip of three windows and a rest is their weighted mean."""
     frames = classifier.transform.num_frames(32000)
     spec = classifier.transform(noise(3.2))
-    windows = spec.db[..., : 3 * frames].unfold(-1, frames, frames).permute(3, 0, 1, 2, 4).flatten(0, 1)
+    windows = (
+        spec.db[..., : 3 * frames].unfold(-1, frames, frames).permute(3, 0, 1, 2, 4).flatten(0, 1)
+    )
     assert len(windows) == 3
     rest = spec.db[..., -frames:]
     probs = classifier.probabilities(torch.cat([windows, rest]))
@@ -83,7 +87,12 @@ def test_methods_by_name_class_and_instance(classifier):
         traced = torch.jit.trace(nn.Flatten(), classifier.transform(wav).db)
     with pytest.raises(ArgumentError, match="TorchScript"):
         ai.Saliency(traced)
-    for methods, masks in (("gradcam", ["bin"]), (["gradcam"], "bin"), ([], ["bin"]), (["gradcam"], [])):
+    for methods, masks in (
+        ("gradcam", ["bin"]),
+        (["gradcam"], "bin"),
+        ([], ["bin"]),
+        (["gradcam"], []),
+    ):
         with pytest.raises(ArgumentError, match="at least one"):
             score(ten_classes(), small_set(), methods, masks)
     with pytest.raises(ArgumentError, match="NaN"):
@@ -96,7 +105,7 @@ def test_all_ones_and_all_zeros_masks_are_exact(classifier):
     for seconds in (1.0, 2.5):
         spec = classifier.transform(noise(seconds))
         masks = torch.cat([torch.ones_like(spec.db), torch.zeros_like(spec.db)])
-        scores = outcomes(classifier, spec, torch.tensor([1]), masks).scores(masks)
+        scores = classify_parts(classifier, spec, torch.tensor([1]), masks).scores(masks)
         assert [scores[name][0].item() for name in ("AD", "AG", "AI", "SPS")] == [0, 0, 0, 0]
         assert scores["FidIn"][0] == 1
         assert scores["FF"][0] == scores["p"][0].double() - scores["p_out"][0].double()
@@ -106,7 +115,7 @@ def test_all_ones_and_all_zeros_masks_are_exact(classifier):
 
 
 class Flat(nn.Module):
-    """Logits that no bin moves."""
+    """Logits that no bin changes."""
 
     def forward(self, db):
         return torch.stack([0 * db.sum((1, 2, 3)), 0 * db.sum((1, 2, 3)) + 1], 1)
@@ -115,7 +124,9 @@ class Flat(nn.Module):
 def test_silence_has_defined_results(classifier):
     result = interpret(classifier, torch.zeros(1, 1, 32000), "random")
     assert not result.arbitrary
-    flat = interpret(Classifier(Flat(), classifier.transform, ["a", "b"], 1.0), noise(1.0), "saliency")
+    flat = interpret(
+        Classifier(Flat(), classifier.transform, ["a", "b"], 1.0), noise(1.0), "saliency"
+    )
     assert flat.arbitrary
     assert "this mask is arbitrary" in flat._repr_html_()
     result = interpret(classifier, torch.zeros(1, 1, 32000), "saliency")
@@ -131,14 +142,16 @@ def test_silence_has_defined_results(classifier):
 def test_the_gap_of_a_clip_is_the_largest_that_is_defined():
     def attribution(gaps):
         nothing = torch.zeros(1)
-        return ai.Attribution(nothing, nothing, nothing, "shap", {"additivity_gap": torch.tensor([gaps])})
+        return ai.Attribution(
+            nothing, nothing, nothing, "shap", {"additivity_gap": torch.tensor([gaps])}
+        )
 
     assert additivity_gap(attribution([torch.nan, 5.0, 1.0])) == 5
     assert additivity_gap(attribution([torch.nan])) != additivity_gap(attribution([torch.nan]))
 
 
 def test_readme_example(tmp_path, classifier):
-    """The ten lines of DESIGN and README, word for word where it counts."""
+    """The example of the README."""
     save_audio(tmp_path / "clip.wav", noise(1.0), 32000)
     classifier.save(tmp_path / "weights.safetensors")
 
@@ -164,13 +177,15 @@ def test_build_explainer_takes_what_it_is_given(classifier):
 def test_equal_masks_are_one_forward_and_every_score_finds_its_mask(classifier):
     spec = classifier.transform(noise(1.0))
     values = torch.randn(spec.db.shape, generator=torch.Generator().manual_seed(0))
-    masks = torch.cat([ai.MASKS[name](values) for name in ("topK_30", "bin", "topK_30_pos", "topK_5")])
-    together = outcomes(classifier, spec, torch.tensor([0]), masks).scores(masks)
+    masks = torch.cat(
+        [ai.MASKS[name](values) for name in ("topK_30", "bin", "topK_30_pos", "topK_5")]
+    )
+    together = classify_parts(classifier, spec, torch.tensor([0]), masks).scores(masks)
     assert together["p_in"][0] == together["p_in"][2]
     for number in range(4):
-        alone = outcomes(classifier, spec, torch.tensor([0]), masks[number : number + 1]).scores(
-            masks[number : number + 1]
-        )
+        alone = classify_parts(
+            classifier, spec, torch.tensor([0]), masks[number : number + 1]
+        ).scores(masks[number : number + 1])
         for name, column in together.items():
             rounding = 1e-3 if name in ("AI", "AD", "AG") else 1e-5  # the former are in percent
             assert column[number].item() == pytest.approx(alone[name].item(), abs=rounding), name

@@ -1,4 +1,4 @@
-"""The published definitions, row by row by hand, beside the sound ones."""
+"""The published definitions, computed by hand, beside the corrected ones."""
 
 import math
 
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from audiointerp.errors import ArgumentError
-from audiointerp.interpretation import MASKS
+from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS, evaluate
-from audiointerp.protocols import PROTOCOLS, protocol_of
+from audiointerp.scoring.protocols import PROTOCOLS, protocol_of
 
 LAWS_OF = "masks"
 # Ten entries, three of them positive, so that more than half of A+ is zero.
@@ -21,7 +21,7 @@ E7 = 1e-7
 
 
 def gini(ones, entries):
-    """Of a 0/1 mask, by hand, with the published 1e-7 added to every entry."""
+    """The Gini index of a 0/1 mask, by hand, with the published 1e-7 added to every entry."""
     low, high = (entries - ones) * E7, ones * (1 + E7)
     # sum over ranks of (2 rank - n - 1) * value, the zeros first
     ranks = [2 * rank - entries - 1 for rank in range(1, entries + 1)]
@@ -29,8 +29,9 @@ def gini(ones, entries):
     return weighted / (entries * (low + high))
 
 
-# What the published code makes of MAP, worked out by hand: the quantiles are linear between the sorted entries.
-# A sorted: -6 -2 -1 -1 0 0 0 1 2 4; the 0.5 quantile is 0 (places 4 and 5), 0.7 lies at 6.3: 0.3; 0.95 at 8.55: 3.1.
+# The published masks of MAP by hand; quantiles are linear between the sorted entries.
+# A sorted: -6 -2 -1 -1 0 0 0 1 2 4; the 0.5 quantile is 0 (places 4 and 5), the 0.7 quantile is at
+# 6.3: 0.3, the 0.95 quantile at 8.55: 3.1.
 # A+ sorted: 0 0 0 0 0 0 0 1 2 4; 0.5 -> 0, 0.7 -> 0.3, 0.95 -> 3.1.
 PUBLISHED = {
     "topK_50": ([1, 1, 1, 1, 1, 1, 0, 0, 0, 0], gini(6, 10), math.log(6)),
@@ -48,8 +49,8 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_published_table_by_hand(name):
-    """pos_thresh: 4 / (4 + 1e-8), 2 / (4 + 1e-8) and 1 / (4 + 1e-8); in float32 the constant is lost, except where an
-    entry should equal a threshold: the last is 0.25 * (1 - 2.5e-9), which float32 rounds to 0.25 itself."""
+    """pos_thresh: 4 / (4 + 1e-8), 2 / (4 + 1e-8) and 1 / (4 + 1e-8). Float32 loses the constant,
+    which matters only if an entry equals a threshold: 0.25 * (1 - 2.5e-9) is rounded to 0.25."""
     expected, sps, comp = PUBLISHED[name]
     protocol = PROTOCOLS["published"]
     values = MAP.double() if name.startswith("pos_thresh") else MAP
@@ -59,7 +60,15 @@ def test_the_published_table_by_hand(name):
     probs_in = torch.tensor([[0.9, 0.1]], dtype=torch.float64)
     probs_out = torch.tensor([[0.3, 0.7]], dtype=torch.float64)
     row = evaluate(probs, probs_in, probs_out, torch.tensor([0]), mask, protocol.metrics)
-    by_hand = {"FF": 0.5, "AI": 100, "AD": 0, "AG": 100 * 0.1 / (0.2 + 1e-6), "FidIn": 1, "SPS": sps, "COMP": comp}
+    by_hand = {
+        "FF": 0.5,
+        "AI": 100,
+        "AD": 0,
+        "AG": 100 * 0.1 / (0.2 + 1e-6),
+        "FidIn": 1,
+        "SPS": sps,
+        "COMP": comp,
+    }
     for score, value in by_hand.items():
         assert row[score].item() == pytest.approx(value, abs=1e-9), score
     drop = evaluate(probs, probs_out, probs_in, torch.tensor([0]), mask, protocol.metrics)
@@ -84,21 +93,29 @@ def test_the_default_keeps_exactly_the_positive_ones():
 
 
 def test_undefined_values():
-    """An all-zero mask: SPS and COMP are 0 as published, undefined in truth; any rounding is a published increase."""
+    """For an all-zero mask SPS and COMP are undefined, but 0 in the published protocol, which also
+    counts any rounding error as an increase."""
     probs = torch.tensor([[0.8, 0.2]], dtype=torch.float64)
     for mask in (torch.zeros(1, 1, 2, 5), torch.ones(1, 1, 2, 5), torch.full((1, 1, 2, 5), 0.5)):
         row = evaluate(probs, probs, probs, torch.tensor([0]), mask, PROTOCOLS["published"].metrics)
         assert (row["SPS"].item(), row["COMP"].item()) == (0, 0)
     nearly = torch.full((1, 1, 2, 5), 0.5)
     nearly[0, 0, 0, 0] += 4e-6  # below 1e-8 + 1e-5 * max: constant
-    assert evaluate(probs, probs, probs, torch.tensor([0]), nearly, PROTOCOLS["published"].metrics)["COMP"].item() == 0
+    assert (
+        evaluate(probs, probs, probs, torch.tensor([0]), nearly, PROTOCOLS["published"].metrics)[
+            "COMP"
+        ].item()
+        == 0
+    )
     rounding = probs + torch.tensor([[1e-12, -1e-12]], dtype=torch.float64)
-    increase = {name: evaluate(probs, rounding, probs, torch.tensor([0]), nearly, protocol.metrics)["AI"].item()
-                for name, protocol in PROTOCOLS.items()}  # fmt: skip
-    assert increase == {"sound": 0, "published": 100}
-    sound = evaluate(probs, probs, probs, torch.tensor([0]), torch.zeros(1, 1, 2, 5))
-    assert sound["SPS"].isnan().all()
-    assert sound["COMP"].isnan().all()
+    increase = {}
+    for name, protocol in PROTOCOLS.items():
+        scores = evaluate(probs, rounding, probs, torch.tensor([0]), nearly, protocol.metrics)
+        increase[name] = scores["AI"].item()
+    assert increase == {"corrected": 0, "published": 100}
+    corrected = evaluate(probs, probs, probs, torch.tensor([0]), torch.zeros(1, 1, 2, 5))
+    assert corrected["SPS"].isnan().all()
+    assert corrected["COMP"].isnan().all()
 
 
 @settings(max_examples=torture(100, 2000))

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 
 import matplotlib.pyplot as plt
@@ -10,12 +11,13 @@ import pytest
 import soundfile
 import torch
 
-from audiointerp import plot
-from audiointerp.fit import Epoch, History
+from audiointerp.display import plot, report, write_card, write_interpretation
+from audiointerp.display.report import WRITTEN, interpretation_html, page, players_html
+from audiointerp.fit import Epoch, History, Trained
 from audiointerp.metrics import METRICS
+from audiointerp.model import Classifier
 from audiointerp.predict import interpret
-from audiointerp.processing import LogMel, LogSTFT
-from audiointerp.report import interpretation_html, page, players_html
+from audiointerp.processing.spectrogram import LogMel, LogSTFT
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +40,12 @@ def test_axes_are_in_seconds_and_kilohertz(transform):
     image = plot.spectrogram(spec, ax)
     assert image.get_extent()[1] == pytest.approx(2, abs=0.05)
     loudest = int(np.argmax(image.get_array()[:, 50]))
-    marks = dict(zip([text.get_text() for text in ax.get_yticklabels()], ax.get_yticks(), strict=True))
-    assert marks["2"] == pytest.approx(loudest, abs=0.6)  # the tone of 2 kHz lies at the mark of 2 kHz
+    marks = dict(
+        zip([text.get_text() for text in ax.get_yticklabels()], ax.get_yticks(), strict=True)
+    )
+    assert marks["2"] == pytest.approx(
+        loudest, abs=0.6
+    )  # the tone of 2 kHz lies at the mark of 2 kHz
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "frequency (kHz)")
     low, high = image.get_clim()
     assert (high, high - low) == (pytest.approx(float(spec.db.max())), pytest.approx(80))
@@ -63,9 +69,41 @@ def test_pictures_of_an_interpretation(result):
         image.figure.canvas.draw()  # a zero attribution is no error
 
 
+def test_a_written_interpretation_draws_one_figure(result, tmp_path, monkeypatch):
+    drawn = []
+    draw = plot.interpretation
+    monkeypatch.setattr(
+        report, "interpretation_figure", lambda *args: drawn.append(draw(*args)) or drawn[-1]
+    )
+    write_interpretation(result, tmp_path / "new", "noise.wav")
+    assert len(drawn) == 1
+    assert plt.get_fignums() == []
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(WRITTEN)
+    written = plt.imread(tmp_path / "new" / "picture.png")
+    assert written.shape[:2] == (384, 1680)
+    html = (tmp_path / "new" / "index.html").read_text()
+    embedded = re.search(r"image/png;base64,([^\"]+)", html)[1]
+    assert plt.imread(io.BytesIO(base64.b64decode(embedded))).shape[:2] == (288, 1260)
+    assert f'base64,{embedded}"' in interpretation_html(result)
+
+
+def test_a_card_leaves_the_classifier_as_it_is(classifier, tmp_path):
+    classifier.training = {"seed": 0}
+    history = History((Epoch(1, 1.0, 1.0, 0.5, 1.0),), best=1)
+    confusion = torch.eye(len(classifier.labels), dtype=torch.int64)
+    trained = Trained(0, classifier, history, confusion, seconds=1.0)
+    weights = write_card([trained], tmp_path, "tiny", "the command")
+    assert classifier.training == {"seed": 0}
+    training = Classifier.load(weights).training
+    assert training["command"] == "the command"
+    assert training["seed"] == training["outcomes"][0]["seed"] == 0
+    assert json.loads((tmp_path / "tiny.json").read_text())["training"] == training
+
+
 def test_curves_and_confusion():
     history = History(
-        tuple(Epoch(n, 1.0, 1.0, accuracy, 1.0) for n, accuracy in ((1, 0.2), (2, 0.9), (3, 0.5))), best=2
+        tuple(Epoch(n, 1.0, 1.0, accuracy, 1.0) for n, accuracy in ((1, 0.2), (2, 0.9), (3, 0.5))),
+        best=2,
     )
     line, dot = plot.learning_curves(history)
     assert line.get_ydata().tolist() == [0.2, 0.9, 0.5]

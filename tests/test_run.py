@@ -1,4 +1,4 @@
-"""A data set scored, an experiment run and written."""
+"""Scoring a data set, running an experiment and writing its results."""
 
 import json
 
@@ -8,40 +8,64 @@ import torch
 from conftest import noise, small_set, ten_classes
 
 import audiointerp as ai
-from audiointerp.dataset import ESC50, LabelledClips, Synthetic
+from audiointerp.dataset.clips import LabelledClips
+from audiointerp.dataset.esc50 import ESC50
+from audiointerp.dataset.in_memory import EvenSubset, InMemory
+from audiointerp.dataset.noise import Contaminated
+from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.errors import ArgumentError, AudioInterpError
-from audiointerp.experiments import EXPERIMENTS, Experiment, background_of, background_of_folder, open_data, run
+from audiointerp.experiments.data import (
+    background_of,
+    background_of_folder,
+    open_data,
+    target_of,
+)
+from audiointerp.experiments.runner import run
+from audiointerp.experiments.study import EXPERIMENTS, Experiment
 from audiointerp.predict import score
-from audiointerp.processing import LogSTFT, load_audio, save_audio
-from audiointerp.tables import as_text, read_results, summarise
+from audiointerp.processing.audio import load_audio, save_audio
+from audiointerp.processing.spectrogram import LogSTFT
+from audiointerp.tables.results import read_results
+from audiointerp.tables.summary import as_text, summarise
 
 
 class Faulty(Synthetic):
-    """A made set whose second clip cannot be read and whose third holds NaN."""
+    """Synthetic clips: the second cannot be read, the third holds NaN."""
 
     def __getitem__(self, index):
         if index == 1:
-            raise FileNotFoundError("clip 1 is gone")  # anything, as a data set of one's own may raise
+            # Any error, as a user's data set may raise.
+            raise FileNotFoundError("clip 1 is gone")
         wav, target = super().__getitem__(index)
         return (wav * torch.nan if index == 2 else wav), target
 
 
 def test_scoring_a_data_set_gives_every_row():
     classifier = ten_classes()
-    rows = score(classifier, small_set(), ["saliency", ai.Random], ["bin", "topK_5"], progress=False)
+    rows = score(
+        classifier, small_set(), ["saliency", ai.Random], ["bin", "topK_5"], progress=False
+    )
     assert len(rows) == 4 * 2 * 2
     assert (rows["status"] == "ok").all()
     assert rows.groupby(["clip", "method", "mask"]).size().eq(1).all()
     assert (rows["correct"] == (rows["predicted"] == rows["target"])).all()
-    again = score(classifier, small_set(), ["saliency", "random"], ["bin", "topK_5"], progress=False)
+    again = score(
+        classifier, small_set(), ["saliency", "random"], ["bin", "topK_5"], progress=False
+    )
     pd.testing.assert_frame_equal(rows, again)
 
 
 def test_a_clip_that_fails_is_a_row(tmp_path):
     rows = run(
-        EXPERIMENTS["mel_clean"], ten_classes(), small_set(Faulty), ["saliency", "random"], tmp_path,
-        masks=["bin", "topK_5"], on="features", progress=False,
-    )  # fmt: skip
+        EXPERIMENTS["mel_clean"],
+        ten_classes(),
+        small_set(Faulty),
+        ["saliency", "random"],
+        tmp_path,
+        masks=["bin", "topK_5"],
+        on="features",
+        progress=False,
+    )
     assert len(rows) == 2 * (2 * 2 + 2)
     errors = rows[rows["status"] == "error"]
     assert len(errors) == 4
@@ -59,17 +83,27 @@ def test_a_clip_that_fails_is_a_row(tmp_path):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_runs_and_is_written(name, tmp_path):
     experiment = EXPERIMENTS[name]
-    transform = LogSTFT() if experiment.features == "stft" else ai.LogMel()
+    transform = LogSTFT() if experiment.transform == "stft" else ai.LogMel()
     classifier = ten_classes(transform=transform)
     dataset = small_set(rate=transform.sample_rate, count=1)
-    background = background_of(dataset, transform)
+    background = transform(dataset[0][0][None]).db
     rows = run(
-        experiment, classifier, dataset, ["saliency", "gradcam", "shap", "random"], tmp_path, background=background,
+        experiment,
+        classifier,
+        dataset,
+        ["saliency", "gradcam", "shap", "random"],
+        tmp_path,
+        background=background,
         progress=False,
-    )  # fmt: skip
+    )
     assert len(rows) == 4 * 14 * 2
-    folder = tmp_path / experiment.features / name
-    assert sorted(path.name for path in folder.iterdir()) == ["gradcam", "random", "saliency", "shap"]
+    folder = tmp_path / experiment.transform / name
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "gradcam",
+        "random",
+        "saliency",
+        "shap",
+    ]
     for method in folder.iterdir():
         assert len(pd.read_csv(method / "metrics.csv")) == 14 * 2
         assert len(list((method / "attributions").iterdir())) == 1
@@ -81,7 +115,8 @@ def test_every_experiment_runs_and_is_written(name, tmp_path):
     gaps = read[read["method"] == "shap"]["additivity_gap"].dropna()
     assert (gaps <= 1e-3).all()
     text = as_text(read)
-    assert text.count("topK_30_pos") == 4 * (2 + 2 + 2 + 1)  # means, two baselines, on both; audio less features
+    # For each method: means and two baselines, each on both; and audio less features.
+    assert text.count("topK_30_pos") == 4 * (2 + 2 + 2 + 1)
     assert "*" in text
 
 
@@ -90,20 +125,31 @@ ONE_MASK = {"masks": ["bin"], "on": "features", "progress": False, "attributions
 
 def run_one(out, method="random", seed=0, **settings):
     """A run of one clip and one mask."""
-    run(EXPERIMENTS["mel_clean"], ten_classes(seed=seed), small_set(count=1), [method], out, **ONE_MASK, **settings)
+    run(
+        EXPERIMENTS["mel_clean"],
+        ten_classes(seed=seed),
+        small_set(count=1),
+        [method],
+        out,
+        **ONE_MASK,
+        **settings,
+    )
 
 
 def test_a_protocol_does_not_replace_another(tmp_path):
     run_one(tmp_path)
     run_one(tmp_path)
-    with pytest.raises(ArgumentError, match=r"plan\.protocol: 'sound' there, 'published' now"):
+    with pytest.raises(ArgumentError, match=r"plan\.protocol: 'corrected' there, 'published' now"):
         run_one(tmp_path, protocol="published")
 
 
 def test_methods_of_different_networks_are_not_put_into_one_table(tmp_path):
     run_one(tmp_path)
     run_one(tmp_path, "saliency", seed=1)
-    with pytest.raises(AudioInterpError, match="differs from the other methods' of this experiment in network_sha256"):
+    with pytest.raises(
+        AudioInterpError,
+        match="differs from the other methods of this experiment in network_sha256",
+    ):
         read_results(tmp_path)
 
 
@@ -114,14 +160,20 @@ def test_a_table_that_was_cut_off_is_refused(tmp_path):
     lines = whole.splitlines(keepends=True)
     path.write_text("".join(lines[:-1]))
     with pytest.raises(
-        AudioInterpError, match=rf"has {len(lines) - 2} rows, {len(lines) - 1} by the run.json beside it"
+        AudioInterpError,
+        match=rf"has {len(lines) - 2} rows, but run.json beside it says {len(lines) - 1} ",
     ):
         read_results(tmp_path)
-    for record in (True, False):  # what the last line lacks is read as empty; without a record all rows may be gone
+    for record in (
+        True,
+        False,
+    ):  # what the last line lacks is read as empty; without a record all rows may be gone
         if not record:
             path.with_name("run.json").unlink()
         path.write_text(whole[:-12] if record else lines[0])
-        with pytest.raises(AudioInterpError, match="no row, or one whose status is neither ok nor error"):
+        with pytest.raises(
+            AudioInterpError, match="has no rows, or a status other than ok and error"
+        ):
             read_results(tmp_path)
 
 
@@ -130,38 +182,79 @@ def test_noise_from_a_recording_changes_the_scores(tmp_path):
     classifier = ten_classes()
     dataset = small_set(count=2)
     made, own = (
-        run(EXPERIMENTS["mel_horse"], classifier, dataset, ["saliency"], tmp_path / place, noise=noise, **ONE_MASK)
+        run(
+            EXPERIMENTS["mel_horse"],
+            classifier,
+            dataset,
+            ["saliency"],
+            tmp_path / place,
+            noise=noise,
+            **ONE_MASK,
+        )
         for place, noise in (("a", None), ("b", tmp_path / "hum.wav"))
     )
     assert not made["p"].equals(own["p"])
     records = [
-        json.loads((tmp_path / place / "mel" / "mel_horse" / "saliency" / "run.json").read_text()) for place in "ab"
+        json.loads((tmp_path / place / "mel" / "mel_horse" / "saliency" / "run.json").read_text())
+        for place in "ab"
     ]
     assert [record["noise"] for record in records] == ["horse", "hum.wav"]
     assert records[0]["clips_sha256"] != records[1]["clips_sha256"]
     assert records[0]["network_sha256"] == records[1]["network_sha256"]
     with pytest.raises(ArgumentError, match="clean clips"):
-        run(EXPERIMENTS["mel_clean"], classifier, dataset, ["saliency"], tmp_path, noise=tmp_path / "hum.wav")
+        run(
+            EXPERIMENTS["mel_clean"],
+            classifier,
+            dataset,
+            ["saliency"],
+            tmp_path,
+            noise=tmp_path / "hum.wav",
+        )
 
 
-def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path):
+def test_settings_that_do_not_fit_are_refused_before_anything_is_written(tmp_path):
     classifier = ten_classes()
     with pytest.raises(ArgumentError, match="needs a classifier on stft"):
         run(EXPERIMENTS["stft_clean"], classifier, small_set(), ["saliency"], tmp_path / "r")
     with pytest.raises(ArgumentError, match="labels"):
         run(EXPERIMENTS["mel_clean"], classifier, Synthetic((5,)), ["saliency"], tmp_path / "r")
     with pytest.raises(ArgumentError, match="unknown mask"):
-        run(EXPERIMENTS["mel_clean"], classifier, small_set(), ["saliency"], tmp_path / "r", masks=["best"])
+        run(
+            EXPERIMENTS["mel_clean"],
+            classifier,
+            small_set(),
+            ["saliency"],
+            tmp_path / "r",
+            masks=["best"],
+        )
     with pytest.raises(ArgumentError, match="SHAP"):
         run(EXPERIMENTS["mel_clean"], classifier, small_set(), ["shap"], tmp_path / "r")
     with pytest.raises(AudioInterpError, match="no such"):
-        run(Experiment("own", "mel", str(tmp_path / "x.wav")), classifier, small_set(), ["random"], tmp_path / "r")
+        run(
+            Experiment("own", "mel", str(tmp_path / "x.wav")),
+            classifier,
+            small_set(),
+            ["random"],
+            tmp_path / "r",
+        )
     with pytest.raises(ArgumentError, match="16000 Hz"):
-        run(EXPERIMENTS["mel_clean"], classifier, small_set(rate=16000), ["saliency"], tmp_path / "r")
+        run(
+            EXPERIMENTS["mel_clean"],
+            classifier,
+            small_set(rate=16000),
+            ["saliency"],
+            tmp_path / "r",
+        )
     with pytest.raises(ArgumentError, match="at least one"):
         run(EXPERIMENTS["mel_clean"], classifier, small_set(), [], tmp_path / "r")
     with pytest.raises(ArgumentError, match="another network"):
-        run(EXPERIMENTS["mel_clean"], classifier, small_set(), [ai.Saliency(ten_classes().network)], tmp_path / "r")
+        run(
+            EXPERIMENTS["mel_clean"],
+            classifier,
+            small_set(),
+            [ai.Saliency(ten_classes().network)],
+            tmp_path / "r",
+        )
     with pytest.raises(ArgumentError, match="needs a data folder"):
         open_data(None, (5,), "esc10")
     assert not (tmp_path / "r").exists()
@@ -169,7 +262,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path):
         read_results(tmp_path)
     (tmp_path / "a" / "b" / "c").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c" / "metrics.csv").write_text("method,clip\n")
-    with pytest.raises(AudioInterpError, match="lacks mask"):
+    with pytest.raises(AudioInterpError, match="missing columns: mask"):
         read_results(tmp_path)
 
 
@@ -179,6 +272,8 @@ def test_backgrounds(tmp_path, classifier):
     assert background.shape == (10, 1, 64, 301)
     assert background.equal(background_of(dataset, classifier.transform, per_class=1))
     assert not background.equal(background_of(dataset, classifier.transform, per_class=1, seed=1))
+    with pytest.raises(ArgumentError, match="class tone has 8 of the 9 clips needed"):
+        background_of(dataset, classifier.transform, per_class=9)
     save_audio(tmp_path / "long.wav", noise(3.0), 32000)
     save_audio(tmp_path / "short.wav", noise(0.3), 16000)
     (tmp_path / "notes.txt").write_text("not a sound")
@@ -186,6 +281,26 @@ def test_backgrounds(tmp_path, classifier):
     for wrong in (tmp_path / "none", tmp_path / "long.wav"):
         with pytest.raises(ArgumentError, match="no such folder, or no sound file"):
             background_of_folder(wrong, classifier)
+
+
+def test_targets_are_known_without_decoding(esc10, monkeypatch):
+    whole = ESC50(esc10, (5,), "esc10")
+    part = EvenSubset(whole, 7)
+    parts = [whole, part, InMemory(part), Contaminated(part, "room")]
+    parts += [Synthetic((5,)), Contaminated(EvenSubset(Synthetic((5,)), 7), "white")]
+    every_third = [(part, index) for part in parts for index in range(0, len(part), 3)]
+    decoded = [part[index][1] for part, index in every_third]
+    for kind in (LabelledClips, Synthetic):
+        monkeypatch.setattr(kind, "__getitem__", lambda self, index: 1 / 0)
+    assert [target_of(part, index) for part, index in every_third] == decoded
+    assert target_of(small_set(Renumbered), 0) == 3
+
+
+class Renumbered(Synthetic):
+    """Synthetic clips that read their targets in another way."""
+
+    def __getitem__(self, index):
+        return torch.zeros(1, 9), 3
 
 
 def test_open_data(esc10):

@@ -1,4 +1,4 @@
-"""The notebooks' setting: which data, which network, which weights; and the part of a data set that a trial takes."""
+"""The study's setting: which data, network and weights; the part of a data set a trial takes."""
 
 import csv
 import re
@@ -11,20 +11,28 @@ import torch
 from conftest import small_classifier
 from typer.testing import CliRunner
 
-from audiointerp import setting
-from audiointerp.cli import app
-from audiointerp.dataset import InMemory, Part, Synthetic
+from audiointerp.cli.options import app
+from audiointerp.dataset.in_memory import EvenSubset, InMemory
+from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.errors import ArgumentError, DatasetError, ModelError
-from audiointerp.experiments import EXPERIMENTS, TRANSFORMS
-from audiointerp.fit import PUBLISHED, FitSettings
-from audiointerp.model import Classifier, Cnn6, Cnn10, initialise
-from audiointerp.setting import choose_setting, data_root, load_or_train, open_folds, run_study, train
-from audiointerp.training import train_classifier
+from audiointerp.experiments.study import EXPERIMENTS, TRANSFORMS
+from audiointerp.fit import PUBLISHED, FitSettings, train_classifier
+from audiointerp.model.classifier import Classifier
+from audiointerp.model.panns import Cnn6, Cnn10, initialise
+from audiointerp.paper import choice, setting
+from audiointerp.paper.setting import (
+    choose_setting,
+    data_root,
+    load_or_train,
+    open_folds,
+    run_study,
+    train,
+)
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """A place of its own, without data."""
+    """Run each test in an empty folder, without data."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUDIOINTERP_DATA", raising=False)
 
@@ -37,7 +45,8 @@ def layout(root, classes, flagged=10):
         writer.writerow(["filename", "fold", "target", "category", "esc10"])
         for target in range(classes):
             writer.writerows(
-                [f"{fold}-{target}.wav", fold, target, f"c{target}", target < flagged] for fold in range(1, 6)
+                [f"{fold}-{target}.wav", fold, target, f"c{target}", target < flagged]
+                for fold in range(1, 6)
             )
     return root
 
@@ -55,17 +64,19 @@ def test_the_data_root_is_the_variable_then_the_usual_folder_then_none(tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "problem"),
     [
         (lambda path: None, "no such folder"),
         (lambda path: path.write_text("x"), "no such folder"),
         (lambda path: path.mkdir(), "holds no meta/esc50.csv"),
     ],
 )
-def test_a_variable_that_is_wrong_is_an_error_and_never_the_made_set(make, told, tmp_path, monkeypatch):
+def test_a_variable_that_is_wrong_is_an_error_and_never_the_synthetic_set(
+    make, problem, tmp_path, monkeypatch
+):
     make(tmp_path / "there")
     monkeypatch.setenv("AUDIOINTERP_DATA", str(tmp_path / "there"))
-    with pytest.raises(DatasetError, match=rf"AUDIOINTERP_DATA=.*there: {re.escape(told)}"):
+    with pytest.raises(DatasetError, match=rf"AUDIOINTERP_DATA=.*there: {re.escape(problem)}"):
         choose_setting("mel")
 
 
@@ -78,9 +89,17 @@ def test_all_of_esc50_with_the_checkpoint_is_the_published_setting(tmp_path):
     checkpoint.touch()
     for features in TRANSFORMS:
         setting = choose_setting(features, root, checkpoint=checkpoint)
-        assert (setting.network, setting.fit, setting.checkpoint) == ("Cnn14", PUBLISHED, checkpoint)
+        assert (setting.network, setting.fit, setting.checkpoint) == (
+            "Cnn14",
+            PUBLISHED,
+            checkpoint,
+        )
         assert (setting.base_channels, setting.dropout, setting.head_dropout) == (64, 0.2, 0.5)
-        assert (setting.subset, setting.scored, setting.name) == (None, None, f"esc50_{features}_cnn14")
+        assert (setting.subset, setting.scored, setting.name) == (
+            None,
+            None,
+            f"esc50_{features}_cnn14",
+        )
         assert "published" in str(setting)
     assert choose_setting("mel", root, "esc10", checkpoint=checkpoint).network == "Cnn10"
     assert len(open_folds(choose_setting("mel", root, checkpoint=checkpoint))[0]) == 150
@@ -95,15 +114,15 @@ def test_smaller_data_get_the_small_network(tmp_path):
     assert (ten.data, ten.subset, ten.name) == ("esc10", "esc10", "esc10_stft_cnn10")
     own = choose_setting("mel", layout(tmp_path / "mine", 7, flagged=0))
     assert (own.data, own.subset, own.results) == ("own_mine", None, Path("results_own_mine"))
-    made = choose_setting("mel")
-    assert (made.data, made.root, made.scored) == ("made", None, 10)
-    assert "the made set" in str(made)
+    synthetic = choose_setting("mel")
+    assert (synthetic.data, synthetic.root, synthetic.scored) == ("synthetic", None, 10)
+    assert "the synthetic set" in str(synthetic)
     with pytest.raises(ArgumentError, match="subset 'esc10' needs a data folder"):
         choose_setting("mel", subset="esc10")
-    with pytest.raises(ArgumentError, match="unknown features"):
+    with pytest.raises(ArgumentError, match="unknown transform"):
         choose_setting("cqt")
     for clips in (0, -1):
-        with pytest.raises(ArgumentError, match=rf"clips={clips}: at least one test clip"):
+        with pytest.raises(ArgumentError, match=rf"clips={clips}: score at least one test clip"):
             choose_setting("mel", clips=clips)
     assert "1 test clip is scored" in str(choose_setting("mel", clips=1))
     with pytest.raises(DatasetError, match="no such data folder"):
@@ -112,42 +131,56 @@ def test_smaller_data_get_the_small_network(tmp_path):
 
 def test_a_trial_never_writes_where_the_full_results_stand(tmp_path):
     root = layout(tmp_path / "ESC-10", 10)
-    settings = [choose_setting("mel", root), choose_setting("mel", root, clips=4), choose_setting("mel", root, clips=5),
-                choose_setting("mel"), choose_setting("mel", clips=80)]  # fmt: skip
+    settings = [
+        choose_setting("mel", root),
+        choose_setting("mel", root, clips=4),
+        choose_setting("mel", root, clips=5),
+        choose_setting("mel"),
+        choose_setting("mel", clips=80),
+    ]
     assert settings[0].results == Path("results_esc10")
     assert len({setting.results for setting in settings}) == 5
     assert choose_setting("mel", root, epochs=3).fit.epochs == 3
-    assert str(root) not in "".join(map(str, settings))  # a committed notebook shows no path of a machine
+    # A committed notebook shows no path of a machine.
+    assert str(root) not in "".join(map(str, settings))
 
 
 def few(dataset):
-    return Part(dataset, 10)
+    return EvenSubset(dataset, 10)
 
 
-def test_the_made_sets_network_is_trained_once_then_loaded(tmp_path):
+def test_the_synthetic_sets_network_is_trained_once_then_loaded(tmp_path):
     setting = replace(choose_setting("mel", epochs=1), base_channels=2)
     folds = tuple(few(fold) for fold in open_folds(setting))
     trained, origin = load_or_train(setting, folds)
-    assert origin.endswith("kept as trained/made_mel_cnn10.safetensors")
+    assert origin.endswith("saved as trained/synthetic_mel_cnn10.safetensors")
     loaded, origin = load_or_train(setting, folds)
-    assert origin.startswith("Network: trained/made_mel_cnn10.safetensors, made by: audiointerp")
+    assert origin.startswith(
+        "Network: trained/synthetic_mel_cnn10.safetensors, made by: audiointerp"
+    )
     db = torch.randn(1, 1, 64, 501)
     assert loaded.logits(db).equal(trained.logits(db))
     (tmp_path / "weights").mkdir()
-    Path("trained/made_mel_cnn10.safetensors").rename("weights/made_mel_cnn10.safetensors")
-    assert "weights/made" in load_or_train(setting, folds)[1]
+    Path("trained/synthetic_mel_cnn10.safetensors").rename(
+        "weights/synthetic_mel_cnn10.safetensors"
+    )
+    assert "weights/synthetic" in load_or_train(setting, folds)[1]
     with pytest.raises(ModelError, match="no such weights file"):
         load_or_train(setting, folds, "mine.safetensors")
     real = choose_setting("mel", layout(tmp_path / "ESC-10", 10))
-    with pytest.raises(ModelError, match=r"neither weights/esc10_mel_cnn10.*run train_model_mel\.ipynb first"):
+    with pytest.raises(
+        ModelError, match=r"neither weights/esc10_mel_cnn10.*run train_model_mel\.ipynb first"
+    ):
         load_or_train(real, folds)
 
 
 def test_training_starts_from_a_checkpoint(tmp_path):
-    """With a learning rate of almost nothing, what the checkpoint fills stays as it is there, and the head is the seed's."""
+    """At a tiny learning rate the checkpoint's weights stay, and the head is the seed's."""
     source = Cnn6(5, base_channels=4)
     initialise(source, 7)
-    state = {name: value for name, value in source.state_dict().items() if not name.startswith("head.")}
+    state = {
+        name: value for name, value in source.state_dict().items() if not name.startswith("head.")
+    }
     torch.save({"model": state | {"fc_audioset.bias": torch.zeros(527)}}, tmp_path / "Cnn6.pth")
     transform = TRANSFORMS["mel"]
     folds = tuple(few(Synthetic((fold,), duration=3.0)) for fold in (1, 4, 5))
@@ -178,13 +211,15 @@ def test_the_settings_network_is_what_is_trained():
 
 def test_a_part_is_spread_over_the_whole():
     whole = Synthetic((5,))
-    part = Part(whole, 20)
-    assert [whole.rows[index][2] for index in part.indices] == [target for target in range(10) for _ in range(2)]
+    part = EvenSubset(whole, 20)
+    assert [whole.rows[index][2] for index in part.indices] == [
+        target for target in range(10) for _ in range(2)
+    ]
     assert part.clip_id(19) == whole.clip_id(part.indices[19])
     assert part[0][0].equal(whole[part.indices[0]][0])
-    assert (len(Part(whole, None)), len(Part(whole, 81))) == (80, 80)
+    assert (len(EvenSubset(whole, None)), len(EvenSubset(whole, 81))) == (80, 80)
     with pytest.raises(ArgumentError, match="at least one clip"):
-        Part(whole, 0)
+        EvenSubset(whole, 0)
 
 
 def test_clips_in_memory_are_read_once():
@@ -197,7 +232,9 @@ def test_clips_in_memory_are_read_once():
 
     whole = Counted((5,))
     kept = InMemory(whole)
-    assert [kept[index][0].equal(Synthetic((5,))[index][0]) for index in (3, 3, 79, -1)] == [True] * 4
+    assert [kept[index][0].equal(Synthetic((5,))[index][0]) for index in (3, 3, 79, -1)] == [
+        True
+    ] * 4
     assert whole.read == [3, 79]
     assert (len(kept), kept.labels, kept.sample_rate) == (80, whole.labels, whole.sample_rate)
     assert kept.clip_id(3) == whole.clip_id(3)
@@ -206,15 +243,20 @@ def test_clips_in_memory_are_read_once():
             kept[80]
 
 
-def test_a_network_that_is_missing_is_told_before_anything_runs(tmp_path, monkeypatch):
+def test_a_network_that_is_missing_is_reported_before_anything_runs(tmp_path, monkeypatch):
     root = layout(tmp_path / "own", 10, flagged=0)
     small = small_classifier(10, transform=TRANSFORMS["stft"])
     labels = [f"c{target}" for target in range(10)]
     of_stft = choose_setting("stft", root)
     Path("weights").mkdir()
-    Classifier(small.network, small.transform, labels, 5.0).save(Path("weights") / f"{of_stft.name}.safetensors")
+    Classifier(small.network, small.transform, labels, 5.0).save(
+        Path("weights") / f"{of_stft.name}.safetensors"
+    )
     monkeypatch.setattr(setting, "run", lambda *_, **__: pytest.fail("an experiment was run"))
-    with pytest.raises(ModelError, match=r"own_own_mel_cnn10\.safetensors is there: run train_model_mel\.ipynb first"):
+    with pytest.raises(
+        ModelError,
+        match=r"own_own_mel_cnn10\.safetensors is there: run train_model_mel\.ipynb first",
+    ):
         run_study(root)
 
 
@@ -225,33 +267,40 @@ def test_a_network_of_another_kind_is_not_taken_for_the_settings(tmp_path):
     path = Path("weights") / f"{of_mel.name}.safetensors"
     path.parent.mkdir()
     Classifier(network, TRANSFORMS["mel"], folds[2].labels, 5.0).save(path)
-    with pytest.raises(ModelError, match=r"holds a Cnn6, and this setting is of a Cnn10; .* train_model_mel\.ipynb"):
+    with pytest.raises(
+        ModelError, match=r"holds a Cnn6, but this setting needs a Cnn10; .* train_model_mel\.ipynb"
+    ):
         load_or_train(of_mel, folds)
     assert "weights" in load_or_train(of_mel, folds, path)[1]
 
 
 def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_path, monkeypatch):
-    """Three experiments of one clip, of two sample rates, by the method that needs no gradient."""
+    """Three experiments on one clip, at two sample rates, with the method without gradients."""
     (tmp_path / "weights").mkdir()
     for features, transform in TRANSFORMS.items():
         small = small_classifier(10, transform=transform)
         Classifier(small.network, small.transform, Synthetic((5,)).labels, 5.0).save(
-            tmp_path / "weights" / f"made_{features}_cnn10.safetensors"
+            tmp_path / "weights" / f"synthetic_{features}_cnn10.safetensors"
         )
     read = []
-    made = Synthetic.__getitem__
-    monkeypatch.setattr(
-        Synthetic,
-        "__getitem__",
-        lambda self, index: read.append((self.sample_rate, self.clip_id(index))) or made(self, index),
-    )
-    monkeypatch.setattr(setting, "SCORED_OF_MADE", 1)
+    get_item = Synthetic.__getitem__
+
+    def recorded(self, index):
+        read.append((self.sample_rate, self.clip_id(index)))
+        return get_item(self, index)
+
+    monkeypatch.setattr(Synthetic, "__getitem__", recorded)
+    monkeypatch.setattr(choice, "SCORED_SYNTHETIC_CLIPS", 1)
     names = ("stft_clean", "mel_clean", "mel_white")
     monkeypatch.setattr(setting, "EXPERIMENTS", {name: EXPERIMENTS[name] for name in names})
     found = run_study(methods=["random"])
     assert {name: len(rows) for name, rows in found.items()} == dict.fromkeys(names, 28)
-    assert len(read) == len(set(read)), "a clip that two experiments hear is read once"
-    before = {path: path.read_bytes() for path in Path("results_made_1_clips").rglob("*") if path.is_file()}
+    assert len(read) == len(set(read)), "a clip of two experiments is read once"
+    before = {
+        path: path.read_bytes()
+        for path in Path("results_synthetic_1_clips").rglob("*")
+        if path.is_file()
+    }
     assert len([path for path in before if path.name == "metrics.csv"]) == 3
     assert (
         CliRunner()

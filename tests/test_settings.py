@@ -1,4 +1,4 @@
-"""Options from a file: they take the place of defaults, and a wrong one is named."""
+"""Options from a file: they replace the defaults, and an error names a wrong one."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import pytest
 import typer
 from conftest import small_classifier
 
-from audiointerp.cli import settings as gate
+from audiointerp.cli.settings_file import LARGEST
 
 COMMANDS = ["demo", "train", "interpret", "run", "validate"]
 
@@ -19,33 +19,58 @@ def call(in_this_process, tmp_path):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """What training would be called with."""
+    """The arguments of the training, which is not run."""
     seen = {}
 
     def instead(sets, transform, network, **settings):
         seen.update(settings, network=network, transform=transform)
         raise typer.Exit
 
-    monkeypatch.setattr("audiointerp.training.train_classifier", instead)
+    monkeypatch.setattr("audiointerp.fit.train_classifier", instead)
     return seen
 
 
 @pytest.mark.parametrize("form", ["toml", "json"])
-def test_a_file_takes_the_place_of_defaults_and_the_command_line_wins(form, call, trained, tmp_path):
-    values = {"network": "Cnn6", "epochs": 3, "learning-rate": 1, "base-channels": 5, "seeds": "4,5", "out": "there"}
-    text = json.dumps(values) if form == "json" else "\n".join(f"{key} = {json.dumps(values[key])}" for key in values)
+def test_a_file_takes_the_place_of_defaults_and_the_command_line_wins(
+    form, call, trained, tmp_path
+):
+    values = {
+        "network": "Cnn6",
+        "epochs": 3,
+        "learning-rate": 1,
+        "base-channels": 5,
+        "seeds": "4,5",
+        "out": "there",
+    }
+    text = (
+        json.dumps(values)
+        if form == "json"
+        else "\n".join(f"{key} = {json.dumps(values[key])}" for key in values)
+    )
     (tmp_path / f"s.{form}").write_text(text)
-    assert call("train", "--epochs", 2, "--settings", f"s.{form}", "--base-channels", 7) == (0, "", "")
+    assert call("train", "--epochs", 2, "--settings", f"s.{form}", "--base-channels", 7) == (
+        0,
+        "",
+        "",
+    )
     assert (trained["network"], trained["base_channels"], trained["seeds"]) == ("Cnn6", 7, [4, 5])
     assert (trained["settings"].epochs, trained["settings"].learning_rate) == (2, 1.0)
     assert call("train") == (0, "", "")
-    assert (trained["network"], trained["base_channels"], trained["settings"].epochs) == ("Cnn10", 16, 60)
+    assert (trained["network"], trained["base_channels"], trained["settings"].epochs) == (
+        "Cnn10",
+        16,
+        60,
+    )
 
 
 def test_a_required_option_may_stand_in_the_file(call, tmp_path):
     small_classifier().save(tmp_path / "w.safetensors")
-    (tmp_path / "s.toml").write_text('weights = "w.safetensors"\nmethods = "sing"\nbaselines = false\n')
-    assert call("run", "mel_clean", "--settings", "s.toml")[2].startswith("audiointerp: unknown method 'sing'")
+    (tmp_path / "s.toml").write_text(
+        'weights = "w.safetensors"\nmethods = "sing"\nbaselines = false\n'
+    )
+    assert call("run", "mel_clean", "--settings", "s.toml")[2].startswith(
+        "audiointerp: unknown method 'sing'"
+    )
     assert call("run", "mel_clean", "--settings", "s.toml", "--methods", "hum")[2].startswith(
         "audiointerp: unknown method 'hum'"
     )
@@ -70,13 +95,13 @@ FAULTS = {
     "a table": ("s.toml", "[train]\nepochs = 3", "unknown key 'train'"),
     "nothing": ("s.json", '{"device": null}', "device must be text, not None"),
     "out of range": ("s.toml", "epochs = 0", "epochs = 0: "),
-    "no table": ("s.json", "[1]", "is no table of keys"),
+    "no table": ("s.json", "[1]", "has no keys and values"),
     "broken toml": ("s.toml", "epochs =", "cannot be read"),
     "broken json": ("s.json", "{", "cannot be read"),
     "deep": ("s.json", "[" * 99_999, "cannot be read"),
     "twice": ("s.toml", "epochs = 1\nepochs = 2", "cannot be read"),
     "other ending": ("s.yaml", "epochs: 3", "ends in .toml or .json"),
-    "large": ("s.json", " " * (gate.LARGEST + 1), "bytes are too many"),
+    "large": ("s.json", " " * (LARGEST + 1), "bytes are too many"),
     "missing": ("t.json", None, "no such file"),
     "bytes": ("s.toml", b"\xff", "cannot be read"),
 }
@@ -97,14 +122,21 @@ def test_a_fault_is_told_in_one_line(fault, call, trained, tmp_path):
 
 def test_switches(tmp_path, call):
     (tmp_path / "s.toml").write_text("baselines = 0")
-    assert "baselines must be true or false, not 0" in call("run", "mel_clean", "--settings", "s.toml")[2]
+    assert (
+        "baselines must be true or false, not 0"
+        in call("run", "mel_clean", "--settings", "s.toml")[2]
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_long_option_is_a_key(command, call, tmp_path):
-    """What --help lists, less the file itself; a key of nonsense makes the command tell what it knows."""
+    """The error about an unknown key lists the same options as --help."""
     (tmp_path / "s.toml").write_text("nonsense = 1")
-    said = call(command, *(["x"] if command in ("interpret", "run") else []), "--settings", "s.toml")[2]
+    said = call(
+        command, *(["x"] if command in ("interpret", "run") else []), "--settings", "s.toml"
+    )[2]
     known = said.split("this command knows: ")[1].strip().split(", ")
     listed = set(re.findall(r"--([a-z-]+)", call(command, "--help")[1]))
-    assert known == sorted(name for name in listed - {"help", "settings"} if not name.startswith("no-"))
+    assert known == sorted(
+        name for name in listed - {"help", "settings"} if not name.startswith("no-")
+    )

@@ -1,4 +1,4 @@
-"""The forward against librosa and torchaudio, the inverse against the sound, masking against its definition."""
+"""Transforms against librosa and torchaudio, inverses against the sound, and masking."""
 
 import librosa
 import numpy as np
@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiointerp.errors import ArgumentError
-from audiointerp.interpretation import MASKS
-from audiointerp.processing import FLOOR, LogMel, LogSTFT, Windows, transform_from_dict
+from audiointerp.interpretation.masks import MASKS
 from audiointerp.processing.filters import lifting
 from audiointerp.processing.masking import FILLS
+from audiointerp.processing.spectrogram import LogMel, LogSTFT, transform_from_dict
+from audiointerp.processing.windows import Windows
+from audiointerp.util.probability import FLOOR
 
 LAWS_OF = "transforms"
 MEL, SLANEY, STFT = LogMel(), LogMel(mel_scale="slaney"), LogSTFT()
@@ -40,17 +42,29 @@ def sounds(transform, sources):
 
 
 def librosa_db(transform, wav):
-    # Padded here: with center=True librosa 0.11 leaves one sample, at the foot of the window, out of the last frame.
+    # Padded here: with center=True librosa 0.11 omits one sample at the edge of the last frame.
     padded = np.pad(wav, transform.n_fft // 2, mode="reflect")
-    power = np.abs(librosa.stft(padded, n_fft=transform.n_fft, hop_length=transform.hop_length, center=False)) ** 2
+    power = (
+        np.abs(
+            librosa.stft(
+                padded, n_fft=transform.n_fft, hop_length=transform.hop_length, center=False
+            )
+        )
+        ** 2
+    )
     if isinstance(transform, LogMel):
         htk = transform.mel_scale == "htk"
-        power = (
-            librosa.filters.mel(
-                sr=transform.sample_rate, n_fft=transform.n_fft, n_mels=transform.n_mels, fmin=transform.f_min,
-                fmax=transform.f_max, htk=htk, norm=None if htk else "slaney", dtype=np.float64,
-            ) @ power
-        )  # fmt: skip
+        filters = librosa.filters.mel(
+            sr=transform.sample_rate,
+            n_fft=transform.n_fft,
+            n_mels=transform.n_mels,
+            fmin=transform.f_min,
+            fmax=transform.f_max,
+            htk=htk,
+            norm=None if htk else "slaney",
+            dtype=np.float64,
+        )
+        power = filters @ power
     return librosa.power_to_db(power, amin=1e-10, top_db=None)
 
 
@@ -91,8 +105,12 @@ def test_all_ones_gives_the_clip_and_parts_add_up(transform, sources):
         generator = torch.Generator().manual_seed(number)
         share = torch.rand(1, generator=generator)
         random = (torch.rand(spec.db.shape, generator=generator) < share).float()
-        smooth = torch.nn.functional.avg_pool2d(torch.randn(spec.db.shape, generator=generator), 9, 1, 4)
-        binary = [MASKS[name](smooth) for name in MASKS if name.startswith(("bin", "topK", "pos_thresh"))]
+        smooth = torch.nn.functional.avg_pool2d(
+            torch.randn(spec.db.shape, generator=generator), 9, 1, 4
+        )
+        binary = [
+            MASKS[name](smooth) for name in MASKS if name.startswith(("bin", "topK", "pos_thresh"))
+        ]
         for mask in (random, *binary):
             assert snr(wav, spec.masked(mask).to_wav() + spec.masked(1 - mask).to_wav()) >= 100
 
@@ -163,14 +181,16 @@ def test_other_fills(fill, clips):
     assert filled.db[..., 100:].mean() > FLOOR + 10
     assert filled.to_wav().isfinite().all()
     if fill == "mean":
-        assert torch.allclose(filled.db[..., 100:], spec.db.mean(-1, keepdim=True).expand_as(spec.db)[..., 100:])
+        assert torch.allclose(
+            filled.db[..., 100:], spec.db.mean(-1, keepdim=True).expand_as(spec.db)[..., 100:]
+        )
     with pytest.raises(ArgumentError, match="needs the domain"):
         spec.masked(mask, "magnitude", fill)
 
 
 @pytest.mark.parametrize("fill", FILLS)
 def test_no_fill_is_louder_than_the_clip(fill):
-    """Sound, then digital silence: the spread of a band is about 50 dB, and a draw of four of them would stand at +150 dB."""
+    """Sound, then digital silence: without a limit, draws of the noise would reach +150 dB."""
     wav = around_peak(torch.randn(1, 1, 32000, generator=torch.Generator().manual_seed(0)), 16000)
     wav[..., 8000:] = 0
     spec = MEL(wav)
@@ -210,7 +230,9 @@ def test_clip_shorter_than_a_window_is_followed_by_silence(transform, length):
 )
 def test_round_trip_at_any_size(n_fft, hop, length, seed):
     transform = LogSTFT(8000, n_fft, min(hop, n_fft // 2))
-    wav = torch.randn(2, 1, length, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    wav = torch.randn(
+        2, 1, length, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
     spec = transform(wav)
     assert spec.db.shape == (2, 1, n_fft // 2 + 1, transform.num_frames(length))
     assert torch.allclose(spec.to_wav(), wav, atol=1e-9)
@@ -227,7 +249,11 @@ def test_lifting_rows_sum_to_one_for_any_bank():
 def test_settings_survive_a_round_trip_and_wrong_ones_are_named():
     for transform in TRANSFORMS:
         assert transform_from_dict(transform.to_dict()) == transform
-    for wrong, word in [({"name": "LogCQT"}, "LogCQT"), ({"name": "LogMel", "mels": 3}, "mels"), ({}, "None")]:
+    for wrong, word in [
+        ({"name": "LogCQT"}, "LogCQT"),
+        ({"name": "LogMel", "mels": 3}, "mels"),
+        ({}, "None"),
+    ]:
         with pytest.raises(ArgumentError, match=word):
             transform_from_dict(wrong)
     with pytest.raises(ArgumentError, match="hop"):
@@ -239,7 +265,12 @@ def test_settings_survive_a_round_trip_and_wrong_ones_are_named():
 
 
 def test_wrong_sounds_and_masks_are_refused():
-    for wav in (torch.zeros(5), torch.zeros(1, 2, 5), torch.zeros(1, 1, 0), torch.zeros(1, 1, 9, dtype=torch.int32)):
+    for wav in (
+        torch.zeros(5),
+        torch.zeros(1, 2, 5),
+        torch.zeros(1, 1, 0),
+        torch.zeros(1, 1, 9, dtype=torch.int32),
+    ):
         with pytest.raises(ArgumentError, match="a sound is"):
             MEL(wav)
     with pytest.raises(ArgumentError, match="NaN"):

@@ -1,4 +1,4 @@
-"""Runs that are divided, locked and stopped by signals."""
+"""Runs that are sharded, locked and stopped by signals."""
 
 import signal
 import subprocess
@@ -8,8 +8,8 @@ import pytest
 from survival import Counted, go, tables
 
 from audiointerp.errors import ArgumentError, AudioInterpError, Stopped
-from audiointerp.files import locked
-from audiointerp.store import Store
+from audiointerp.experiments.store import Store
+from audiointerp.util.files import locked
 
 
 def test_shards_in_any_order_make_the_same_table(tmp_path, expected):
@@ -21,48 +21,61 @@ def test_shards_in_any_order_make_the_same_table(tmp_path, expected):
         go(tmp_path / "run", shard=(2, 4), resume=False)
     with pytest.raises(ArgumentError, match="shard 5/4: the first is 1/4"):
         go(tmp_path / "run", shard=(5, 4))
+    with pytest.raises(ArgumentError, match="shard 7/99999: has no clips, since there are only 6"):
+        go(tmp_path / "run", shard=(7, 99999))
     go(tmp_path / "run", shard=(2, 4))
     assert tables(tmp_path / "run") == expected
 
 
-def test_the_table_is_made_of_parts_that_are_read_under_its_lock(tmp_path, monkeypatch):
-    """Else a shard that ends in between writes a newer table, and this one the older over it."""
+def test_the_table_is_written_from_records_read_under_its_lock(tmp_path, monkeypatch):
+    """Otherwise a shard that ends in between has its newer table replaced by an older one."""
     watched = []
 
     def under_its_lock(name):
         own = getattr(Store, name)
 
         def asked(self, *arguments):
-            with pytest.raises(AudioInterpError, match="writes there"), locked(self.folder / ".lock-shared"):
+            with (
+                pytest.raises(AudioInterpError, match="writes there"),
+                locked(self.folder / ".lock-shared"),
+            ):
                 pass
             watched.append(name)
             return own(self, *arguments)
 
         return asked
 
-    for name in ("_parts", "_write"):
+    for name in ("_records", "_write_table"):
         monkeypatch.setattr(Store, name, under_its_lock(name))
     go(tmp_path)
-    assert watched == ["_parts", "_write"] * 2
+    assert watched == ["_records", "_write_table"] * 2
 
 
-def test_a_second_writer_is_refused_and_a_dead_one_forgotten(tmp_path, expected):
+def test_a_second_writer_is_refused_and_a_killed_one_is_not_in_the_way(tmp_path, expected):
     folder = tmp_path / "run" / "mel" / "small" / "saliency"
     hold = (
-        "import sys, time; from audiointerp.files import locked\n"
+        "import sys, time; from audiointerp.util.files import locked\n"
         "with locked(sys.argv[1]): print('held', flush=True); time.sleep(60)"
     )
-    for lock, shard in ((".lock-1-of-1", (1, 1)), (".lock-1-of-1", (1, 2)), (".lock-2-of-3", (1, 1))):
-        with subprocess.Popen([sys.executable, "-c", hold, folder / lock], stdout=subprocess.PIPE) as holder:
+    for lock, shard in (
+        (".lock-1-of-1", (1, 1)),
+        (".lock-1-of-1", (1, 2)),
+        (".lock-2-of-3", (1, 1)),
+    ):
+        with subprocess.Popen(
+            [sys.executable, "-c", hold, folder / lock], stdout=subprocess.PIPE
+        ) as holder:
             holder.stdout.readline()
-            with pytest.raises(AudioInterpError, match=rf"saliency: process {holder.pid} \(-c .*writes there"):
+            with pytest.raises(
+                AudioInterpError, match=rf"saliency: process {holder.pid} \(-c .*writes there"
+            ):
                 go(tmp_path / "run", shard=shard)
             holder.kill()
     go(tmp_path / "run")
     assert tables(tmp_path / "run") == expected
 
 
-def test_a_signal_finishes_the_part(tmp_path, expected, capfd):
+def test_a_signal_finishes_the_method_at_hand(tmp_path, expected, capfd):
     for number in (signal.SIGINT, signal.SIGTERM):
         out, before = tmp_path / str(number), signal.getsignal(number)
         clips = Counted(at={2: lambda number=number: signal.raise_signal(number)})
@@ -70,7 +83,13 @@ def test_a_signal_finishes_the_part(tmp_path, expected, capfd):
             go(out, clips)
         assert signal.getsignal(number) is before
         assert "interrupt again" in capfd.readouterr().err
-        assert sorted(path.stem for path in out.rglob("parts/0*.json")) == ["00000", "00000", "00001", "00001", "00002"]
+        assert sorted(path.stem for path in out.rglob("clips/0*.json")) == [
+            "00000",
+            "00000",
+            "00001",
+            "00001",
+            "00002",
+        ]
         go(out)
         assert tables(out) == expected
 
@@ -88,14 +107,17 @@ def test_a_second_interrupt_stops_at_once(tmp_path, expected):
 
     with pytest.raises(KeyboardInterrupt):
         go(tmp_path / "run", Counted(at={2: interrupt}))
-    assert len(list((tmp_path / "run").rglob("parts/0*.json"))) == 4
+    assert len(list((tmp_path / "run").rglob("clips/0*.json"))) == 4
     go(tmp_path / "run")
     assert tables(tmp_path / "run") == expected
 
 
-def test_a_lock_that_cannot_be_written_is_told(tmp_path):
+def test_a_lock_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "folder").write_text("")
-    with pytest.raises(AudioInterpError, match="cannot make this folder"), locked(tmp_path / "folder" / "lock"):
+    with (
+        pytest.raises(AudioInterpError, match="cannot make this folder"),
+        locked(tmp_path / "folder" / "lock"),
+    ):
         pass
     (tmp_path / "lock").mkdir()
     with pytest.raises(AudioInterpError, match="cannot be written"), locked(tmp_path / "lock"):

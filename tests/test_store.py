@@ -1,6 +1,7 @@
-"""Runs that are gone on with or refused; errors that are rows."""
+"""Runs that are resumed or refused; errors that are rows."""
 
 import json
+import platform
 import shutil
 import signal
 
@@ -12,7 +13,16 @@ from torch import nn
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError, AudioInterpError, Stopped
-from audiointerp.model import Classifier
+from audiointerp.experiments import prepare
+from audiointerp.experiments.records import (
+    ClipRecord,
+    cells,
+    csv_text,
+    read_record,
+    write_record,
+)
+from audiointerp.model.classifier import Classifier
+from audiointerp.scoring.rows import COLUMNS, VALUES
 
 
 class Watched(ai.Random):
@@ -30,7 +40,9 @@ def test_what_is_there_is_not_computed_again(tmp_path, monkeypatch):
     first = go(tmp_path, methods=[Watched])
     assert Watched.seen == 6
     stamps = {
-        path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and ".lock" not in path.name
+        path: path.stat().st_mtime_ns
+        for path in tmp_path.rglob("*")
+        if path.is_file() and ".lock" not in path.name
     }
     again = go(tmp_path, methods=[Watched])
     assert Watched.seen == 6
@@ -38,8 +50,10 @@ def test_what_is_there_is_not_computed_again(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(first, again)
     go(tmp_path, methods=[Watched], resume=False)
     assert Watched.seen == 12
-    (tmp_path / "mel" / "small" / "random" / "parts" / "00003.json").write_text("{")
-    (tmp_path / "mel" / "small" / "random" / "attributions" / "00004 burst%2F4.wav.safetensors").unlink()
+    (tmp_path / "mel" / "small" / "random" / "clips" / "00003.json").write_text("{")
+    (
+        tmp_path / "mel" / "small" / "random" / "attributions" / "00004 burst%2F4.wav.safetensors"
+    ).unlink()
     go(tmp_path, methods=[Watched])
     assert Watched.seen == 14
 
@@ -50,10 +64,16 @@ def test_errors_are_rows_and_are_tried_again(tmp_path, expected):
     errors = rows[rows["status"] == "error"]
     assert errors["clip"].tolist() == ["burst/1.wav", "burst/4.wav"] * 2
     assert errors[["stage", "error_type", "error"]].drop_duplicates().to_numpy().tolist() == [
-        ["read", "OSError", "burst 1 is broken"], ["read", "OSError", "burst 4 is broken"],
-    ]  # fmt: skip
+        ["read", "OSError", "burst 1 is broken"],
+        ["read", "OSError", "burst 4 is broken"],
+    ]
     assert len(rows) == 2 * (4 * 2 + 2)
-    assert json.loads((tmp_path / "run" / "mel" / "small" / "random" / "run.json").read_text())["errors"] == 2
+    assert (
+        json.loads((tmp_path / "run" / "mel" / "small" / "random" / "run.json").read_text())[
+            "errors"
+        ]
+        == 2
+    )
     clips.broken.clear()
     assert (go(tmp_path / "run", clips)["status"] == "ok").all()
     assert tables(tmp_path / "run") == expected
@@ -76,7 +96,9 @@ def test_a_method_and_a_score_that_fail_tell_their_stage(tmp_path):
         ("explain", "RuntimeError", "no idea")
     }
     rows = go(
-        tmp_path / "b", classifier=Classifier(Infinite(), ai.LogMel(), CLASSIFIER.labels, 0.3), methods=["random"]
+        tmp_path / "b",
+        classifier=Classifier(Infinite(), ai.LogMel(), CLASSIFIER.labels, 0.3),
+        methods=["random"],
     )
     assert set(zip(rows["stage"], rows["error_type"], strict=True)) == {("score", "ModelError")}
 
@@ -88,23 +110,27 @@ OTHER_SETTINGS = {
     "plan.baselines: True there, False now": {"baselines": False},
     "clips: 6 there, 5 now; clip_names_sha256": {"clips": Bursts(5)},
     "network_sha256: '.*… there, '.*… now": {"classifier": small_classifier(seed=1, duration=0.3)},
-    "duration: 0.3 there, 0.2 now": {"classifier": Classifier(NETWORK, ai.LogMel(), CLASSIFIER.labels, 0.2)},
+    "duration: 0.3 there, 0.2 now": {
+        "classifier": Classifier(NETWORK, ai.LogMel(), CLASSIFIER.labels, 0.2)
+    },
     "output: 'softmax' there, 'sigmoid' now": {
         "classifier": Classifier(NETWORK, ai.LogMel(), CLASSIFIER.labels, 0.3, output="sigmoid")
     },
-    "features.f_min: 50.0 there, 60.0 now": {
+    "transform.f_min: 50.0 there, 60.0 now": {
         "classifier": Classifier(NETWORK, ai.LogMel(f_min=60.0), CLASSIFIER.labels, 0.3)
     },
     "explainer.seed: 0 there, 1 now": {"methods": [ai.Random(NETWORK, seed=1)]},
 }
 
 
-@pytest.mark.parametrize("told", OTHER_SETTINGS)
-def test_other_settings_are_refused_by_name(tmp_path, told):
-    settings = {"methods": ["random"], **OTHER_SETTINGS[told]}
+@pytest.mark.parametrize("difference", OTHER_SETTINGS)
+def test_other_settings_are_refused_by_name(tmp_path, difference):
+    settings = {"methods": ["random"], **OTHER_SETTINGS[difference]}
     go(tmp_path, methods=["random"])
     before = tables(tmp_path)
-    with pytest.raises(ArgumentError, match=rf"holds results of other settings \(.*{told}.*--no-resume"):
+    with pytest.raises(
+        ArgumentError, match=rf"holds results of other settings \(.*{difference}.*--no-resume"
+    ):
         go(tmp_path, **settings)
     assert tables(tmp_path) == before
     go(tmp_path, **settings, resume=False)
@@ -113,34 +139,55 @@ def test_other_settings_are_refused_by_name(tmp_path, told):
 
 def test_what_results_depend_on(tmp_path):
     go(tmp_path, methods=["random"])
-    path = tmp_path / "mel" / "small" / "random" / "parts" / "settings.json"
+    path = tmp_path / "mel" / "small" / "random" / "clips" / "fingerprint.json"
     settings = json.loads(path.read_text())
+    assert settings.pop("environment")["python"]
     assert set(settings) == {
-        "experiment", "noise", "features", "output", "plan", "labels", "duration", "network_sha256", "clips",
-        "clip_names_sha256", "versions", "device", "explainer",
-    }  # fmt: skip
+        "experiment",
+        "noise",
+        "transform",
+        "output",
+        "plan",
+        "labels",
+        "duration",
+        "network_sha256",
+        "clips",
+        "clip_names_sha256",
+        "versions",
+        "device",
+        "explainer",
+    }
     for name in settings:
         path.write_text(json.dumps(settings | {name: "other"}))
         with pytest.raises(ArgumentError, match=f"{name}: 'other' there"):
             go(tmp_path, methods=["random"])
 
 
-def test_parts_of_other_settings_are_not_taken_in(tmp_path):
+def test_records_of_other_settings_are_refused(tmp_path):
     """Two machines' shards in one folder, or a settings file that is gone."""
     go(tmp_path / "a", shard=(1, 2), methods=["random"])
     go(tmp_path / "b", shard=(2, 2), methods=["random"], masks=["topK_5"])
     shutil.copytree(tmp_path / "b", tmp_path / "a", dirs_exist_ok=True)
     with pytest.raises(AudioInterpError, match="other settings"):
         go(tmp_path / "a", methods=["random"])
-    (tmp_path / "a" / "mel" / "small" / "random" / "parts" / "settings.json").unlink()
-    with pytest.raises(AudioInterpError, match=r"parts.0000.\.json: was made with other settings"):
+    (tmp_path / "a" / "mel" / "small" / "random" / "clips" / "fingerprint.json").unlink()
+    with pytest.raises(
+        AudioInterpError, match=r"clips.0000.\.json: was computed with other settings"
+    ):
         go(tmp_path / "a", methods=["random"])
 
 
-def test_a_damaged_part_is_made_again(tmp_path, expected):
-    for change in ({"csv": None}, {"csv": "x,y\n"}, {"seconds": "a"}, {"rows": 3}):
+def test_a_damaged_record_is_computed_again(tmp_path, expected):
+    row = ["random", "burst/2.wav"]
+    for change in (
+        {"rows": None},
+        {"rows": [["x", "y"]]},
+        {"rows": [row]},
+        {"seconds": "a"},
+        {"x": 1},
+    ):
         go(tmp_path / "run")
-        path = next((tmp_path / "run").rglob("parts/00002.json"))
+        path = next((tmp_path / "run").rglob("clips/00002.json"))
         path.write_text(json.dumps(json.loads(path.read_text()) | change))
         go(tmp_path / "run")
         assert tables(tmp_path / "run") == expected
@@ -167,10 +214,15 @@ def test_good_rows_are_not_replaced_by_an_error(tmp_path, expected):
     assert len(list(out.rglob("random/attributions/*"))) == 6
 
 
-def test_beginning_anew_leaves_no_table_of_before(tmp_path):
+def test_starting_anew_leaves_no_earlier_table(tmp_path):
     go(tmp_path)
     with pytest.raises(Stopped):
-        go(tmp_path, Counted(at={2: lambda: signal.raise_signal(signal.SIGINT)}), masks=["bin"], resume=False)
+        go(
+            tmp_path,
+            Counted(at={2: lambda: signal.raise_signal(signal.SIGINT)}),
+            masks=["bin"],
+            resume=False,
+        )
     assert tables(tmp_path) == [None, None]
 
 
@@ -196,5 +248,63 @@ def test_another_sound_under_the_same_name_is_refused(tmp_path):
             return wav * (2 if index == 3 else 1), target
 
     go(tmp_path)
-    with pytest.raises(AudioInterpError, match=r"burst/3.wav is no longer the sound"):
+    with pytest.raises(AudioInterpError, match=r"burst/3.wav is no longer the same sound"):
         go(tmp_path, Louder())
+
+
+def test_another_python_is_a_warning_and_another_torch_is_refused(tmp_path, monkeypatch):
+    go(tmp_path, methods=["random"])
+    before = tables(tmp_path)
+    monkeypatch.setattr(platform, "python_version", lambda: "3.12.99")
+    with pytest.warns(UserWarning, match=r"another environment \(python: '3\..*' there, '3.12.99'"):
+        go(tmp_path, methods=["random"])
+    assert tables(tmp_path) == before
+    monkeypatch.setattr(prepare, "version", lambda name: "9.9")
+    with pytest.raises(ArgumentError, match=r"versions.torch: '.*' there, '9.9' now"):
+        go(tmp_path, methods=["random"])
+
+
+def test_an_old_record_of_a_finished_run_is_compared(tmp_path):
+    go(tmp_path, methods=["random"])
+    before = tables(tmp_path)
+    folder = tmp_path / "mel" / "small" / "random"
+    record = json.loads((folder / "run.json").read_text())
+    record["features"] = record.pop("transform")
+    record["experiment"]["features"] = record["experiment"].pop("transform")
+    record["plan"]["protocol"] = "sound"
+    record["versions"]["python"] = record.pop("environment")["python"]
+    shutil.rmtree(folder / "clips")
+    (folder / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ArgumentError, match=r"plan.protocol: 'corrected' there, 'published' now"):
+        go(tmp_path, methods=["random"], protocol="published")
+    go(tmp_path, methods=["random"])
+    assert tables(tmp_path) == before
+
+
+def test_a_record_gives_the_bytes_that_pandas_writes(tmp_path):
+    """Numbers to the last digit, undefined and infinite ones, text that CSV must quote."""
+    values = [0.1, 1e-7, 1e16, 1.0, -0.0, 5e-324, float("nan"), float("inf"), float("-inf")]
+    row = dict.fromkeys(COLUMNS, "") | {"method": "random", "clip": "a.wav", "status": "ok"}
+    row |= dict(zip(VALUES, values, strict=False)) | {"correct": True, "batch": 28}
+    rows = [row, row | {"error": 'a "quoted", long\nreason', "correct": False}]
+    record = ClipRecord("f0", "c0", "ok", 1.0, 1, [cells(row) for row in rows])
+    write_record(tmp_path / "a.json", record)
+    kept = read_record(tmp_path / "a.json", "random", "a.wav")
+    assert kept == record
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    expected = frame.to_csv(index=False, lineterminator="\n")
+    assert csv_text([COLUMNS, *kept.rows]) == expected
+
+
+def test_the_code_of_a_mask_of_ones_own_counts(tmp_path):
+    def louder(values):
+        return (values > 0).to(values)
+
+    first = go(tmp_path, methods=["random"], masks=["bin", louder])
+    assert first["mask"].unique().tolist() == ["bin", "louder"]
+
+    def louder(values):
+        return (values > 1).to(values)
+
+    with pytest.raises(ArgumentError, match=r"plan.masks: .*'function': .* there"):
+        go(tmp_path, methods=["random"], masks=["bin", louder])

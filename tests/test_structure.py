@@ -1,4 +1,4 @@
-"""The order of the house: who may import whom, what stands in one place, how fast the door opens."""
+"""The structure of the package: which room may import which, and what is in one place only."""
 
 import ast
 import subprocess
@@ -8,66 +8,116 @@ from pathlib import Path
 import pytest
 
 import audiointerp
+from audiointerp.util.moved import MOVED
 
 PACKAGE = Path(audiointerp.__file__).parent
-LAYERS = [
-    {"errors"},
-    {"files", "devices", "conventions", "memory", "signals", "connection", "bootstrap"},
-    {"processing", "interpretation", "metrics", "archives", "transfer"},
-    {"model", "dataset", "protocols"},
-    {"fit", "explain", "downloads", "fingerprint"},
-    {"curves"},
-    {"rows"},
-    {"predict", "store"},
-    {"work"},
-    {"experiments", "plot", "faults"},
-    {"report", "tables", "training", "exports"},
-    {"demo", "supplementary", "validity", "paper", "setting"},
+FLOORS = [
+    {"errors", "metrics"},
+    {"util"},
+    {"processing", "interpretation"},
+    {"model", "dataset"},
+    {"fit", "scoring", "downloads"},
+    {"tables", "display", "experiments"},
+    {"predict"},
+    {"paper"},
     {"cli"},
 ]
-SHOWN = {("predict", "report"), ("predict", "plot")}  # a record may draw itself when it is shown, imported there
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+MOST_ARROWS = 90
 
 
 def modules():
     return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
-def imports(path):
-    """The first parts below audiointerp of what a module imports."""
-    depth = len(path.relative_to(PACKAGE).parts)
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_modules(path):
+    """The files of this package that a module imports, at its top or inside a function."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level == depth:
-            yield from [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("audiointerp."):
-            yield node.module.split(".")[1]
+        if isinstance(node, ast.Import):
+            # `import audiointerp.x` would escape this test; `from` imports are all that is used.
+            assert not any(alias.name.split(".")[0] == "audiointerp" for alias in node.names), path
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if node.level:
+            folder = path.parents[node.level - 1]
+            base = folder.joinpath(*(node.module or "").split(".")) if node.module else folder
+        elif (node.module or "").split(".")[0] == "audiointerp":
+            base = PACKAGE.parent.joinpath(*node.module.split("."))
+        else:
+            continue
+        for alias in node.names:
+            candidates = (base / alias.name / "__init__.py", base / f"{alias.name}.py")
+            own_file = [base / "__init__.py", base.with_suffix(".py")]
+            yield next(file for file in (*candidates, *own_file) if file.is_file())
 
 
-def test_each_module_imports_only_from_below():
-    level = {name: number for number, names in enumerate(LAYERS) for name in names}
+ARROWS = {
+    (room_of(path), room_of(file))
+    for path in modules()
+    for file in imported_modules(path)
+    if room_of(file) != room_of(path)
+}
+
+
+def test_every_room_has_a_floor_and_there_are_few():
+    assert {room_of(path) for path in modules()} == set(FLOOR_OF)
+    assert len(FLOOR_OF) <= 17
+    assert len(ARROWS) <= MOST_ARROWS
+
+
+@pytest.mark.parametrize(("room", "imported"), sorted(ARROWS))
+def test_a_room_imports_from_lower_floors_only(room, imported):
+    assert FLOOR_OF[imported] < FLOOR_OF[room], f"{room} imports {imported}"
+
+
+def test_rooms_are_entered_through_their_init():
     for path in modules():
-        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        for name in imports(path):
-            below = level[name] < level[own] or name == own or (own, name) in SHOWN
-            typing_only = own == "plot" and name in {"fit", "predict"}
-            assert below or typing_only, f"{path.name} imports {name}"
+        for file in imported_modules(path):
+            if room_of(file) != room_of(path) and file.parent != PACKAGE:
+                assert file.name == "__init__.py", f"{path} imports {file}"
 
 
-def test_siblings_do_not_know_each_other():
-    for own in ("interpretation", "processing", "metrics"):
-        for path in modules():
-            if path.relative_to(PACKAGE).parts[0].removesuffix(".py") == own:
-                assert set(imports(path)) <= {"errors", "files", "conventions", "memory", own}
-    for path in (PACKAGE / "model").glob("*.py"):
-        assert set(imports(path)) <= {"errors", "files", "devices", "conventions", "processing"}
+def test_modules_of_a_room_do_not_import_in_a_circle():
+    imports = {path: set(imported_modules(path)) - {path} for path in modules()}
+    # Inside a room, an import of the room's own __init__ is the import of a sibling by its name.
+    finished = set()
+
+    def visit(path, above):
+        assert path not in above, f"circle through {[str(module) for module in (*above, path)]}"
+        if path not in finished:
+            for other in imports.get(path, ()):
+                visit(other, (*above, path))
+            finished.add(path)
+
+    for path in imports:
+        visit(path, ())
+
+
+def test_the_core_passes_tensors_only():
+    for room in ("interpretation", "processing", "metrics"):
+        assert {other for own, other in ARROWS if own == room} <= {"errors", "util"}
+    assert {other for own, other in ARROWS if own == "model"} <= {"errors", "util", "processing"}
+
+
+def test_each_room_says_what_it_is_for():
+    for room in FLOOR_OF:
+        path = PACKAGE / room / "__init__.py"
+        if path.is_file():
+            assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
 
 def test_torchaudio_is_imported_in_one_module():
-    using = [path.name for path in modules() if "import torchaudio" in path.read_text(encoding="utf-8")]
+    using = [path.name for path in modules() if "import torchaudio" in path.read_text("utf-8")]
     assert using == ["resampling.py"]
 
 
 def test_no_file_is_long():
-    assert [path.name for path in modules() if len(path.read_text(encoding="utf-8").splitlines()) > 300] == []
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    assert {path: length for path, length in lengths.items() if length > 300} == {}
 
 
 def test_public_names_are_there_and_lazy():
@@ -75,17 +125,40 @@ def test_public_names_are_there_and_lazy():
         "import sys, audiointerp; assert 'torch' not in sys.modules; "
         "print(audiointerp.GradCAM.name, audiointerp.fit.fit.__name__)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "gradcam fit\n"
     for name in audiointerp.__all__:
-        assert getattr(audiointerp, name).__doc__ or isinstance(getattr(audiointerp, name), dict)
+        assert getattr(audiointerp, name) is not None
     assert set(audiointerp.__all__) <= set(dir(audiointerp))
     with pytest.raises(AttributeError, match="sing"):
         _ = audiointerp.sing
 
 
+@pytest.mark.parametrize("name", sorted(MOVED))
+def test_old_module_names_still_import_with_a_deprecation_note(name):
+    code = f"import audiointerp.{name} as old; print(old.__doc__)"
+    command = [sys.executable, "-W", "always", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Deprecated alias of audiointerp.")
+    assert "DeprecationWarning" in done.stderr
+    for target in MOVED[name]:
+        assert PACKAGE.joinpath(*target.split(".")).exists() or (
+            PACKAGE.joinpath(*target.split(".")).with_suffix(".py").is_file()
+        )
+
+
+def test_an_old_module_name_gives_the_definitions():
+    sys.modules.pop("audiointerp.training", None)
+    with pytest.warns(DeprecationWarning, match=r"audiointerp\.fit"):
+        from audiointerp.training import train_classifier, write_card
+    assert train_classifier is audiointerp.fit.train_classifier
+    assert write_card is audiointerp.display.write_card
+
+
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "README.md", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"]
+    "name",
+    ["requirements.txt", "README.md", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"],
 )
 def test_the_project_around_it(name):
     if not (PACKAGE.parent / "pyproject.toml").exists():

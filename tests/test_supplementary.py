@@ -1,4 +1,4 @@
-"""The supplementary material says what was computed, in the same bytes each time."""
+"""The supplementary material shows what was computed, in the same bytes each time."""
 
 import base64
 import io
@@ -12,34 +12,42 @@ import soundfile
 import torch
 from conftest import small_classifier
 
-from audiointerp import plot, supplementary
-from audiointerp.dataset import Synthetic
+from audiointerp.dataset import compute_features
+from audiointerp.dataset.synthetic import Synthetic
+from audiointerp.display import plot
 from audiointerp.errors import ArgumentError
-from audiointerp.fit import features, logits_of
-from audiointerp.model import Classifier
+from audiointerp.fit import logits_of
+from audiointerp.model.classifier import Classifier
+from audiointerp.paper import supplementary
 from audiointerp.predict import interpret
 
-WEIGHTS = Path(__file__).parents[1] / "weights" / "made_mel_cnn10.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "weights" / "synthetic_mel_cnn10.safetensors"
 FOLDER = Path(__file__).parents[1] / "supplementary"
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Of an untrained network that takes the made set's clips."""
-    made = small_classifier(10, duration=3.0)
-    path = tmp_path_factory.mktemp("weights") / "made.safetensors"
-    Classifier(made.network, made.transform, Synthetic().labels, 3.0).save(path)
+    """The file of an untrained network for the synthetic set."""
+    small = small_classifier(10, duration=3.0)
+    path = tmp_path_factory.mktemp("weights") / "synthetic.safetensors"
+    Classifier(small.network, small.transform, Synthetic().labels, 3.0).save(path)
     return path
 
 
 @pytest.fixture(scope="module")
 def written(weights, tmp_path_factory):
-    return supplementary.write_supplementary(weights, tmp_path_factory.mktemp("a"), ("siren",), ("gradcam",))
+    return supplementary.write_supplementary(
+        weights, tmp_path_factory.mktemp("a"), ("siren",), ("gradcam",)
+    )
 
 
 def test_the_same_bytes_each_time_and_no_date(weights, written, tmp_path):
     again = supplementary.write_supplementary(weights, tmp_path / "b", ("siren",), ("gradcam",))
-    assert [path.name for path in again] == ["illustration.pdf", "illustration.png", "listening.html"]
+    assert [path.name for path in again] == [
+        "illustration.pdf",
+        "illustration.png",
+        "listening.html",
+    ]
     for first, second in zip(written, again, strict=True):
         assert first.read_bytes() == second.read_bytes()
     assert b"CreationDate" not in again[0].read_bytes()
@@ -61,14 +69,15 @@ def test_the_page_plays_what_was_computed(weights, written):
     assert all(rate == 32000 for _, rate in sounds)
     result = interpret(classifier, wav, "gradcam", "topK_30", target="siren")
     peak = max(1.0, float(result.kept.abs().max()), float(result.removed.abs().max()))
-    for (heard, _), true in zip(sounds[:2], (wav, result.kept), strict=True):
+    for (sound, _), true in zip(sounds[:2], (wav, result.kept), strict=True):
         true = true[0, 0].numpy() / peak
-        assert np.corrcoef(heard[: len(true)], true)[0, 1] > 0.98  # MP3 loses a little, nothing is shifted
+        # MP3 loses a little; nothing is shifted.
+        assert np.corrcoef(sound[: len(true)], true)[0, 1] > 0.98
     assert f"<td>{result.scores['p_in']:.3f}" in text
     assert f"<td>{result.scores['p_out']:.3f}" in text
-    for mask in supplementary.MASKS:
+    for mask in supplementary.SHOWN_MASKS:
         assert text.count(f"<tr><th>{mask}<") == 1
-    assert len(re.findall(r"[+-]\d+\.\d dB|silent", text)) == 2 * len(supplementary.MASKS)
+    assert len(re.findall(r"[+-]\d+\.\d dB|silent", text)) == 2 * len(supplementary.SHOWN_MASKS)
 
 
 def test_a_comparison_has_axes_units_and_one_scale(weights):
@@ -79,26 +88,30 @@ def test_a_comparison_has_axes_units_and_one_scale(weights):
     panels = [ax for ax in figure.axes if ax.get_images() and ax.get_label() != "<colorbar>"]
     assert len(panels) == 8
     limits = {panels[place].get_images()[-1].get_clim() for place in (0, 2, 3, 4, 6, 7)}
-    assert len(limits) == 1  # all levels of a clip share one colour scale
+    # All levels of a clip share one colour scale.
+    assert len(limits) == 1
     assert panels[4].get_xlabel() == "time (s)"
     assert panels[4].get_ylabel() == "Grad-CAM\nfrequency (kHz)"
-    said = [ax.get_title(loc="left") for ax in figure.axes] + [ax.get_xlabel() for ax in figure.axes]
-    assert {"logit per dB", "logit", "level of spectrogram, kept and removed (dB)"} <= set(said)
+    titles = [ax.get_title(loc="left") for ax in figure.axes] + [
+        ax.get_xlabel() for ax in figure.axes
+    ]
+    assert {"logit per dB", "logit", "level of spectrogram, kept and removed (dB)"} <= set(titles)
     assert panels[6].texts[0].get_text() == f"p = {results[1].scores['p_in']:.3f}"
     plt.close(figure)
 
 
 def test_another_classifier_is_refused(classifier, tmp_path):
     classifier.save(tmp_path / "other.safetensors")
-    with pytest.raises(ArgumentError, match="not of the made set: label0"):
+    with pytest.raises(ArgumentError, match="not of the synthetic set, its classes are label0"):
         supplementary.write_supplementary(tmp_path / "other.safetensors", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_the_committed_material():
-    """Small enough, of the committed network, and without a path of the machine that made it."""
+    """It is small and of the committed network."""
     sizes = {
-        name: (FOLDER / name).stat().st_size for name in ("illustration.pdf", "illustration.png", "listening.html")
+        name: (FOLDER / name).stat().st_size
+        for name in ("illustration.pdf", "illustration.png", "listening.html")
     }
     assert sizes["listening.html"] <= 5_000_000
     assert sizes["illustration.pdf"] + sizes["illustration.png"] <= 2_000_000
@@ -107,19 +120,19 @@ def test_the_committed_material():
     classifier = Classifier.load(WEIGHTS)
     dataset = Synthetic((5,))
     names = [dataset.clip_id(number) for number in range(len(dataset))]
-    for clip, told in re.findall(r"The clip (\S+) \(p = ([\d.]+)\)", text):
+    for clip, probability in re.findall(r"The clip (\S+) \(p = ([\d.]+)\)", text):
         db = classifier.transform(dataset[names.index(clip)][0][None]).db
         probabilities = classifier.network(db).detach().softmax(1)[0]
-        assert float(probabilities.max()) == pytest.approx(float(told), abs=0.002)
+        assert float(probabilities.max()) == pytest.approx(float(probability), abs=0.002)
 
 
-def test_the_network_of_the_made_set_is_what_its_card_says():
+def test_the_network_of_the_synthetic_set_is_what_its_card_says():
     assert WEIGHTS.stat().st_size <= 1_000_000
     classifier = Classifier.load(WEIGHTS)
-    db, targets = features(Synthetic((5,)), classifier.transform, progress=False)
+    db, targets = compute_features(Synthetic((5,)), classifier.transform, progress=False)
     accuracy = float((logits_of(classifier.network, db).argmax(1) == targets).float().mean())
     card = WEIGHTS.with_suffix(".md").read_text()
     seed = re.search(r"The file holds seed (\d+)", card)[1]
-    told = re.search(rf"^\| {seed} \|.*\| ([\d.]+) \| [\d.]+ \|$", card, re.M)[1]
-    assert accuracy == pytest.approx(float(told), abs=0.0126)
+    expected = re.search(rf"^\| {seed} \|.*\| ([\d.]+) \| [\d.]+ \|$", card, re.M)[1]
+    assert accuracy == pytest.approx(float(expected), abs=0.0126)
     assert torch.equal(targets.unique(), torch.arange(10))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.torture
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """The tables of a run that nothing happened to, and the seconds that it took."""
+    """The tables of an undisturbed run, and its duration in seconds."""
     out = tmp_path_factory.mktemp("reference")
     child(go, out / "first").join()
     start = time.perf_counter()
@@ -25,9 +25,9 @@ def reference(tmp_path_factory):
     return tables(out / "second"), time.perf_counter() - start
 
 
-def whole_parts(out):
-    """The parts of a run, each of which must be whole."""
-    return {path: json.loads(path.read_text()) for path in Path(out).rglob("parts/[0-9]*.json")}
+def whole_records(out):
+    """The clip records of a run, by path; each must be whole."""
+    return {path: json.loads(path.read_text()) for path in Path(out).rglob("clips/[0-9]*.json")}
 
 
 def test_killed_at_any_moment_it_goes_on(reference, tmp_path, figure):
@@ -45,7 +45,7 @@ def test_killed_at_any_moment_it_goes_on(reference, tmp_path, figure):
             process.kill()
             process.join()
             kills += 1
-            whole_parts(out)
+            whole_records(out)
         assert tables(out) == expected
         assert not list(out.rglob(".*.part*"))
     figure(
@@ -65,11 +65,11 @@ def test_a_full_disk_at_every_write(reference, tmp_path, figure):
             break
         assert process.exitcode == FAILED
         failed += 1
-        told = (out / "error.txt").read_text()
-        assert told.startswith(str(out))
-        assert "File too large" in told
-        before = {path: path.read_bytes() for path in whole_parts(out)}
-        assert not Path(told.split(":")[0]).exists()
+        message = (out / "error.txt").read_text()
+        assert message.startswith(str(out))
+        assert "File too large" in message
+        before = {path: path.read_bytes() for path in whole_records(out)}
+        assert not Path(message.split(":")[0]).exists()
         process = child(go, out)
         process.join()
         assert process.exitcode == 0
@@ -78,7 +78,7 @@ def test_a_full_disk_at_every_write(reference, tmp_path, figure):
     assert failed > torture(1, 20)
     figure(
         "disk full (file-size limit) at every write of a run",
-        f"{failed} writes, each failed once: the file named, earlier parts intact, "
+        f"{failed} writes, each failed once: the file named, earlier records intact, "
         f"{failed} of {failed} resumed to the same bytes",
     )
 
@@ -96,15 +96,19 @@ def test_many_processes_on_one_folder(reference, tmp_path, figure):
         assert 0 in codes
         ran, refused = ran + codes.count(0), refused + codes.count(REFUSED)
         assert tables(out) == expected
-        shards = [child(go_a_shard, tmp_path / f"shards{number}", (shard, 8)) for shard in range(1, 9)]
+        shards = [
+            child(go_a_shard, tmp_path / f"shards{number}", (shard, 8)) for shard in range(1, 9)
+        ]
         for process in shards:
             process.join()
-        assert [process.exitcode for process in shards] == [0] * 8
+        # There are 6 clips, so two shards would be empty and are refused.
+        assert [process.exitcode for process in shards] == [0] * 6 + [FAILED] * 2
         assert tables(tmp_path / f"shards{number}") == expected
     figure(
         "8 processes started on one run directory",
-        f"{rounds} times: {refused} refused, {ran} ran or found it done, {rounds} of {rounds} tables byte-identical; "
-        f"as 8 shards: the exact union, {rounds} of {rounds}",
+        f"{rounds} times: {refused} refused, {ran} ran or found it done, "
+        f"{rounds} of {rounds} tables byte-identical; "
+        f"as 8 shards, two of them empty: the exact union, {rounds} of {rounds}",
     )
 
 
@@ -113,7 +117,7 @@ def go_a_shard(out, shard):
 
 
 class Weighed(Bursts):
-    """Clips that note how much memory the process holds when they are asked for."""
+    """Clips that note the memory of the process when they are read."""
 
     def __init__(self, count):
         super().__init__(count)
@@ -130,17 +134,24 @@ def test_a_long_run_stays_small_and_leaves_no_hooks(tmp_path, figure):
     clips = Weighed(torture(60, 5000))
     background = CLASSIFIER.transform(clips[0][0][None]).db
     go(
-        tmp_path, clips, ("saliency", "gradcam", "shap"), masks=["bin"], baselines=False, background=background,
+        tmp_path,
+        clips,
+        ("saliency", "gradcam", "shap"),
+        masks=["bin"],
+        baselines=False,
+        background=background,
         attributions=False,
-    )  # fmt: skip
+    )
     settled, last = clips.mebibytes[torture(20, 500)], max(clips.mebibytes[-10:])
     assert last <= 1.05 * settled
     modules = list(CLASSIFIER.network.modules())
     hooks = sum(
-        len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks) for module in modules
+        len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
+        for module in modules
     )
     assert hooks == 0
     figure(
         "a soak of short clips in one process",
-        f"{len(clips)} clips by 3 methods: {settled:.0f} MiB early, {last:.0f} MiB at the end; hooks left: {hooks}",
+        f"{len(clips)} clips by 3 methods: {settled:.0f} MiB early, {last:.0f} MiB at the end; "
+        f"hooks left: {hooks}",
     )

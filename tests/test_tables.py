@@ -1,21 +1,31 @@
-"""Tables by hand, intervals by their laws."""
+"""Summaries checked by hand, intervals by statistical laws."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from audiointerp.bootstrap import FEWEST, bootstrap_interval, recording_of
+from audiointerp.dataset import esc50_recording
 from audiointerp.errors import ArgumentError, AudioInterpError
-from audiointerp.interpretation import MASKS
+from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
-from audiointerp.rows import VALUES
-from audiointerp.tables import as_text, compare, summarise
+from audiointerp.scoring.rows import VALUES
+from audiointerp.tables.bootstrap import FEWEST, bootstrap_interval
+from audiointerp.tables.results import COLUMNS, read_results, recordings_by_clip
+from audiointerp.tables.summary import as_text, compare, summarise
 
 
 def rows(**columns):
-    base = {"method": ["a", "a", "b", "b"], "mask": "bin", "clip": ["1", "2", "1", "2"], "status": "ok",
-            "protocol": "sound", "on": "features"}  # fmt: skip
-    return pd.DataFrame({**base, **dict.fromkeys(VALUES, np.nan), **dict.fromkeys(METRICS, 0.5), **columns})
+    base = {
+        "method": ["a", "a", "b", "b"],
+        "mask": "bin",
+        "clip": ["1", "2", "1", "2"],
+        "status": "ok",
+        "protocol": "corrected",
+        "on": "features",
+    }
+    return pd.DataFrame(
+        {**base, **dict.fromkeys(VALUES, np.nan), **dict.fromkeys(METRICS, 0.5), **columns}
+    )
 
 
 def test_summary_leaves_out_what_is_undefined_and_counts_it():
@@ -31,7 +41,9 @@ def test_summary_leaves_out_what_is_undefined_and_counts_it():
 
 
 def test_the_best_is_marked_by_the_scores_own_direction():
-    text = as_text(rows(FF=[0.9, 0.9, 0.1, 0.1], AD=[9.0, 9.0, 1.0, 1.0], AREA=[0.2, 0.2, 0.4, 0.4]))
+    text = as_text(
+        rows(FF=[0.9, 0.9, 0.1, 0.1], AD=[9.0, 9.0, 1.0, 1.0], AREA=[0.2, 0.2, 0.4, 0.4])
+    )
     first, second = text.splitlines()[1:]
     assert "0.900*" in first
     assert "9.0*" not in first
@@ -42,15 +54,25 @@ def test_the_best_is_marked_by_the_scores_own_direction():
 def paired(differences, on="features"):
     """Clips whose scores exceed those of a random mask by the given differences."""
     count = len(differences)
-    base = {"method": "a", "mask": "bin", "clip": [str(number) for number in range(count)], "status": "ok",
-            "protocol": "sound", "on": on}  # fmt: skip
+    base = {
+        "method": "a",
+        "mask": "bin",
+        "clip": [str(number) for number in range(count)],
+        "status": "ok",
+        "protocol": "corrected",
+        "on": on,
+    }
     other = np.random.default_rng(1).random(count)
-    scores = dict.fromkeys(RELATIVE, other + differences) | {f"{name}_pixelwise": other for name in RELATIVE}
-    return pd.DataFrame({**base, **dict.fromkeys(VALUES, np.nan), **dict.fromkeys(METRICS, 0.5), **scores})
+    scores = dict.fromkeys(RELATIVE, other + differences) | {
+        f"{name}_pixelwise": other for name in RELATIVE
+    }
+    return pd.DataFrame(
+        {**base, **dict.fromkeys(VALUES, np.nan), **dict.fromkeys(METRICS, 0.5), **scores}
+    )
 
 
 def test_an_interval_pairs_the_clips():
-    """Scores that vary widely from clip to clip, but exceed the baseline by the same: the interval is a point."""
+    """The interval of a constant difference is a point, however much the scores vary."""
     same = compare(paired(np.full(30, 0.25)), "pixelwise").loc[("a", "bin"), "FF"]
     assert same.tolist() == pytest.approx([0.25, 0.25, 0.25])
     spread = compare(paired(np.linspace(-1, 1, 30)), "pixelwise").loc[("a", "bin"), "FF"]
@@ -70,8 +92,13 @@ def test_few_recordings_have_no_interval():
         assert table[["low", "high"]].notna().tolist() == [known, known]
         assert ("+0.50 [" in as_text(paired(np.linspace(-1, 2, count)))) is known
     takes = paired(np.linspace(-1, 2, 3 * FEWEST - 3))
-    takes["clip"] = [f"5-{number % (FEWEST - 1)}-{'ABC'[number // (FEWEST - 1)]}-3.wav" for number in range(len(takes))]
-    assert compare(takes, "pixelwise").loc[("a", "bin"), "FF"][["low", "high"]].isna().all()  # 27 clips, 9 recordings
+    takes["clip"] = [
+        f"5-{number % (FEWEST - 1)}-{'ABC'[number // (FEWEST - 1)]}-3.wav"
+        for number in range(len(takes))
+    ]
+    assert (
+        compare(takes, "pixelwise").loc[("a", "bin"), "FF"][["low", "high"]].isna().all()
+    )  # 27 clips, 9 recordings
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_law():
@@ -97,29 +124,75 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
 
 
 def test_recordings_are_drawn_not_clips():
-    """Takes of one recording that say the same are no more than one; clips of other names are drawn by themselves."""
-    assert [recording_of(name) for name in ("1-977-A-39.ogg", "5-977-C-0")] == ["977", "977"]
+    """Equal takes of one recording count once; clips of other recordings are independent."""
+    assert [esc50_recording(name) for name in ("1-977-A-39.ogg", "5-977-C-0")] == ["977", "977"]
     for other in ("1-977-A-39.ogg.wav", "a-b", "rain 5-1-A-0.wav"):
-        assert recording_of(other) == other
+        assert esc50_recording(other) == other
     values = np.random.default_rng(4).normal(0, 1, (40, 2))
     takes = [f"5-{number}-{take}-3.wav" for take in "ABC" for number in range(40)]
     once = bootstrap_interval(values)
-    assert np.allclose(bootstrap_interval(np.tile(values, (3, 1)), takes), once)
+    recordings = [esc50_recording(clip) for clip in takes]
+    assert np.allclose(bootstrap_interval(np.tile(values, (3, 1)), recordings), once)
     alone = bootstrap_interval(np.tile(values, (3, 1)), [f"{number}.wav" for number in range(120)])
     assert alone[1] - alone[0] == pytest.approx((once[1] - once[0]) / 3**0.5, rel=0.1)
-    often = pd.concat([paired(values[:, 0]).assign(clip=takes[40 * take : 40 * take + 40]) for take in range(3)])
+    often = pd.concat(
+        [paired(values[:, 0]).assign(clip=takes[40 * take : 40 * take + 40]) for take in range(3)]
+    )
     assert np.allclose(compare(often, "pixelwise"), compare(paired(values[:, 0]), "pixelwise"))
 
 
+def test_recordings_come_from_their_column():
+    """Names of one's own clips say nothing of their recordings; the column does."""
+    rows = paired(np.random.default_rng(5).normal(0, 1, 60))
+    names = [f"{number:02}.wav" for number in range(60)]
+    rows = rows.assign(clip=names, recording=[f"day {number // 4}" for number in range(60)])
+    as_clips = rows.drop(columns="recording")
+    widths = []
+    for table in (rows, as_clips):
+        difference = compare(table, "pixelwise").loc[("a", "bin"), "FF"]
+        widths.append(difference["high"] - difference["low"])
+    low, high = bootstrap_interval(
+        (rows["FF"] - rows["FF_pixelwise"]).to_numpy()[:, None], rows["recording"].tolist()
+    )
+    assert widths[0] == pytest.approx(high[0] - low[0])
+    assert widths[0] != pytest.approx(widths[1])
+    assert recordings_by_clip(rows)["59.wav"] == "day 14"
+    few = rows.assign(recording=[f"day {number % (FEWEST - 1)}" for number in range(60)])
+    assert compare(few, "pixelwise").loc[("a", "bin"), "FF"][["low", "high"]].isna().all()
+
+
+def test_old_results_are_brought_up_to_date(tmp_path):
+    clips = ["5-9032-A-0.ogg", "5-9032-B-0.ogg", "dog.wav"]
+    old = pd.DataFrame(dict.fromkeys(COLUMNS, 0.5), index=range(3))
+    old = old.assign(clip=clips, status="ok", protocol=["sound", "published", "sound"])
+    new = old.assign(protocol="corrected", recording=["x", "y", ""])
+    for name, table in (("old", old), ("new", new)):
+        folder = tmp_path / name / "mel" / "mel_clean" / "lime"
+        folder.mkdir(parents=True)
+        table.to_csv(folder / "metrics.csv", index=False)
+    read = read_results(tmp_path / "old")
+    columns = read.columns.tolist()
+    assert columns[columns.index("clip") + 1] == "recording"
+    assert read["recording"].tolist() == ["9032", "9032", "dog.wav"]
+    assert read["protocol"].tolist() == ["corrected", "published", "corrected"]
+    assert recordings_by_clip(read_results(tmp_path / "new")) == dict(
+        zip(clips, ["x", "y", "dog.wav"], strict=True)
+    )
+
+
 def test_clips_are_drawn_not_rows():
-    """Fourteen rows of each clip that say the same are no more than one."""
+    """Fourteen equal rows of each clip count once."""
     once = paired(np.random.default_rng(3).normal(0, 1, 40))
     often = pd.concat([once.assign(mask=mask) for mask in MASKS])
-    assert np.allclose(compare(often, "pixelwise", ["method"]), compare(once, "pixelwise", ["method"]))
+    assert np.allclose(
+        compare(often, "pixelwise", ["method"]), compare(once, "pixelwise", ["method"])
+    )
 
 
 def test_groups_without_what_is_compared_are_left_out():
-    rows = pd.concat([paired(np.zeros(5)), paired(np.zeros(5)).assign(method="b", FF_pixelwise=np.nan)])
+    rows = pd.concat(
+        [paired(np.zeros(5)), paired(np.zeros(5)).assign(method="b", FF_pixelwise=np.nan)]
+    )
     assert compare(rows, "pixelwise").index.tolist() == [("a", "bin")]
     audio = paired(np.zeros(5), "audio")
     both = pd.concat([rows, audio])
@@ -132,12 +205,17 @@ def test_audio_is_compared_with_features_clip_by_clip():
     features, audio = paired(np.zeros(20)), paired(np.zeros(20), "audio")
     audio["FF"] = features["FF"] - 0.5
     both = pd.concat([audio.sample(frac=1, random_state=0), features])  # in another order
-    assert compare(both, "features").loc[("a", "bin"), "FF"].tolist() == pytest.approx([-0.5, -0.5, -0.5])
+    assert compare(both, "features").loc[("a", "bin"), "FF"].tolist() == pytest.approx(
+        [-0.5, -0.5, -0.5]
+    )
     table = summarise(both)
-    assert table.index.tolist() == [("audio", "a", "bin"), ("features", "a", "bin")]  # never averaged together
+    assert table.index.tolist() == [
+        ("audio", "a", "bin"),
+        ("features", "a", "bin"),
+    ]  # never averaged together
     text = as_text(both)
-    assert "On audio less on features" in text
-    assert text.count("Beyond random masks") == 1
+    assert "On audio minus on features" in text
+    assert text.count("Minus random masks") == 1
     assert "-0.50 [-0.50, -0.50]" in text
 
 

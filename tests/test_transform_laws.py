@@ -1,4 +1,4 @@
-"""Laws of transforms and masking for any setting, length and loudness: silence, clicks, clips shorter than a window."""
+"""Properties of transforms and masking for any setting, length and level of the sound."""
 
 from functools import lru_cache
 
@@ -8,8 +8,9 @@ from conftest import snr, torture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiointerp.processing import FLOOR, LogMel, LogSTFT
 from audiointerp.processing.masking import DOMAINS, FILLS
+from audiointerp.processing.spectrogram import LogMel, LogSTFT
+from audiointerp.util.probability import FLOOR
 
 LAWS_OF = "transforms"
 pytestmark = pytest.mark.filterwarnings(
@@ -31,9 +32,13 @@ def short_time(draw):
 
 
 transforms = short_time() | st.builds(
-    mel, st.sampled_from([16, 64, 100, 256]), st.sampled_from([2, 3, 5, 16]), st.sampled_from([1, 5, 40]),
-    st.sampled_from([0.0, 300.0]), st.sampled_from(["htk", "slaney"]),
-)  # fmt: skip
+    mel,
+    st.sampled_from([16, 64, 100, 256]),
+    st.sampled_from([2, 3, 5, 16]),
+    st.sampled_from([1, 5, 40]),
+    st.sampled_from([0.0, 300.0]),
+    st.sampled_from(["htk", "slaney"]),
+)
 
 
 def sound(kind, amplitude, length, dtype, seed):
@@ -55,9 +60,13 @@ def sound(kind, amplitude, length, dtype, seed):
 
 
 sounds = st.builds(
-    sound, st.sampled_from(KINDS), st.floats(-20, 3).map(lambda exponent: 10.0**exponent), st.integers(1, 700),
-    st.sampled_from(DTYPES), st.integers(0, 10**6),
-)  # fmt: skip
+    sound,
+    st.sampled_from(KINDS),
+    st.floats(-20, 3).map(lambda exponent: 10.0**exponent),
+    st.integers(1, 700),
+    st.sampled_from(DTYPES),
+    st.integers(0, 10**6),
+)
 
 
 def drawn_mask(like, seed, binary):
@@ -113,7 +122,10 @@ def test_kept_and_removed_parts_add_up(transform, wav, seed):
 @given(transforms, sounds, st.integers(0, 10**6))
 def test_a_larger_mask_keeps_no_less(transform, wav, seed):
     spec = transform(wav)
-    one, other = drawn_mask(spec.db, seed, binary=False), drawn_mask(spec.db, seed + 1, binary=False)
+    one, other = (
+        drawn_mask(spec.db, seed, binary=False),
+        drawn_mask(spec.db, seed + 1, binary=False),
+    )
     small, large = torch.minimum(one, other), torch.maximum(one, other)
     rounding = 1e-4 if wav.dtype == torch.float32 else 1e-12
     for domain in DOMAINS if isinstance(transform, LogSTFT) else DOMAINS[:2]:
@@ -128,7 +140,9 @@ def test_a_larger_mask_keeps_no_less(transform, wav, seed):
     transforms,
     sounds,
     st.integers(0, 10**6),
-    st.sampled_from([*[("db", fill) for fill in FILLS], *[(domain, "silence") for domain in DOMAINS[1:]]]),
+    st.sampled_from(
+        [*[("db", fill) for fill in FILLS], *[(domain, "silence") for domain in DOMAINS[1:]]]
+    ),
 )
 def test_every_masked_sound_is_finite_and_as_long_as_the_clip(transform, wav, seed, way):
     domain, fill = way if isinstance(transform, LogSTFT) else (DOMAINS[way[0] != "db"], way[1])

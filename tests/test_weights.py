@@ -1,4 +1,4 @@
-"""The committed networks on the real clips: they are what their cards say, and SHAP adds up on them."""
+"""The committed networks on real clips: they agree with their cards, and SHAP adds up."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from audiointerp.dataset import ESC50
-from audiointerp.fit import features, logits_of
-from audiointerp.interpretation import SHAP
-from audiointerp.model import Classifier
+from audiointerp.dataset import compute_features
+from audiointerp.dataset.esc50 import ESC50
+from audiointerp.fit import logits_of
+from audiointerp.interpretation.shap import SHAP
+from audiointerp.model.classifier import Classifier
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 NAMES = ["esc10_mel_cnn10", "esc10_stft_cnn10"]
@@ -22,10 +23,12 @@ def test_card_and_weights_agree(name, esc10):
     classifier = Classifier.load(path)
     card = json.loads((WEIGHTS / f"{name}.json").read_text())
     chosen = next(outcome for outcome in card["outcomes"] if outcome["seed"] == card["chosen_seed"])
-    assert chosen["validation_accuracy"] == max(outcome["validation_accuracy"] for outcome in card["outcomes"])
+    assert chosen["validation_accuracy"] == max(
+        outcome["validation_accuracy"] for outcome in card["outcomes"]
+    )
     dataset = ESC50(esc10, (5,), "esc10", sample_rate=classifier.sample_rate)
     assert dataset.labels == classifier.labels
-    db, targets = features(dataset, classifier.transform, progress=False)
+    db, targets = compute_features(dataset, classifier.transform, progress=False)
     predicted = logits_of(classifier.network, db).argmax(1)
     assert int((predicted == targets).sum()) == pytest.approx(80 * chosen["test_accuracy"], abs=1)
     for target in range(10):
@@ -33,22 +36,32 @@ def test_card_and_weights_agree(name, esc10):
         assert hits == pytest.approx(card["confusion"][target][target], abs=1)
 
 
-@pytest.mark.parametrize("name", [*NAMES, "made_mel_cnn10"])
+@pytest.mark.parametrize("name", [*NAMES, "synthetic_mel_cnn10"])
 def test_the_table_has_the_cards_figures(name):
     card = json.loads((WEIGHTS / f"{name}.json").read_text())
-    own = {outcome["seed"]: outcome["test_accuracy"] for outcome in card["outcomes"]}
-    parameters = sum(one.numel() for one in Classifier.load(WEIGHTS / f"{name}.safetensors").network.parameters())
-    row = next(line for line in (WEIGHTS / "README.md").read_text().splitlines() if line.startswith(f"| [`{name}`]"))
-    told = [cell.strip() for cell in row.split("|")[4:7]]
-    assert told == [f"{parameters:,}", f"{own[card['chosen_seed']]:.4f}", f"{sum(own.values()) / len(own):.4f}"]
+    accuracies = {outcome["seed"]: outcome["test_accuracy"] for outcome in card["outcomes"]}
+    network = Classifier.load(WEIGHTS / f"{name}.safetensors").network
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    row = next(
+        line
+        for line in (WEIGHTS / "README.md").read_text().splitlines()
+        if line.startswith(f"| [`{name}`]")
+    )
+    mean = sum(accuracies.values()) / len(accuracies)
+    figures = [f"{parameters:,}", f"{accuracies[card['chosen_seed']]:.4f}", f"{mean:.4f}"]
+    assert [cell.strip() for cell in row.split("|")[4:7]] == figures
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seconds", [3, 5, 10])
 def test_shap_adds_up_on_real_networks_at_any_length(name, seconds, esc10):
     classifier = Classifier.load(WEIGHTS / f"{name}.safetensors")
-    dataset = ESC50(esc10, (4, 5), "esc10", sample_rate=classifier.sample_rate, duration=float(seconds))
-    db = torch.cat([classifier.transform(dataset[index][0][None]).db for index in range(0, 160, 32)])
+    dataset = ESC50(
+        esc10, (4, 5), "esc10", sample_rate=classifier.sample_rate, duration=float(seconds)
+    )
+    db = torch.cat(
+        [classifier.transform(dataset[index][0][None]).db for index in range(0, 160, 32)]
+    )
     gap = SHAP(classifier.network, db[:2], batch=2)(db[2:]).info["additivity_gap"]
     assert not (gap > 1e-3).any()
     assert gap.isfinite().any()

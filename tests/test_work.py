@@ -1,9 +1,12 @@
-"""A run in several processes: the same bytes, the same promises."""
+"""A run in several processes: the same bytes, resumable in the same way."""
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
-from multiprocessing import active_children
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import pytest
@@ -11,19 +14,19 @@ import torch
 from conftest import torture
 from survival import FAILED, Bursts, Deadly, child, go, tables
 
-from audiointerp import work
 from audiointerp.errors import ArgumentError, AudioInterpError, Stopped
-from audiointerp.interpretation import Saliency
-from audiointerp.store import Store
+from audiointerp.experiments import workers as work
+from audiointerp.experiments.store import Store
+from audiointerp.interpretation.saliency import Saliency
 
 METHODS = ("saliency", "random")
 AT_LENGTH = pytest.mark.skipif(
-    torture(True, False), reason="in make torture: each beginning of processes takes seconds"
+    torture(True, False), reason="in make torture: each start of workers takes seconds"
 )
 
 
-class Heard(Bursts):
-    """Clips, one of which cannot be read at first; another does something when it is heard."""
+class Eventful(Bursts):
+    """Clips of which some cannot be read; others call a function when they are read."""
 
     def __init__(self, broken=(), at=None):
         super().__init__()
@@ -38,7 +41,7 @@ class Heard(Bursts):
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
-    """The tables of one process, of one thread as the workers are: another number of threads may round otherwise."""
+    """The tables of one process with one thread, as in a worker; more may round otherwise."""
     out, threads = tmp_path_factory.mktemp("expected"), torch.get_num_threads()
     torch.set_num_threads(1)
     go(out)
@@ -47,10 +50,10 @@ def expected(tmp_path_factory):
 
 
 def test_the_same_bytes_and_no_process_where_nothing_is_lacking(tmp_path, expected, monkeypatch):
-    rows = go(tmp_path, Heard(broken={4}), workers=2)
-    assert rows[rows["status"] == "error"][["clip", "stage"]].drop_duplicates().to_numpy().tolist() == [
-        ["burst/4.wav", "read"]
-    ]
+    rows = go(tmp_path, Eventful(broken={4}), workers=2)
+    assert rows[rows["status"] == "error"][
+        ["clip", "stage"]
+    ].drop_duplicates().to_numpy().tolist() == [["burst/4.wav", "read"]]
     assert active_children() == []
     go(tmp_path, workers=2)
     assert tables(tmp_path) == expected
@@ -59,25 +62,28 @@ def test_the_same_bytes_and_no_process_where_nothing_is_lacking(tmp_path, expect
     assert tables(tmp_path) == expected
 
 
-def test_a_worker_that_dies_is_told_and_what_is_done_is_kept(tmp_path, expected, monkeypatch):
+def test_a_killed_worker_is_an_error_and_finished_clips_are_kept(tmp_path, expected, monkeypatch):
     monkeypatch.setenv("DEADLY", str(tmp_path / "now"))
     methods = [*METHODS, Deadly]
     out = tmp_path / "out"
-    clips = Heard(at={5: (tmp_path / "now").touch})
-    with pytest.raises(AudioInterpError, match="a process that computed has died; what was done is kept"):
+    clips = Eventful(at={5: (tmp_path / "now").touch})
+    with pytest.raises(
+        AudioInterpError,
+        match=r"a worker process was killed or could not start .*; finished clips are kept",
+    ):
         go(out, clips, methods, workers=2)
     assert active_children() == []
-    done = len(list(out.rglob("parts/0*.json")))
+    done = len(list(out.rglob("clips/0*.json")))
     assert 3 <= done < 18
     (tmp_path / "now").unlink()
     go(out, methods=methods)
     assert tables(out) == expected
 
 
-def test_a_signal_finishes_what_is_at_hand(tmp_path, expected):
+def test_a_signal_finishes_the_clips_at_hand(tmp_path, expected):
     with pytest.raises(Stopped, match="stopped at clip 3 of 6"):
-        go(tmp_path, Heard(at={2: lambda: signal.raise_signal(signal.SIGINT)}), workers=2)
-    assert len(list(tmp_path.rglob("parts/0*.json"))) == 5
+        go(tmp_path, Eventful(at={2: lambda: signal.raise_signal(signal.SIGINT)}), workers=2)
+    assert len(list(tmp_path.rglob("clips/0*.json"))) == 6
     assert active_children() == []
     go(tmp_path)
     assert tables(tmp_path) == expected
@@ -91,25 +97,25 @@ def test_a_second_interrupt_stops_at_once(tmp_path):
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        go(tmp_path, Heard(at={4: interrupt}), workers=2)
+        go(tmp_path, Eventful(at={4: interrupt}), workers=2)
     assert active_children() == []
 
 
-def go_and_tell(out):
-    """A run in two processes, whose numbers stand in a file."""
+def go_and_report(out):
+    """A run in two workers, which writes their process ids to a file."""
     os.setpgid(0, 0)
 
-    def tell():
+    def report():
         numbers = " ".join(str(process.pid) for process in active_children())
         out.with_suffix(".part").write_text(numbers)
         out.with_suffix(".part").replace(out.with_suffix(".pids"))
 
-    go(out, Heard(at={5: tell}), workers=2)
+    go(out, Eventful(at={5: report}), workers=2)
 
 
-def begun(out):
-    """A process that does so, and the numbers of those that it began."""
-    process, pids = child(go_and_tell, out), out.with_suffix(".pids")
+def started(out):
+    """A process that does so, and the ids of its workers."""
+    process, pids = child(go_and_report, out), out.with_suffix(".pids")
     while not pids.exists():
         assert process.exitcode is None
         time.sleep(0.01)
@@ -117,8 +123,8 @@ def begun(out):
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
-def test_processes_end_with_one_that_is_killed(tmp_path):
-    process, numbers = begun(tmp_path / "out")
+def test_workers_end_with_a_killed_parent(tmp_path):
+    process, numbers = started(tmp_path / "out")
     process.kill()
     process.join()
     assert len(numbers) == 2
@@ -131,10 +137,10 @@ def test_processes_end_with_one_that_is_killed(tmp_path):
 @AT_LENGTH
 @pytest.mark.torture
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_all_is_heard_by_one(tmp_path, expected, number):
-    """A terminal, and a scheduler, signal the whole group: those that work must not die of it."""
+def test_a_signal_to_the_group_stops_the_run_only(tmp_path, expected, number):
+    """A terminal or a scheduler signals the whole group: workers must not die of it."""
     out = tmp_path / "out"
-    process, _ = begun(out)
+    process, _ = started(out)
     os.killpg(process.pid, number)
     process.join()
     assert process.exitcode == FAILED
@@ -145,7 +151,7 @@ def test_a_signal_to_all_is_heard_by_one(tmp_path, expected, number):
 
 @AT_LENGTH
 @pytest.mark.torture
-def test_where_nothing_can_be_kept_the_processes_end(tmp_path, monkeypatch):
+def test_workers_end_when_results_cannot_be_written(tmp_path, monkeypatch):
     def full(self, *arguments):
         raise AudioInterpError("the disk is full")
 
@@ -153,15 +159,74 @@ def test_where_nothing_can_be_kept_the_processes_end(tmp_path, monkeypatch):
     with pytest.raises(AudioInterpError, match="the disk is full") as kept:
         go(tmp_path, workers=2)
     assert active_children() == []
-    assert kept.value.__traceback__ is not None  # as a notebook keeps it
+    # As a notebook keeps it.
+    assert kept.value.__traceback__ is not None
 
 
-def test_what_cannot_be_sent_is_told(tmp_path):
-    class Local(Saliency):
-        name = "local"
+def test_what_cannot_be_sent_is_refused(tmp_path):
+    class Locked(Saliency):
+        name = "locked"
 
-    with pytest.raises(ArgumentError, match=r"cannot be sent to another process .*Local.*; give workers=1"):
-        go(tmp_path, methods=[Local], workers=2)
+        def __init__(self, network):
+            super().__init__(network)
+            self.lock = threading.Lock()
+
+    with pytest.raises(
+        ArgumentError, match=r"cannot be sent to another process .*lock.*; give workers=1"
+    ):
+        go(tmp_path, methods=[Locked], workers=2)
+
+
+SCRIPT = """
+import sys, torch
+from torch import nn
+from audiointerp import Classifier, LogMel, Random
+from audiointerp.experiments import Experiment, run
+
+class Network(nn.Module):
+    def forward(self, db):
+        return db.mean((1, 2)).cumsum(1)[:, :3] / 10
+
+class Mine(Random):
+    name = "mine"
+
+class Clips:
+    sample_rate, labels = 32000, ("a", "b", "c")
+    def __len__(self):
+        return 3
+    def __getitem__(self, index):
+        generator = torch.Generator().manual_seed(index)
+        return torch.randn(1, 9600, generator=generator) * 0.1, index
+    def clip_id(self, index):
+        return f"{index}.wav"
+
+torch.set_num_threads(1)
+classifier = Classifier(Network(), LogMel(), Clips.labels, 0.3)
+for workers in (1, 2):
+    run(Experiment("own", "mel"), classifier, Clips(), [Mine], f"{sys.argv[1]}/{workers}",
+        masks=["bin"], on="features", progress=False, workers=workers)
+"""
+
+
+def test_classes_of_a_script_or_a_notebook_work_without_a_main_guard(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    subprocess.run([sys.executable, tmp_path / "script.py", tmp_path], check=True)
+    here, in_workers = sorted(tmp_path.rglob("metrics.csv"))
+    assert here.read_bytes() == in_workers.read_bytes()
+
+
+def test_other_child_processes_live_on(tmp_path, monkeypatch):
+    def full(self, *arguments):
+        raise AudioInterpError("the disk is full")
+
+    monkeypatch.setattr(Store, "put", full)
+    process = get_context("spawn").Process(target=time.sleep, args=(60,))
+    process.start()
+    with pytest.raises(AudioInterpError, match="the disk is full"):
+        go(tmp_path, workers=2)
+    assert active_children() == [process]
+    process.kill()
+    process.join()
 
 
 def _lives(number):
@@ -176,5 +241,5 @@ def test_numbers_of_workers_that_cannot_be(tmp_path):
     for workers in (0, -1, 1.5, "2"):
         with pytest.raises(ArgumentError, match=r"workers=.*1 or more"):
             go(tmp_path, workers=workers)
-    with pytest.raises(ArgumentError, match="several processes are for a CPU"):
+    with pytest.raises(ArgumentError, match="several processes need a CPU"):
         work.check_workers(2, torch.device("cuda"))

@@ -1,4 +1,8 @@
-"""The command line: a thin layer over the library. A user's mistake is one line on stderr and exit 1."""
+"""The command line: a thin layer over the library.
+
+A user's mistake is one line on stderr and exit status 1. Nothing here imports torch until a
+command runs, so ``--help`` is quick.
+"""
 
 import sys
 from typing import Annotated
@@ -6,33 +10,49 @@ from typing import Annotated
 import typer
 
 from ..errors import AudioInterpError, Stopped
-from . import fetching, making, material, results  # their import makes the commands
+from ..util import keep_memory, one_line
+
+# Importing these modules registers their commands.
+from . import download, one_clip, paper, runs, tables
 from .options import app
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-__all__ = ["app", "fetching", "main", "making", "material", "results"]
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as in shells: 128 + SIGINT."""
+__all__ = ["app", "download", "main", "one_clip", "paper", "runs", "tables"]
 
 
-@app.callback(invoke_without_command=True)
-def version(show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
-    """Show, and let people hear, why an audio classifier decided."""
-    if show:
-        from importlib.metadata import version as installed
+def _print_version(requested: bool) -> None:
+    if requested:
+        from importlib.metadata import version
 
-        typer.echo(installed("audiointerp"))
+        typer.echo(version("audiointerp"))
         raise typer.Exit
 
 
-def main() -> None:
-    """Run the command line; the entry point of the ``audiointerp`` command."""
-    try:
-        from ..devices import keep_memory
+@app.callback()
+def _common_options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Show, and let people hear, why an audio classifier decided."""
 
+
+def main() -> None:
+    """Run the command line; the entry point of the command ``audiointerp``.
+
+    Example:
+      audiointerp --help
+    """
+    try:
         keep_memory()
         app()
-    except KeyboardInterrupt:  # while torch was imported
+    # Typer handles Ctrl-C in a command; this one comes while the command is imported.
+    except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except (AudioInterpError, OSError) as error:
-        said = " ".join(str(error).split())  # one line, and no code that a terminal would obey
-        typer.echo(f"audiointerp: {''.join(sign if sign.isprintable() else '?' for sign in said)}", err=True)
+        typer.echo(f"audiointerp: {one_line(error)}", err=True)
         sys.exit(INTERRUPTED if isinstance(error, Stopped) else 1)

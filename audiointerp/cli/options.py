@@ -1,4 +1,4 @@
-"""What the commands share: the application, options, lists in one word."""
+"""What the commands share: the application, common options, and how their values are read."""
 
 import shlex
 import sys
@@ -10,42 +10,81 @@ import typer
 from ..errors import ArgumentError
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Show, and let people hear, why an audio classifier decided.",
-)  # fmt: skip
+)
+
+# Names of the registries, which import torch and would slow down --help; a test compares them.
+METHOD_NAMES = (
+    "saliency",
+    "gradcam",
+    "shap",
+    "lime",
+    "random",
+    "integrated_gradients",
+    "smoothgrad",
+    "gradient_shap",
+    "kernel_shap",
+    "occlusion",
+    "guided_gradcam",
+    "layercam",
+)
+MASK_NAMES = (
+    "bin",
+    "minmax",
+    "sigmoid",
+    "topK_5",
+    "topK_30",
+    "topK_50",
+    "minmax_pos",
+    "sigmoid_pos",
+    "pos_thresh_25",
+    "pos_thresh_50",
+    "pos_thresh_75",
+    "topK_5_pos",
+    "topK_30_pos",
+    "topK_50_pos",
+)
 
 Data = Annotated[
-    Path | None, typer.Option("--data", help="A folder in the layout of ESC-50; the made set if left out.")
+    Path | None,
+    typer.Option("--data", help="A folder in the layout of ESC-50; default: synthetic clips."),
 ]
 Subset = Annotated[str | None, typer.Option(help="esc10: the ten classes of ESC-10.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, …")]
 Workers = Annotated[
     int,
-    typer.Option(min=1, help="Processes that compute, one thread each: on a CPU, as many as it has cores is fastest."),
+    typer.Option(
+        min=1,
+        help="Worker processes, one thread each; on a CPU, one per core is fastest.",
+    ),
 ]
 Resume = Annotated[
-    bool, typer.Option(help="Go on with what is in the folder of results, and try errors again; or begin anew.")
+    bool,
+    typer.Option(help="Keep finished clips and retry failed ones; or start again from nothing."),
 ]
 Background = Annotated[
     Path | None,
-    typer.Option(help="For shap and gradient_shap: a folder of sounds to compare with, some training clips say."),
+    typer.Option(help="For shap and gradient_shap: a folder of background clips."),
 ]
-METHOD_NAMES = (
-    "saliency, gradcam, shap, lime, random; integrated_gradients, smoothgrad, gradient_shap, kernel_shap, occlusion, "
-    "guided_gradcam, layercam."
-)
-Protocol = Annotated[str, typer.Option(help="sound; or published, with the faults of the published code.")]
-MASK_NAMES = (
-    "bin, minmax, sigmoid, topK_5, topK_30, topK_50, minmax_pos, sigmoid_pos, pos_thresh_25, pos_thresh_50, pos_thresh_75, "
-    "topK_5_pos, topK_30_pos or topK_50_pos."
-)
+Protocol = Annotated[
+    str, typer.Option(help="corrected; or published, with the faults of the published code.")
+]
+Out = Annotated[Path, typer.Option(help="The folder to write to.")]
+Results = Annotated[Path, typer.Option(help="The folder of results.")]
 
 
 def names_in(text: str) -> list[str]:
-    """The names in a list with commas.
+    """Split a comma-separated list of names.
 
     Raises:
-        ArgumentError: there is none, or one comes twice.
+        ArgumentError: the list is empty, or a name is repeated.
+
+    >>> names_in("saliency, shap")
+    ['saliency', 'shap']
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names or len(set(names)) < len(names):
@@ -54,26 +93,42 @@ def names_in(text: str) -> list[str]:
 
 
 def numbers_in(text: str) -> list[int]:
-    """The whole numbers in a list with commas; errors are those of :func:`names_in`."""
+    """Split a comma-separated list of whole numbers.
+
+    Raises:
+        ArgumentError: as for :func:`names_in`, or an entry is not a whole number.
+
+    >>> numbers_in("0,1,2")
+    [0, 1, 2]
+    """
     names = names_in(text)
     try:
         return [int(name) for name in names]
     except ValueError:
-        raise ArgumentError(f"{text!r}: give whole numbers separated by commas, 0,1,2 say") from None
+        raise ArgumentError(
+            f"{text!r}: give whole numbers separated by commas, e.g. 0,1,2"
+        ) from None
 
 
 def shard_in(text: str) -> tuple[int, int]:
-    """The (i, n) of "i/n".
+    """Read a shard "i/n" as the numbers i and n.
+
+    Raises:
+        ArgumentError: the text has another form.
 
     >>> shard_in("2/4")
     (2, 4)
     """
     number, slash, count = text.partition("/")
     if not (slash and number.isdecimal() and count.isdecimal()):
-        raise ArgumentError(f"--shard {text}: give 2/4 for the second of four parts")
+        raise ArgumentError(f"--shard {text}: give e.g. 2/4 for the second of four parts")
     return int(number), int(count)
 
 
 def command_line() -> str:
-    """The command line that is running, as one would type it."""
+    """Return the running command as it would be typed in a shell.
+
+    >>> isinstance(command_line(), str)
+    True
+    """
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

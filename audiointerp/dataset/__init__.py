@@ -1,23 +1,33 @@
-"""Labelled sounds, clean and contaminated."""
+"""Clips and their sources: ESC-50, folders and CSV files, synthetic clips, background noise."""
 
-from .clips import Clip, LabelledClips, sound_files
+from .clip_dataset import ClipDataset, esc50_recording, recording_of
+from .clips import Clip, LabelledClips, LoadedClip, load_clip, sound_files
 from .esc50 import ESC50
-from .in_memory import InMemory
-from .noise import NOISES, ClipDataset, Contaminated, made_noise, write_noises
-from .part import Part
-from .synthetic import Synthetic
+from .feature_tensors import compute_features, features
+from .in_memory import EvenSubset, InMemory, Part
+from .noise import NOISES, Contaminated, made_noise, synthetic_noise, write_noises
+from .synthetic import CLASSES, Synthetic
 
 __all__ = [
+    "CLASSES",
     "ESC50",
     "NOISES",
     "Clip",
     "ClipDataset",
     "Contaminated",
+    "EvenSubset",
     "InMemory",
     "LabelledClips",
+    "LoadedClip",
     "Part",
     "Synthetic",
+    "compute_features",
+    "esc50_recording",
+    "features",
+    "load_clip",
     "made_noise",
+    "recording_of",
     "sound_files",
+    "synthetic_noise",
     "write_noises",
 ]

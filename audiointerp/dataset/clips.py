@@ -1,41 +1,64 @@
-"""Labelled clips on a disk, as a torch data set: the base of ESC-50, and the way in for anybody's own recordings."""
+"""Labelled sound files as a torch data set: the base of ESC-50, and for your own clips."""
 
+import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ArgumentError, DatasetError, choose
 from ..processing import NORMALIZATIONS, fix_length, load_audio, normalized
-from .table import file_in, no_file_twice, read_table
+from ..util import encodable
+from .clip_dataset import ClipDataset, clip_at, esc50_recording, recording_of
+from .clip_table import check_unique_files, file_of_row, read_table
 
 AUDIO_ENDINGS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One row of a data set: where the sound is, the number of its class, its fold, its name in results (the file's if "")."""
+    """One clip of a data set.
+
+    Attributes:
+        path: the sound file.
+        target: the number of the class.
+        fold: the fold of cross-validation.
+        name: the clip's name in results; the file's name if empty.
+        recording: what the clip was cut from; if empty, what a name of ESC-50 states, or else the
+            clip itself.
+
+    >>> Clip(Path("audio/1-977-A-39.wav"), target=39, recording="977").target
+    39
+    """
 
     path: Path
     target: int
     fold: int = 1
     name: str = ""
+    recording: str = ""
 
 
 class LabelledClips(Dataset[tuple[Tensor, int]]):
     """Sound files with labels; an item is ``(wav (1, L) float32, target)``.
 
-    Attributes:
-        labels: the names of the classes, by target.
-        clips: the rows, in the order of the items.
-        sample_rate, duration, normalize: how each clip is brought to one form (Hz, seconds, see ``load_audio``);
-            clips are cut at their end, or followed by silence.
+    Args:
+        clips: the clips, in the order of the items.
+        labels: the class names by target.
+        sample_rate: the rate in Hz to which clips are resampled.
+        duration: the length in seconds; longer clips are cut, shorter ones padded with silence.
+        normalize: see ``load_audio``.
+
+    Raises:
+        DatasetError: there are no clips, or a target has no label.
+        ArgumentError: ``duration`` or ``normalize`` is invalid.
+
+    >>> dataset = LabelledClips([Clip(Path("a.wav"), 1)], ["cat", "dog"], duration=1.0)
+    >>> len(dataset), dataset.clip_id(0), dataset.recording(0)
+    (1, 'a.wav', 'a.wav')
     """
 
     def __init__(
@@ -49,71 +72,100 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
     ) -> None:
         if not clips:
             raise DatasetError("the data set holds no clips")
-        strays = [clip for clip in clips if not 0 <= clip.target < len(labels)]
-        if strays:
-            raise DatasetError(f"{strays[0].path}: target {strays[0].target} is not among {len(labels)} labels")
+        for clip in clips:
+            if not 0 <= clip.target < len(labels):
+                raise DatasetError(
+                    f"{clip.path}: target {clip.target} is not among {len(labels)} labels"
+                )
         if not 0 < duration < math.inf:
-            raise ArgumentError(f"duration={duration!r}: a clip needs more than 0 seconds")
+            raise ArgumentError(f"duration={duration!r}: must be finite and above 0 seconds")
         self.clips = tuple(clips)
         self.labels = tuple(labels)
         self.sample_rate = sample_rate
         self.duration = duration
         self.normalize = choose("normalization", normalize, NORMALIZATIONS)
 
-    @classmethod
+    @staticmethod
     def from_folder(
-        cls, root: str | os.PathLike[str], labels: Sequence[str] | None = None, **form: float | str
+        root: str | os.PathLike[str],
+        labels: Sequence[str] | None = None,
+        *,
+        recording: Callable[[Path], str] | None = None,
+        **form: float | str,
     ) -> "LabelledClips":
-        """A folder with one subfolder a class; files in the order of their names.
+        """Use a folder with one subfolder per class; clips are in the order of their file names.
 
         Args:
             root: the folder.
-            labels: the names of the classes by target, ``classifier.labels`` say; by default the subfolders' names in order.
-            form: ``sample_rate``, ``duration`` and ``normalize``, as for the class.
+            labels: the class names by target, e.g. ``classifier.labels``; by default the sorted
+                names of the subfolders.
+            recording: a function from a file to its recording, e.g.
+                ``lambda path: path.stem.split("_")[0]``; by default each file is a recording.
+            form: ``sample_rate``, ``duration`` and ``normalize``, as in the class.
 
         Raises:
-            DatasetError: the folder is missing, no subfolder holds a sound file, or one is not among ``labels``.
+            DatasetError: the folder is missing, no subfolder has a sound file, or a subfolder is
+                not among ``labels``.
         """
         root = Path(root)
         if not root.is_dir():
             raise DatasetError(f"{root}: no such data folder")
-        by_label = {folder.name: sound_files(folder) for folder in sorted(root.iterdir()) if folder.is_dir()}
-        found = [label for label, paths in by_label.items() if paths]
-        if not found:
-            raise DatasetError(f"{root}: no subfolder holds a sound file; a class is a subfolder with its clips")
-        clips = [
-            Clip(path, target, name=f"{label}/{path.name}")
-            for label, target in _numbered(found, labels, root).items()
-            for path in by_label[label]
-        ]
-        return cls(clips, labels or found, **form)  # type: ignore[arg-type]  # each keyword is checked where it is used
+        folders = [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
+        by_label = {folder.name: paths for folder in folders if (paths := sound_files(folder))}
+        if not by_label:
+            raise DatasetError(
+                f"{root}: no subfolder has a sound file; put the clips of each class into a "
+                "subfolder with its name"
+            )
+        clips = []
+        for label, target in _targets(list(by_label), labels, root).items():
+            for path in by_label[label]:
+                name = f"{label}/{path.name}"
+                clips.append(
+                    Clip(path, target, name=name, recording=recording(path) if recording else "")
+                )
+        return LabelledClips(clips, labels or list(by_label), **form)  # type: ignore[arg-type]
 
-    @classmethod
+    @staticmethod
     def from_csv(
-        cls,
         path: str | os.PathLike[str],
         folds: Sequence[int] | None = None,
         labels: Sequence[str] | None = None,
         **form: float | str,
     ) -> "LabelledClips":
-        """A table with the columns ``filename`` (beside the table, or in folders below it), ``label`` and perhaps ``fold``.
+        """Use a CSV table with the columns ``filename`` and ``label``.
 
-        Targets number ``labels``, or else the labels of the whole table in the order of their names, whichever folds are taken.
+        Optional columns are ``fold`` and ``recording`` (an empty cell: the file is a recording).
+        File names are relative to the table, in its folder or below.
+
+        Args:
+            path: the table.
+            folds: the folds to take; all by default.
+            labels: the class names by target; by default the sorted labels of the whole table,
+                whichever folds are taken.
+            form: ``sample_rate``, ``duration`` and ``normalize``, as in the class.
 
         Raises:
-            DatasetError: the table or a column is missing, a row is not whole, a file stands twice or outside the folder, or
-                a fold is not in the table.
+            DatasetError: the table or a column is missing, a row is incomplete, a file is listed
+                twice or outside the folder, or a fold or label is unknown.
         """
         path = Path(path)
         rows = read_table(path, ("filename", "label"))
-        no_file_twice(rows)
-        found = sorted({row["label"] for row in rows})
-        targets = _numbered(found, labels, path)
+        check_unique_files(rows)
+        table_labels = sorted({row["label"] for row in rows})
+        targets = _targets(table_labels, labels, path)
         clips = [
-            Clip(file_in(path.parent, row, bare=False), targets[row["label"]], row.number("fold"), row["filename"])
+            Clip(
+                file_of_row(path.parent, row, bare=False),
+                targets[row["label"]],
+                row.number("fold"),
+                row["filename"],
+                row.cells.get("recording", "").strip(),
+            )
             for row in rows
         ]
-        return cls(in_folds(clips, folds, path), labels or found, **form)  # type: ignore[arg-type]  # as above
+        chosen = in_folds(clips, folds, path)
+        return LabelledClips(chosen, labels or table_labels, **form)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -129,44 +181,102 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         clip = clip_at(self.clips, index)
         return clip.name or clip.path.name
 
-
-def clip_at(by_clip: Sequence[T], index: int) -> T:
-    """What a data set keeps of its clip ``index``; the error says how many there are.
-
-    >>> clip_at(["a", "b"], 2)
-    Traceback (most recent call last):
-    IndexError: clip 2: there are 2 clips, numbered from 0 to 1
-    """
-    if not -len(by_clip) <= index < len(by_clip):
-        raise IndexError(f"clip {index}: there are {len(by_clip)} clips, numbered from 0 to {len(by_clip) - 1}")
-    return by_clip[index]
+    def recording(self, index: int) -> str:
+        """The recording that the clip was cut from."""
+        return clip_at(self.clips, index).recording or esc50_recording(self.clip_id(index))
 
 
-def _numbered(found: Sequence[str], labels: Sequence[str] | None, source: Path) -> dict[str, int]:
-    """The target of each label that was found."""
-    targets = {label: target for target, label in enumerate(labels or found)}
-    unknown = [label for label in found if label not in targets]
+def _targets(
+    used_labels: Sequence[str], labels: Sequence[str] | None, source: Path
+) -> dict[str, int]:
+    """The target of each label in use."""
+    targets = {label: target for target, label in enumerate(labels or used_labels)}
+    unknown = [label for label in used_labels if label not in targets]
     if unknown:
-        raise DatasetError(f"{source}: unknown label {', '.join(unknown)}; choose among: {', '.join(targets)}")
-    return {label: targets[label] for label in found}
+        raise DatasetError(
+            f"{source}: unknown label {', '.join(unknown)}; choose among: {', '.join(targets)}"
+        )
+    return {label: targets[label] for label in used_labels}
 
 
 def sound_files(folder: Path) -> list[Path]:
-    """The sound files of a folder by their endings, in the order of their names."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in AUDIO_ENDINGS)
+    """The sound files of a folder, by their suffixes, sorted by name.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = [Path(folder, name).touch() for name in ("b.wav", "a.flac", "notes.txt")]
+    ...     [path.name for path in sound_files(Path(folder))]
+    ['a.flac', 'b.wav']
+    """
+    return sorted(
+        path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in AUDIO_ENDINGS
+    )
 
 
 def in_folds(clips: Sequence[Clip], folds: Sequence[int] | None, source: Path) -> list[Clip]:
-    """The clips of these folds, of all where None.
+    """The clips of these folds, or all clips if ``folds`` is None.
 
     Raises:
-        DatasetError: a fold has no clips.
+        DatasetError: a fold has no clips, or ``folds`` is empty.
+
+    >>> clips = [Clip(Path("a.wav"), 0, fold=1), Clip(Path("b.wav"), 0, fold=2)]
+    >>> [clip.path.name for clip in in_folds(clips, (2,), Path("clips.csv"))]
+    ['b.wav']
     """
     if folds is None:
         return list(clips)
-    known = {clip.fold for clip in clips}
-    unknown = sorted(set(folds) - known)
+    known = sorted({clip.fold for clip in clips})
+    unknown = sorted(set(folds) - set(known))
     if unknown or not folds:
         names = ", ".join(map(str, unknown)) or "none"
-        raise DatasetError(f"{source}: unknown fold {names}; it has the folds {', '.join(map(str, sorted(known)))}")
+        raise DatasetError(
+            f"{source}: unknown fold {names}; it has the folds {', '.join(map(str, known))}"
+        )
     return [clip for clip in clips if clip.fold in folds]
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedClip:
+    """A clip that was read once, for all of its rows in the results.
+
+    Attributes:
+        name: its name in results.
+        recording: what it was cut from.
+        wav: ``(1, L)``; None if it cannot be read.
+        label: the true label; empty if it cannot be read.
+        sha256: the hash of name, label and samples, or of name and error.
+        error: why it cannot be read; None if it can.
+
+    >>> LoadedClip("a.wav", "a", None, "", "0" * 64, OSError("no such file")).wav is None
+    True
+    """
+
+    name: str
+    recording: str
+    wav: Tensor | None
+    label: str
+    sha256: str
+    error: Exception | None = None
+
+
+def load_clip(dataset: ClipDataset, index: int) -> LoadedClip:
+    """Read a clip; an error is stored in the result, so that a run can continue.
+
+    >>> clip = load_clip(LabelledClips([Clip(Path("missing.wav"), 0)], ["dog"]), 0)
+    >>> clip.name, str(clip.error)
+    ('missing.wav', 'missing.wav: no such audio file')
+    """
+    name = recording = encodable(dataset.clip_id(index))
+    # A user's data set may raise anything.
+    try:
+        recording = encodable(recording_of(dataset, index))
+        wav, target = dataset[index]
+        label = dataset.labels[target]
+        content = wav.contiguous().numpy().tobytes()
+    except Exception as error:
+        return LoadedClip(name, recording, None, "", _sha256(f"{name}\n{error}"), error)
+    return LoadedClip(name, recording, wav, label, _sha256(f"{name}\n{label}\n", content))
+
+
+def _sha256(text: str, content: bytes = b"") -> str:
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace") + content).hexdigest()

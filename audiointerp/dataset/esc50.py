@@ -1,29 +1,43 @@
-"""ESC-50 and its ten-class subset ESC-10 (Piczak, ACM Multimedia 2015), in the layout of the data set's repository."""
+"""ESC-50 and its subset ESC-10 (Piczak, ACM Multimedia 2015), in the layout of its repository."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DatasetError, choose
+from .clip_dataset import esc50_recording
+from .clip_table import Row, check_unique_files, file_of_row, read_table
 from .clips import Clip, LabelledClips, in_folds
-from .table import file_in, no_file_twice, read_table
 
 FOLDS = 5
 COLUMNS = ("filename", "fold", "target", "category")
 
 
 class ESC50(LabelledClips):
-    """Environmental sounds: ``ROOT/meta/esc50.csv`` and ``ROOT/audio/``; any file type that the table names.
+    """Environmental sounds, from ``ROOT/meta/esc50.csv`` and ``ROOT/audio/``.
+
+    The table may name files of any type. ``ESC50.from_folder`` and ``ESC50.from_csv`` are those of
+    :class:`~audiointerp.dataset.clips.LabelledClips` and return a ``LabelledClips``.
 
     Args:
-        root: the folder that holds ``meta`` and ``audio``.
-        folds: which of the five folds, all by default.
+        root: the folder that contains ``meta`` and ``audio``.
+        folds: which of the five folds to use; all by default.
         subset: ``"esc10"`` takes its ten classes, renumbered 0 to 9 in the order of their targets.
         sample_rate, duration, normalize: see :class:`~audiointerp.dataset.clips.LabelledClips`.
 
     Raises:
-        DatasetError: the folder, its table, a column or a fold is missing, a row is not whole, a file stands twice or has no
-            bare name, or a class has two names.
+        DatasetError: the folder, its table, a column or a fold is missing, a row is incomplete, a
+            file is listed twice or outside ``audio``, or a class has two names.
+
+    >>> import tempfile
+    >>> from audiointerp.dataset import Synthetic
+    >>> synthetic = Synthetic((5,), sample_rate=8000, duration=3.0)
+    >>> synthetic.rows = synthetic.rows[:2]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     synthetic.write(folder)
+    ...     dataset = ESC50(folder, sample_rate=8000, duration=3.0)
+    ...     dataset.clip_id(1), dataset.recording(1), dataset[1][0].shape
+    ('5-0001-A-0.wav', '0001', torch.Size([1, 24000]))
     """
 
     def __init__(
@@ -41,31 +55,37 @@ class ESC50(LabelledClips):
             raise DatasetError(f"{root}: no such data folder")
         table = root / "meta" / "esc50.csv"
         rows = read_table(table, COLUMNS if subset is None else (*COLUMNS, "esc10"))
-        no_file_twice(rows)
+        check_unique_files(rows)
         if subset is not None:
             choose("subset", subset, ["esc10"])
             rows = [row for row in rows if row["esc10"].strip().lower() == "true"]
-        names: dict[int, str] = {}
-        for row in rows:
-            target = row.number("target")
-            if names.setdefault(target, row["category"]) != row["category"]:
-                raise DatasetError(f"{table}: target {target} is both {names[target]!r} and {row['category']!r}")
-        numbers = {target: number for number, target in enumerate(sorted(names))}
-        labels = [names[target] for target in numbers]
-        if len(set(labels)) < len(labels):
-            raise DatasetError(f"{table}: one category has two targets")
+        names = _category_names(table, rows)
+        targets = {number: target for target, number in enumerate(names)}
         clips = [
             Clip(
-                file_in(root / "audio", row, bare=True),
-                numbers[row.number("target")],
+                file_of_row(root / "audio", row, bare=True),
+                targets[row.number("target")],
                 row.number("fold", least=1, most=FOLDS),
+                recording=esc50_recording(row["filename"]),
             )
             for row in rows
         ]
         super().__init__(
             in_folds(clips, folds, table),
-            labels,
+            list(names.values()),
             sample_rate=sample_rate,
             duration=duration,
             normalize=normalize,
         )
+
+
+def _category_names(table: Path, rows: Sequence[Row]) -> dict[int, str]:
+    """The category of each target number of the table, in order."""
+    names: dict[int, str] = {}
+    for row in rows:
+        target, name = row.number("target"), row["category"]
+        if names.setdefault(target, name) != name:
+            raise DatasetError(f"{table}: target {target} is both {names[target]!r} and {name!r}")
+    if len(set(names.values())) < len(names):
+        raise DatasetError(f"{table}: one category has two targets")
+    return dict(sorted(names.items()))

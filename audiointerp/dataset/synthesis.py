@@ -1,4 +1,4 @@
-"""What the made data set and the made noises are built from: a few sound generators, which return ``(L,)``; one thread."""
+"""Sound generators ``(L,)`` for the synthetic clips and noises, and single-threaded computing."""
 
 import math
 import threading
@@ -8,22 +8,23 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-_ALONE = threading.RLock()
+_LOCK = threading.RLock()
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute with one thread, then with as many as before: the last bits of a transform, a power and a sum depend on it.
+    """Compute with one thread of torch, then restore the previous number.
 
-    What is made under it is the same to the bit whatever the caller's number of threads, as a resumed run asks. Python's
-    threads take turns: torch hands the number last set on to a thread that computes for the first time, so one that does so
-    meanwhile may keep a single thread, and hand it on: slower, and no less right.
+    The last bits of FFTs, powers and sums depend on the number of threads. Inside, results are
+    bit-identical for any number, which resumed runs need; computing may be slower. A lock makes
+    Python threads wait for each other. A Python thread that uses torch for the first time meanwhile
+    may keep a single thread, which does not change results either.
 
     >>> with one_thread():
     ...     torch.get_num_threads()
     1
     """
-    with _ALONE:
+    with _LOCK:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -33,12 +34,20 @@ def one_thread() -> Iterator[None]:
 
 
 def decay(length: int, sample_rate: int, seconds: float) -> Tensor:
-    """An exponential that falls by e in ``seconds``."""
+    """An exponential decay with the time constant ``seconds``.
+
+    >>> decay(3, 2, 1.0).log().tolist()
+    [0.0, -0.5, -1.0]
+    """
     return torch.exp(-torch.arange(length) / (seconds * sample_rate))
 
 
 def fade(length: int, sample_rate: int, seconds: float = 0.01) -> Tensor:
-    """Ones with a raised-cosine ramp of ``seconds`` at both ends."""
+    """An envelope of 1 with a raised-cosine ramp of ``seconds`` at both ends.
+
+    >>> fade(4, 2, 0.5).tolist()
+    [0.0, 1.0, 1.0, 0.0]
+    """
     ramp = min(max(1, round(seconds * sample_rate)), length // 2)
     rise = 0.5 - 0.5 * torch.cos(torch.pi * torch.arange(ramp) / max(ramp, 1))
     return torch.cat([rise, torch.ones(length - 2 * ramp), rise.flip(0)])
@@ -53,7 +62,20 @@ def coloured_noise(
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Gaussian noise between ``low`` and ``high`` Hz (nothing outside), falling by ``-slope`` dB an octave; spread 1."""
+    """Gaussian noise with a standard deviation of 1, limited to a band.
+
+    Args:
+        length: samples.
+        sample_rate: in Hz.
+        low: the lower edge of the band in Hz; there is no power outside the band.
+        high: the upper edge in Hz.
+        slope: the slope of the spectrum in dB per octave.
+        generator: the source of random numbers.
+        dtype: the type of the result.
+
+    >>> coloured_noise(800, 8000, 100, 4000, -3, torch.Generator()).shape
+    torch.Size([800])
+    """
     spectrum = torch.fft.rfft(torch.randn(length, generator=generator, dtype=dtype))
     frequencies = torch.linspace(0, sample_rate / 2, len(spectrum), dtype=dtype)
     tilt = (frequencies.clamp_min(1.0) / 1000) ** (slope / (20 * math.log10(2)))
@@ -62,8 +84,20 @@ def coloured_noise(
     return noise / noise.std().clamp_min(1e-9)
 
 
-def glide(frequency: Callable[[Tensor], Tensor], length: int, sample_rate: int, partials: list[float]) -> Tensor:
-    """A harmonic tone whose fundamental in Hz is a function of time in seconds; partials above Nyquist are left out."""
+def glide(
+    frequency: Callable[[Tensor], Tensor], length: int, sample_rate: int, partials: list[float]
+) -> Tensor:
+    """A harmonic tone with a varying pitch; partials above the Nyquist frequency are left out.
+
+    Args:
+        frequency: the fundamental in Hz, as a function of time in seconds.
+        length: samples.
+        sample_rate: in Hz.
+        partials: the amplitudes of the fundamental and its multiples.
+
+    >>> glide(lambda times: 440 + 100 * times, 800, 8000, [1.0, 0.5]).shape
+    torch.Size([800])
+    """
     times = torch.arange(length, dtype=torch.float64) / sample_rate
     fundamental = frequency(times)
     phase = 2 * torch.pi * torch.cumsum(fundamental, 0) / sample_rate
@@ -74,10 +108,20 @@ def glide(frequency: Callable[[Tensor], Tensor], length: int, sample_rate: int, 
 
 
 def harmonics(pitch: Tensor, sample_rate: int, level: Callable[[Tensor], Tensor]) -> Tensor:
-    """All harmonics of a pitch ``(L,)`` in Hz below Nyquist, each as loud as ``level`` says of its frequency in Hz; float64."""
+    """All harmonics of a pitch that are below the Nyquist frequency, float64.
+
+    Args:
+        pitch: the fundamental in Hz ``(L,)``.
+        sample_rate: in Hz.
+        level: the amplitude of a harmonic, as a function of its frequency in Hz.
+
+    >>> harmonics(torch.full((800,), 440.0), 8000, lambda hertz: 100 / hertz).shape
+    torch.Size([800])
+    """
     phase = 2 * torch.pi * torch.cumsum(pitch.double(), 0) / sample_rate
     tone = torch.zeros(len(pitch), dtype=torch.float64)
     for number in range(1, 1 + int(sample_rate / 2 / float(pitch.min()))):
-        below = ((0.49 * sample_rate - number * pitch) / (0.05 * sample_rate)).clamp(0, 1)  # leaves without a click
+        # Harmonics that approach the Nyquist frequency are faded out to avoid clicks.
+        below = ((0.49 * sample_rate - number * pitch) / (0.05 * sample_rate)).clamp(0, 1)
         tone += below * level(number * pitch) * torch.sin(number * phase)
     return tone

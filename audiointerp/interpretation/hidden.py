@@ -1,4 +1,8 @@
-"""What an explainer by module hooks cannot see in a network: operations outside the modules it knows, modules used twice."""
+"""Finds what module hooks cannot see in a network.
+
+These are nonlinear operations outside the modules that an explainer knows, and modules that are
+used more than once.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -9,39 +13,44 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-LINEAR = frozenset((
-    "add", "sub", "neg", "mean", "sum", "cat", "stack", "convolution", "_convolution", "mkldnn_convolution",
-    "cudnn_convolution", "addmm", "mm", "bmm", "matmul", "linear", "mv", "dot", "native_batch_norm", "cudnn_batch_norm",
-    "_native_batch_norm_legit", "_native_batch_norm_legit_no_training", "batch_norm", "_batch_norm_with_update",
-    "avg_pool1d", "avg_pool2d", "avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d", "upsample_nearest2d", "upsample_bilinear2d", "mul", "div", "view", "_unsafe_view", "reshape",
-    "_reshape_alias", "permute", "transpose", "t", "select", "slice", "split", "unsafe_split", "split_with_sizes",
-    "unbind", "chunk", "narrow", "index", "gather", "squeeze", "unsqueeze", "expand", "repeat", "flip", "clone",
-    "detach", "alias", "as_strided", "contiguous", "copy_", "_to_copy", "to", "lift_fresh", "constant_pad_nd",
-    "reflection_pad1d", "reflection_pad2d", "replication_pad2d", "roll", "flatten", "unflatten", "native_dropout",
-    "dropout", "cumsum", "addcmul", "lerp", "rsub", "index_select", "unfold", "im2col", "col2im", "fill", "zero",
-    "masked_fill", "upsample_nearest1d", "upsample_linear1d",
-))  # fmt: skip
-"""Operations that are linear in the one tensor that depends on the input, by their names in ATen."""
-PRODUCTS = frozenset((
-    "mul", "div", "mm", "bmm", "matmul", "mv", "dot", "addmm", "linear", "convolution", "addcmul", "lerp", "index", "gather",
-    "index_select", "masked_fill",
-))  # fmt: skip
-"""Those that are not where two tensors depend on it."""
+LINEAR = frozenset(
+    """
+    add sub neg mean sum cat stack convolution _convolution mkldnn_convolution cudnn_convolution
+    addmm mm bmm matmul linear mv dot native_batch_norm cudnn_batch_norm _native_batch_norm_legit
+    _native_batch_norm_legit_no_training batch_norm _batch_norm_with_update avg_pool1d avg_pool2d
+    avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d
+    upsample_nearest2d upsample_bilinear2d mul div view _unsafe_view reshape _reshape_alias permute
+    transpose t select slice split unsafe_split split_with_sizes unbind chunk narrow index gather
+    squeeze unsqueeze expand repeat flip clone detach alias as_strided contiguous copy_ _to_copy to
+    lift_fresh constant_pad_nd reflection_pad1d reflection_pad2d replication_pad2d roll flatten
+    unflatten native_dropout dropout cumsum addcmul lerp rsub index_select unfold im2col col2im fill
+    zero masked_fill upsample_nearest1d upsample_linear1d
+    """.split()  # noqa: SIM905
+)
+"""ATen operations that are linear in one tensor that depends on the input."""
+PRODUCTS = frozenset(
+    """
+    mul div mm bmm matmul mv dot addmm linear convolution addcmul lerp index gather index_select
+    masked_fill
+    """.split()  # noqa: SIM905
+)
+"""Operations of ``LINEAR`` that are linear only if one operand depends on the input."""
+MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 
 
 def hidden_operations(network: nn.Module, db: Tensor, known: Collection[str]) -> list[str]:
-    """What is not linear in one forward and lies outside the modules of the ``known`` type names; what is used twice.
+    """List what hooks on the modules of the ``known`` types do not see in one forward pass.
 
-    An operation counts if the output depends on it: a check of the input for NaN does not.
+    An operation counts only if the output depends on it; a check of the input for NaN does not.
 
     Args:
-        network: run once, without gradients.
+        network: it is run once, without gradients.
         db: features ``(N, 1, F, T)``.
         known: the names of the module types whose nonlinearity the explainer handles.
 
     Returns:
-        Each finding in words, ``"relu in block1 (ConvBlock)"`` say, without repetition.
+        The findings as phrases, without repetition: nonlinear operations outside known modules,
+        known modules used more than once, and max poolings with overlapping windows.
 
     >>> class Functional(nn.Module):
     ...     def forward(self, db):
@@ -50,102 +59,120 @@ def hidden_operations(network: nn.Module, db: Tensor, known: Collection[str]) ->
     ['relu in the network itself (Functional)']
     """
     names = {module: name or "the network itself" for name, module in network.named_modules()}
-    inside: list[nn.Module] = []
+    running: list[nn.Module] = []
     calls: Counter[nn.Module] = Counter()
-    with _followed(network, inside, calls), torch.no_grad(), _Watch(db, inside) as watch:
+    with _track_modules(network, running, calls), torch.no_grad(), _Tracer(db, running) as tracer:
         output = network(db)
-    used = {finding for tensor in _tensors(output) for finding in watch.behind(tensor)}
-    bent = [(operation, module) for number, (operation, module) in enumerate(watch.found) if number in used]
-    found = [
-        f"{operation} in {names[module]} ({type(module).__name__})"
-        for operation, module in bent
-        if type(module).__name__ not in known
-    ]
-    twice = [
-        f"{names[module]} ({type(module).__name__}) used {count} times"
+    relevant: set[int] = set()
+    for tensor in _tensors_in(output):
+        relevant |= tracer.operations_behind(tensor)
+    nonlinear = [tracer.nonlinear[number] for number in sorted(relevant)]
+
+    def is_known(module: nn.Module) -> bool:
+        return type(module).__name__ in known
+
+    def place(module: nn.Module) -> str:
+        return f"{names[module]} ({type(module).__name__})"
+
+    nonlinear_modules = {module for _, module in nonlinear}
+    outside = [f"{name} in {place(module)}" for name, module in nonlinear if not is_known(module)]
+    repeated = [
+        f"{place(module)} used {count} times"
         for module, count in calls.items()
-        if count > 1 and type(module).__name__ in known and any(module is one for _, one in bent)
+        if count > 1 and is_known(module) and module in nonlinear_modules
     ]
     overlapping = [
-        f"overlapping or dilated windows in {names[module]} ({type(module).__name__})"
+        f"overlapping or dilated windows in {place(module)}"
         for module in calls
-        if isinstance(module, nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d) and _overlaps(module)
+        if isinstance(module, MAX_POOLS) and _windows_overlap(module)
     ]
-    return [*dict.fromkeys(found), *twice, *overlapping]
+    return [*dict.fromkeys(outside), *repeated, *overlapping]
 
 
-def _overlaps(module: nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d) -> bool:
-    sizes, steps = (
-        value if isinstance(value, tuple) else (value,) * 3 for value in (module.kernel_size, module.stride)
+def _windows_overlap(module: nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d) -> bool:
+    sizes, strides = (
+        value if isinstance(value, tuple) else (value,) * 3
+        for value in (module.kernel_size, module.stride)
     )
-    return module.dilation not in (1, (1, 1), (1, 1, 1)) or any(
-        step < size for size, step in zip(sizes, steps, strict=False)
-    )
+    if module.dilation not in (1, (1, 1), (1, 1, 1)):
+        return True
+    return any(stride < size for size, stride in zip(sizes, strides, strict=False))
 
 
-class _Watch(TorchDispatchMode):
-    """Follows what depends on the input, by its storage, and the operations that are not linear in it."""
+class _Tracer(TorchDispatchMode):
+    """Follows which tensors depend on the input, and through which nonlinear operations.
 
-    def __init__(self, db: Tensor, inside: list[nn.Module]) -> None:
+    Tensors are identified by their storage, so that views and in-place operations are followed.
+    """
+
+    def __init__(self, db: Tensor, running: list[nn.Module]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.inside = inside
-        self.alive: list[Tensor] = [db]  # keeps storages from being used again
+        self.running = running
+        # Tensors are kept alive, since a freed storage's address would be used again.
+        self.alive: list[Tensor] = [db]
         self.dependent: dict[int, frozenset[int]] = {_storage(db): frozenset()}
-        self.found: list[tuple[str, nn.Module]] = []
+        self.nonlinear: list[tuple[str, nn.Module]] = []
 
-    def behind(self, tensor: Tensor) -> frozenset[int]:
-        """The numbers of the findings that a tensor depends on."""
+    def operations_behind(self, tensor: Tensor) -> frozenset[int]:
+        """Return the indices into ``nonlinear`` of the operations that a tensor depends on."""
         return self.dependent.get(_storage(tensor), frozenset())
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Torch would import its compiler, two seconds, to keep it from what is never compiled."""
+        """Keep torch from importing its compiler, which takes two seconds and is not needed."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        touched = [one for one in _tensors((args, kwargs)) if _storage(one) in self.dependent]
+        operands = [
+            tensor for tensor in _tensors_in((args, kwargs)) if _storage(tensor) in self.dependent
+        ]
         result = func(*args, **kwargs)
         name = func.overloadpacket.__name__
-        if touched and not name.endswith("_like") and not name.startswith("new_"):
-            behind = frozenset().union(*(self.behind(one) for one in touched))
-            if self._bends(name, args, touched):
-                behind |= {len(self.found)}
-                self.found.append((name, self.inside[-1]))
-            for one in _tensors(result):
-                self.alive.append(one)
-                self.dependent[_storage(one)] = self.behind(one) | behind
+        if operands and not name.endswith("_like") and not name.startswith("new_"):
+            behind = frozenset().union(*(self.operations_behind(tensor) for tensor in operands))
+            if _is_nonlinear(name, args, operands):
+                behind |= {len(self.nonlinear)}
+                self.nonlinear.append((name, self.running[-1]))
+            for tensor in _tensors_in(result):
+                self.alive.append(tensor)
+                self.dependent[_storage(tensor)] = self.operations_behind(tensor) | behind
         return result
 
-    def _bends(self, name: str, args: Any, touched: list[Tensor]) -> bool:
-        """Whether an operation is not linear in the tensors that depend on the input."""
-        plain = name.removesuffix("_")
-        if "batch_norm" in name and any(one is True for one in args[5:6]):  # the batch's own statistics
-            return True
-        if name not in LINEAR and plain not in LINEAR:
-            return True
-        divided = plain == "div" and len(args) > 1 and any(args[1] is one for one in touched)
-        return divided or (plain in PRODUCTS and len(touched) > 1)
+
+def _is_nonlinear(name: str, args: Any, operands: list[Tensor]) -> bool:
+    """Return whether an operation is nonlinear in its operands that depend on the input."""
+    # The sixth argument of batch normalisation says whether the batch's own statistics are used.
+    if "batch_norm" in name and any(argument is True for argument in args[5:6]):
+        return True
+    plain_name = name.removesuffix("_")
+    if name not in LINEAR and plain_name not in LINEAR:
+        return True
+    if plain_name == "div" and len(args) > 1 and any(args[1] is tensor for tensor in operands):
+        return True
+    return plain_name in PRODUCTS and len(operands) > 1
 
 
 def _storage(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr() or id(tensor)
 
 
-def _tensors(tree: Any) -> list[Tensor]:
+def _tensors_in(tree: Any) -> list[Tensor]:
     return [leaf for leaf in torch.utils._pytree.tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
 @contextmanager
-def _followed(network: nn.Module, inside: list[nn.Module], calls: Counter[nn.Module]) -> Iterator[None]:
-    """Keep the stack of modules that are running, and count their calls."""
+def _track_modules(
+    network: nn.Module, running: list[nn.Module], calls: Counter[nn.Module]
+) -> Iterator[None]:
+    """Keep the stack of the modules that are running, and count their calls."""
 
     def enter(module: nn.Module, inputs: Any) -> None:
-        inside.append(module)
+        running.append(module)
         calls[module] += 1
 
     def leave(module: nn.Module, inputs: Any, output: Any) -> None:
-        inside.pop()
+        running.pop()
 
     handles = []
     for module in network.modules():

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, choose
-from .base import Explainer, Score
+from .base import Explainer
+from .score import Score
 from .segments import FILLINGS, SEGMENTS, filling, segmented
 
 KERNEL_WIDTH = 0.25
@@ -15,21 +16,28 @@ RIDGE = 1.0
 
 
 class LIME(Explainer):
-    """A linear model of the explained probability over random sets of segments; a bin carries its segment's coefficient.
+    """A linear model of the explained probability over random sets of segments.
 
-    The lime package's image explainer, batched on the network's device: each draw keeps every segment with probability
-    one half and fills the others; draws count by exp(-d² / (2 · 0.25²)) of their cosine distance d from the whole clip;
-    the linear model is a ridge regression with penalty 1. How well it fits is in ``info["surrogate_r2"]``: the weighted
-    coefficient of determination on the draws themselves, 1 at best. Of pure noise it would be about segments / samples; where
-    it is not far above that, the coefficients say little.
+    Each bin carries the coefficient of its segment. This is the lime package's image explainer,
+    batched on the network's device: each draw keeps every segment with probability 1/2 and fills
+    the others; a draw is weighted by exp(-d² / (2 · 0.25²)), where d is its cosine distance from
+    the whole clip; the linear model is a ridge regression with penalty 1.
+
+    ``info["surrogate_r2"]`` is the weighted R² of that model on its own draws, at most 1. Noise
+    alone would give about segments / samples; a value near that means that the coefficients say
+    little.
 
     Args:
-        network: see :class:`~audiointerp.interpretation.base.Explainer`.
+        network: see :class:`~audiointerp.interpretation.Explainer`.
         segments: ``"quickshift"`` as published, ``"slic"`` or ``"grid"``.
-        fill: what a left-out segment becomes: ``"segment_mean"`` as published, ``"silence"`` or ``"mean"``.
-        samples: draws, the whole clip among them.
-        seed: of the draws, the same for every clip; as published 12345.
-        batch: draws in one forward; a matter of memory and of rounding.
+        fill: replaces a segment that is left out: ``"segment_mean"`` as published, ``"silence"`` or
+            ``"mean"``.
+        samples: the number of draws; the whole clip is one of them.
+        seed: of the draws, the same for every clip; 12345 as published.
+        batch: draws in one forward pass; it affects memory and rounding only.
+
+    Raises:
+        ArgumentError: an argument is unknown or out of range.
 
     >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
     >>> LIME(linear, "grid", "silence", samples=50)(torch.rand(2, 1, 2, 3)).values.shape
@@ -50,54 +58,65 @@ class LIME(Explainer):
         super().__init__(network)
         self.segments = choose("segments", segments, SEGMENTS)
         self.fill = choose("fill", fill, FILLINGS)
-        if (
-            not all(isinstance(number, int) for number in (samples, seed, batch))
-            or min(samples - 1, seed + 1, batch) < 1
-        ):
+        are_integers = all(isinstance(number, int) for number in (samples, seed, batch))
+        if not are_integers or samples < 2 or seed < 0 or batch < 1:
             raise ArgumentError(
-                f"samples={samples!r}, seed={seed!r}, batch={batch!r}: whole numbers, at least 2, 0 and 1"
+                f"samples={samples!r}, seed={seed!r}, batch={batch!r}: "
+                f"must be whole numbers of at least 2, 0 and 1"
             )
         self.samples, self.seed = samples, seed
         self.batch: int = batch
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         score.settle(db)
-        parts = [self._one(score.of(number), clip[None]) for number, clip in enumerate(db)]
+        parts = [
+            self._explain_clip(score.of(number), db[number, None]) for number in range(len(db))
+        ]
         values, fits, counts = zip(*parts, strict=True)
-        return torch.cat(values), {"surrogate_r2": torch.stack(fits), "segments": torch.tensor(counts)}
+        info = {"surrogate_r2": torch.stack(fits), "segments": torch.tensor(counts)}
+        return torch.cat(values), info
 
-    def _one(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor, int]:
+    def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor, int]:
+        """Return the values of one clip, the fit, and the number of segments."""
         random = np.random.RandomState(self.seed)
-        where = segmented(db, self.segments, int(random.randint(0, 1000)))
-        count = int(where.max()) + 1
+        segments = segmented(db, self.segments, int(random.randint(0, 1000)))
+        count = int(segments.max()) + 1
         if self.samples < 2 * count:
-            raise ArgumentError(f"samples={self.samples} cannot tell {count} segments apart; LIME needs twice as many")
-        drawn = random.randint(0, 2, (self.samples, count))
-        drawn[0] = 1
-        kept = torch.from_numpy(drawn)
-        probability = self._probabilities(score, db, where, kept.to(db.device))
+            raise ArgumentError(
+                f"samples={self.samples} cannot tell {count} segments apart; "
+                f"LIME needs at least twice as many samples as segments"
+            )
+        draws = random.randint(0, 2, (self.samples, count))
+        draws[0] = 1
+        kept = torch.from_numpy(draws)
+        probability = self._probabilities(score, db, segments, kept.to(db.device))
         coefficients, fit = _ridge(kept.double(), probability.cpu().double(), _weights(kept))
-        return coefficients[where.cpu()].to(db), fit.to(db), count
+        return coefficients[segments.cpu()].to(db), fit.to(db), count
 
     @torch.no_grad()
-    def _probabilities(self, score: Score, db: Tensor, where: Tensor, kept: Tensor) -> Tensor:
-        fill = filling(db, where, self.fill)
-        batches = kept.bool().split(self.batch)
-        return torch.cat([score.probability(torch.where(sets[:, where[0, 0]][:, None], db, fill)) for sets in batches])
+    def _probabilities(self, score: Score, db: Tensor, segments: Tensor, kept: Tensor) -> Tensor:
+        """Return the explained probability of each draw."""
+        fill = filling(db, segments, self.fill)
+        probabilities = []
+        for draws in kept.bool().split(self.batch):
+            kept_bins = draws[:, segments[0, 0]][:, None]
+            probabilities.append(score.probability(torch.where(kept_bins, db, fill)))
+        return torch.cat(probabilities)
 
 
 def _weights(kept: Tensor) -> Tensor:
-    """How much each draw counts, by its cosine distance from the whole clip."""
+    """Weight each draw by its cosine distance from the whole clip."""
     distance = 1 - kept.double().mean(1).sqrt()
     return (-(distance**2) / KERNEL_WIDTH**2).exp().sqrt()
 
 
 def _ridge(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Coefficients of a weighted ridge regression with a free intercept, and its weighted coefficient of determination."""
+    """Fit a weighted ridge regression with intercept; return coefficients and weighted R²."""
     share = weights / weights.sum()
     x, y = x - share @ x, y - share @ y
     weighted = x.T * weights
-    coefficients = torch.linalg.solve(weighted @ x + RIDGE * torch.eye(x.shape[1]).to(x), weighted @ y)
-    missed = share @ (y - x @ coefficients).square()
-    spread = share @ y.square()
-    return coefficients, torch.where(spread > 0, 1 - missed / spread, torch.nan)
+    penalty = RIDGE * torch.eye(x.shape[1]).to(x)
+    coefficients = torch.linalg.solve(weighted @ x + penalty, weighted @ y)
+    unexplained = share @ (y - x @ coefficients).square()
+    variance = share @ y.square()
+    return coefficients, torch.where(variance > 0, 1 - unexplained / variance, torch.nan)

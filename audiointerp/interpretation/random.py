@@ -1,21 +1,27 @@
-"""The baseline that every method must beat: attributions that know nothing."""
+"""Random attributions: the baseline that every method must beat."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .base import Explainer, Score, seed_of
+from .base import Explainer, seed_of
+from .score import Score
 
 
 class Random(Explainer):
     """Standard normal values, independent for each bin.
 
-    They depend on the seed and on the clip's features alone, so a clip gets the same values in any order and any batch.
+    They depend only on the seed and the clip's features, so a clip gets the same values in any
+    order and in any batch.
 
-    >>> flat = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    Args:
+        network: see :class:`~audiointerp.interpretation.Explainer`.
+        seed: another seed gives other values.
+
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
     >>> clip = torch.ones(1, 1, 2, 3)
-    >>> bool((Random(flat)(clip).values == Random(flat)(clip).values).all())
+    >>> bool((Random(network)(clip).values == Random(network)(clip).values).all())
     True
     """
 

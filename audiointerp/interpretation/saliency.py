@@ -1,15 +1,16 @@
-"""Saliency: the gradient of the class score (Simonyan, Vedaldi and Zisserman, ICLR workshop 2014)."""
+"""Saliency: the gradient of the class score (Simonyan et al., ICLR workshop 2014)."""
 
 from typing import Any
 
 import captum.attr
 from torch import Tensor
 
-from .base import Explainer, Score
+from .base import Explainer
+from .score import Score
 
 
 class Saliency(Explainer):
-    """The signed gradient of the explained class's logit by each bin, in logits per dB.
+    """The signed gradient of the explained class's logit, in logits per dB.
 
     >>> import torch
     >>> linear = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(6, 2))

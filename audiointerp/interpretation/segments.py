@@ -1,4 +1,4 @@
-"""Segments of a spectrogram, and what a segment that is left out becomes."""
+"""Segments of a spectrogram, and the levels that replace a segment that is left out."""
 
 from collections.abc import Callable
 
@@ -6,20 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..conventions import FLOOR
 from ..errors import choose
+from ..util import FLOOR
 
 CELL = (8, 16)
-"""Bins and frames of the regular grid's cells."""
+"""Bins and frames of a cell of the regular grid."""
 
 
 def _quickshift(image: np.ndarray, seed: int) -> np.ndarray:
-    """The lime package's default for images: the published setting."""
+    """Segment as the lime package does for images by default, which is the published setting."""
     from skimage.segmentation import quickshift
 
-    labels: np.ndarray = quickshift(
-        np.repeat(image[..., None], 3, -1), kernel_size=4, max_dist=200, ratio=0.2, rng=seed
-    )
+    channels = np.repeat(image[..., None], 3, -1)
+    labels: np.ndarray = quickshift(channels, kernel_size=4, max_dist=200, ratio=0.2, rng=seed)
     return labels
 
 
@@ -27,7 +26,9 @@ def _slic(image: np.ndarray, seed: int) -> np.ndarray:
     from skimage.segmentation import slic
 
     cells = round(image.size / (CELL[0] * CELL[1]))
-    labels: np.ndarray = slic(image, n_segments=max(1, cells), compactness=0.1, channel_axis=None, start_label=0)
+    labels: np.ndarray = slic(
+        image, n_segments=max(1, cells), compactness=0.1, channel_axis=None, start_label=0
+    )
     return labels
 
 
@@ -36,18 +37,24 @@ def _grid(image: np.ndarray, seed: int) -> np.ndarray:
     return np.asarray(bins[:, None] * (int(frames.max()) + 1) + frames)
 
 
-SEGMENTS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {"quickshift": _quickshift, "slic": _slic, "grid": _grid}
+SEGMENTS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "quickshift": _quickshift,
+    "slic": _slic,
+    "grid": _grid,
+}
+"""The segmentations by name: from an image in [0, 1] and a seed to a label for each pixel."""
 FILLINGS = ("segment_mean", "silence", "mean")
 
 
 def segmented(db: Tensor, kind: str, seed: int = 0) -> Tensor:
-    """The number of each bin's segment, from 0 without gaps: ``(1, 1, F, T)`` int64 on the features' device.
+    """Return the number of each bin's segment: ``(1, 1, F, T)`` int64, from 0 without gaps.
 
     Args:
-        db: features ``(1, 1, F, T)`` of one clip; scaled to [0, 1] before they are cut up, as published.
-        kind: ``"quickshift"`` (Vedaldi and Soatto, ECCV 2008; the lime package's default, as published), ``"slic"``
-            (Achanta et al., PAMI 2012) or ``"grid"`` (cells of 8 bins and 16 frames).
-        seed: of quickshift's tie breaking.
+        db: features ``(1, 1, F, T)`` of one clip; they are scaled to [0, 1] first, as published.
+        kind: ``"quickshift"`` (Vedaldi and Soatto, ECCV 2008; the lime package's default, as
+            published), ``"slic"`` (Achanta et al., PAMI 2012) or ``"grid"`` (cells of 8 bins and
+            16 frames).
+        seed: decides ties in quickshift.
 
     >>> segmented(torch.zeros(1, 1, 16, 40), "grid").max().item()
     5
@@ -62,12 +69,16 @@ def segmented(db: Tensor, kind: str, seed: int = 0) -> Tensor:
 
 
 def filling(db: Tensor, segments: Tensor, fill: str) -> Tensor:
-    """What each bin is when its segment is left out, ``(1, 1, F, T)``.
+    """Return the level that each bin gets when its segment is left out, ``(1, 1, F, T)``.
 
-    ``"segment_mean"``: the mean level of its segment, as published; ``"silence"``: the floor; ``"mean"``: the clip's mean
-    level in its band.
+    Args:
+        db: features ``(1, 1, F, T)`` of one clip.
+        segments: the segment of each bin, from :func:`segmented`.
+        fill: ``"segment_mean"`` (the segment's mean level, as published), ``"silence"`` (the floor)
+            or ``"mean"`` (the clip's mean level in the bin's band).
 
-    >>> filling(torch.tensor([[[[0.0, 2.0, 7.0]]]]), torch.tensor([[[[0, 0, 1]]]]), "segment_mean").flatten().tolist()
+    >>> db, segments = torch.tensor([[[[0.0, 2.0, 7.0]]]]), torch.tensor([[[[0, 0, 1]]]])
+    >>> filling(db, segments, "segment_mean").flatten().tolist()
     [1.0, 1.0, 7.0]
     """
     choose("fill", fill, FILLINGS)
@@ -75,6 +86,7 @@ def filling(db: Tensor, segments: Tensor, fill: str) -> Tensor:
         return torch.full_like(db, FLOOR)
     if fill == "mean":
         return db.mean(-1, keepdim=True).expand_as(db)
-    flat, where = db.flatten().cpu().double(), segments.flatten().cpu()  # not every device knows float64
-    sums = torch.zeros(int(where.max()) + 1, dtype=flat.dtype).index_add_(0, where, flat)
-    return (sums / where.bincount())[where].view_as(db).to(db)
+    # On the CPU, since not every device has float64.
+    levels, labels = db.flatten().cpu().double(), segments.flatten().cpu()
+    sums = torch.zeros(int(labels.max()) + 1, dtype=levels.dtype).index_add_(0, labels, levels)
+    return (sums / labels.bincount())[labels].view_as(db).to(db)

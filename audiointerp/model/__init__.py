@@ -1,4 +1,4 @@
-"""Networks, and classifiers made of them."""
+"""Networks, their checkpoints, and the classifier that combines a network with its transform."""
 
 from .checkpoint import Loaded, load_panns
 from .classifier import Classifier

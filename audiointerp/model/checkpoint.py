@@ -1,8 +1,8 @@
-"""The gate for weights: safetensors, and official PANNs checkpoints from elsewhere.
+"""Reads weights: safetensors files, and official PANNs checkpoints.
 
-Nothing else reads weights. A safetensors file holds numbers and text only; a foreign ``.pth`` is a pickle, and is read by
-``torch.load(weights_only=True)``, which runs no code from it, or not at all. A file is held against the network (names,
-shapes, types, finite values) before the network is touched.
+No other module reads weights. A safetensors file contains only numbers and text. A foreign ``.pth``
+is a pickle and is read by ``torch.load(weights_only=True)`` only, which runs no code from the file.
+Names, shapes, types and values are checked before the network is changed.
 """
 
 import os
@@ -22,21 +22,26 @@ from .panns import Pann
 
 FOREIGN = ("spectrogram_extractor.", "logmel_extractor.", "fc_audioset.")
 FILTERS = "logmel_extractor.melW"
-LARGEST_FILE = 2**32  # bytes; Cnn14, the largest network here, takes 0.33e9
-LARGEST_HEADER = 2**24  # bytes of a safetensors file's names, shapes and description
+LARGEST_FILE = 2**32
+"""Bytes; the largest network here, Cnn14, takes 0.33e9."""
+LARGEST_HEADER = 2**24
+"""Bytes of the names, shapes and metadata of a safetensors file."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What became of a checkpoint.
+    """The outcome of loading a checkpoint.
 
     Attributes:
-        loaded: names taken over.
-        new: names of the network that the checkpoint does not fill: the classification head, and ``bn0`` where the number
-            of bins is another. They keep the values they had; train them.
-        dropped: names of the checkpoint that a spectrogram classifier has no place for.
-        filter_difference: the largest difference in mean level, in dB, between the mel filters that the checkpoint was
-            trained on and the transform's; None where either is not known.
+        loaded: names of the parameters that were loaded.
+        new: names of the network's parameters that the checkpoint does not provide: the head, and
+            ``bn0`` if the number of bins differs. They keep their values and have to be trained.
+        dropped: names of the checkpoint that the network does not have.
+        filter_difference: the largest difference in mean level, in dB, between the checkpoint's mel
+            filters and the transform's; None if either is unknown.
+
+    >>> Loaded(("fc1.weight",), ("head.weight",), ("fc_audioset.weight",), None).new
+    ('head.weight',)
     """
 
     loaded: tuple[str, ...]
@@ -46,69 +51,103 @@ class Loaded:
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file by name, and its metadata.
+    """Read the tensors of a safetensors file by name, and its metadata.
 
     Raises:
-        ModelError: the file is missing, too large, or not a whole safetensors file.
+        ModelError: the file is missing, too large, or not a complete safetensors file.
+
+    >>> import tempfile
+    >>> from safetensors.torch import save_file
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_file({"weight": torch.ones(2)}, f"{folder}/a.safetensors", {"author": "me"})
+    ...     read_weights(f"{folder}/a.safetensors")
+    ({'weight': tensor([1., 1.])}, {'author': 'me'})
     """
-    path = _usable(path, "weights file")
+    path = _check_file(path, "weights file")
     try:
         with path.open("rb") as raw:
             header = int.from_bytes(raw.read(8), "little")
         if header > LARGEST_HEADER:
             raise ValueError(f"its header would take {header} bytes, the limit is {LARGEST_HEADER}")
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except Exception as error:  # a damaged file can raise anything
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})
+    # A damaged file can raise any error.
+    except Exception as error:
         raise ModelError(f"{path}: not a safetensors file ({reason(error)})") from error
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The ``model`` entry of a foreign ``.pth`` file: dense, real tensors by name. No code from the file runs.
+    """Read the ``model`` entry of a foreign ``.pth`` file: dense, real tensors by name.
+
+    No code from the file is run.
 
     Raises:
-        ModelError: the file is missing, too large, holds anything but tensors and plain values, or has no such entry.
+        ModelError: the file is missing or too large, has anything but tensors and plain values, or
+            has no such entry.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     torch.save({"model": {"weight": torch.ones(2)}}, f"{folder}/a.pth")
+    ...     read_checkpoint(f"{folder}/a.pth")
+    {'weight': tensor([1., 1.])}
     """
-    path = _usable(path, "checkpoint")
+    path = _check_file(path, "checkpoint")
     try:
-        _refuse_packed(path)
+        _refuse_compressed(path)
         with warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can raise anything; it is never read another way
-        raise ModelError(f"{path}: not a checkpoint that can be read safely ({reason(error)})") from error
+    # A damaged file can raise any error; there is no fallback to an unsafe reader.
+    except Exception as error:
+        raise ModelError(
+            f"{path}: not a checkpoint that can be read safely ({reason(error)})"
+        ) from error
     state = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(name, str) and _plain(state[name]) for name in state):
-        raise ModelError(f"{path}: not in the official format, a dict whose 'model' entry is the state dict")
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and _is_dense_and_real(value) for name, value in state.items()
+    ):
+        raise ModelError(
+            f"{path}: not in the official format, a dict whose 'model' entry is the state dict"
+        )
     return dict(state)
 
 
-def _usable(path: str | os.PathLike[str], kind: str) -> Path:
+def _check_file(path: str | os.PathLike[str], kind: str) -> Path:
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"{path}: no such {kind}")
-    if path.stat().st_size > LARGEST_FILE:
-        raise ModelError(f"{path}: {path.stat().st_size} bytes are too many for a {kind}, the limit is {LARGEST_FILE}")
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise ModelError(f"{path}: {size} bytes are too many for a {kind}, limit {LARGEST_FILE}")
     return path
 
 
-def _refuse_packed(path: Path) -> None:
-    """torch.save packs nothing; an entry that is packed may unfold to any size."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            packed = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
-        if packed:
-            raise ValueError(f"its entry {packed[0]:.80} is compressed, which torch never writes")
+def _refuse_compressed(path: Path) -> None:
+    """Refuse compressed entries, which could expand to any size; torch.save never writes them."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(
+                    f"its entry {entry.filename:.80} is compressed, which torch never writes"
+                )
 
 
 def reason(error: Exception) -> str:
-    """The first line of an error of another library, or its name; not long."""
+    r"""Return the first line of another library's error, shortened, or the name of its class.
+
+    >>> reason(ValueError("too short\nmore lines"))
+    'too short'
+    """
     text = next(iter(str(error).splitlines()), "") or type(error).__name__
-    if "weights_only" in text or "Weights only" in text:  # torch goes on to recommend the unsafe way
-        return "it holds something else than tensors and plain values"
+    # torch's message goes on to recommend the unsafe reader.
+    if "weights_only" in text or "Weights only" in text:
+        return "it has something other than tensors and plain values"
     return f"{text:.200}"
 
 
-def _plain(value: object) -> bool:
+def _is_dense_and_real(value: object) -> bool:
     return (
         isinstance(value, Tensor)
         and value.layout == torch.strided
@@ -120,54 +159,79 @@ def _plain(value: object) -> bool:
 def check_state(
     network: nn.Module, state: Mapping[str, Tensor], source: str, new: frozenset[str] = frozenset()
 ) -> None:
-    """Hold weights against a network, which may be on the ``meta`` device, where it takes no memory.
+    """Check that weights fit a network, which may be on the ``meta`` device and take no memory.
 
     Args:
-        network: what they are for.
+        network: the network that the weights are for.
         state: the weights by name.
         source: where they come from, for the message.
-        new: names that the network may keep as they are.
+        new: names that the weights need not include.
 
     Raises:
-        ModelError: a name is missing, unknown, of another shape or type, or holds NaN or infinite values; all are listed.
+        ModelError: a name is missing or unknown, or its tensor has another shape or type, or
+            contains NaN or infinite values; the message lists all.
+
+    >>> network = nn.Linear(2, 3)
+    >>> check_state(network, network.state_dict(), "a.safetensors")
     """
-    own = network.state_dict()
-    faults = [f"{name} is missing" for name in own if name not in state and name not in new]
-    faults += [f"{name} is unknown" for name in state if name not in own]
-    faults += [fault for name in own if name in state and (fault := _fault(name, state[name], own[name]))]
+    parameters = network.state_dict()
+    faults = [f"{name} is missing" for name in parameters if name not in state and name not in new]
+    faults += [f"{name} is unknown" for name in state if name not in parameters]
+    for name, parameter in parameters.items():
+        if name in state:
+            faults += _faults_of_tensor(name, state[name], parameter)
     if faults:
         raise ModelError(f"{source}: does not fit {type(network).__name__}: {'; '.join(faults)}")
 
 
-def _fault(name: str, theirs: Tensor, ours: Tensor) -> str | None:
-    if theirs.shape != ours.shape:
-        return f"{name} has the shape {tuple(theirs.shape)} instead of {tuple(ours.shape)}"
-    if theirs.is_floating_point() != ours.is_floating_point() or theirs.is_complex() or theirs.dtype == torch.bool:
-        return f"{name} is of {theirs.dtype} instead of {ours.dtype}"
-    if not theirs.to(ours.dtype).isfinite().all():
-        return f"{name} holds NaN or infinite values"
-    return None
+def _faults_of_tensor(name: str, tensor: Tensor, parameter: Tensor) -> list[str]:
+    shape, dtype = tuple(parameter.shape), parameter.dtype
+    if tensor.shape != parameter.shape:
+        return [f"{name} has the shape {tuple(tensor.shape)} instead of {shape}"]
+    same_kind = tensor.is_floating_point() == parameter.is_floating_point()
+    if not same_kind or tensor.is_complex() or tensor.dtype == torch.bool:
+        return [f"{name} is of {tensor.dtype} instead of {dtype}"]
+    if not tensor.to(dtype).isfinite().all():
+        return [f"{name} contains NaN or infinite values"]
+    return []
 
 
-def fit_state(network: nn.Module, state: Mapping[str, Tensor], source: str, new: frozenset[str] = frozenset()) -> None:
-    """Load weights into a network, or change nothing; arguments and errors are those of :func:`check_state`."""
+def fit_state(
+    network: nn.Module, state: Mapping[str, Tensor], source: str, new: frozenset[str] = frozenset()
+) -> None:
+    """Load weights into a network, or change nothing if they do not fit.
+
+    Arguments and errors are those of :func:`check_state`.
+
+    >>> network = nn.Linear(1, 1)
+    >>> fit_state(network, {"weight": torch.ones(1, 1)}, "a.safetensors", frozenset({"bias"}))
+    >>> network.weight.item()
+    1.0
+    """
     check_state(network, state, source, new)
     network.load_state_dict({**network.state_dict(), **state})
 
 
-def load_panns(network: Pann, path: str | os.PathLike[str], transform: Transform | None = None) -> Loaded:
-    """Load an official PANNs checkpoint (a ``.pth`` whose ``model`` entry is the state dict) into a network.
+def load_panns(
+    network: Pann, path: str | os.PathLike[str], transform: Transform | None = None
+) -> Loaded:
+    """Load an official PANNs checkpoint (a ``.pth`` whose ``model`` entry is the state dict).
 
-    The extractors' and the AudioSet head's entries are dropped. The new head stays as it is, and so does ``bn0`` where the
-    network's number of bins is not the checkpoint's.
+    The feature extractors and the AudioSet head are dropped. The network keeps its own head, and
+    its ``bn0`` if its number of bins is not that of the checkpoint.
 
     Args:
-        network: a network of the official size (``base_channels=64``).
+        network: a network of the official size (``base_channels=64``); it is changed in place.
         path: the checkpoint, see :func:`read_checkpoint`.
-        transform: what will make the features; its mel filters are compared with the checkpoint's own.
+        transform: the transform of the features; its mel filters are compared with those of the
+            checkpoint.
 
     Raises:
-        ModelError: the file is missing or not such a checkpoint, or a name is missing or of another shape.
+        ModelError: the file is missing or not such a checkpoint, or does not fit the network.
+
+    Example:
+        ``load_panns(Cnn14(50), "pretrained/Cnn14_mAP=0.431.pth", LogMel()).new`` gives
+        ``("head.bias", "head.weight")``.
     """
     state = read_checkpoint(path)
     dropped = tuple(name for name in state if name.startswith(FOREIGN))
@@ -180,14 +244,15 @@ def load_panns(network: Pann, path: str | os.PathLike[str], transform: Transform
         dropped += tuple(replaced)
         kept = {name: tensor for name, tensor in kept.items() if name not in replaced}
     fit_state(network, kept, str(path), frozenset(new))
-    return Loaded(tuple(kept), tuple(sorted(new)), dropped, _filter_difference(state.get(FILTERS), transform))
+    difference = _filter_difference(state.get(FILTERS), transform)
+    return Loaded(tuple(kept), tuple(sorted(new)), dropped, difference)
 
 
-def _filter_difference(theirs: Tensor | None, transform: Transform | None) -> float | None:
-    if theirs is None or not isinstance(transform, LogMel):
+def _filter_difference(official: Tensor | None, transform: Transform | None) -> float | None:
+    if official is None or not isinstance(transform, LogMel):
         return None
-    ours = transform.filters
-    if theirs.shape != (ours.shape[1], ours.shape[0]):
+    filters = transform.filters
+    if official.shape != (filters.shape[1], filters.shape[0]):
         return float("inf")
-    levels = 10 * (theirs.double().sum(0) / ours.sum(1)).log10()
+    levels = 10 * (official.double().sum(0) / filters.sum(1)).log10()
     return float(levels.abs().max())

@@ -1,4 +1,4 @@
-"""A network together with what it hears through: its transform, its labels, the length it was trained on."""
+"""A network together with its transform, its labels and the clip length it was trained on."""
 
 import json
 import math
@@ -12,29 +12,38 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..conventions import OUTPUTS, probabilities
-from ..devices import usable_device
 from ..errors import ArgumentError, ModelError, choose
-from ..files import replacing
-from ..processing import Transform
+from ..processing import LogMel, LogSTFT, Transform
+from ..util import OUTPUTS, atomic_write, probabilities, usable_device
 from .checkpoint import check_state, read_weights, reason
-from .description import read_description
-from .panns import Pann
+from .metadata import read_description
+from .panns import NETWORKS, Pann
 
 METADATA_KEY = "audiointerp"
 
 
 class Classifier:
-    """Sound in, probabilities out.
+    """Turns sound into class probabilities.
 
     Attributes:
         network: any module from features ``(N, 1, F, T)`` in dB to logits ``(N, C)``.
-        transform: what makes those features.
-        labels: the C names.
-        duration: seconds of sound that the network was trained on; longer clips are explained in windows of it.
-        training: how it came to be (settings, seeds, accuracies): plain values, kept in the weights file.
-        output: what the logits mean, a name in ``OUTPUTS``: ``"softmax"`` (one label a clip) or ``"sigmoid"`` (each label by
-            itself, multi-label).
+        transform: makes the features from the sound.
+        labels: the C names of the classes.
+        duration: seconds of sound that the network was trained on; longer clips are explained in
+            windows of this length.
+        training: how it was trained (settings, seeds, accuracies) as plain values, which are saved
+            with the weights.
+        output: what the logits mean, a name in ``OUTPUTS``: ``"softmax"`` (one label per clip) or
+            ``"sigmoid"`` (independent labels).
+
+    Raises:
+        ArgumentError: the parts do not fit each other, or an argument is out of range.
+
+    >>> from audiointerp.model import Cnn10
+    >>> classifier = Classifier(Cnn10(2, base_channels=4), LogMel(), ["dog", "cat"], duration=1.0)
+    >>> db = classifier.transform(torch.zeros(1, 1, 32000)).db
+    >>> classifier.probabilities(db).shape, classifier.target("cat")
+    (torch.Size([1, 2]), 1)
     """
 
     def __init__(
@@ -47,42 +56,53 @@ class Classifier:
         output: str = "softmax",
     ) -> None:
         if not isinstance(network, nn.Module) or not isinstance(transform, Transform):
+            transform_name = getattr(transform, "__name__", type(transform).__name__)
             raise ArgumentError(
-                f"a classifier is made of a network and a transform, LogMel() say, not of {type(network).__name__} and "
-                f"{getattr(transform, '__name__', type(transform).__name__)}"
+                f"a classifier is made of a network and a transform, e.g. LogMel(), "
+                f"not of {type(network).__name__} and {transform_name}"
             )
         labels = tuple(labels)
-        if len(set(labels)) != len(labels) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
-            raise ArgumentError(f"labels are the different names of the classes, not {list(labels)!r:.200}")
+        are_strings = all(isinstance(label, str) for label in labels)
+        if not are_strings or len(set(labels)) != len(labels) or len(labels) < 2:
+            raise ArgumentError(
+                f"labels must be the different names of at least two classes, "
+                f"not {list(labels)!r:.200}"
+            )
         if isinstance(network, Pann) and network.settings["num_classes"] != len(labels):
-            raise ArgumentError(f"{len(labels)} labels do not fit {network.settings['num_classes']} classes")
+            raise ArgumentError(
+                f"{len(labels)} labels do not fit a network with "
+                f"{network.settings['num_classes']} classes"
+            )
         if not 0 < duration < math.inf:
             raise ArgumentError(f"duration={duration!r} must be finite and above 0 seconds")
         self.network = network.eval()
         self.transform = transform
-        self.labels = tuple(labels)
+        self.labels = labels
         self.duration = duration
         self.training = dict(training or {})
         self.output = choose("output", output, OUTPUTS)
 
     def __repr__(self) -> str:
-        return f"Classifier({type(self.network).__name__}, {self.transform}, {len(self.labels)} labels, {self.duration:g} s)"
+        return (
+            f"Classifier({type(self.network).__name__}, {self.transform}, "
+            f"{len(self.labels)} labels, {self.duration:g} s)"
+        )
 
     @property
     def sample_rate(self) -> int:
-        """The rate of the sounds it takes, in Hz."""
+        """The sample rate of the sounds it takes, in Hz."""
         return self.transform.sample_rate
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """The device of the network."""
         return next((tensor.device for tensor in self.network.parameters()), torch.device("cpu"))
 
     def to(self, device: str | torch.device | None) -> "Classifier":
-        """Move the network, in place; None leaves it where it is.
+        """Move the network in place; None leaves it where it is.
 
         Raises:
-            ArgumentError: there is no such device here.
+            ArgumentError: this machine has no such device.
         """
         if device is not None:
             self.network.to(usable_device(device))
@@ -90,27 +110,32 @@ class Classifier:
 
     @torch.no_grad()
     def logits(self, db: Tensor) -> Tensor:
-        """Logits ``(N, C)`` of features ``(N, 1, F, T)``.
+        """Return the logits ``(N, C)`` of features ``(N, 1, F, T)``.
 
         Raises:
-            ModelError: the network gives something else than finite logits of as many classes as there are labels.
+            ModelError: the network does not return finite logits, one for each label.
         """
         logits = self.network(db.to(self.device))
         if not isinstance(logits, Tensor):
-            raise ModelError(f"the network must give logits (N, C) as one tensor, not a {type(logits).__name__}")
-        if logits.shape != (len(db), len(self.labels)) or not logits.isfinite().all():
             raise ModelError(
-                f"the network gives {tuple(logits.shape)}{'' if logits.isfinite().all() else ' with NaN or infinite values'} "
-                f"where finite logits ({len(db)}, {len(self.labels)}) are needed, one a label"
+                f"the network must return logits (N, C) as one tensor, "
+                f"not a {type(logits).__name__}"
+            )
+        finite = bool(logits.isfinite().all())
+        if logits.shape != (len(db), len(self.labels)) or not finite:
+            shape = f"{tuple(logits.shape)}{'' if finite else ' with NaN or infinite values'}"
+            raise ModelError(
+                f"the network must return finite logits ({len(db)}, {len(self.labels)}), "
+                f"one for each label, not {shape}"
             )
         return logits
 
     def probabilities(self, db: Tensor) -> Tensor:
-        """Probabilities ``(N, C)`` of features ``(N, 1, F, T)``; errors are those of :meth:`logits`."""
+        """Return probabilities ``(N, C)`` of features ``(N, 1, F, T)``; see also :meth:`logits`."""
         return probabilities(self.logits(db), self.output)
 
     def target(self, name: str | int) -> int:
-        """The number of a label, given by name or by number.
+        """Return the class number of a label, which is given by name or by number.
 
         Raises:
             ArgumentError: there is no such label.
@@ -119,20 +144,40 @@ class Classifier:
             return self.labels.index(str(name))
         if str(name).isdecimal() and int(name) < len(self.labels):
             return int(name)
-        raise ArgumentError(f"unknown label {name!r}; this classifier knows: {', '.join(self.labels)}")
+        raise ArgumentError(
+            f"unknown label {name!r}; this classifier knows: {', '.join(self.labels)}"
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one safetensors file that :meth:`load` needs nothing beside; it appears only when complete.
+        """Write one safetensors file from which :meth:`load` rebuilds the classifier.
+
+        The file appears only when it is complete, and only if it can be loaded.
 
         Raises:
-            ModelError: the network is not one of this library's, so a file could not say how to build it.
+            ModelError: the network or the transform is not exactly one of this library's classes
+                (a subclass is not), or :meth:`load` would refuse the file for another reason.
         """
         path = Path(path)
-        if not isinstance(self.network, Pann):
-            raise ModelError(
-                f"only networks of audiointerp.model can be saved, not {type(self.network).__name__}; "
-                f"save its state_dict yourself and give the loaded network to Classifier(network, transform, labels)"
-            )
+        text = self._description()
+        state = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self.network.state_dict().items()
+        }
+        try:
+            check_state(read_description(text).network, state, str(path))
+        except ArgumentError as error:
+            raise ModelError(f"{path}: this classifier cannot be saved ({error})") from error
+        with atomic_write(path) as part:
+            try:
+                save_file(state, part, metadata={METADATA_KEY: text})
+            except SafetensorError as error:
+                raise ModelError(f"{path}: cannot be written ({error})") from error
+
+    def _description(self) -> str:
+        """Return the JSON from which the network and the transform can be rebuilt."""
+        # Exact types: a subclass may compute something else, and load could not rebuild it.
+        _require_exact_type(self.network, tuple(NETWORKS.values()))
+        _require_exact_type(self.transform, (LogMel, LogSTFT))
         record = {
             "network": type(self.network).__name__,
             "settings": self.network.settings,
@@ -142,30 +187,57 @@ class Classifier:
             "training": self.training,
             "output": self.output,
         }
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
-        with replacing(path) as part:
-            try:
-                save_file(state, part, metadata={METADATA_KEY: json.dumps(record)})
-            except SafetensorError as error:
-                raise ModelError(f"{path}: cannot be written ({error})") from error
+        try:
+            return json.dumps(record)
+        except (TypeError, ValueError) as error:
+            raise ModelError(
+                f"this classifier cannot be saved: its training has values that JSON cannot "
+                f"represent ({error}); use plain values"
+            ) from error
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], device: str | torch.device | None = None) -> "Classifier":
-        """Read what :meth:`save` wrote.
+    def load(
+        cls, path: str | os.PathLike[str], device: str | torch.device | None = None
+    ) -> "Classifier":
+        """Read a file that :meth:`save` wrote.
 
         Raises:
-            ModelError: the file is missing, is not a classifier of this library, its weights do not fit its description, or
-                the description asks for more than any memory holds.
+            ArgumentError: this machine has no such device.
+            ModelError: the file is missing or is not a classifier of this library, or its weights
+                do not fit its description, or the description needs more than any memory holds.
         """
         state, metadata = read_weights(path)
         if METADATA_KEY not in metadata:
-            raise ModelError(f"{path}: holds weights, but not how to build the network; write it with Classifier.save")
+            raise ModelError(
+                f"{path}: has weights, but not how to build the network; "
+                f"write it with Classifier.save"
+            )
         try:
-            said = read_description(metadata[METADATA_KEY])
-            check_state(said.network, state, str(path))
-            network = said.network.to_empty(device="cpu")  # the first memory taken: as much as the file holds
+            description = read_description(metadata[METADATA_KEY])
+            check_state(description.network, state, str(path))
+            # The first memory that is allocated: as much as the file's weights.
+            network = description.network.to_empty(device="cpu")
             network.load_state_dict(state)
-            loaded = cls(network, said.transform, said.labels, said.duration, said.training, said.output)
+            classifier = cls(
+                network,
+                description.transform,
+                description.labels,
+                description.duration,
+                description.training,
+                description.output,
+            )
         except (TypeError, ValueError) as error:
-            raise ModelError(f"{path}: its description of the network does not fit ({reason(error)})") from error
-        return loaded.to(device)
+            raise ModelError(
+                f"{path}: its description of the network does not fit ({reason(error)})"
+            ) from error
+        return classifier.to(device)
+
+
+def _require_exact_type(part: nn.Module | Transform, kinds: tuple[type, ...]) -> None:
+    if type(part) not in kinds:
+        names = ", ".join(kind.__name__ for kind in kinds)
+        raise ModelError(
+            f"{type(part).__name__} cannot be saved, only {names} of this library can (no "
+            f"subclasses); save network.state_dict() yourself, load it into your network, and call "
+            f"Classifier(network, transform, labels)"
+        )

@@ -1,8 +1,9 @@
 """Cnn6, Cnn10 and Cnn14 of PANNs (Kong et al., IEEE/ACM TASLP 2020), as spectrogram classifiers.
 
-They take features ``(N, 1, F, T)`` in dB and give logits ``(N, classes)``. Names and shapes of the convolutional part equal
-those of the official checkpoints, which work on ``(N, 1, T, F)``: the networks swap the axes first. Each ReLU and pool is a
-module that is used once, since DeepLIFT and SHAP see modules and nothing else.
+They take features ``(N, 1, F, T)`` in dB and return logits ``(N, C)``. The convolutional part has
+the names and shapes of the official checkpoints, which work on ``(N, 1, T, F)``, so the networks
+swap the axes first. Each ReLU and pooling is a module that is used once, since DeepLIFT and SHAP
+see only modules.
 """
 
 from typing import Any
@@ -14,7 +15,11 @@ from ..errors import ArgumentError, choose
 
 
 class ConvBlock(nn.Module):
-    """Two 3 x 3 convolutions, each with batch normalisation and ReLU, then average pooling and dropout."""
+    """Two 3 x 3 convolutions with batch normalisation and ReLU, then average pooling and dropout.
+
+    >>> ConvBlock(1, 8)(torch.zeros(2, 1, 20, 10)).shape
+    torch.Size([2, 8, 10, 5])
+    """
 
     def __init__(self, inputs: int, outputs: int, pool: int = 2, dropout: float = 0.2) -> None:
         super().__init__()
@@ -28,6 +33,7 @@ class ConvBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return ``(N, outputs, T / pool, F / pool)`` of ``(N, inputs, T, F)``."""
         x = self.relu1(self.bn1(self.conv1(x)))
         x = self.relu2(self.bn2(self.conv2(x)))
         result: Tensor = self.dropout(self.pool(x))
@@ -35,7 +41,11 @@ class ConvBlock(nn.Module):
 
 
 class ConvBlock5x5(nn.Module):
-    """One 5 x 5 convolution with batch normalisation and ReLU, then average pooling and dropout."""
+    """One 5 x 5 convolution with batch normalisation and ReLU, then average pooling and dropout.
+
+    >>> ConvBlock5x5(1, 8)(torch.zeros(2, 1, 20, 10)).shape
+    torch.Size([2, 8, 10, 5])
+    """
 
     def __init__(self, inputs: int, outputs: int, pool: int = 2, dropout: float = 0.2) -> None:
         super().__init__()
@@ -46,19 +56,23 @@ class ConvBlock5x5(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return ``(N, outputs, T / pool, F / pool)`` of ``(N, inputs, T, F)``."""
         result: Tensor = self.dropout(self.pool(self.relu1(self.bn1(self.conv1(x)))))
         return result
 
 
 class Pann(nn.Module):
-    """What the three networks share; use :class:`Cnn6`, :class:`Cnn10` or :class:`Cnn14`.
+    """The base class of :class:`Cnn6`, :class:`Cnn10` and :class:`Cnn14`.
 
     Args:
         num_classes: C, the number of logits.
-        num_bins: F, features in a frame: 64 mel bands in the official checkpoints, 257 for the STFT preset.
-        base_channels: channels of the first block, 64 in the official size; each block doubles them.
-        dropout: after each block, as published 0.2.
-        head_dropout: before and after the embedding, as published 0.5.
+        num_bins: F, bins per frame: 64 in the official checkpoints, 257 in the STFT preset.
+        base_channels: channels of the first block (64 officially); each block doubles them.
+        dropout: after each block; 0.2 as published.
+        head_dropout: before and after the embedding; 0.5 as published.
+
+    Raises:
+        ArgumentError: a size is too small.
 
     >>> Cnn10(10, base_channels=16)(torch.zeros(2, 1, 64, 100)).shape
     torch.Size([2, 10])
@@ -67,7 +81,8 @@ class Pann(nn.Module):
     block: type[nn.Module] = ConvBlock
     num_blocks = 4
     last_pool = 2
-    activation_layout = "TF"  # activations are (time, frequency), while the input is (frequency, time)
+    # The layers work on (time, frequency), while the input is (frequency, time).
+    activation_layout = "TF"
 
     def __init__(
         self,
@@ -81,8 +96,9 @@ class Pann(nn.Module):
         super().__init__()
         if num_bins < self.shrinkage or num_classes < 1 or base_channels < 1:
             raise ArgumentError(
-                f"num_classes={num_classes}, base_channels={base_channels} must be at least 1, and num_bins={num_bins} at "
-                f"least {self.shrinkage}, which the last block of {type(self).__name__} makes one"
+                f"num_classes={num_classes} and base_channels={base_channels} must be at least 1, "
+                f"and num_bins={num_bins} at least {self.shrinkage} for {type(self).__name__}, "
+                f"whose poolings make one bin from as many"
             )
         self.settings: dict[str, Any] = {
             "num_classes": num_classes,
@@ -107,46 +123,66 @@ class Pann(nn.Module):
 
     @property
     def shrinkage(self) -> int:
-        """How many input bins, and frames, become one in the last block."""
+        """How many input bins (and frames) become one in the last block."""
         return int(2 ** (self.num_blocks - 1)) * self.last_pool
 
     def forward(self, db: Tensor) -> Tensor:
-        """Features ``(N, 1, F, T)`` in dB to logits ``(N, C)``."""
-        self._check(db)
+        """Return logits ``(N, C)`` of features ``(N, 1, F, T)`` in dB."""
+        self._check_features(db)
         x = self.bn0(db.transpose(1, 2)).permute(0, 2, 3, 1)
         if x.device.type == "cpu" and not torch.is_grad_enabled():
-            # A third faster, and equal to float precision; but torch differentiates networks in this form wrongly.
+            # A third faster, with results equal to float precision. Not with gradients, since torch
+            # computes them wrongly in this memory format.
             x = torch.empty_like(x, memory_format=torch.channels_last).copy_(x)
         for number in range(1, self.num_blocks + 1):
             x = getattr(self, f"conv_block{number}")(x)
         x = x.mean(3)
-        # The maximum over time at any length. nn.AdaptiveMaxPool1d does this too, but DeepLIFT and SHAP do not know it.
+        # The maximum over time, for any length. DeepLIFT and SHAP do not know nn.AdaptiveMaxPool1d.
         self.pool_time.kernel_size = self.pool_time.stride = x.shape[2]
         x = self.pool_time(x)[:, :, 0] + x.mean(2)
         x = self.relu(self.fc1(self.dropout1(x)))
         logits: Tensor = self.head(self.dropout2(x))
         return logits
 
-    def _check(self, db: Tensor) -> None:
+    def _check_features(self, db: Tensor) -> None:
         bins, least = self.bn0.num_features, self.shrinkage
         if db.ndim != 4 or db.shape[1] != 1 or db.shape[2] != bins or db.shape[3] < least:
             raise ArgumentError(
-                f"{type(self).__name__} takes features (N, 1, {bins}, at least {least} frames), not {tuple(db.shape)}"
+                f"{type(self).__name__} takes features (N, 1, {bins}, at least {least} frames), "
+                f"not {tuple(db.shape)}"
             )
 
 
 class Cnn6(Pann):
-    """Four blocks of one 5 x 5 convolution: 4.8 M parameters at the official size."""
+    """Four blocks of one 5 x 5 convolution: 4.8 M parameters at the official size.
+
+    For the arguments see :class:`Pann`.
+
+    >>> Cnn6(10, base_channels=4)(torch.zeros(2, 1, 64, 100)).shape
+    torch.Size([2, 10])
+    """
 
     block = ConvBlock5x5
 
 
 class Cnn10(Pann):
-    """Four blocks of two 3 x 3 convolutions: 5.2 M parameters at the official size."""
+    """Four blocks of two 3 x 3 convolutions: 5.2 M parameters at the official size.
+
+    For the arguments see :class:`Pann`.
+
+    >>> Cnn10(10, base_channels=4)(torch.zeros(2, 1, 64, 100)).shape
+    torch.Size([2, 10])
+    """
 
 
 class Cnn14(Pann):
-    """Six blocks of two 3 x 3 convolutions: 80.8 M parameters at the official size."""
+    """Six blocks of two 3 x 3 convolutions: 80.8 M parameters at the official size.
+
+    For the arguments see :class:`Pann`.
+
+    >>> Cnn14(10, base_channels=4)(torch.zeros(2, 1, 64, 100)).shape
+    torch.Size([2, 10])
+    """
 
     num_blocks = 6
     last_pool = 1
@@ -156,9 +192,17 @@ NETWORKS: dict[str, type[Pann]] = {"Cnn6": Cnn6, "Cnn10": Cnn10, "Cnn14": Cnn14}
 
 
 def build_network(name: str, settings: dict[str, Any]) -> Pann:
-    """A new network by its name in :data:`NETWORKS`.
+    """Build an untrained network by its name in :data:`NETWORKS`.
 
-    >>> sum(p.numel() for p in build_network("Cnn10", {"num_classes": 10, "base_channels": 16}).parameters())
+    Args:
+        name: of the network.
+        settings: the arguments of its class.
+
+    Raises:
+        ArgumentError: the name is unknown, or the settings do not fit.
+
+    >>> network = build_network("Cnn10", {"num_classes": 10, "base_channels": 16})
+    >>> sum(parameter.numel() for parameter in network.parameters())
     311642
     """
     try:
@@ -168,9 +212,14 @@ def build_network(name: str, settings: dict[str, Any]) -> Pann:
 
 
 def initialise(network: nn.Module, seed: int) -> None:
-    """Draw new weights as PANNs do: Xavier-uniform layers, zero biases, unit batch normalisation.
+    """Draw new weights as PANNs does: Xavier-uniform, zero biases, unit batch normalisation.
 
-    The global random state is left as it was.
+    The global random state is not changed.
+
+    >>> network = nn.Linear(2, 3)
+    >>> initialise(network, seed=0)
+    >>> network.bias.tolist()
+    [0.0, 0.0, 0.0]
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

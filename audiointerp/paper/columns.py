@@ -1,62 +1,118 @@
-"""What the tables of the paper have in common: the columns of scores, the captions, the published means beside ours."""
+"""Columns and captions that the tables of the paper share, and the published means beside ours."""
+
+from collections.abc import Mapping
 
 import pandas as pd
 
-from ..exports import Column, Table, table_of
 from ..metrics import METRICS, PERCENT
-from ..tables import SCORES, published_tables
-from .settings import SHARES, Setting
+from ..tables import Column, Table, table_of
+from .conditions import SHARES, Condition
+from .published import PUBLISHED_SCORES, published_tables
 
-BESIDE = (
-    "Published: the study's repository, exile8/coursework24, tables.ipynb; ESC-50 fold 5 (400 clips), Cnn14, its own code's "
-    "definitions, and under noise other recordings of noise (ours are synthetic): other clips and another network than ours."
+PUBLISHED_NOTE = (
+    "Published: means from the study's repository (exile8/coursework24, tables.ipynb), computed on "
+    "ESC-50 fold 5 (400 clips) with Cnn14, its own definitions of the scores and recorded noises. "
+    "Ours are of other clips and another network, and our noises are synthetic."
 )
-INTERVALS = "In brackets 95 % bootstrap intervals over the recordings."
-Filled = list[tuple[Column, pd.DataFrame]]
+INTERVALS = "In brackets: 95 % bootstrap intervals over the recordings."
+Columns = list[tuple[Column, pd.DataFrame]]
 
 
-def score_column(name: str, sub: str = "", head: str | None = None, *, difference: bool = False) -> Column:
-    """A score's column, with its own decimals and direction; a difference has a sign and no direction."""
-    better = None if difference or name not in METRICS else METRICS[name].higher_is_better
-    return Column(name if head is None else head, sub, 2 if name in PERCENT else 3, difference, better)
-
-
-def filled(parts: dict[str, pd.DataFrame], published: pd.DataFrame | None) -> Filled:
-    """The columns of a table of scores, the published means, if any, each beside ours.
+def score_column(
+    name: str, sub: str = "", head: str | None = None, *, difference: bool = False
+) -> Column:
+    """Return the column of a score, with the score's decimals and direction.
 
     Args:
-        parts: by head, as ``Setting.scores``, all with one index.
-        published: columns by score; rows that are not in ours are left out.
+        name: the score.
+        sub: the second line of the column's head.
+        head: the first line; the score's name if None.
+        difference: whether the column holds differences: they have a sign and no direction.
+
+    >>> score_column("AD").higher_is_better, score_column("AD", difference=True).signed
+    (False, True)
     """
-    columns: Filled = []
-    for head, part in parts.items():
+    better = None if difference or name not in METRICS else METRICS[name].higher_is_better
+    decimals = 2 if name in PERCENT else 3
+    return Column(name if head is None else head, sub, decimals, difference, better)
+
+
+def score_columns(scores: Mapping[str, pd.DataFrame], published: pd.DataFrame | None) -> Columns:
+    """Return the columns of a table of scores, each published mean beside ours.
+
+    Args:
+        scores: the statistics by column head, as :attr:`Condition.scores`; all with one index.
+        published: the published means, a column per score; None for none. Rows that ours lack are
+            left out.
+
+    >>> ours = pd.DataFrame({"mean": [0.5]}, ["lime"])
+    >>> columns = score_columns({"FF": ours}, pd.DataFrame({"FF": [0.6]}, ["lime"]))
+    >>> [(column.head, column.sub) for column, _ in columns]
+    [('FF', ''), ('FF', 'published')]
+    """
+    columns: Columns = []
+    for head, statistics in scores.items():
         decimals = {"clips": 0, **dict.fromkeys(SHARES, 1)}.get(head)
-        columns.append((score_column(head) if decimals is None else Column(head, decimals=decimals), part))
+        column = score_column(head) if decimals is None else Column(head, decimals=decimals)
+        columns.append((column, statistics))
         if published is not None and head in published:
-            theirs = published[[head]].set_axis(["mean"], axis=1).reindex(part.index)
-            columns.append((score_column(head, "published"), theirs))
+            means = published[[head]].set_axis(["mean"], axis=1).reindex(statistics.index)
+            columns.append((score_column(head, "published"), means))
     return columns
 
 
-def published_of(setting: Setting) -> pd.DataFrame | None:
-    """The published means of a setting, the index (method, mask); None where none were published, as on audio."""
+def published_of(condition: Condition) -> pd.DataFrame | None:
+    """Return the published means of a condition; None if none were published, as for audio.
+
+    Returns:
+        A row per (method, mask), a column per score.
+
+    >>> from .example import example_rows
+    >>> condition = Condition("mel", "mel_clean", "corrected", "features", "all", example_rows())
+    >>> published_of(condition).shape
+    (56, 7)
+    """
     table = published_tables()
-    own = (table["model"] == setting.features) & (table["model"] + "_" + table["experiment"] == setting.experiment)
-    same = own & (table["subset"] == setting.subset)
-    if setting.on != "features" or not same.any():
+    names = table["model"] + "_" + table["experiment"]
+    same = (table["model"] == condition.transform) & (names == condition.experiment)
+    same &= table["subset"] == condition.subset
+    if condition.on != "features" or not same.any():
         return None
-    return table[same].set_index(["method", "mask"])[list(SCORES)]
+    return table[same].set_index(["method", "mask"])[list(PUBLISHED_SCORES)]
 
 
 def score_table(
-    name: str, title: str, caption: str, parts: dict[str, pd.DataFrame], published: pd.DataFrame | None
+    name: str,
+    title: str,
+    caption: str,
+    scores: Mapping[str, pd.DataFrame],
+    published: pd.DataFrame | None,
 ) -> Table:
-    """A table of scores whose caption says what the brackets and the published columns are."""
-    told = [caption, INTERVALS, *([BESIDE] if published is not None else [])]
-    return table_of(name, title, " ".join(told), filled(parts, published))
+    """Return a table of scores whose caption explains the brackets and the published columns.
+
+    Args:
+        name, title, caption: see :class:`~audiointerp.tables.table.Table`.
+        scores, published: see :func:`score_columns`; the index has two levels, block and row.
+
+    >>> index = pd.MultiIndex.from_tuples([("mel_clean", "lime")])
+    >>> table = score_table("x", "X", "Means.", {"FF": pd.DataFrame({"mean": [0.5]}, index)}, None)
+    >>> table.caption
+    'Means. In brackets: 95 % bootstrap intervals over the recordings.'
+    """
+    notes = [caption, INTERVALS]
+    if published is not None:
+        notes.append(PUBLISHED_NOTE)
+    return table_of(name, title, " ".join(notes), score_columns(scores, published))
 
 
-def clips_in(setting: Setting) -> str:
-    """How many clips were scored, as text; methods may differ in it where some failed."""
-    counts = setting.rows.groupby("method")["clip"].nunique()
-    return f"{counts.min()} clips" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()} clips"
+def clips_in(condition: Condition) -> str:
+    """Return the number of scored clips as text: a range where clips failed for some methods.
+
+    >>> from .example import example_rows
+    >>> rows = example_rows(clips=3)
+    >>> clips_in(Condition("mel", "mel_clean", "corrected", "features", "all", rows))
+    '3 clips'
+    """
+    counts = condition.rows.groupby("method")["clip"].nunique()
+    fewest, most = counts.min(), counts.max()
+    return f"{most} clips" if fewest == most else f"{fewest} to {most} clips"

@@ -1,82 +1,121 @@
-"""What results lack for all of the paper's tables, in words."""
+"""What results lack for all of the paper's tables, in sentences."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ..experiments import EXPERIMENTS
-from ..explain import ON
-from ..interpretation import MASKS
-from ..interpretation.baselines import BASELINES
-from ..tables import METHODS
-from .settings import is_clean, label
+from ..interpretation import BASELINES
+from ..scoring import ON
+from .conditions import is_clean, label
+from .published import PUBLISHED_METHODS, STUDY_MASKS
 
 
 def unfinished(root: str | os.PathLike[str]) -> list[str]:
-    """The runs below a folder of results that have begun and have no table yet, a sentence for each."""
-    begun = sorted(path.parent for path in Path(root).glob("*/*/*/parts") if path.is_dir())
-    return [f"{run.parent.name}: {run.name} is not finished (no metrics.csv yet)" for run in begun
-            if not (run / "metrics.csv").exists()]  # fmt: skip
+    """Return a sentence for each run below a folder of results that has begun and has no table.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / "mel" / "mel_clean" / "lime" / "clips").mkdir(parents=True)
+    ...     unfinished(folder)
+    ['mel_clean: lime is not finished (no metrics.csv yet)']
+    """
+    sentences = []
+    for clips in sorted(Path(root).glob("*/*/*/clips")):
+        run = clips.parent
+        if clips.is_dir() and not (run / "metrics.csv").exists():
+            sentences.append(f"{run.parent.name}: {run.name} is not finished (no metrics.csv yet)")
+    return sentences
 
 
 def missing(rows: pd.DataFrame, on: Sequence[str] = ON) -> list[str]:
-    """What is not there of the study's experiments, methods, masks and ways to score; which clips failed: sentences."""
-    absent = [name for name in EXPERIMENTS if name not in set(rows["experiment"])]
-    found = [f"no results of {', '.join(absent)}"] if absent else []
-    for features, experiment in rows[["features", "experiment"]].drop_duplicates().itertuples(index=False):
-        own = rows[(rows["features"] == features) & (rows["experiment"] == experiment)]
-        found += [f"{label(str(features), str(experiment))}: {sentence}" for sentence in _lacking(own, on)]
-    return [*found, *_not_comparable(rows)]
+    """Return what results lack of the study's experiments, methods and masks, and what failed.
+
+    Args:
+        rows: results, see :func:`~audiointerp.tables.results.read_results`.
+        on: names in ``ON`` that should be there.
+
+    >>> from .example import example_rows
+    >>> missing(example_rows(masks=STUDY_MASKS), on=["features"])[:2]
+    ['no results of stft_clean, mel_horse, mel_room, mel_white', \
+'mel_clean: no wrongly classified clip']
+    """
+    present = set(rows["experiment"])
+    experiments = [name for name in EXPERIMENTS if name not in present]
+    sentences = [f"no results of {', '.join(experiments)}"] if experiments else []
+    for (transform, experiment), group in rows.groupby(["transform", "experiment"], sort=False):
+        name = label(str(transform), str(experiment))
+        sentences += [f"{name}: {sentence}" for sentence in _lacking(group, on)]
+    return [*sentences, *_not_comparable(rows)]
 
 
 def _lacking(rows: pd.DataFrame, on: Sequence[str]) -> Iterator[str]:
-    """Of one experiment."""
+    """Yield what the results of one experiment lack."""
     scored = rows[rows["status"] == "ok"]
-    absent = [name for name in METHODS if name not in set(rows["method"])]
-    if absent:
-        yield f"no {', '.join(absent)}"
-    for method, own in rows.groupby("method", sort=False):
-        failed = own[own["status"] != "ok"]
-        if len(failed):
-            stages = failed["stage"].value_counts().to_dict() if "stage" in failed else {}
-            told = ", ".join(f"{stage} {count}" for stage, count in stages.items())
-            count = f"{method} failed on {failed['clip'].nunique()} of {own['clip'].nunique()} clips"
-            yield f"{count} ({told})" if told else count
-    for masks, methods in _methods_by(scored, "mask", MASKS).items():
-        yield f"{', '.join(methods)} without the masks {', '.join(masks)}"
-    for absent_on, methods in _methods_by(scored, "on", on).items():
-        yield f"{', '.join(methods)} not scored on {', '.join(absent_on)}"
-    for correct, word in ((True, "correctly"), (False, "wrongly")):
-        if len(scored) and ("correct" not in scored or not (scored["correct"] == correct).any()):
-            yield f"no clip is told to be {word} classified"
-    without = [kind for kind in BASELINES if not scored[f"FF_{kind}"].notna().any()]
-    if len(scored) and without:
-        yield f"no random masks beside the scores ({', '.join(without)})"
+    present = set(rows["method"])
+    methods = [name for name in PUBLISHED_METHODS if name not in present]
+    if methods:
+        yield f"no {', '.join(methods)}"
+    yield from _failures(rows)
+    for masks, without in _methods_without(scored, "mask", STUDY_MASKS).items():
+        yield f"{', '.join(without)} without the masks {', '.join(masks)}"
+    for missing_on, without in _methods_without(scored, "on", on).items():
+        yield f"{', '.join(without)} not scored on {', '.join(missing_on)}"
+    if scored.empty:
+        return
+    for correct, adverb in ((True, "correctly"), (False, "wrongly")):
+        if "correct" not in scored or not (scored["correct"] == correct).any():
+            yield f"no {adverb} classified clip"
+    kinds = [kind for kind in BASELINES if not scored[f"FF_{kind}"].notna().any()]
+    if kinds:
+        yield f"no random masks beside the scores ({', '.join(kinds)})"
 
 
-def _methods_by(rows: pd.DataFrame, column: str, known: Iterable[str]) -> dict[tuple[str, ...], list[str]]:
-    """The methods that lack the same values of a column, by what they lack."""
-    lacking: dict[tuple[str, ...], list[str]] = {}
-    for method, own in rows.groupby("method", sort=False):
-        absent = tuple(name for name in known if name not in set(own[column]))
+def _failures(rows: pd.DataFrame) -> Iterator[str]:
+    """Yield how many clips each method failed on, and at which stages."""
+    for method, group in rows.groupby("method", sort=False):
+        failed = group[group["status"] != "ok"]
+        if failed.empty:
+            continue
+        stages = failed["stage"].value_counts().to_dict() if "stage" in failed else {}
+        counts = ", ".join(f"{stage} {count}" for stage, count in stages.items())
+        clips = f"{failed['clip'].nunique()} of {group['clip'].nunique()} clips"
+        yield f"{method} failed on {clips}{counts and f' ({counts})'}"
+
+
+def _methods_without(
+    rows: pd.DataFrame, column: str, known: Iterable[str]
+) -> dict[tuple[str, ...], list[str]]:
+    """Group the methods by the known values that their column lacks."""
+    methods: dict[tuple[str, ...], list[str]] = {}
+    for method, group in rows.groupby("method", sort=False):
+        present = set(group[column])
+        absent = tuple(name for name in known if name not in present)
         if absent:
-            lacking.setdefault(absent, []).append(str(method))
-    return lacking
+            methods.setdefault(absent, []).append(str(method))
+    return methods
 
 
 def _not_comparable(rows: pd.DataFrame) -> Iterator[str]:
-    """Which noise experiments cannot be set against the clean one."""
-    for features, own in rows.groupby("features", sort=False):
-        is_ours = np.array([is_clean(str(name), str(features)) for name in own["experiment"]], bool)
-        clean = own[is_ours]
+    """Yield which noise experiments cannot be compared with the clean one."""
+    for transform, group in rows.groupby("transform", sort=False):
+        names = group["experiment"].unique()
+        clean_names = [name for name in names if is_clean(str(name), str(transform))]
+        clean_rows = group["experiment"].isin(clean_names)
+        clean = group[clean_rows]
         if clean.empty:
             continue
-        for experiment, noisy in own[~is_ours].groupby("experiment", sort=False):
-            before = clean["experiment"].iloc[0]
-            if "network" in own and set(noisy["network"]) != set(clean["network"]):
-                yield f"{experiment} was run on another network than {before}, so the two are not set against each other"
+        reference = clean["experiment"].iloc[0]
+        for experiment, noisy in group[~clean_rows].groupby("experiment", sort=False):
+            if "network" in group and set(noisy["network"]) != set(clean["network"]):
+                yield (
+                    f"{experiment} was run on another network than {reference}, so the two are "
+                    "not compared"
+                )
             elif set(noisy["clip"]) != set(clean["clip"]):
-                yield f"{experiment} has other clips than {before}: differences are of those that both have"
+                yield (
+                    f"{experiment} has other clips than {reference}: differences are of the clips "
+                    "that both have"
+                )

@@ -1,8 +1,8 @@
-"""How a mask changes levels, and which gain that change is.
+"""The effect of a mask on levels, and the equivalent linear gain.
 
-Each function takes levels in dB and a mask in [0, 1] of the same shape ``(N, 1, F, T)``, and returns the new levels with the
-linear gain (of amplitude) that leads there. The gain is exactly 1 where the mask is 1, and under the fill ``"silence"``
-exactly 0 where it is 0: the floor is a level that stands for nothing, so a removed bin is heard as nothing.
+Levels are in dB; gains are linear amplitude gains from the old to the new levels. The gain is
+exactly 1 where the mask is 1. With the fill ``"silence"`` it is exactly 0 where the mask is 0: the
+floor stands for silence, so a removed bin must not be audible.
 """
 
 import torch
@@ -14,14 +14,48 @@ DOMAINS = ("db", "magnitude", "log1p")
 FILLS = ("silence", "mean", "noise", "blur")
 
 
-def masked_levels(db: Tensor, mask: Tensor, floor: float, domain: str, fill: str) -> tuple[Tensor, Tensor]:
-    """Levels and gains under ``mask``; the domains and fills are described at ``Spectrogram.masked``."""
+def masked_levels(
+    db: Tensor, mask: Tensor, floor: float, domain: str, fill: str
+) -> tuple[Tensor, Tensor]:
+    """Apply a mask to levels; ``Spectrogram.masked`` documents the domains and fills.
+
+    Args:
+        db: levels ``(N, 1, F, T)``.
+        mask: values in [0, 1], of the same shape or one that broadcasts with it.
+        floor: the level of silence.
+        domain: one of ``DOMAINS``.
+        fill: one of ``FILLS``.
+
+    Returns:
+        The new levels and the gains, each ``(N, 1, F, T)``.
+
+    Raises:
+        ArgumentError: the mask is not in [0, 1] or has a wrong shape, a name is unknown, or the
+            fill needs another domain.
+
+    >>> mask = torch.tensor([0.0, 1.0])
+    >>> levels, gain = masked_levels(torch.zeros(2), mask, -100, "db", "silence")
+    >>> levels.tolist(), gain.tolist()
+    ([-100.0, 0.0], [0.0, 1.0])
+    """
+    try:
+        mask, db = torch.broadcast_tensors(mask.to(db), db)
+    except RuntimeError as error:
+        raise ArgumentError(
+            f"mask {tuple(mask.shape)} does not fit features {tuple(db.shape)}"
+        ) from error
+    if not bool(((mask >= 0) & (mask <= 1)).all()):
+        raise ArgumentError(
+            f"a mask lies in [0, 1]; this one spans {mask.min():g} to {mask.max():g}"
+        )
     choose("masking domain", domain, DOMAINS)
     choose("fill", fill, FILLS)
     if domain == "db":
-        return _in_decibels(db, mask, _filling(db, floor, fill), silent=fill == "silence")
+        return _mask_decibels(db, mask, _fill_levels(db, floor, fill), silent=fill == "silence")
     if fill != "silence":
-        raise ArgumentError(f"fill {fill!r} needs the domain 'db'; in {domain!r} a removed bin is silent")
+        raise ArgumentError(
+            f"fill {fill!r} needs the domain 'db'; in {domain!r} a removed bin is silent"
+        )
     if domain == "magnitude":
         gain = mask
     else:
@@ -31,21 +65,27 @@ def masked_levels(db: Tensor, mask: Tensor, floor: float, domain: str, fill: str
     return torch.where(mask == 1, db, level), gain
 
 
-def _in_decibels(db: Tensor, mask: Tensor, filling: Tensor, silent: bool) -> tuple[Tensor, Tensor]:
-    level = torch.lerp(filling, db, mask)  # exact at 0 and at 1, which filling + (db - filling) * mask is not
-    gain = 10 ** ((db - filling) * (mask - 1) / 20)
+def _mask_decibels(
+    db: Tensor, mask: Tensor, fill_levels: Tensor, silent: bool
+) -> tuple[Tensor, Tensor]:
+    # lerp is exact at 0 and at 1; fill_levels + (db - fill_levels) * mask is not.
+    level = torch.lerp(fill_levels, db, mask)
+    gain = 10 ** ((db - fill_levels) * (mask - 1) / 20)
     return level, torch.where(mask == 0, 0.0, gain) if silent else gain
 
 
-def _filling(db: Tensor, floor: float, fill: str) -> Tensor:
+def _fill_levels(db: Tensor, floor: float, fill: str) -> Tensor:
+    """The level of each bin where it is removed."""
     if fill == "silence":
         return torch.full_like(db, floor)
     mean = db.mean(-1, keepdim=True).expand_as(db)
     if fill == "mean":
         return mean
     if fill == "noise":
-        draws = torch.randn(db.shape, generator=torch.Generator().manual_seed(0), dtype=db.dtype).to(db.device)
+        generator = torch.Generator().manual_seed(0)
+        draws = torch.randn(db.shape, generator=generator, dtype=db.dtype).to(db.device)
         levels = (mean + db.std(-1, keepdim=True, correction=0) * draws).clamp_min(floor)
-        # Beside digital silence the spread is tens of dB, and a few of those above the mean are louder than any sound.
+        # In a clip with digital silence the standard deviation is tens of dB, so without a limit
+        # some draws would be louder than anything in the clip.
         return levels.minimum(db.amax(-1, keepdim=True))
     return torch.nn.functional.avg_pool2d(db, 15, stride=1, padding=7, count_include_pad=False)

@@ -1,7 +1,8 @@
-"""The gate for sound files: what is let in, within which bounds, and how it is read in bounded memory.
+"""Reading a sound file within limits of size and memory.
 
-A header can claim anything, so nothing is allocated from a claim: samples are decoded in blocks and mixed to mono as they
-come. What a file holds is compared with what its container states, so that a part is never taken for the whole.
+A header can state anything, so no memory is allocated from it: samples are decoded in blocks and
+mixed to mono block by block. The decoded length is compared with the length that the container
+states, so a truncated file is an error.
 """
 
 import io
@@ -14,36 +15,52 @@ import torch
 from torch import Tensor
 
 from ..errors import AudioError
-from .containers import Stated, examine
+from .containers import ContainerInfo, examine
 
 MAX_BYTES = 2**32
-"""The size of a file: the most that a RIFF header can state; an hour of 8 channels of 24 bits at 48 kHz has 4.1e9."""
+"""The largest file in bytes: the most that a RIFF header can state."""
 MAX_SAMPLES = 2**28
-"""The samples of a clip, mixed to mono: 1 GiB as float32, 93 minutes at 48 kHz."""
+"""The most samples of a clip, mixed to mono: 1 GiB as float32, 93 minutes at 48 kHz."""
 MAX_CHANNELS = 256
-"""The largest microphone arrays; ambisonics of the seventh order has 64."""
+"""The most channels: the largest microphone arrays; 7th-order ambisonics has 64."""
 RATES = (100, 2**20)
-"""Lowest and highest sample rate in Hz: infrasound, and the most that FLAC can state. Ultrasound is recorded at 5e5."""
+"""The lowest and highest sample rate in Hz: infrasound; the most that FLAC can state."""
 MAX_LEVEL = 2.0**40
-"""The largest |sample|: integers of 32 bits kept as floats pass, and the power of a spectrum stays finite in float32."""
+"""The largest |sample|: admits 32-bit integers stored as floats; power stays finite in float32."""
 BLOCK = 2**20
-"""Values decoded at a time, over all channels: 4 MiB."""
-_UNKNOWN = 2**62  # libsndfile's count of frames where the file does not say is 2^63 - 1
+"""The values decoded at a time, over all channels: 4 MiB."""
+# libsndfile's count of frames is 2^63 - 1 if the file does not state it.
+_UNKNOWN = 2**62
+_DAMAGED = "the file is damaged or truncated, get or export it again"
 
 
-class _Stream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A sound file read once from the start: soundfile would seek after each block, which resets an MP3 decoder."""
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file read once from the start.
+
+    soundfile seeks after each block of a seekable file, which resets an MP3 decoder.
+    """
 
     def seekable(self) -> bool:
         return False
 
 
 def read_sound(path: Path) -> tuple[Tensor, int]:
-    """The samples of a file, mean over its channels, ``(1, 1, L)`` float32, and its rate in Hz.
+    """Read the samples of a file, averaged over its channels.
+
+    Returns:
+        The samples ``(1, 1, L)`` float32, and the sample rate in Hz.
 
     Raises:
-        AudioError: the file is refused; see :func:`~audiointerp.processing.load_audio`.
-        OSError, soundfile.SoundFileError, RuntimeError, TypeError, ValueError: the system or the decoder refuses it.
+        AudioError: the file is refused; see :func:`~audiointerp.processing.audio.load_audio`.
+        OSError, soundfile.SoundFileError, RuntimeError, TypeError, ValueError: the system or the
+            decoder refuses it.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/clip.wav", torch.zeros(80, 2).numpy(), 8000)
+    ...     wav, rate = read_sound(Path(folder, "clip.wav"))
+    >>> wav.shape, rate
+    (torch.Size([1, 1, 80]), 8000)
     """
     if not path.is_file():
         raise AudioError(f"{path}: no such audio file")
@@ -51,31 +68,36 @@ def read_sound(path: Path) -> tuple[Tensor, int]:
     if size == 0:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
     if size > MAX_BYTES:
-        raise AudioError(f"{path}: {size} bytes are more than the {MAX_BYTES} that are read; cut it into clips")
+        raise AudioError(
+            f"{path}: {size} bytes are more than the limit of {MAX_BYTES}; cut the file into clips"
+        )
     with path.open("rb") as file:
-        stated = examine(file)
-        if stated.fault:
-            raise AudioError(f"{path}: {stated.fault}; the file is damaged or incomplete, get or export it again")
+        info = examine(file)
+        if info.fault:
+            raise AudioError(f"{path}: {info.fault}; {_DAMAGED}")
         samples = bytearray()
         rate = 0
-        for sound in _sounds(path, file, stated):
-            with _Stream(sound) as stream:
+        for source in _sources(path, file, info):
+            with _Stream(source) as stream:
                 _check_header(path, stream)
                 if rate not in (0, stream.samplerate):
-                    raise AudioError(f"{path}: chained sounds of {rate} and {stream.samplerate} Hz; make them one rate")
+                    raise AudioError(
+                        f"{path}: chained sounds of {rate} and {stream.samplerate} Hz; export "
+                        "them at one rate"
+                    )
                 rate = stream.samplerate
-                _append(path, stream, stated, samples)
+                _decode(path, stream, info, samples)
     if not samples:
-        raise AudioError(f"{path}: the file holds no samples")
+        raise AudioError(f"{path}: the file has no samples")
     return torch.frombuffer(samples, dtype=torch.float32)[None, None], rate
 
 
-def _sounds(path: Path, file: BinaryIO, stated: Stated) -> Iterator[str | io.BytesIO]:
-    """The file, or each sound of a chained Ogg file: libsndfile reads the first alone and does not say so."""
-    if len(stated.links) < 2:
+def _sources(path: Path, file: BinaryIO, info: ContainerInfo) -> Iterator[str | io.BytesIO]:
+    """The file, or each sound of a chained Ogg file, of which libsndfile reads only the first."""
+    if len(info.links) < 2:
         yield str(path)
         return
-    for start, end in stated.links:
+    for start, end in info.links:
         file.seek(start)
         yield io.BytesIO(file.read(end - start))
 
@@ -84,38 +106,45 @@ def _check_header(path: Path, stream: _Stream) -> None:
     if not 1 <= stream.channels <= MAX_CHANNELS:
         raise AudioError(f"{path}: {stream.channels} channels are outside 1 to {MAX_CHANNELS}")
     if not RATES[0] <= stream.samplerate <= RATES[1]:
-        raise AudioError(f"{path}: a rate of {stream.samplerate} Hz is outside {RATES[0]} to {RATES[1]} Hz")
+        raise AudioError(
+            f"{path}: a rate of {stream.samplerate} Hz is outside {RATES[0]} to {RATES[1]} Hz"
+        )
     if MAX_SAMPLES < stream.frames < _UNKNOWN:
-        raise AudioError(_too_long(path, f"states {stream.frames} samples"))
+        raise AudioError(_length_error(path, str(stream.frames)))
 
 
-def _too_long(path: Path, found: str) -> str:
-    return f"{path}: {found} of each channel, more than the {MAX_SAMPLES} that are read; cut it into clips"
+def _length_error(path: Path, count: str) -> str:
+    return (
+        f"{path}: {count} samples per channel are more than the limit of {MAX_SAMPLES}; cut the "
+        "file into clips"
+    )
 
 
-def _append(path: Path, stream: _Stream, stated: Stated, samples: bytearray) -> None:
-    """Decode to the end, each block checked and mixed to mono; then compare the length with what was stated."""
+def _decode(path: Path, stream: _Stream, info: ContainerInfo, samples: bytearray) -> None:
+    """Append all samples, checked and mixed to mono, then check their number."""
     if soundfile.SoundFile.seekable(stream):
-        stream.seek(0)  # as soundfile.read does: without it libsndfile's MP3 decoder gives other samples
+        # As soundfile.read does; without it libsndfile's MP3 decoder returns other samples.
+        stream.seek(0)
     frames, count = max(1, BLOCK // stream.channels), 0
     while True:
         block = torch.from_numpy(stream.read(frames, dtype="float32", always_2d=True))
-        loud = block.abs().amax() if len(block) else torch.zeros(())
-        if not loud <= MAX_LEVEL:  # a NaN is not
+        peak = block.abs().amax() if len(block) else torch.zeros(())
+        # Written so that a peak of NaN is refused, too.
+        if not peak <= MAX_LEVEL:
             raise AudioError(
-                f"{path}: among its samples {count} to {count + len(block) - 1} are some that are NaN, infinite or beyond "
-                f"{MAX_LEVEL:.2g}; export the file again"
+                f"{path}: NaN, infinity or a value above {MAX_LEVEL:.2g} in samples {count} to "
+                f"{count + len(block) - 1}; export the file again"
             )
         samples += block.T.contiguous()[None].mean(dim=-2).numpy().tobytes()
         count += len(block)
         if len(samples) > 4 * MAX_SAMPLES:
-            raise AudioError(_too_long(path, "holds more samples"))
+            raise AudioError(_length_error(path, f"{len(samples) // 4} or more"))
         if len(block) < frames:
             break
-    guessed = stream.subtype.startswith("MPEG")  # libsndfile may take the length from the first bit rate
-    promised = max(stated.samples or 0, 0 if guessed or stream.frames >= _UNKNOWN else stream.frames)
-    if count < promised:
+    # For MP3, libsndfile may have guessed the length from the first bit rate.
+    is_guess = stream.subtype.startswith("MPEG") or stream.frames >= _UNKNOWN
+    stated = max(info.samples or 0, 0 if is_guess else stream.frames)
+    if count < stated:
         raise AudioError(
-            f"{path}: its container promises {promised} samples of each channel, {count} can be read; the file is damaged "
-            "or incomplete, get or export it again"
+            f"{path}: it should have {stated} samples per channel, but has {count}; {_DAMAGED}"
         )

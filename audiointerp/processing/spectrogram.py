@@ -1,13 +1,13 @@
-"""Sounds to log spectrograms and back: the forward and the inverse, born and tested as a pair.
+"""Transforms from sounds to log spectrograms, with their inverse.
 
-Conventions, everywhere in this library:
+Conventions of the whole library:
 
-- wav ``(N, 1, L)``; features ``db`` ``(N, 1, F, T)`` with ``T = 1 + L // hop_length``; STFT ``(N, 1, n_fft // 2 + 1, T)``.
-- Levels are 10 * log10 of power, in dB. The floor, and so the meaning of silence, is -100 dB (a power of 1e-10).
-- Frames are centred on multiples of the hop, under a periodic Hann window, the ends padded by reflection.
-- A clip shorter than one window is analysed as if silence followed it up to ``n_fft`` samples; its sound comes back at
-  its own length.
-- The dtype and the device of the sound are kept throughout.
+- wav ``(N, 1, L)``; features ``db`` ``(N, 1, F, T)`` with ``T = 1 + L // hop_length``; STFT
+  ``(N, 1, n_fft // 2 + 1, T)``.
+- Levels are 10 * log10 of power, in dB. The floor, which stands for silence, is -100 dB.
+- A clip shorter than one window is analysed as if padded with silence to ``n_fft`` samples; its
+  inverse has the original length.
+- All results have the dtype and the device of the sound.
 """
 
 from abc import ABC, abstractmethod
@@ -16,27 +16,47 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from ..conventions import FLOOR
 from ..errors import ArgumentError, choose
+from ..util import FLOOR
 from .filters import lifting, mel_filters
 from .inversion import INVERSIONS, griffin_lim, stft_magnitude
 from .masking import masked_levels
-
-
-def decibels(power: Tensor) -> Tensor:
-    """10 * log10 of power, not below :data:`FLOOR`.
-
-    >>> decibels(torch.tensor([1.0, 0.1, 0.0])).tolist()
-    [0.0, -10.0, -100.0]
-    """
-    return 10 * power.clamp_min(10 ** (FLOOR / 10)).log10()
+from .stft import analyse, decibels, synthesise
 
 
 @dataclass(frozen=True)
 class Transform(ABC):
-    """What turns a sound into features, and STFT frames back into a sound."""
+    """The base class of all transforms, and of your own.
+
+    A subclass defines ``num_bins``, ``frequencies`` and ``band_filters``. Where the features are
+    not linear bands of the STFT, it overrides ``to_features`` and ``lift`` instead of
+    ``band_filters``; then ``domain="log1p"`` and the lossy inversions are refused.
+
+    ``sample_rate`` is in Hz; the window ``n_fft`` (even) and ``hop_length`` (at most half of it)
+    are in samples. Other values raise an ArgumentError.
+
+    >>> @dataclass(frozen=True)
+    ... class LinearBands(Transform):
+    ...     width: int = 4
+    ...
+    ...     @property
+    ...     def num_bins(self):
+    ...         return self.n_fft // 2 // self.width
+    ...
+    ...     @property
+    ...     def frequencies(self):
+    ...         first_bins = torch.arange(self.num_bins, dtype=torch.float64) * self.width
+    ...         return (first_bins + (self.width - 1) / 2) * self.sample_rate / self.n_fft
+    ...
+    ...     @property
+    ...     def band_filters(self):
+    ...         bands = torch.eye(self.num_bins).repeat_interleave(self.width, 1)
+    ...         return torch.nn.functional.pad(bands, (0, self.n_fft // 2 + 1 - bands.shape[1]))
+    >>> spec = LinearBands(16000, 256, 128)(torch.randn(1, 1, 16000))
+    >>> spec.db.shape, spec.masked(torch.zeros_like(spec.db)).to_wav().abs().max().item()
+    (torch.Size([1, 1, 32, 126]), 0.0)
+    """
 
     sample_rate: int
     n_fft: int
@@ -45,8 +65,8 @@ class Transform(ABC):
     def __post_init__(self) -> None:
         if self.n_fft < 2 or self.n_fft % 2 or not 0 < self.hop_length <= self.n_fft // 2:
             raise ArgumentError(
-                f"n_fft={self.n_fft}, hop_length={self.hop_length}: n_fft must be even, and the hop at least 1 and at "
-                f"most half of it, or the sound cannot be put together again"
+                f"n_fft={self.n_fft}, hop_length={self.hop_length}: n_fft must be even, and the "
+                "hop from 1 to half of n_fft, or the transform has no inverse"
             )
 
     @property
@@ -59,13 +79,27 @@ class Transform(ABC):
     def frequencies(self) -> Tensor:
         """The centre of each feature in Hz, ``(F,)`` float64."""
 
-    @abstractmethod
-    def _features(self, power: Tensor) -> Tensor:
-        """Power of the STFT bins to power of the features."""
+    @property
+    def band_filters(self) -> Tensor | None:
+        """The filter bank ``(F, n_fft // 2 + 1)``, or None if the features are the STFT bins.
 
-    @abstractmethod
+        Raises:
+            ArgumentError: the transform does not define it.
+        """
+        raise ArgumentError(
+            f"{type(self).__name__} has no band_filters: use the domain 'db' or 'magnitude' and "
+            "to_wav('gain'); a transform must define band_filters, or both to_features and lift"
+        )
+
+    def to_features(self, power: Tensor) -> Tensor:
+        """Convert the power of the STFT bins ``(N, 1, n_fft // 2 + 1, T)`` to ``(N, 1, F, T)``."""
+        filters = self.band_filters
+        return power if filters is None else filters.to(power) @ power
+
     def lift(self, gain: Tensor) -> Tensor:
-        """Linear gains of the features ``(N, 1, F, T)`` to gains of the STFT bins ``(N, 1, n_fft // 2 + 1, T)``."""
+        """Convert linear gains ``(N, 1, F, T)`` to gains of STFT bins; gains of 1 stay 1."""
+        filters = self.band_filters
+        return gain if filters is None else lifting(filters).to(gain) @ gain
 
     def num_frames(self, length: int) -> int:
         """T for a clip of ``length`` samples."""
@@ -76,54 +110,16 @@ class Transform(ABC):
         return {"name": type(self).__name__, **asdict(self)}
 
     def __call__(self, wav: Tensor) -> "Spectrogram":
-        """Analyse sounds ``(N, 1, L)``.
+        """Compute the spectrograms of sounds ``(N, 1, L)``.
 
         Raises:
-            ArgumentError: the shape is another, the clip is empty, or a sample is not finite.
+            ArgumentError: the shape is wrong, the clip is empty, or a sample is not finite.
         """
-        if not isinstance(wav, Tensor):
-            raise ArgumentError(
-                f"a sound is a float tensor (N, 1, L), load_audio(path) say, not a {type(wav).__name__}"
-            )
-        if wav.ndim != 3 or wav.shape[1] != 1 or wav.shape[2] == 0 or not wav.is_floating_point():
-            raise ArgumentError(f"a sound is a float tensor (N, 1, L), not {wav.dtype} of shape {tuple(wav.shape)}")
-        if not wav.isfinite().all():
-            raise ArgumentError("the sound holds NaN or infinite samples")
-        frames = self._analyse(wav)
-        inside = self.num_frames(wav.shape[-1])
-        stft = frames[..., :inside]
-        db = decibels(self._features(stft.abs().square()))
-        return Spectrogram(db, stft, self, wav.shape[-1], torch.ones_like(db), frames[..., inside:])
-
-    def _window(self, like: Tensor) -> Tensor:
-        return torch.hann_window(self.n_fft, dtype=like.dtype, device=like.device)
-
-    def _analyse(self, wav: Tensor) -> Tensor:
-        """All frames that the inverse needs: where the hop does not divide the length, one lies past the features' last.
-
-        Without it the end of the clip is covered only by the foot of one window, and dividing by that foot makes a masked
-        clip burst there.
-        """
-        wav = functional.pad(wav, (0, max(0, self.n_fft - wav.shape[-1])))
-        padded = functional.pad(wav, (self.n_fft // 2, self.n_fft // 2), mode="reflect")
-        padded = functional.pad(padded, (0, -wav.shape[-1] % self.hop_length))
-        frames = torch.stft(
-            padded[:, 0], self.n_fft, self.hop_length, window=self._window(wav), center=False, return_complex=True
-        )
-        return frames[:, None]
-
-    def synthesise(self, frames: Tensor, length: int) -> Tensor:
-        """Least-squares inverse of all frames (those of the features and the tail), cut to ``length`` samples."""
-        window = self._window(frames.real)
-        grains = torch.fft.irfft(frames[:, 0], n=self.n_fft, dim=1) * window[:, None]
-        total = self.n_fft + self.hop_length * (grains.shape[-1] - 1)
-
-        def overlap_add(columns: Tensor) -> Tensor:
-            return functional.fold(columns, (1, total), (1, self.n_fft), stride=(1, self.hop_length))[:, :, 0]
-
-        weight = overlap_add(window.square()[None, :, None].expand(1, -1, grains.shape[-1]))
-        inside = slice(self.n_fft // 2, self.n_fft // 2 + length)
-        return overlap_add(grains)[..., inside] / weight[..., inside]
+        frames = analyse(wav, self.n_fft, self.hop_length)
+        num_frames = self.num_frames(wav.shape[-1])
+        stft, tail = frames[..., :num_frames], frames[..., num_frames:]
+        db = decibels(self.to_features(stft.abs().square()))
+        return Spectrogram(db, stft, self, wav.shape[-1], gain=torch.ones_like(db), tail=tail)
 
 
 @dataclass(frozen=True)
@@ -146,18 +142,16 @@ class LogSTFT(Transform):
     def frequencies(self) -> Tensor:
         return torch.arange(self.num_bins, dtype=torch.float64) * self.sample_rate / self.n_fft
 
-    def _features(self, power: Tensor) -> Tensor:
-        return power
-
-    def lift(self, gain: Tensor) -> Tensor:
-        return gain
+    @property
+    def band_filters(self) -> None:
+        return None
 
 
 @dataclass(frozen=True)
 class LogMel(Transform):
     """Log mel power: F = ``n_mels``. The defaults are the published setting.
 
-    ``mel_scale="slaney"`` gives librosa's and PANNs' own filters; see :func:`~audiointerp.processing.filters.mel_filters`.
+    ``mel_scale="slaney"`` gives the filters of librosa and PANNs, see ``filters.mel_filters``.
 
     >>> LogMel()(torch.randn(1, 1, 160000)).db.shape
     torch.Size([1, 1, 64, 501])
@@ -175,8 +169,8 @@ class LogMel(Transform):
         super().__post_init__()
         if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2 or self.n_mels < 1:
             raise ArgumentError(
-                f"n_mels={self.n_mels}, f_min={self.f_min}, f_max={self.f_max}: needs at least one band and "
-                f"0 <= f_min < f_max <= half the sample rate ({self.sample_rate / 2:g} Hz)"
+                f"n_mels={self.n_mels}, f_min={self.f_min}, f_max={self.f_max}: needs n_mels >= 1 "
+                f"and 0 <= f_min < f_max <= half the sample rate ({self.sample_rate / 2:g} Hz)"
             )
 
     @property
@@ -184,26 +178,29 @@ class LogMel(Transform):
         return self.n_mels
 
     @property
-    def filters(self) -> Tensor:
-        """The mel filter bank ``(n_mels, n_fft // 2 + 1)``, float64."""
-        return mel_filters(self.sample_rate, self.n_fft, self.n_mels, self.f_min, self.f_max, self.mel_scale)
+    def band_filters(self) -> Tensor:
+        """The mel filter bank ``(n_mels, n_fft // 2 + 1)``, float64; a new tensor each time."""
+        return mel_filters(
+            self.sample_rate, self.n_fft, self.n_mels, self.f_min, self.f_max, self.mel_scale
+        )
+
+    filters = band_filters
 
     @property
     def frequencies(self) -> Tensor:
         import librosa
 
-        edges = librosa.mel_frequencies(self.n_mels + 2, fmin=self.f_min, fmax=self.f_max, htk=self.mel_scale == "htk")
+        edges = librosa.mel_frequencies(
+            self.n_mels + 2, fmin=self.f_min, fmax=self.f_max, htk=self.mel_scale == "htk"
+        )
         return torch.from_numpy(edges[1:-1].copy())
-
-    def _features(self, power: Tensor) -> Tensor:
-        return self.filters.to(power) @ power
-
-    def lift(self, gain: Tensor) -> Tensor:
-        return lifting(self.filters).to(gain) @ gain
 
 
 def transform_from_dict(settings: dict[str, Any]) -> Transform:
-    """Rebuild a transform from what :meth:`Transform.to_dict` gave.
+    """Rebuild a ``LogMel`` or ``LogSTFT`` from the result of :meth:`Transform.to_dict`.
+
+    Raises:
+        ArgumentError: the name or a setting is unknown, or a value is out of range.
 
     >>> transform_from_dict(LogMel(n_mels=40).to_dict()).num_bins
     40
@@ -214,20 +211,24 @@ def transform_from_dict(settings: dict[str, Any]) -> Transform:
     try:
         return kinds[name](**values)
     except TypeError as error:
-        raise ArgumentError(f"settings of {name} do not fit: {error}") from error
+        raise ArgumentError(f"invalid settings of {name}: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)
 class Spectrogram:
-    """A sound's features beside its complex STFT, so that any masked copy can be heard.
+    """The features of a sound with its complex STFT, so that masked copies can be heard.
 
     Attributes:
-        db: ``(N, 1, F, T)``, levels in dB, what the network sees.
-        stft: ``(N, 1, n_fft // 2 + 1, T)``, complex, of the original sound; masking does not touch it.
-        transform: what made it.
-        length: samples of the sound.
-        gain: ``(N, 1, F, T)``, the linear gain that masking gave each feature so far; 1 at first.
-        tail: ``(N, 1, n_fft // 2 + 1, 0 or 1)``, the frame past the features' last that the inverse needs.
+        db: ``(N, 1, F, T)``, levels in dB, the input of the network.
+        stft: ``(N, 1, n_fft // 2 + 1, T)``, complex, of the original sound; never masked.
+        transform: the transform that computed it.
+        length: the samples of the sound.
+        gain: ``(N, 1, F, T)``, the linear gain of all masks so far; 1 at first.
+        tail: ``(N, 1, n_fft // 2 + 1, 0 or 1)``, the frame past the last one of the features, which
+            the inverse needs.
+
+    >>> LogSTFT()(torch.zeros(1, 1, 16000))
+    Spectrogram((1, 1, 257, 63), 1 s, LogSTFT(sample_rate=16000, n_fft=512, hop_length=256))
     """
 
     db: Tensor
@@ -242,53 +243,56 @@ class Spectrogram:
         return f"Spectrogram({tuple(self.db.shape)}, {seconds:g} s, {self.transform})"
 
     def masked(self, mask: Tensor, domain: str = "db", fill: str = "silence") -> "Spectrogram":
-        """Keep each bin in the measure of ``mask``: unchanged at 1, ``fill`` at 0.
+        """Apply a mask: a bin is unchanged at 1 and becomes ``fill`` at 0.
 
         Args:
-            mask: ``(N, 1, F, T)`` in [0, 1]. One mask serves many clips, and many masks make many copies of one clip.
-            domain: what the mask scales: ``"db"`` the level above the floor, ``"magnitude"`` the amplitude, ``"log1p"``
-                log(1 + amplitude), for STFT features only.
-            fill: in the dB domain, what a removed bin becomes: ``"silence"`` (the floor), ``"mean"`` (the clip's mean
-                level in that band), ``"noise"`` (Gaussian levels with the clip's mean and spread in that band, seeded,
-                none above the band's loudest) or ``"blur"`` (the levels blurred over 15 bins and frames). Digital
-                silence has nothing to amplify: there a fill other than silence is seen by the network, but not heard.
+            mask: ``(N, 1, F, T)`` in [0, 1]. One mask can serve many clips, or many masks one clip.
+            domain: what the mask scales: ``"db"`` the level above the floor, ``"magnitude"`` the
+                amplitude, ``"log1p"`` log(1 + amplitude), for STFT features only.
+            fill: the level of a removed bin, in the dB domain: ``"silence"`` (the floor),
+                ``"mean"`` (the clip's mean level in the band), ``"noise"`` (Gaussian, with the mean
+                and standard deviation of the band, limited to the band's maximum, fixed seed) or
+                ``"blur"`` (the mean level over 15 bins and frames). The gain cannot amplify digital
+                silence: there, other fills than silence reach the network but are inaudible.
 
         Raises:
-            ArgumentError: the mask leaves [0, 1] or does not fit, or a name is unknown.
+            ArgumentError: the mask is not in [0, 1] or has a wrong shape, or the domain or fill is
+                unknown or not supported.
         """
-        try:
-            mask, levels = torch.broadcast_tensors(mask.to(self.db), self.db)
-        except RuntimeError as error:
-            raise ArgumentError(f"mask {tuple(mask.shape)} does not fit features {tuple(self.db.shape)}") from error
-        if not bool(((mask >= 0) & (mask <= 1)).all()):
-            raise ArgumentError(f"a mask lies in [0, 1]; this one spans {mask.min():g} to {mask.max():g}")
-        if domain == "log1p" and isinstance(self.transform, LogMel):
+        if domain == "log1p" and self.transform.band_filters is not None:
             raise ArgumentError(
-                "domain 'log1p' is defined for STFT features; use 'db' or 'magnitude' with mel features"
+                "domain 'log1p' needs STFT features (LogSTFT); use 'db' or 'magnitude' with "
+                f"{type(self.transform).__name__}"
             )
-        db, gain = masked_levels(levels, mask, FLOOR, domain, fill)
+        db, gain = masked_levels(self.db, mask, FLOOR, domain, fill)
         return replace(self, db=db, gain=self.gain * gain)
 
     def to_wav(self, method: str = "gain") -> Tensor:
-        """The sound ``(N, 1, length)``.
+        """Invert to a sound ``(N, 1, length)``.
 
-        ``"gain"`` carries the gains of masking to the original STFT: an untouched spectrogram gives the sound back, and the
-        parts under a 0/1 mask and its complement add up to the whole. The others rebuild magnitudes from ``db`` alone:
-        ``"nnls"`` and ``"lstsq"`` (mel inversion by non-negative or plain least squares, with the original phase) and
-        ``"griffinlim"`` (no phase is used); they lose much even where nothing was masked.
+        Args:
+            method: ``"gain"`` applies the gains of masking to the original STFT. An unmasked
+                spectrogram gives the original sound, and the kept and removed parts of a 0/1 mask
+                add up to it. The other methods use ``db`` alone and are lossy even without a mask:
+                ``"nnls"`` and ``"lstsq"`` (non-negative or plain least squares, with the original
+                phase) and ``"griffinlim"`` (estimates the phase).
+
+        Raises:
+            ArgumentError: the method is unknown, or the transform does not support it.
 
         >>> wav = torch.randn(1, 1, 16000)
         >>> bool(torch.allclose(LogMel()(wav).to_wav(), wav, atol=1e-4))
         True
         """
         choose("inversion", method, ("gain", *INVERSIONS))
-        if method == "griffinlim":
-            return griffin_lim(self._magnitude(method), self.transform.n_fft, self.transform.hop_length, self.length)
+        n_fft, hop_length = self.transform.n_fft, self.transform.hop_length
         gain = self.transform.lift(self.gain)
-        frames = self.stft * gain if method == "gain" else torch.sgn(self.stft) * self._magnitude(method)
-        tail = self.tail * gain[..., -1:]  # past the features' last frame, the mask of the last one holds
-        return self.transform.synthesise(torch.cat([frames, tail], -1), self.length)
-
-    def _magnitude(self, method: str) -> Tensor:
-        filters = self.transform.filters if isinstance(self.transform, LogMel) else None
-        return stft_magnitude(self.db, filters, method)
+        frames = self.stft * gain
+        if method != "gain":
+            magnitude = stft_magnitude(self.db, self.transform.band_filters, method)
+            if method == "griffinlim":
+                return griffin_lim(magnitude, n_fft, hop_length, self.length)
+            frames = torch.sgn(self.stft) * magnitude
+        # The tail has no features, so it takes the gain of the last frame.
+        tail = self.tail * gain[..., -1:]
+        return synthesise(torch.cat([frames, tail], -1), n_fft, hop_length, self.length)

@@ -1,8 +1,8 @@
-"""A clip of any length, as the windows that a network sees, and back.
+"""Cutting a clip of any length into windows of a network's input size, and joining the results.
 
-Windows lie side by side; the last one ends where the clip ends, so that it is full and no silence is invented, and shares
-its first frames with its neighbour. Each frame is owned by the first window that holds it. A clip shorter than a window is
-followed by silence (the floor).
+Windows are adjacent. The last one ends where the clip ends, so that it is full without padding,
+and overlaps its neighbour. Each frame belongs to the first window that contains it. A clip shorter
+than one window is padded with silence (the floor).
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..conventions import FLOOR
+from ..util import FLOOR
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Where the windows of ``size`` frames lie in a clip of ``frames`` frames.
+    """The windows of ``size`` frames in a clip of ``frames`` frames.
 
     >>> Windows(frames=1001, size=501).starts
     (0, 500)
@@ -32,17 +32,22 @@ class Windows:
 
     @property
     def weights(self) -> Tensor:
-        """The share of the clip's frames that each window owns, ``(W,)`` float64; the sum is 1."""
-        ends = torch.tensor([min(start + self.size, self.frames) for start in self.starts], dtype=torch.float64)
+        """The share of the clip's frames that belongs to each window, ``(W,)`` float64, sum 1."""
+        ends = torch.tensor(
+            [min(start + self.size, self.frames) for start in self.starts], dtype=torch.float64
+        )
         return torch.diff(ends, prepend=torch.zeros(1, dtype=torch.float64)) / self.frames
 
     def cut(self, db: Tensor) -> Tensor:
-        """Features ``(N, 1, F, frames)`` to windows ``(W, N, 1, F, size)``."""
+        """Cut features ``(N, 1, F, frames)`` into windows ``(W, N, 1, F, size)``."""
         db = torch.nn.functional.pad(db, (0, max(0, self.size - self.frames)), value=FLOOR)
         return torch.stack([db[..., start : start + self.size] for start in self.starts])
 
     def join(self, values: Tensor) -> Tensor:
-        """One value a bin from windows ``(W, N, 1, F, size)``: of the window that owns its frame, ``(N, 1, F, frames)``."""
+        """Join windows ``(W, N, 1, F, size)`` to ``(N, 1, F, frames)``.
+
+        Each frame is taken from the window that it belongs to.
+        """
         parts, done = [], 0
         for start, window in zip(self.starts, values, strict=True):
             end = min(start + self.size, self.frames)

@@ -1,0 +1,119 @@
+from . import dataset as dataset
+from . import display as display
+from . import downloads as downloads
+from . import experiments as experiments
+from . import fit as fit
+from . import interpretation as interpretation
+from . import metrics as metrics
+from . import model as model
+from . import paper as paper
+from . import predict as predict
+from . import processing as processing
+from . import scoring as scoring
+from . import tables as tables
+from .dataset import (
+    ESC50,
+    Contaminated,
+    EvenSubset,
+    LabelledClips,
+    Synthetic,
+    compute_features,
+    features,
+)
+from .display import plot as plot
+from .display import report as report
+from .downloads import archives as archives
+from .errors import (
+    ArgumentError,
+    AudioError,
+    AudioInterpError,
+    DatasetError,
+    DownloadError,
+    ModelError,
+)
+from .experiments import EXPERIMENTS, Experiment, run
+from .experiments import store as store
+from .fit import FitSettings, History
+from .interpretation import (
+    LIME,
+    MASKS,
+    METHODS,
+    SHAP,
+    Attribution,
+    Captum,
+    Explainer,
+    GradCAM,
+    GradientSHAP,
+    GuidedGradCAM,
+    IntegratedGradients,
+    KernelSHAP,
+    LayerCAM,
+    Occlusion,
+    Random,
+    Saliency,
+    SmoothGrad,
+)
+from .metrics import METRICS, evaluate
+from .model import Classifier, Cnn6, Cnn10, Cnn14, load_panns
+from .paper import setting as setting
+from .predict import Interpretation, interpret, score
+from .processing import LogMel, LogSTFT, Spectrogram, load_audio, save_audio
+from .scoring import PROTOCOLS, Curves
+from .scoring import curves as curves
+from .scoring import protocols as protocols
+from .tables import bootstrap as bootstrap
+
+__all__ = [
+    "ESC50",
+    "EXPERIMENTS",
+    "LIME",
+    "MASKS",
+    "METHODS",
+    "METRICS",
+    "PROTOCOLS",
+    "SHAP",
+    "ArgumentError",
+    "Attribution",
+    "AudioError",
+    "AudioInterpError",
+    "Captum",
+    "Classifier",
+    "Cnn6",
+    "Cnn10",
+    "Cnn14",
+    "Contaminated",
+    "Curves",
+    "DatasetError",
+    "DownloadError",
+    "EvenSubset",
+    "Experiment",
+    "Explainer",
+    "FitSettings",
+    "GradCAM",
+    "GradientSHAP",
+    "GuidedGradCAM",
+    "History",
+    "IntegratedGradients",
+    "Interpretation",
+    "KernelSHAP",
+    "LabelledClips",
+    "LayerCAM",
+    "LogMel",
+    "LogSTFT",
+    "ModelError",
+    "Occlusion",
+    "Random",
+    "Saliency",
+    "SmoothGrad",
+    "Spectrogram",
+    "Synthetic",
+    "compute_features",
+    "evaluate",
+    "features",
+    "interpret",
+    "load_audio",
+    "load_panns",
+    "run",
+    "save_audio",
+    "score",
+]

@@ -1,0 +1,118 @@
+"""The demo: train a small network, explain its test clips, write tables, pictures and sounds."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import typer
+from torch import Tensor
+
+from ..display import interpretation_html, page, write_card, write_interpretation
+from ..experiments import (
+    EXPERIMENTS,
+    TEST_FOLDS,
+    TRAIN_FOLDS,
+    TRANSFORMS,
+    VALID_FOLDS,
+    background_of,
+    open_data,
+    run,
+)
+from ..fit import FitSettings, Trained, train_classifier
+from ..interpretation import MASKS
+from ..predict import interpret
+from ..tables import as_text, summarise
+from ..util import atomic_write, make_folder, write_text
+
+DEMO_METHODS = ("saliency", "gradcam", "shap")
+SHOWN_MASKS = ("topK_5", "topK_30", "minmax_pos")
+"""Masks of the table that is printed; all are in the file."""
+TRANSFORM = TRANSFORMS["mel"]
+EPOCHS = 18
+
+
+def run_demo(
+    data: str | os.PathLike[str] | None,
+    subset: str | None,
+    out: str | os.PathLike[str],
+    seed: int,
+    command: str,
+) -> None:
+    """Train a small mel classifier, explain its test fold by three methods and all masks.
+
+    Args:
+        data: a folder in the layout of ESC-50; synthetic clips if None.
+        subset: ``"esc10"`` for the ten classes of ESC-10.
+        out: the folder to write: ``weights/``, ``results/``, ``examples/`` (one clip per method),
+            ``table.csv`` and ``index.html``.
+        seed: of the network's initial weights.
+        command: the command line, for the card of the network.
+
+    Example (in a shell):
+
+      audiointerp demo
+    """
+    folds = (TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS)
+    train, valid, test = (open_data(data, fold, subset) for fold in folds)
+    out = make_folder(out)
+
+    typer.echo(f"1. train a small network on {len(train)} clips, {len(train.labels)} classes")
+    (trained,) = train_classifier(
+        (train, valid, test),
+        TRANSFORM,
+        "Cnn10",
+        base_channels=8,
+        dropout=0.0,
+        head_dropout=0.1,
+        settings=FitSettings(epochs=EPOCHS, learning_rate=5e-3),
+        seeds=(seed,),
+    )
+    write_card([trained], out / "weights", "demo_mel", command)
+    typer.echo(f"   test accuracy {trained.test_accuracy:.3f} after {trained.seconds:.0f} s")
+
+    methods = ", ".join(DEMO_METHODS)
+    typer.echo(f"2. explain and score {len(test)} test clips: {methods}; {len(MASKS)} masks each")
+    background = background_of(train, TRANSFORM, per_class=1)
+    rows = run(
+        EXPERIMENTS["mel_clean"],
+        trained.classifier,
+        test,
+        DEMO_METHODS,
+        out / "results",
+        on="features",
+        background=background,
+        attributions=False,
+        resume=False,
+    )
+    table = summarise(rows)
+    typer.echo(as_text(rows[rows["mask"].isin(SHOWN_MASKS)]))
+    with atomic_write(out / "table.csv") as partial:
+        table.to_csv(partial)
+
+    index = _surest_clip(rows)
+    typer.echo(f"3. write sounds and pictures of the clip {test.clip_id(index)}")
+    _write_examples(trained, test[index][0][None], test.clip_id(index), background, out)
+    typer.echo(
+        f"wrote {out}/: open {out / 'index.html'} in a browser to look and listen; "
+        "all scores are in table.csv"
+    )
+
+
+def _write_examples(
+    trained: Trained, wav: Tensor, clip: str, background: Tensor, out: Path
+) -> None:
+    """Write the sounds and pictures of one clip, by each method, and one page for all."""
+    fragments = []
+    for method in DEMO_METHODS:
+        result = interpret(trained.classifier, wav, method, "topK_30", background=background)
+        write_interpretation(result, out / "examples" / method, title=f"{clip}, {method}")
+        fragments.append(interpretation_html(result))
+    write_text(out / "index.html", page(f"Why {result.predicted}? {clip}", fragments))
+
+
+def _surest_clip(rows: pd.DataFrame) -> int:
+    """Return the index of the correct clip with the highest probability; 0 if none is correct."""
+    clips = rows.groupby("clip", sort=False).first()
+    # `correct` is None for a failed clip.
+    probability_if_correct = clips["p"] * clips["correct"].eq(True)
+    return int(probability_if_correct.fillna(0).to_numpy().argmax())

@@ -1,0 +1,103 @@
+"""The commands that write what is committed beside the code: noises, results, supplementary."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import AudioInterpError
+from .options import Device, Out, Results, Resume, Subset, Workers, app, names_in
+
+
+@app.command()
+def noises(out: Out = Path("noises")) -> None:
+    """Write the three synthetic background noises, 5 s each; the same bytes each time.
+
+    Example (in a shell):
+
+      audiointerp noises --out noises
+    """
+    from ..dataset import write_noises
+
+    for path in write_noises(out):
+        typer.echo(f"wrote {path}")
+
+
+@app.command("results")
+def study(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder like ESC-50; default: AUDIOINTERP_DATA, data/ESC-50, or synthetic clips."
+        ),
+    ] = None,
+    subset: Subset = None,
+    methods: Annotated[
+        str, typer.Option(help="Comma-separated; see run.")
+    ] = "saliency,gradcam,shap,lime,random",
+    out: Annotated[
+        Path | None, typer.Option(help="The folder of results; the default depends on the data.")
+    ] = None,
+    resume: Resume = True,
+    device: Device = "cpu",
+    workers: Workers = 1,
+) -> None:
+    """Run the five experiments of the study, as the notebooks do.
+
+    If it is interrupted, the same command resumes it; once complete, it changes nothing.
+
+    Example (in a shell):
+
+      audiointerp results --data data/ESC-50 --subset esc10 --workers 4
+    """
+    from ..paper import choose_setting, run_study
+
+    for transform in ("stft", "mel"):
+        typer.echo(choose_setting(transform, data, subset).description)
+    rows_by_experiment = run_study(
+        data,
+        subset,
+        methods=names_in(methods),
+        out=out,
+        resume=resume,
+        device=device,
+        workers=workers,
+    )
+    failed = 0
+    for name, rows in rows_by_experiment.items():
+        errors = int((rows["status"] == "error").sum())
+        failed += errors
+        typer.echo(f"{name}: {len(rows)} rows, {errors} of them errors")
+    _refuse_failed(failed)
+
+
+def _refuse_failed(failed: int) -> None:
+    if failed:
+        raise AudioInterpError(
+            "some clips failed: see the columns stage and error of metrics.csv; "
+            "the same command retries them"
+        )
+
+
+@app.command()
+def supplementary(
+    weights: Annotated[Path, typer.Option(help="A classifier of the synthetic clips.")] = Path(
+        "weights/synthetic_mel_cnn10.safetensors"
+    ),
+    results: Results = Path("results"),
+    out: Out = Path("supplementary"),
+) -> None:
+    """Illustrate four methods on synthetic clips: pictures, a page, and all tables as one PDF.
+
+    The same bytes each time on one machine.
+
+    Example (in a shell):
+
+      audiointerp supplementary --out supplementary
+    """
+    from ..paper import paper_of, write_supplementary
+
+    # First, since missing results are an error and the pictures take minutes.
+    paper = paper_of(results, published=True)
+    for path in (*write_supplementary(weights, out), *paper.write(out, ["pdf"])):
+        typer.echo(f"wrote {path}")

@@ -1,0 +1,258 @@
+"""The commands that compute results: run, validate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ArgumentError, AudioInterpError, choose
+from .options import (
+    METHOD_NAMES,
+    Background,
+    Data,
+    Device,
+    Protocol,
+    Results,
+    Resume,
+    Subset,
+    Workers,
+    app,
+    command_line,
+    names_in,
+    numbers_in,
+    shard_in,
+)
+from .settings_file import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+    from ..dataset import ClipDataset
+    from ..model import Classifier
+
+
+@app.command()
+def run(
+    experiment: Annotated[
+        str, typer.Argument(help="stft_clean, mel_clean, mel_horse, mel_room or mel_white.")
+    ],
+    weights: Annotated[Path, typer.Option(help="A classifier on the experiment's transform.")],
+    data: Data = None,
+    subset: Subset = None,
+    methods: Annotated[
+        str, typer.Option(help="Comma-separated: " + ", ".join(METHOD_NAMES))
+    ] = "saliency,gradcam,shap,random",
+    masks: Annotated[str | None, typer.Option(help="Comma-separated; default: all.")] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            help="What is scored: features, audio (the masked sound, classified), or both."
+        ),
+    ] = "features,audio",
+    protocol: Protocol = "corrected",
+    baselines: Annotated[
+        bool, typer.Option(help="Also score random masks of the same values.")
+    ] = True,
+    curves: Annotated[
+        bool, typer.Option(help="Also compute the areas under deletion and insertion.")
+    ] = False,
+    folds: Annotated[str, typer.Option(help="The folds to explain.")] = "5",
+    background: Background = None,
+    noise: Annotated[
+        Path | None, typer.Option(help="A sound file instead of the experiment's noise.")
+    ] = None,
+    attributions: Annotated[
+        bool, typer.Option(help="Keep the attributions beside the scores.")
+    ] = True,
+    resume: Resume = True,
+    shard: Annotated[
+        str, typer.Option(help="2/4: only the second of four parts of the clips.")
+    ] = "1/1",
+    max_errors: Annotated[
+        int,
+        typer.Option(min=0, help="Failed clips per method that are accepted with exit status 0."),
+    ] = 0,
+    out: Results = Path("results"),
+    device: Device = "cpu",
+    workers: Workers = 1,
+    settings_file: Settings = None,
+) -> None:
+    """Score methods and masks on the test clips.
+
+    SHAP's background is drawn from the training folds, 2 clips per class, unless --background is
+    given. If a run is interrupted, the same command resumes it.
+
+    Examples (in a shell):
+
+      audiointerp run mel_clean --weights weights/synthetic_mel_cnn10.safetensors
+
+      audiointerp run mel_horse --data data/ESC-50 --weights mel.safetensors --shard 1/4
+    """
+    from ..experiments import background_of_folder, find_experiment
+    from ..experiments import run as run_experiment
+    from ..interpretation import MASKS, METHODS
+    from ..model import Classifier
+
+    setting = find_experiment(experiment)
+    method_names = [choose("method", name, METHODS) for name in names_in(methods)]
+    chosen_masks = list(MASKS) if masks is None else names_in(masks)
+    mask_names = [choose("mask", name, MASKS) for name in chosen_masks]
+    classifier = Classifier.load(weights)
+    dataset = _open_for(classifier, data, numbers_in(folds), subset)
+    clips = None
+    if background is not None:
+        clips = background_of_folder(background, classifier)
+    elif any(METHODS[name].needs_background for name in method_names):
+        clips = _training_background(classifier, data, subset)
+    rows = run_experiment(
+        setting,
+        classifier,
+        dataset,
+        method_names,
+        out,
+        masks=mask_names,
+        on=names_in(on),
+        protocol=protocol,
+        baselines=baselines,
+        curves=curves,
+        background=clips,
+        noise=noise,
+        device=device,
+        attributions=attributions,
+        resume=resume,
+        shard=shard_in(shard),
+        workers=workers,
+    )
+    folder = out / setting.transform / setting.name
+    _print_run(rows, dataset, shard_in(shard), folder, max_errors)
+
+
+def _open_for(
+    classifier: "Classifier", data: Path | None, folds: list[int], subset: str | None
+) -> "ClipDataset":
+    """Open folds of a data set with the sample rate and the duration of a classifier."""
+    from ..experiments import open_data
+
+    return open_data(
+        data,
+        folds,
+        subset,
+        sample_rate=classifier.sample_rate,
+        duration=classifier.duration,
+    )
+
+
+def _print_run(
+    rows: "pd.DataFrame",
+    dataset: "ClipDataset",
+    shard: tuple[int, int],
+    folder: Path,
+    max_errors: int,
+) -> None:
+    """Print the scores of a run; raise an error if too many clips of this shard have failed."""
+    from ..tables import as_text
+    from ..util import encodable
+
+    first, step = shard
+    shard_clips = {
+        encodable(dataset.clip_id(index)) for index in range(first - 1, len(dataset), step)
+    }
+    errors = rows[(rows["status"] == "error") & rows["clip"].isin(shard_clips)]
+    if len(errors) < len(rows):
+        typer.echo(as_text(rows))
+    finished = rows["clip"].nunique()
+    if finished < len(dataset):
+        typer.echo(
+            f"{folder}/: {finished} of {len(dataset)} clips are finished; "
+            "metrics.csv comes with the last shard"
+        )
+    else:
+        typer.echo(f"wrote {folder}/: {len(rows)} rows, {len(errors)} of them errors")
+    failed_clips = errors.groupby("method")["clip"].nunique()
+    if len(errors) and failed_clips.max() > max_errors:
+        error = errors.iloc[0]
+        raise AudioInterpError(
+            f"{failed_clips.idxmax()} failed on {failed_clips.max()} of {len(shard_clips)} clips; "
+            "see the columns stage and error of metrics.csv. The first: "
+            f"{error['clip']}, {error['stage']}, {error['error_type']}: {error['error']}"
+        )
+
+
+@app.command()
+def validate(
+    weights: Annotated[
+        Path, typer.Option(help="A mel classifier written by train, with its card beside it.")
+    ],
+    data: Data = None,
+    subset: Subset = None,
+    results: Results = Path("results"),
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/validity.md"),
+    resume: Resume = True,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    settings_file: Settings = None,
+) -> None:
+    """Test the published conclusions with random masks and on audio; write a page about it.
+
+    Example (in a shell):
+
+      audiointerp validate --weights weights/synthetic_mel_cnn10.safetensors --workers 4
+    """
+    from ..experiments import TEST_FOLDS, check_features, find_experiment
+    from ..experiments import run as run_experiment
+    from ..model import Classifier
+    from ..paper import STUDY_MASKS, STUDY_METHODS, failures, faults, kept_accuracies, report
+    from ..util import write_text
+
+    setting = find_experiment("mel_clean")
+    classifier = Classifier.load(weights, device)
+    check_features(setting, classifier)
+    dataset = _open_for(classifier, data, list(TEST_FOLDS), subset)
+    background = _training_background(classifier, data, subset)
+    accuracies = kept_accuracies(weights.with_suffix(".json"))
+    _check_page(out)
+    rows = run_experiment(
+        setting,
+        classifier,
+        dataset,
+        STUDY_METHODS,
+        results,
+        masks=STUDY_MASKS,
+        background=background,
+        device=device,
+        attributions=False,
+        resume=resume,
+        workers=workers,
+    )
+    figures = faults(classifier, dataset, background, accuracies)
+    write_text(out, report(rows, figures, command_line(), weights, classifier.labels))
+    typer.echo(f"wrote {out}")
+    _refuse_failures(failures(rows))
+
+
+def _training_background(
+    classifier: "Classifier", data: Path | None, subset: str | None
+) -> "Tensor":
+    """Draw a background from the training folds."""
+    from ..experiments import TRAIN_FOLDS, background_of
+
+    train = _open_for(classifier, data, list(TRAIN_FOLDS), subset)
+    return background_of(train, classifier.transform)
+
+
+def _check_page(out: Path) -> None:
+    """Refuse, before the long run, a page that could not be written after it."""
+    from ..util import make_folder
+
+    make_folder(out.parent)
+    if out.is_dir():
+        raise ArgumentError(f"--out {out}: is a folder; give a file, e.g. {out / 'validity.md'}")
+
+
+def _refuse_failures(summary: str) -> None:
+    if summary:
+        raise AudioInterpError(
+            f"{summary} See the columns stage and error of metrics.csv; "
+            "the same command retries them"
+        )

@@ -1,0 +1,35 @@
+"""Figures, HTML pages with players, and cards of trained networks.
+
+``plot`` draws figures; ``report`` makes HTML; ``write_interpretation`` writes a folder with both;
+``write_card`` writes a network's weights with its card.
+"""
+
+from . import plot, report
+from .card import write_card
+from .plot import METHOD_TITLES, comparison
+from .report import (
+    WRITTEN,
+    interpretation_html,
+    matched_player,
+    page,
+    player,
+    players_html,
+    shared_peak,
+    write_interpretation,
+)
+
+__all__ = [
+    "METHOD_TITLES",
+    "WRITTEN",
+    "comparison",
+    "interpretation_html",
+    "matched_player",
+    "page",
+    "player",
+    "players_html",
+    "plot",
+    "report",
+    "shared_peak",
+    "write_card",
+    "write_interpretation",
+]

@@ -1,0 +1,102 @@
+"""Opens the stores of a run: locks them, and checks that their earlier results can be kept."""
+
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ..errors import ArgumentError
+from ..util import locked, make_folder, plain, read_json, refuse_held, write_json
+from .fingerprint import differences, upgraded
+from .store import START_ANEW, Store
+
+
+@contextmanager
+def opened(stores: Sequence[Store], shard: tuple[int, int], resume: bool) -> Iterator[None]:
+    """Lock the stores of a run for one writer per shard, and check what they hold.
+
+    Args:
+        stores: one per method.
+        shard: (i, n), the i-th of n parts of the clips, from (1, 1).
+        resume: whether to keep earlier results; otherwise they are deleted.
+
+    Raises:
+        AudioInterpError: another process writes there.
+        ArgumentError: the stores hold results of other settings, or ``resume`` is False for a
+            shard.
+
+    >>> with opened([], shard=(1, 2), resume=False):
+    ...     pass
+    Traceback (most recent call last):
+    audiointerp.errors.ArgumentError: resume=False (--no-resume) with a shard would delete the \
+results of the other shards: empty the folder first
+    """
+    if not resume and shard != (1, 1):
+        raise ArgumentError(
+            "resume=False (--no-resume) with a shard would delete the results of the other "
+            "shards: empty the folder first"
+        )
+    with ExitStack() as locks:
+        for store in stores:
+            locks.enter_context(locked(store.folder / f".lock-{shard[0]}-of-{shard[1]}"))
+            _refuse_other_division(store.folder, shard[1])
+        changes: list[str] = []
+        for store in stores:
+            if not resume:
+                _clear(store.folder)
+            if shard == (1, 1):
+                _remove_strays(store.folder)
+            changes += _begin(store)
+        if changes:
+            warnings.warn(
+                f"the earlier results were computed in another environment "
+                f"({'; '.join(dict.fromkeys(changes))}); they are kept",
+                stacklevel=2,
+            )
+        yield
+
+
+def _refuse_other_division(folder: Path, shards: int) -> None:
+    """Shards of one division share no clip; shards of two divisions may."""
+    for path in folder.glob(".lock-*-of-*"):
+        if not path.name.endswith(f"-of-{shards}"):
+            refuse_held(path)
+
+
+def _remove_strays(folder: Path) -> None:
+    """Delete the temporary files of killed processes; only one process writes to these folders."""
+    for stray in folder.rglob(".*.part*"):
+        stray.unlink(missing_ok=True)
+
+
+def _clear(folder: Path) -> None:
+    # The tables go first: a table must never stand beside the records of another run.
+    for name in ("metrics.csv", "run.json"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("attributions", "clips"):
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
+
+
+def _begin(store: Store) -> list[str]:
+    """Write the fingerprint, or compare it with the earlier one; how the environments differ."""
+    make_folder(store.folder / "clips")
+    path = store.folder / "clips" / "fingerprint.json"
+    with store.lock():
+        records = [read_json(path), read_json(store.folder / "run.json")]
+        earlier = [upgraded(record) for record in records if isinstance(record, dict)]
+        other_settings = differences(earlier[0], plain(store.fingerprint)) if earlier else []
+        if other_settings:
+            raise ArgumentError(
+                f"{store.folder} holds results of other settings "
+                f"({'; '.join(other_settings)}); {START_ANEW}"
+            )
+        if not isinstance(records[0], dict):
+            write_json(path, {**store.fingerprint, "environment": store.environment})
+    environment = earlier[0].get("environment") if earlier else None
+    if not isinstance(environment, dict):
+        return []
+    # Records of older versions name fewer packages.
+    known = {name: value for name, value in store.environment.items() if name in environment}
+    return differences(environment, known)

@@ -1,0 +1,106 @@
+"""The study's five experiments, and the clips that each is run on."""
+
+import os
+from dataclasses import dataclass
+
+from ..dataset import ClipDataset, Contaminated
+from ..errors import ArgumentError, choose
+from ..model import Classifier
+from ..processing import LogMel, LogSTFT, Transform
+
+TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS = (1, 2, 3), (4,), (5,)
+TRANSFORMS: dict[str, Transform] = {"mel": LogMel(), "stft": LogSTFT()}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment: the classifier's transform, and the noise mixed into the clips.
+
+    Attributes:
+        name: its name, and that of its folder in results.
+        transform: the classifier's transform, a name in :data:`TRANSFORMS`.
+        noise: the background noise, a name in ``NOISES`` or a path; None for clean clips.
+        ratio: the signal's share of the mixture, in (0, 1]; see
+            :class:`~audiointerp.dataset.Contaminated`.
+
+    >>> Experiment("mel_street", "mel", noise="street.wav", ratio=0.8).transform
+    'mel'
+    """
+
+    name: str
+    transform: str
+    noise: str | None = None
+    ratio: float = 0.6
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        Experiment("stft_clean", "stft"),
+        Experiment("mel_clean", "mel"),
+        Experiment("mel_horse", "mel", "horse"),
+        Experiment("mel_room", "mel", "room"),
+        Experiment("mel_white", "mel", "white"),
+    )
+}
+
+
+def find_experiment(name: str) -> Experiment:
+    """The experiment of that name in :data:`EXPERIMENTS`.
+
+    Raises:
+        ArgumentError: the name is unknown; the message lists the known ones.
+
+    >>> find_experiment("mel_horse").noise
+    'horse'
+    """
+    return EXPERIMENTS[choose("experiment", name, EXPERIMENTS)]
+
+
+def clips_of(
+    experiment: Experiment, dataset: ClipDataset, noise: str | os.PathLike[str] | None = None
+) -> ClipDataset:
+    """The clips of an experiment: clean clips, with the experiment's noise mixed in if it has one.
+
+    Args:
+        experiment: the experiment.
+        dataset: the clean clips.
+        noise: a recording that replaces the experiment's own noise.
+
+    Raises:
+        ArgumentError: a noise is given for an experiment on clean clips.
+
+    >>> from audiointerp.dataset import Synthetic
+    >>> clean = Synthetic((5,))
+    >>> clips_of(EXPERIMENTS["mel_clean"], clean) is clean
+    True
+    >>> clips_of(EXPERIMENTS["mel_white"], clean).ratio
+    0.6
+    """
+    if experiment.noise is None and noise is not None:
+        raise ArgumentError(
+            f"experiment {experiment.name} is on clean clips, so it takes no noise; "
+            f"give the noise to mel_horse, for example"
+        )
+    if experiment.noise is None:
+        return dataset
+    return Contaminated(dataset, noise or experiment.noise, experiment.ratio)
+
+
+def check_features(experiment: Experiment, classifier: Classifier) -> None:
+    """Refuse a classifier on other features than the experiment's.
+
+    Raises:
+        ArgumentError: the classifier's transform is not the experiment's.
+
+    >>> from audiointerp.model import Cnn6
+    >>> check_features(
+    ...     EXPERIMENTS["mel_clean"], Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"])
+    ... )
+    """
+    kind = type(classifier.transform).__name__
+    if kind != type(TRANSFORMS[experiment.transform]).__name__:
+        raise ArgumentError(
+            f"experiment {experiment.name} needs a classifier on {experiment.transform} features, "
+            f"this one takes {kind}"
+        )

@@ -1,0 +1,91 @@
+"""How to train: the settings, and the published ones."""
+
+import math
+from dataclasses import dataclass
+
+from ..errors import ArgumentError, choose
+
+SCHEDULES = ("one_cycle", "cosine", "constant")
+OPTIMIZERS = ("adamw", "adam")
+SMALLEST_INTEGERS = {"epochs": 1, "batch_size": 1, "seed": 0, "frequency_mask": 0, "time_mask": 0}
+DEFAULT_DECAY = 1e-2
+"""The weight decay of AdamW."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to train; the defaults suit the small networks. See also :data:`PUBLISHED`.
+
+    Attributes:
+        epochs: passes over the training clips.
+        batch_size: clips per step.
+        seed: of the order, the augmentation and the dropout; the same seed on the same machine
+            gives the same network.
+        optimizer: ``"adamw"`` or ``"adam"``.
+        learning_rate: the largest of the schedule.
+        weight_decay: that of AdamW, by default 0.01; Adam has none, so there it must be 0.
+        schedule: ``"one_cycle"``, ``"cosine"`` (to 0) or ``"constant"``.
+        time_roll: whether each clip is rotated in time by a random number of frames.
+        frequency_mask: the widest band that SpecAugment silences, in bins.
+        time_mask: the longest stretch that SpecAugment silences, in frames.
+        mixup: the parameter of mixup's beta distribution; 0 turns mixup off.
+
+    Raises:
+        ArgumentError: a value is unknown, out of range, or not a whole number where one is needed.
+
+    >>> FitSettings(epochs=3).weight_decay, FitSettings(optimizer="adam").weight_decay
+    (0.01, 0.0)
+    """
+
+    epochs: int = 60
+    batch_size: int = 16
+    seed: int = 0
+    optimizer: str = "adamw"
+    learning_rate: float = 3e-3
+    weight_decay: float | None = None
+    schedule: str = "one_cycle"
+    time_roll: bool = True
+    frequency_mask: int = 10
+    time_mask: int = 40
+    mixup: float = 0.3
+
+    def __post_init__(self) -> None:
+        choose("optimizer", self.optimizer, OPTIMIZERS)
+        choose("schedule", self.schedule, SCHEDULES)
+        if self.weight_decay is None:
+            # The record of a training shows the value that was used.
+            decay = DEFAULT_DECAY if self.optimizer == "adamw" else 0.0
+            object.__setattr__(self, "weight_decay", decay)
+        for name, smallest in SMALLEST_INTEGERS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise ArgumentError(f"{name}={value!r} must be a whole number")
+            if not smallest <= value < 2**63:
+                raise ArgumentError(f"{name}={value!r} must be at least {smallest}, below 2**63")
+        if not 0 < self.learning_rate < math.inf:
+            raise ArgumentError(f"learning_rate={self.learning_rate!r} must be finite and above 0")
+        for name in ("mixup", "weight_decay"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ArgumentError(f"{name}={value!r} must be finite and not below 0")
+        if self.optimizer == "adam" and self.weight_decay != 0:
+            raise ArgumentError(
+                f"weight_decay={self.weight_decay!r}: Adam has no weight decay here; "
+                f"give optimizer='adamw' or weight_decay=0"
+            )
+
+
+PUBLISHED = FitSettings(
+    epochs=20,
+    batch_size=32,
+    seed=42,
+    optimizer="adam",
+    learning_rate=1e-4,
+    weight_decay=0.0,
+    schedule="constant",
+    time_roll=False,
+    frequency_mask=10,
+    time_mask=20,
+    mixup=0.0,
+)
+"""The published settings."""

@@ -1,0 +1,76 @@
+"""The result of an explainer, and the quality figures that some methods add to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """How much each bin of the spectrogram supports the explained class.
+
+    Attributes:
+        values: ``(N, 1, F, T)``, signed; the unit depends on the method.
+        target: ``(N,)``, the explained classes.
+        probs: ``(N, C)``, the probabilities of the clips.
+        method: the name of the explainer.
+        info: further results of the method by name; tensors have N as their first axis.
+        against: ``(N,)``, the classes that the explained ones are compared with, or None.
+
+    >>> Attribution(torch.zeros(1, 1, 2, 3), torch.tensor([4]), torch.full((1, 5), 0.2), "mine")
+    Attribution(mine, values (1, 1, 2, 3), target [4])
+    """
+
+    values: Tensor
+    target: Tensor
+    probs: Tensor
+    method: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+    against: Tensor | None = None
+
+    def __repr__(self) -> str:
+        shape, target = tuple(self.values.shape), self.target.tolist()
+        against = "" if self.against is None else f" against {self.against.tolist()}"
+        return f"Attribution({self.method}, values {shape}, target {target}{against})"
+
+
+def additivity_gap(attribution: Attribution) -> float:
+    """Return SHAP's additivity gap: the largest over the windows of the clip, NaN if undefined.
+
+    >>> values, info = torch.zeros(1, 1, 2, 3), {"additivity_gap": torch.tensor([1e-5, 2e-5])}
+    >>> attribution = Attribution(values, torch.tensor([0]), torch.ones(1, 2), "shap", info)
+    >>> round(additivity_gap(attribution), 6)
+    2e-05
+    """
+    gaps = _finite_info(attribution, "additivity_gap")
+    return float(gaps.max()) if len(gaps) else float("nan")
+
+
+def surrogate_fit(attribution: Attribution) -> float:
+    """Return LIME's R²: the smallest over the windows of the clip, NaN if undefined.
+
+    >>> values, info = torch.zeros(1, 1, 2, 3), {"surrogate_r2": torch.tensor([0.75, 0.5])}
+    >>> surrogate_fit(Attribution(values, torch.tensor([0]), torch.ones(1, 2), "lime", info))
+    0.5
+    """
+    fits = _finite_info(attribution, "surrogate_r2")
+    return float(fits.min()) if len(fits) else float("nan")
+
+
+def explainer_batch(attribution: Attribution) -> float:
+    """Return the smallest batch size that the method used, NaN if it does not choose one.
+
+    >>> values, info = torch.zeros(1, 1, 2, 3), {"batch": torch.tensor([16, 8])}
+    >>> explainer_batch(Attribution(values, torch.tensor([0]), torch.ones(1, 2), "lime", info))
+    8.0
+    """
+    batches = _finite_info(attribution, "batch")
+    return float(batches.min()) if len(batches) else float("nan")
+
+
+def _finite_info(attribution: Attribution, name: str) -> Tensor:
+    entries: Tensor = attribution.info.get(name, torch.empty(0))
+    return entries[entries.isfinite()]

@@ -1,0 +1,26 @@
+"""The methods by name."""
+
+from .base import Explainer
+from .captum_methods import GradientSHAP, IntegratedGradients, KernelSHAP, Occlusion, SmoothGrad
+from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
+from .lime import LIME
+from .random import Random
+from .saliency import Saliency
+from .shap import SHAP
+
+# cli/options.py lists these names again, so that --help need not import torch.
+METHODS: dict[str, type[Explainer]] = {
+    "saliency": Saliency,
+    "gradcam": GradCAM,
+    "shap": SHAP,
+    "lime": LIME,
+    "random": Random,
+    "integrated_gradients": IntegratedGradients,
+    "smoothgrad": SmoothGrad,
+    "gradient_shap": GradientSHAP,
+    "kernel_shap": KernelSHAP,
+    "occlusion": Occlusion,
+    "guided_gradcam": GuidedGradCAM,
+    "layercam": LayerCAM,
+}
+"""Each method by its ``name``."""

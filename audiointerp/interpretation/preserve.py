@@ -1,0 +1,97 @@
+"""Context managers that restore networks and random states."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the global random states of torch and numpy, and restore them afterwards.
+
+    >>> with seeded(7):
+    ...     first = torch.rand(1)
+    >>> with seeded(7):
+    ...     print(torch.rand(1).equal(first))
+    True
+    """
+    state = np.random.get_state()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)
+
+
+@contextmanager
+def preserve_state(network: nn.Module) -> Iterator[None]:
+    """Switch to evaluation mode without parameter gradients, and restore the network afterwards.
+
+    Modes, gradients, hooks, parameters, buffers and attributes are as before, whatever happens.
+
+    >>> network = nn.Linear(2, 2)
+    >>> with preserve_state(network):
+    ...     print(network.training, network.weight.requires_grad)
+    False False
+    >>> network.training, network.weight.requires_grad
+    (True, True)
+    """
+    modules = list(network.modules())
+    modes = [module.training for module in modules]
+    hooks = [_hook_keys(module) for module in modules]
+    inplace = [module for module in modules if getattr(module, "inplace", False) is True]
+    tensors = [(dict(module._parameters), dict(module._buffers)) for module in modules]
+    attributes = [set(vars(module)) for module in modules]
+    parameters = [
+        (parameter, parameter.requires_grad, parameter.grad) for parameter in network.parameters()
+    ]
+    try:
+        network.eval()
+        # Backward hooks do not work on in-place modules.
+        for module in inplace:
+            module.inplace = False  # type: ignore[assignment]
+        for parameter, _, _ in parameters:
+            parameter.grad = None
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for module in inplace:
+            module.inplace = True  # type: ignore[assignment]
+        for module, mode, keys, (params, buffers) in zip(
+            modules, modes, hooks, tensors, strict=True
+        ):
+            module.training = mode
+            _remove_new_hooks(module, keys)
+            _restore(module._parameters, params)
+            _restore(module._buffers, buffers)
+        # shap leaves activations in attributes when it is interrupted.
+        for module, names in zip(modules, attributes, strict=True):
+            for name in vars(module).keys() - names:
+                del vars(module)[name]
+        for parameter, requires_grad, gradient in parameters:
+            parameter.requires_grad_(requires_grad)
+            parameter.grad = gradient
+
+
+def _hook_keys(module: nn.Module) -> dict[str, set[int]]:
+    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {name: set(getattr(module, name)) for name in names}
+
+
+def _remove_new_hooks(module: nn.Module, keys_before: dict[str, set[int]]) -> None:
+    for name, keys in keys_before.items():
+        hooks = getattr(module, name)
+        for key in hooks.keys() - keys:
+            del hooks[key]
+
+
+def _restore(current: dict[str, Any], before: dict[str, Any]) -> None:
+    current.clear()
+    current.update(before)

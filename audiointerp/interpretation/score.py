@@ -1,0 +1,140 @@
+"""The function that a method explains: features to the logit of one class."""
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ArgumentError, ModelError
+from ..util import probabilities
+
+
+class Score(nn.Module):
+    """The explained function: features ``(N, 1, F, T)`` to the explained class's logit ``(N,)``.
+
+    With ``against`` it is the difference of the two classes' logits. The first call fixes the
+    target (the predicted class if none was given) and keeps the logits, so prediction and
+    attribution come from the same forward pass.
+
+    Args:
+        network: any module from features to logits ``(N, C)``.
+        target: ``(N,)``, the explained classes; the predicted ones if None.
+        against: ``(N,)``, the classes to compare with, or None.
+        output: what the logits mean, a name in ``OUTPUTS``.
+
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    >>> score, db = Score(network, target=None), torch.rand(3, 1, 2, 3)
+    >>> bool((score(db) == network(db).max(1).values).all())
+    True
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        target: Tensor | None,
+        against: Tensor | None = None,
+        output: str = "softmax",
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.against = against
+        self.output = output
+        self._target = target
+        self._logits: Tensor | None = None
+
+    def forward(self, db: Tensor) -> Tensor:
+        """Return the explained score ``(N,)`` of features ``(N, 1, F, T)``.
+
+        Raises:
+            ArgumentError: a target is not a class of the network, or equals the one it is against.
+            ModelError: the network does not return finite logits ``(N, C)``.
+        """
+        logits = self.network(db)
+        if self._logits is None:
+            self._logits = _check_logits(logits, len(db), (self._target, self.against))
+            if self._target is None:
+                self._target = self._logits.argmax(1)
+            if self.against is not None and bool((self.against == self._target).any()):
+                raise ArgumentError(
+                    f"class {self._target.tolist()} cannot be explained against itself; "
+                    f"give another target"
+                )
+        return self.chosen(logits)
+
+    def chosen(self, logits: Tensor) -> Tensor:
+        """Return the explained score ``(N,)`` of logits ``(N, C)``."""
+        score = _select_class(logits, self.target)
+        return score if self.against is None else score - _select_class(logits, self.against)
+
+    def probability(self, db: Tensor) -> Tensor:
+        """Return the probability of the explained class ``(N,)``.
+
+        With ``against``, it is the probability given that the class is one of the two.
+        """
+        logits = self.network(db)
+        if self.against is not None:
+            return self.chosen(logits).sigmoid()
+        return _select_class(probabilities(logits, self.output), self.target)
+
+    def settle(self, db: Tensor) -> None:
+        """Fix target and logits by a forward pass without gradients."""
+        with torch.no_grad():
+            self(db)
+
+    def of(self, clip: int) -> "Score":
+        """Return the settled score of one clip; it takes any number of versions of that clip."""
+        row = slice(clip, clip + 1)
+        against = None if self.against is None else self.against[row]
+        score = Score(self.network, self.target[row], against, self.output)
+        score._logits = self.logits[row]
+        return score
+
+    @property
+    def logits(self) -> Tensor:
+        """The logits ``(N, C)`` of the first call."""
+        return _require_settled(self._logits)
+
+    @property
+    def target(self) -> Tensor:
+        """The explained classes ``(N,)``."""
+        return _require_settled(self._target)
+
+
+def _require_settled(value: Tensor | None) -> Tensor:
+    if value is None:
+        raise ModelError(
+            "an explainer must call its score, or score.settle(db), before reading logits or target"
+        )
+    return value
+
+
+def _select_class(values: Tensor, target: Tensor) -> Tensor:
+    return values.gather(1, target.expand(len(values))[:, None])[:, 0]
+
+
+def _check_logits(logits: Tensor, clips: int, targets: tuple[Tensor | None, ...]) -> Tensor:
+    if not isinstance(logits, Tensor):
+        raise ModelError(
+            f"the network must return logits ({clips}, C) as one tensor, "
+            f"not a {type(logits).__name__}"
+        )
+    logits = logits.detach()
+    if logits.ndim != 2 or len(logits) != clips or not logits.isfinite().all():
+        raise ModelError(
+            f"the network must return finite logits ({clips}, C), not {describe_tensor(logits)}"
+        )
+    classes = logits.shape[1]
+    for target in targets:
+        if target is not None and not bool(((target >= 0) & (target < classes)).all()):
+            raise ArgumentError(
+                f"target {target.tolist()} is not among the network's {classes} classes"
+            )
+    return logits
+
+
+def describe_tensor(tensor: Tensor) -> str:
+    """Return a tensor's shape, and whether it has values that are not finite, for a message.
+
+    >>> describe_tensor(torch.tensor([[0.0, torch.inf]]))
+    '(1, 2) with NaN or infinite values'
+    """
+    shape = tuple(tensor.shape)
+    return f"{shape}" if tensor.isfinite().all() else f"{shape} with NaN or infinite values"

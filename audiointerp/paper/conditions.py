@@ -1,0 +1,240 @@
+"""A condition: results that may be averaged together, and what they have in common.
+
+Averages never mix transforms, experiments, protocols, what was scored (``on``) or subsets of clips.
+"""
+
+import re
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ..errors import AudioInterpError
+from ..experiments import EXPERIMENTS
+from ..tables import summarise
+from .published import PUBLISHED_SCORES
+from .statistics import averaged, clip_values, place, with_intervals
+
+SUBSETS: dict[str, tuple[bool | None, str]] = {
+    "all": (None, "all clips"),
+    "correct": (True, "correctly classified clips"),
+    "incorrect": (False, "wrongly classified clips"),
+}
+"""By name of a subset of the clips: its value of the column ``correct``, and its title."""
+SHARES = {"undefined %": "undefined", "constant %": "constant"}
+"""By column head of a share of masks: its column in the summary."""
+SPLIT = ("transform", "experiment", "protocol", "on")
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """Results of one transform, experiment, protocol, ``on`` and subset of the clips.
+
+    Statistics are computed when first asked for, then kept: several tables need the same.
+
+    Attributes:
+        transform, experiment, protocol, on: as in the columns of the results.
+        subset: a name in :data:`SUBSETS`.
+        rows: the results; none of a clip that failed.
+
+    >>> from .example import example_rows
+    >>> condition = Condition("mel", "mel_clean", "corrected", "audio", "all", example_rows())
+    >>> condition.title
+    'mel_clean, all clips, on audio'
+    >>> list(condition.scores)[:3]
+    ['FF', 'AI', 'AD']
+    """
+
+    transform: str
+    experiment: str
+    protocol: str
+    on: str
+    subset: str
+    rows: pd.DataFrame
+    _kept: dict[Hashable, dict[str, pd.DataFrame]] = field(
+        init=False, default_factory=dict, repr=False
+    )
+
+    @property
+    def title(self) -> str:
+        """The condition in words, for the title of a table."""
+        return f"{self.label}, {SUBSETS[self.subset][1]}, {self.how}"
+
+    @property
+    def label(self) -> str:
+        """The experiment's name with its transform in front."""
+        return label(self.transform, self.experiment)
+
+    @property
+    def how(self) -> str:
+        """What was scored, and the protocol unless it is the corrected one."""
+        protocol = "" if self.protocol == "corrected" else f", protocol {self.protocol}"
+        return f"on {self.on}{protocol}"
+
+    @property
+    def network(self) -> str:
+        """The SHA-256 of the network that was run; "" where results do not hold it."""
+        return str(self.rows["network"].iloc[0]) if "network" in self.rows else ""
+
+    def name(self, *words: str) -> str:
+        """Return a name for a table's files: words, and how the condition was scored."""
+        protocol = [] if self.protocol == "corrected" else [f"protocol_{self.protocol}"]
+        return slug("_".join([*words, f"on_{self.on}", *protocol]))
+
+    def values(self, name: str) -> pd.DataFrame:
+        """Return the values (clips × cells) of a column.
+
+        See :func:`~audiointerp.paper.statistics.clip_values`.
+        """
+        return self._once(("values", name), lambda: {name: clip_values(self.rows, name)})[name]
+
+    @property
+    def scores(self) -> dict[str, pd.DataFrame]:
+        """The statistics of each score, then of the area and of the shares of masks, by head.
+
+        The index of each is (method, mask); the columns are mean, low, high, or mean alone.
+        """
+        return self._once("scores", self._compute_scores)
+
+    def averages(self, level: str, cells: Sequence[tuple[str, str]]) -> dict[str, pd.DataFrame]:
+        """Return the averages of some cells over one level, by score.
+
+        See :func:`~audiointerp.paper.statistics.averaged`.
+        """
+        return self._once(
+            ("averages", level, tuple(cells)),
+            lambda: {
+                name: averaged(self.values(name)[list(cells)], level) for name in PUBLISHED_SCORES
+            },
+        )
+
+    def differences(self, other: "Condition") -> dict[str, pd.DataFrame]:
+        """Return the mean of each score less the other condition's, clip by clip, by score.
+
+        Only clips and cells that both have are compared.
+        """
+        return self._once(
+            ("differences", other),
+            lambda: {name: _difference(self, other, name) for name in PUBLISHED_SCORES},
+        )
+
+    def _compute_scores(self) -> dict[str, pd.DataFrame]:
+        scores = {name: with_intervals(self.values(name)) for name in PUBLISHED_SCORES}
+        summary = summarise(self.rows).reindex(scores["FF"].index)
+        for head in ("AREA", *SHARES, "clips"):
+            means = summary[[SHARES.get(head, head)]].set_axis(["mean"], axis=1)
+            scores[head] = 100 * means if head in SHARES else means
+        return scores
+
+    def _once(
+        self, key: Hashable, compute: Callable[[], dict[str, pd.DataFrame]]
+    ) -> dict[str, pd.DataFrame]:
+        if key not in self._kept:
+            self._kept[key] = compute()
+        return self._kept[key]
+
+
+def _difference(condition: Condition, other: Condition, name: str) -> pd.DataFrame:
+    values, others = condition.values(name), other.values(name)
+    clips = others.index.intersection(values.index)
+    cells = [cell for cell in others.columns if cell in values.columns]
+    return with_intervals(values.loc[clips, cells] - others.loc[clips, cells])
+
+
+def label(transform: str, experiment: str) -> str:
+    """Return an experiment's name with its transform in front.
+
+    >>> label("mel", "mel_clean"), label("mel", "street")
+    ('mel_clean', 'mel_street')
+    """
+    return experiment if experiment.startswith(f"{transform}_") else f"{transform}_{experiment}"
+
+
+def slug(text: str) -> str:
+    """Return a text in the letters that both a file name and a LaTeX label allow.
+
+    >>> slug("a/b: c")
+    'a_b_c'
+    """
+    return re.sub(r"[^A-Za-z0-9.+-]+", "_", text).strip("._")
+
+
+def find_conditions(rows: pd.DataFrame) -> list[Condition]:
+    """Return every condition that has a scored clip, in the order of the study's experiments.
+
+    Raises:
+        AudioInterpError: no clip was scored.
+
+    >>> from .example import example_rows
+    >>> [condition.title for condition in find_conditions(example_rows())]
+    ['mel_clean, all clips, on features', 'mel_clean, correctly classified clips, on features']
+    """
+    scored = rows[rows["status"] == "ok"]
+    if scored.empty:
+        raise AudioInterpError("no clip was scored, so there are no tables; see the errors")
+    conditions = []
+    for key, group in scored.groupby(list(SPLIT), sort=False):
+        transform, experiment, protocol, on = (str(name) for name in key)
+        for subset, (correct, _) in SUBSETS.items():
+            part = group if correct is None else group[_is_marked(group, correct)]
+            if len(part):
+                conditions.append(Condition(transform, experiment, protocol, on, subset, part))
+    return sorted(conditions, key=_order)
+
+
+def _order(condition: Condition) -> tuple[object, ...]:
+    """Return a sort key: mel, then the study's order, corrected before published."""
+    return (
+        condition.transform != "mel",
+        place(condition.experiment, EXPERIMENTS),
+        condition.transform,
+        condition.protocol != "corrected",
+        condition.protocol,
+        condition.on != "features",
+    )
+
+
+def _is_marked(rows: pd.DataFrame, correct: bool) -> np.ndarray:
+    """Tell which rows are marked as correct, or as wrong; none without the column ``correct``."""
+    if "correct" not in rows:
+        return np.zeros(len(rows), bool)
+    return rows["correct"].isin([correct]).to_numpy()
+
+
+def against_noise(conditions: Sequence[Condition]) -> list[tuple[Condition, list[Condition]]]:
+    """Pair each condition of all clean clips with its noisy ones.
+
+    The noisy ones are of the same transform, protocol, ``on`` and network.
+
+    >>> from .example import example_rows
+    >>> rows = example_rows(("mel_clean", "mel_horse", "mel_room"))
+    >>> ((clean, noisy),) = against_noise(find_conditions(rows))
+    >>> clean.label, [condition.label for condition in noisy]
+    ('mel_clean', ['mel_horse', 'mel_room'])
+    """
+    whole = [condition for condition in conditions if condition.subset == "all"]
+    pairs = []
+    for clean in whole:
+        if is_clean(clean.experiment, clean.transform):
+            noisy = [other for other in whole if _differ_in_noise(clean, other)]
+            if noisy:
+                pairs.append((clean, noisy))
+    return pairs
+
+
+def _differ_in_noise(clean: Condition, other: Condition) -> bool:
+    def rest(condition: Condition) -> tuple[str, ...]:
+        return condition.transform, condition.protocol, condition.on, condition.network
+
+    return other.experiment != clean.experiment and rest(other) == rest(clean)
+
+
+def is_clean(experiment: str, transform: str) -> bool:
+    """Tell whether an experiment is the study's own on clean clips with this transform.
+
+    >>> is_clean("mel_clean", "mel"), is_clean("mel_horse", "mel")
+    (True, False)
+    """
+    known = EXPERIMENTS.get(experiment)
+    return known is not None and known.noise is None and known.transform == transform

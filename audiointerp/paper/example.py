@@ -1,0 +1,46 @@
+"""Results with random scores, for the examples of this room."""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from ..scoring import VALUES
+from .published import PUBLISHED_METHODS
+
+
+def example_rows(
+    experiments: Sequence[str] = ("mel_clean",),
+    methods: Sequence[str] = PUBLISHED_METHODS,
+    masks: Sequence[str] = ("bin", "topK_30"),
+    on: Sequence[str] = ("features",),
+    clips: int = 2,
+) -> pd.DataFrame:
+    """Make a table of results in the form of :func:`~audiointerp.tables.results.read_results`.
+
+    Every score is a seeded random number; every clip is classified correctly.
+
+    Args:
+        experiments: names in ``EXPERIMENTS``.
+        methods: names in ``METHODS``.
+        masks: names in ``MASKS``.
+        on: names in ``ON``.
+        clips: the number of clips, each a recording of its own.
+
+    >>> len(example_rows())
+    16
+    """
+    files = [f"{number}.wav" for number in range(clips)]
+    keys = list(product(experiments, methods, files, on, masks))
+    rows = pd.DataFrame(keys, columns=["experiment", "method", "clip", "on", "mask"])
+    scores = np.random.default_rng(0).random((len(rows), len(VALUES)))
+    return rows.assign(
+        transform=rows["experiment"].str.split("_").str[0],
+        recording=rows["clip"],
+        network="",
+        protocol="corrected",
+        correct=True,
+        status="ok",
+        **dict(zip(VALUES, scores.T, strict=True)),
+    )

@@ -1,0 +1,244 @@
+"""The four faults of the published code, each measured on a given classifier and clips."""
+
+import copy
+import json
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from ..dataset import ClipDataset, load_clip
+from ..errors import AudioInterpError
+from ..interpretation import SHAP, additivity_gap
+from ..model import Classifier
+from ..predict import score
+from ..scoring import explain_clip
+
+FAULTY_MASK = "topK_50_pos"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of the published code, measured with the fault and without it.
+
+    Attributes:
+        name: what is wrong.
+        figure: what was measured.
+        before, after: the figure with the fault and without it, as text.
+
+    >>> Fault("top-k keeps ties", "masks that keep everything", "41.2%", "0.0%").after
+    '0.0%'
+    """
+
+    name: str
+    figure: str
+    before: str
+    after: str
+
+
+def faults(
+    classifier: Classifier,
+    dataset: ClipDataset,
+    background: Tensor,
+    accuracies: tuple[float, float],
+) -> list[Fault]:
+    """Measure the four faults on a classifier and its clips.
+
+    Args:
+        classifier: a classifier of spectrograms.
+        dataset: the test clips.
+        background: for SHAP, see :func:`~audiointerp.experiments.data.background_of`.
+        accuracies: of :func:`kept_accuracies`.
+
+    Raises:
+        AudioInterpError: no clip can be read.
+
+    Example (minutes for 80 clips)::
+
+        classifier = Classifier.load("weights/esc10_mel_cnn10.safetensors")
+        card = Path("weights/esc10_mel_cnn10.json")
+        faults(classifier, test, background, kept_accuracies(card))
+    """
+    published, corrected = (
+        _saliency_rows(classifier, dataset, protocol) for protocol in ("published", "corrected")
+    )
+    return [
+        _shap_fault(classifier, dataset, background),
+        _ties_fault(published, corrected),
+        _epoch_fault(accuracies),
+        _complexity_fault(classifier, published),
+    ]
+
+
+def _saliency_rows(classifier: Classifier, dataset: ClipDataset, protocol: str) -> pd.DataFrame:
+    rows = score(
+        classifier, dataset, ["saliency"], [FAULTY_MASK], protocol=protocol, baselines=False
+    )
+    return rows[rows["status"] == "ok"]
+
+
+def _shap_fault(classifier: Classifier, dataset: ClipDataset, background: Tensor) -> Fault:
+    twin_gap, gap, correlation = _shap_gaps(classifier, dataset, background)
+    return Fault(
+        "SHAP's module hooks miss functional ReLU and max pooling",
+        f"median additivity gap; median correlation of the two attributions r = {correlation:.2f}",
+        _gap_text(twin_gap),
+        _gap_text(gap),
+    )
+
+
+def _ties_fault(published: pd.DataFrame, corrected: pd.DataFrame) -> Fault:
+    def figures(rows: pd.DataFrame) -> str:
+        return f"{float((rows['AREA'] == 1).mean()):.1%}; {rows['AD'].mean():.1f} %"
+
+    return Fault(
+        "top-k by quantile with ≥ keeps all ties",
+        f"share of saliency `{FAULTY_MASK}` masks that keep everything; mean AD",
+        figures(published),
+        figures(corrected),
+    )
+
+
+def _epoch_fault(accuracies: tuple[float, float]) -> Fault:
+    last, best = accuracies
+    return Fault(
+        "the “best epoch” is kept as a reference to the live weights, so it is the last epoch",
+        "validation accuracy of the kept weights, mean over the seeds",
+        f"{last:.4f}",
+        f"{best:.4f}",
+    )
+
+
+def _complexity_fault(classifier: Classifier, published: pd.DataFrame) -> Fault:
+    samples = round(classifier.duration * classifier.sample_rate)
+    bins = classifier.transform.num_bins * classifier.transform.num_frames(samples)
+    # The masks are of zeros and ones, so their true complexity is ln(AREA * bins). Computed on the
+    # published masks, so that the fault of the masks does not count here.
+    true_complexity = (np.log(published["AREA"]) + math.log(bins)).mean()
+    return Fault(
+        "COMP of a constant mask is written as 0, its best value",
+        f"mean COMP of the same masks (saliency `{FAULTY_MASK}`, all ties kept), nats",
+        f"{published['COMP'].mean():.2f}",
+        f"{true_complexity:.2f}",
+    )
+
+
+def _gap_text(gap: float) -> str:
+    return "undefined" if np.isnan(gap) else f"{gap:.2g} of f(x) − E f(b)"
+
+
+class _Functional(nn.Module):
+    """Hides a function from an explainer: module hooks do not know this class."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+        # The time pooling of our networks sets these.
+        self.kernel_size = self.stride = 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def functional_twin(network: nn.Module) -> nn.Module:
+    """Copy a network with functions in place of its ReLU and max-pooling modules.
+
+    The published network is written in that way.
+
+    >>> from ..model import Cnn6
+    >>> twin = functional_twin(Cnn6(2, base_channels=1))
+    >>> any(isinstance(module, nn.ReLU) for module in twin.modules())
+    False
+    """
+    twin = copy.deepcopy(network)
+    for module in list(twin.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.ReLU):
+                setattr(module, name, _Functional(torch.relu))
+            elif isinstance(child, nn.MaxPool1d):
+                setattr(module, name, _Functional(lambda x: x.amax(-1, keepdim=True)))
+    return twin
+
+
+def _shap_gaps(
+    classifier: Classifier, dataset: ClipDataset, background: Tensor
+) -> tuple[float, float, float]:
+    """Compare SHAP on the functional twin and on the network, for every fourth readable clip.
+
+    Returns:
+        The median additivity gap of the twin, that of the network, and the median correlation of
+        the two attributions.
+    """
+    twin = Classifier(
+        functional_twin(classifier.network),
+        classifier.transform,
+        classifier.labels,
+        classifier.duration,
+    )
+    twin_explainer = SHAP(twin.network, background, strict=False)
+    explainer = SHAP(classifier.network, background)
+    twin_gaps, gaps, correlations = [], [], []
+    wavs = (load_clip(dataset, index).wav for index in range(len(dataset)))
+    readable = (wav for wav in wavs if wav is not None)
+    for wav in islice(readable, 0, None, 4):
+        spectrogram = classifier.transform(wav[None].to(classifier.device))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="SHAP misses")
+            twin_attribution = explain_clip(twin, spectrogram, twin_explainer)
+            attribution = explain_clip(classifier, spectrogram, explainer)
+        twin_gaps.append(additivity_gap(twin_attribution))
+        gaps.append(additivity_gap(attribution))
+        pair = torch.stack([twin_attribution.values.flatten(), attribution.values.flatten()])
+        correlations.append(float(torch.corrcoef(pair)[0, 1]))
+    if not correlations:
+        raise AudioInterpError("no test clip can be read; see the column error of metrics.csv")
+    return _median(twin_gaps), _median(gaps), float(np.median(correlations))
+
+
+def _median(gaps: Sequence[float]) -> float:
+    """Return the median of the defined gaps; NaN if none is."""
+    defined = [gap for gap in gaps if not np.isnan(gap)]
+    return float(np.median(defined)) if defined else float("nan")
+
+
+def kept_accuracies(card: Path) -> tuple[float, float]:
+    """Read the validation accuracy at the last epoch and at the best, each the mean over seeds.
+
+    Args:
+        card: the JSON file that :func:`~audiointerp.display.card.write_card` writes.
+
+    Raises:
+        AudioInterpError: the card cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     card = Path(folder) / "card.json"
+    ...     _ = card.write_text(
+    ...         '{"epochs": {"0": [{"valid_accuracy": 0.9}, {"valid_accuracy": 0.5}]}}'
+    ...     )
+    ...     kept_accuracies(card)
+    (0.5, 0.9)
+    """
+    try:
+        seeds = json.loads(card.read_text(encoding="utf-8"))["epochs"].values()
+        curves = [_validation_curve(epochs) for epochs in seeds]
+        if not curves or not np.isfinite(np.concatenate(curves)).all():
+            raise ValueError("its epochs hold no validation accuracy, or one that is not a number")
+        last = float(np.mean([curve[-1] for curve in curves]))
+        best = float(np.mean([max(curve) for curve in curves]))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise AudioInterpError(
+            f"{card}: the card beside the weights is needed and cannot be read ({error})"
+        ) from error
+    return last, best
+
+
+def _validation_curve(epochs: Sequence[dict[str, float]]) -> list[float]:
+    return [float(epoch["valid_accuracy"]) for epoch in epochs]

@@ -1,0 +1,230 @@
+"""The setting of the study at work: its folds, its network, its experiments."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from ..dataset import ClipDataset, EvenSubset, InMemory
+from ..display import write_card
+from ..errors import ArgumentError, ModelError
+from ..experiments import (
+    EXPERIMENTS,
+    TEST_FOLDS,
+    TRAIN_FOLDS,
+    TRANSFORMS,
+    VALID_FOLDS,
+    background_of,
+    open_data,
+    run,
+)
+from ..fit import Trained, train_classifier
+from ..model import Classifier
+from ..scoring import check_fits
+from ..util import keep_memory
+from .choice import Setting, choose_setting, data_root
+from .published import STUDY_MASKS, STUDY_METHODS
+
+__all__ = [
+    "Setting",
+    "choose_setting",
+    "data_root",
+    "load_or_train",
+    "open_folds",
+    "run_study",
+    "train",
+]
+
+WEIGHTS, TRAINED = Path("weights"), Path("trained")
+"""Folders of networks: those that come with the project, and those that you train."""
+COMMITTED_RESULTS = Path("results")
+"""The folder of the results that come with the project: all test clips of ESC-10."""
+Folds = tuple[ClipDataset, ClipDataset, ClipDataset]
+
+
+def open_folds(setting: Setting) -> Folds:
+    """Open the clips for training (folds 1 to 3), validation (fold 4) and test (fold 5).
+
+    >>> train, valid, test = open_folds(choose_setting("mel"))
+    >>> len(train) > len(valid), train.sample_rate
+    (True, 32000)
+    """
+    rate = TRANSFORMS[setting.transform].sample_rate
+    train, valid, test = (
+        open_data(setting.root, folds, setting.subset, sample_rate=rate)
+        for folds in (TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS)
+    )
+    return train, valid, test
+
+
+def train(
+    setting: Setting, folds: Folds, *, device: str | torch.device = "cpu", progress: bool = True
+) -> Trained:
+    """Train the setting's network; see :func:`~audiointerp.fit.train_classifier`.
+
+    :func:`~audiointerp.display.card.write_card` saves it.
+
+    Args:
+        setting: of :func:`choose_setting`.
+        folds: the clips for training, validation and test.
+        device: where to train.
+        progress: whether to show progress bars.
+
+    >>> from ..dataset import Synthetic
+    >>> from ..fit import FitSettings
+    >>> setting = Setting("mel", None, None, "synthetic", "Cnn10", 1, 0, 0, FitSettings(epochs=1))
+    >>> folds = [EvenSubset(Synthetic((fold,), duration=3.0), 10) for fold in (1, 4, 5)]
+    >>> train(setting, folds, progress=False).classifier.network.settings["base_channels"]
+    1
+    """
+    keep_memory()
+    (trained,) = train_classifier(
+        folds,
+        TRANSFORMS[setting.transform],
+        setting.network,
+        base_channels=setting.base_channels,
+        dropout=setting.dropout,
+        head_dropout=setting.head_dropout,
+        settings=setting.fit,
+        seeds=(setting.fit.seed,),
+        checkpoint=setting.checkpoint,
+        device=device,
+        progress=progress,
+    )
+    return trained
+
+
+def load_or_train(
+    setting: Setting,
+    folds: Folds,
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    device: str | torch.device = "cpu",
+) -> tuple[Classifier, str]:
+    """Return the setting's classifier, and a line that says where it comes from.
+
+    It is loaded from ``weights`` if given, else from ``weights/NAME.safetensors``, else from
+    ``trained/NAME.safetensors``. If none is there, a network for the synthetic set is trained and
+    saved in ``trained``; one for real clips takes too long for that.
+
+    Raises:
+        ModelError: there is no such file, or the file of the setting's name holds another kind of
+            network than the setting's.
+        ArgumentError: the classifier has other labels or another sample rate than the data.
+
+    >>> import tempfile
+    >>> from ..dataset import Synthetic
+    >>> from ..fit import FitSettings
+    >>> from ..model import Cnn6
+    >>> setting = Setting("mel", None, None, "synthetic", "Cnn6", 1, 0, 0, FitSettings())
+    >>> folds = [Synthetic((fold,)) for fold in (1, 4, 5)]
+    >>> network = Cnn6(10, base_channels=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "mine.safetensors"
+    ...     Classifier(network, TRANSFORMS["mel"], folds[2].labels, 5.0).save(path)
+    ...     classifier, origin = load_or_train(setting, folds, path)
+    >>> type(classifier.network).__name__
+    'Cnn6'
+    """
+    keep_memory()
+    file = f"{setting.name}.safetensors"
+    if weights is not None:
+        paths = [Path(weights)]
+    else:
+        paths = [path for path in (WEIGHTS / file, TRAINED / file) if path.exists()]
+    if paths:
+        classifier = _load(paths[0], folds[2], device)
+        kind = type(classifier.network).__name__
+        if weights is None and kind != setting.network:
+            raise ModelError(
+                f"{paths[0]}: holds a {kind}, but this setting needs a {setting.network}; move the "
+                f"file away and run train_model_{setting.transform}.ipynb"
+            )
+        command = classifier.training.get("command", "an unknown command")
+        return classifier, f"Network: {paths[0]}, made by: {command}"
+    if setting.root is not None:
+        raise ModelError(
+            f"neither {WEIGHTS / file} nor {TRAINED / file} is there: run "
+            f"train_model_{setting.transform}.ipynb first, which trains it, or pass other weights"
+        )
+    trained = train(setting, folds, device=device)
+    command = "audiointerp.paper.setting.load_or_train, on the synthetic set"
+    path = write_card([trained], TRAINED, setting.name, command)
+    origin = f"Network: trained now on the synthetic set, saved as {path}"
+    return trained.classifier.to(device), origin
+
+
+def _load(path: Path, dataset: ClipDataset, device: str | torch.device) -> Classifier:
+    classifier = Classifier.load(path, device)
+    try:
+        check_fits(classifier, dataset)
+    except ArgumentError as error:
+        raise ArgumentError(f"{path}: {error}") from error
+    return classifier
+
+
+def run_study(
+    data: str | os.PathLike[str] | None = None,
+    subset: str | None = None,
+    *,
+    methods: Sequence[str] = STUDY_METHODS,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    device: str | torch.device = "cpu",
+    workers: int = 1,
+) -> dict[str, pd.DataFrame]:
+    """Run every experiment of the study with the setting that suits the data.
+
+    This is what the notebooks run and what ``results/`` holds. Interrupted, the same call resumes;
+    once it is done, it changes nothing.
+
+    Args:
+        data, subset: see :func:`choose_setting`.
+        methods, resume, device, workers: see :func:`~audiointerp.experiments.runner.run`.
+        out: the folder of results; if None ``results`` for all clips of ESC-10, else the setting's
+            own.
+
+    Returns:
+        The rows of each experiment, by name.
+
+    Raises:
+        ModelError, ArgumentError: see :func:`load_or_train`.
+
+    Example (half an hour on four cores)::
+
+        results = run_study("data/ESC-50", "esc10", workers=4)
+        results["mel_clean"].groupby("method")["FF"].mean()
+    """
+    transforms = dict.fromkeys(experiment.transform for experiment in EXPERIMENTS.values())
+    settings = [choose_setting(transform, data, subset) for transform in transforms]
+    folds = [open_folds(setting) for setting in settings]
+    # All networks are loaded first, so that a missing one is reported before the long runs.
+    classifiers = [
+        load_or_train(setting, own_folds, device=device)[0]
+        for setting, own_folds in zip(settings, folds, strict=True)
+    ]
+    results = {}
+    for setting, (train, _, test), classifier in zip(settings, folds, classifiers, strict=True):
+        background = background_of(train, classifier.transform)
+        # The experiments of one sample rate share the clips in memory.
+        clips = EvenSubset(InMemory(test), setting.scored)
+        is_committed = setting.data == "esc10" and setting.scored is None
+        folder = out or (COMMITTED_RESULTS if is_committed else setting.results)
+        for experiment in EXPERIMENTS.values():
+            if experiment.transform == setting.transform:
+                results[experiment.name] = run(
+                    experiment,
+                    classifier,
+                    clips,
+                    methods,
+                    folder,
+                    background=background,
+                    masks=STUDY_MASKS,
+                    attributions=False,
+                    resume=resume,
+                    device=device,
+                    workers=workers,
+                )
+    return results

@@ -1,0 +1,97 @@
+"""Deletion and insertion curves: the probability as bins are removed or added, best bins first."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError
+from ..interpretation import top
+from ..model import Classifier
+from ..processing import Spectrogram
+from .outcomes import classify_parts
+
+STEPS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The probability of the explained class along the deletion and the insertion curve.
+
+    Attributes:
+        shares: ``(S + 1,)``, from 0 to 1: the share of the bins deleted or inserted so far, those
+            with the largest attribution first.
+        deletion: ``(S + 1,)``, p of the clip without these bins.
+        insertion: ``(S + 1,)``, p of these bins alone, in silence.
+
+    >>> falling, rising = torch.tensor([1.0, 0.5, 0.0]), torch.tensor([0.0, 1.0, 1.0])
+    >>> result = Curves(torch.linspace(0, 1, 3), deletion=falling, insertion=rising)
+    >>> result.deletion_area, result.insertion_area
+    (0.5, 0.75)
+    """
+
+    shares: Tensor
+    deletion: Tensor
+    insertion: Tensor
+
+    @property
+    def deletion_area(self) -> float:
+        """The area under the deletion curve, in [0, 1]; lower is better."""
+        return float(torch.trapezoid(self.deletion, self.shares))
+
+    @property
+    def insertion_area(self) -> float:
+        """The area under the insertion curve, in [0, 1]; higher is better."""
+        return float(torch.trapezoid(self.insertion, self.shares))
+
+    def __repr__(self) -> str:
+        return (
+            f"Curves(deletion area {self.deletion_area:.3f}, "
+            f"insertion area {self.insertion_area:.3f})"
+        )
+
+
+def curves(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    target: Tensor,
+    values: Tensor,
+    *,
+    against: Tensor | None = None,
+    on: str = "features",
+    steps: int = STEPS,
+) -> Curves:
+    """Compute the deletion and insertion curves of one clip; removed bins are silent.
+
+    Source: Petsiuk, Das and Saenko, "RISE", BMVC 2018. Step k of S covers the k / S bins with the
+    largest attribution, exactly that many. A seeded permutation decides between equal bins, as in
+    the top-k masks.
+
+    Args:
+        classifier: the classifier.
+        spectrogram: the clip.
+        target: the explained class ``(1,)``, e.g. ``attribution.target``.
+        values: the attribution ``(1, 1, F, T)``, e.g. ``attribution.values``.
+        against: the class it was explained against ``(1,)``, e.g. ``attribution.against``.
+        on: ``"features"`` or ``"audio"``, see
+            :func:`~audiointerp.scoring.outcomes.classify_parts`.
+        steps: S, the number of steps.
+
+    Raises:
+        ArgumentError: ``steps`` is less than 1, or ``on`` is unknown.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> clip = classifier.transform(torch.randn(1, 1, 32000))
+    >>> result = curves(classifier, clip, torch.tensor([0]), clip.db, steps=4)
+    >>> result.shares.tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    if steps < 1:
+        raise ArgumentError(f"steps={steps} must be at least 1")
+    shares = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+    masks = torch.cat([top(values, share) for share in shares.tolist()])
+    outcomes = classify_parts(classifier, spectrogram, target, masks, against=against, on=on)
+    _, kept, removed = outcomes.probs[..., outcomes.target]
+    return Curves(shares, deletion=removed, insertion=kept)

@@ -1,0 +1,258 @@
+"""Build explainers, and explain one clip of any length with a network that takes windows."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..dataset import ClipDataset
+from ..errors import ArgumentError, choose
+from ..interpretation import METHODS, Attribution, Captum, Explainer, usable_name
+from ..model import Classifier
+from ..processing import Spectrogram, Windows
+from ..util import log_of_the_others, log_probabilities
+
+Method = str | type[Explainer] | Explainer
+"""A name in ``METHODS``, an explainer class, or an explainer."""
+
+
+def build_explainer(
+    method: Method, classifier: Classifier, background: Tensor | None = None
+) -> Explainer:
+    """Build an explainer of the classifier's network; an explainer is returned as it is.
+
+    Args:
+        method: a name in ``METHODS``, an explainer class, or an explainer of this network.
+        classifier: the classifier.
+        background: features ``(B, 1, F, T)`` of training clips, for methods that need them.
+
+    Raises:
+        ArgumentError: the name is unknown, the method needs a background or more arguments, or
+            the explainer belongs to another network.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> build_explainer("gradcam", classifier).name
+    'gradcam'
+    """
+    if isinstance(method, Explainer):
+        _check_explainer(method, classifier)
+        return method
+    kind = METHODS[choose("method", method, METHODS)] if isinstance(method, str) else method
+    if not (isinstance(kind, type) and issubclass(kind, Explainer)):
+        raise ArgumentError(
+            f"a method is a name, an explainer class or an explainer, not {kind!r:.80}"
+        )
+    arguments: tuple[Any, ...] = (classifier.network,)
+    if kind.needs_background:
+        if background is None:
+            raise ArgumentError(
+                f"{kind.__name__} compares a clip with a background: give background=features "
+                f"(B, 1, F, T) of training clips (in a shell, --background and the folder of their "
+                f"sound files)"
+            )
+        arguments += (background,)
+    try:
+        inspect.signature(kind.__init__).bind(None, *arguments)
+    except TypeError as error:
+        raise ArgumentError(
+            f"{kind.__name__} takes more than a network ({error}); "
+            f"give an object: {kind.__name__}(network, …)"
+        ) from error
+    return kind(*arguments)
+
+
+def _check_explainer(explainer: Explainer, classifier: Classifier) -> None:
+    if explainer.network is not classifier.network:
+        raise ArgumentError(
+            f"this {explainer.name} explains another network than the classifier's; "
+            f"build it with classifier.network"
+        )
+    if type(explainer) is Captum and explainer.name in METHODS:
+        raise ArgumentError(
+            f"another method is called {explainer.name}: give Captum another name, "
+            f"Captum(…, name=…)"
+        )
+
+
+def build_explainers(
+    methods: Sequence[Method], classifier: Classifier, background: Tensor | None = None
+) -> list[Explainer]:
+    """Build one explainer per method; their names must differ, since results are stored by name.
+
+    Args:
+        methods: as for :func:`build_explainer`.
+        classifier: the classifier.
+        background: features ``(B, 1, F, T)`` of training clips, for methods that need them.
+
+    Raises:
+        ArgumentError: there is no method, two have the same name, a name cannot name a folder,
+            or :func:`build_explainer` refuses one.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> [explainer.name for explainer in build_explainers(["saliency", "gradcam"], classifier)]
+    ['saliency', 'gradcam']
+    """
+    if isinstance(methods, str) or not methods:
+        raise ArgumentError(f"methods: a list of at least one, e.g. ['gradcam'], not {methods!r}")
+    explainers = [build_explainer(method, classifier, background) for method in methods]
+    names = [usable_name(explainer.name) for explainer in explainers]
+    if len(set(names)) < len(names):
+        raise ArgumentError(
+            f"two methods have the same name ({', '.join(names)}); rename one, e.g. "
+            f"Captum(…, name=…)"
+        )
+    return explainers
+
+
+def check_fits(classifier: Classifier, dataset: ClipDataset) -> None:
+    """Refuse a data set whose sample rate or labels are not the classifier's.
+
+    Raises:
+        ArgumentError: they differ.
+
+    >>> from audiointerp import Cnn6, LogMel, Synthetic
+    >>> clips = Synthetic((5,), sample_rate=32000)
+    >>> network = Cnn6(10, base_channels=4)
+    >>> check_fits(Classifier(network, LogMel(), clips.labels), clips)
+    """
+    if dataset.sample_rate != classifier.sample_rate:
+        raise ArgumentError(
+            f"the data set has {dataset.sample_rate} Hz, the classifier takes "
+            f"{classifier.sample_rate} Hz; give the data set sample_rate={classifier.sample_rate}"
+        )
+    if tuple(dataset.labels) != classifier.labels:
+        is_superset = set(classifier.labels) < set(dataset.labels)
+        advice = (
+            "for the ESC-10 weights give subset='esc10' (--subset esc10)"
+            if is_superset
+            else "give data with the classifier's labels"
+        )
+        raise ArgumentError(
+            f"the data set's labels ({', '.join(dataset.labels)}) are not the classifier's "
+            f"({', '.join(classifier.labels)}): {advice}; for LabelledClips give "
+            f"labels=classifier.labels"
+        )
+
+
+def explain_clip(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    explainer: Explainer,
+    target: int | None = None,
+    against: int | None = None,
+) -> Attribution:
+    """Explain one clip of any length: one explained class, one attribution for the whole clip.
+
+    The network sees the clip in windows; their attributions are joined, and the probabilities are
+    the mean over the windows.
+
+    Args:
+        classifier: the classifier.
+        spectrogram: the clip.
+        explainer: the method, built on ``classifier.network``.
+        target: the class to explain; the predicted one if None.
+        against: another class, to explain why it is the target rather than this one.
+
+    Returns:
+        The attribution; ``values`` is ``(1, 1, F, T)``. In ``info``, each tensor has one entry per
+        window.
+
+    Raises:
+        ArgumentError: the target is also the class to explain against, or is unknown.
+
+    >>> from audiointerp import Cnn6, LogMel, Saliency
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> clip = classifier.transform(torch.randn(1, 1, 80000))
+    >>> explain_clip(classifier, clip, Saliency(network), target=1).values.shape
+    torch.Size([1, 1, 64, 251])
+    """
+    windows = windows_of(classifier, spectrogram)
+    window_features = windows.cut(spectrogram.db)[:, 0]
+    # For a single window the explainer predicts the class itself, in its own forward.
+    if target is None and (len(window_features) > 1 or against is not None):
+        target = int(clip_log_probabilities(classifier, windows, spectrogram.db)[0].argmax())
+        if target == against:
+            raise ArgumentError(
+                f"{classifier.labels[target]} is what the network predicts, and cannot be "
+                f"explained against itself: give a target, or another label to explain against"
+            )
+    attributions = [
+        explainer(features[None], target, against=against, output=classifier.output)
+        for features in window_features
+    ]
+    return _join(attributions, windows)
+
+
+def _join(attributions: Sequence[Attribution], windows: Windows) -> Attribution:
+    """Join the attributions of a clip's windows into that of the clip."""
+    first = attributions[0]
+    window_probs = torch.cat([attribution.probs for attribution in attributions])
+    return Attribution(
+        values=windows.join(torch.stack([attribution.values for attribution in attributions])),
+        target=first.target,
+        probs=(windows.weights.to(window_probs) @ window_probs)[None],
+        method=first.method,
+        info=_join_info([attribution.info for attribution in attributions]),
+        against=first.against,
+    )
+
+
+def _join_info(infos: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    """Join the tensors of each window's info; other entries are dropped."""
+    tensor_names = [name for name, value in infos[0].items() if isinstance(value, Tensor)]
+    joined = {}
+    for name in tensor_names:
+        joined[name] = torch.cat([info[name] for info in infos])[None]
+    return joined
+
+
+def windows_of(classifier: Classifier, spectrogram: Spectrogram) -> Windows:
+    """Return where the classifier's windows lie in a clip.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> windows_of(classifier, classifier.transform(torch.randn(1, 1, 80000))).starts
+    (0, 101, 150)
+    """
+    length = round(classifier.duration * classifier.sample_rate)
+    return Windows(spectrogram.db.shape[-1], classifier.transform.num_frames(length))
+
+
+def clip_log_probabilities(
+    classifier: Classifier, windows: Windows, db: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Compute log p and log(1 - p) of K versions of one clip, in batches of one window each.
+
+    Args:
+        classifier: the classifier.
+        windows: the clip's windows.
+        db: features ``(K, 1, F, T)``.
+
+    Returns:
+        log p and log(1 - p), each ``(K, C)`` float64; p is the mean over the windows.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> clip = classifier.transform(torch.randn(1, 1, 80000))
+    >>> log_p, _ = clip_log_probabilities(classifier, windows_of(classifier, clip), clip.db)
+    >>> bool(torch.allclose(log_p.exp().sum(1), torch.ones(1, dtype=torch.float64)))
+    True
+    """
+    logs_by_window = [
+        log_probabilities(classifier.logits(window).cpu(), classifier.output)
+        for window in windows.cut(db)
+    ]
+    log_weights = windows.weights.log()[:, None, None]
+    log_p, log_not_p = (
+        (log_weights + torch.stack(logs)).logsumexp(0) for logs in zip(*logs_by_window, strict=True)
+    )
+    return log_p, log_of_the_others(log_p) if classifier.output == "softmax" else log_not_p

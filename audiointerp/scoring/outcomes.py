@@ -1,0 +1,224 @@
+"""Classify a clip and its parts under masks, and score the outcome.
+
+A clip is one spectrogram of any length. The network sees it in windows of the length that it was
+trained on (:class:`~audiointerp.processing.windows.Windows`). The clip's probability is the mean
+over the windows, weighted by the frames that each window owns.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..errors import choose
+from ..metrics import METRICS, Metric, evaluate
+from ..model import Classifier
+from ..processing import Spectrogram
+from ..util import halve_on_oom
+from .explain import clip_log_probabilities, windows_of
+
+ON = ("features", "audio")
+"""What is scored: the masked features, or the features of the audio made from them."""
+BATCH = 16
+"""Versions of a clip per forward."""
+
+Batches = Callable[[int], Iterable[Spectrogram]]
+"""A function from a batch size to a clip's distinct parts in batches of that size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """The network's outputs for one clip, and for its kept and removed parts under M masks.
+
+    Attributes:
+        probs: ``(3, M, C')``: the probabilities of the clean clip, the kept and the removed parts.
+            C' = C classes that compete, or 2 for a decision between two (multi-label, or one class
+            against another).
+        log_odds: ``(3, M)``, those of the explained class.
+        target: the index of the explained class among the C'.
+        batch: versions of the clip per forward: :data:`BATCH`, or less after out-of-memory.
+
+    >>> probs = torch.tensor([[[0.25, 0.75]], [[0.25, 0.75]], [[0.5, 0.5]]])
+    >>> outcomes = Outcomes(probs, log_odds=torch.zeros(3, 1), target=1, batch=16)
+    >>> outcomes.scores(torch.ones(1, 1, 2, 2))["FF"].item()
+    0.25
+    """
+
+    probs: Tensor
+    log_odds: Tensor
+    target: int
+    batch: int
+
+    def scores(
+        self, masks: Tensor, metrics: Mapping[str, Metric] = METRICS, start: int = 0
+    ) -> dict[str, Tensor]:
+        """Score ``masks``, which are those classified from number ``start`` on.
+
+        Returns:
+            The scores by name, with p, p_in, p_out and their log-odds, each ``(len(masks),)``.
+        """
+        rows = slice(start, start + len(masks))
+        clean, kept, removed = self.probs[:, rows]
+        targets = torch.full((len(masks),), self.target)
+        scores = evaluate(clean, kept, removed, targets, masks.cpu(), metrics)
+        for suffix, probs, log_odds in zip(
+            ("", "_in", "_out"), (clean, kept, removed), self.log_odds[:, rows], strict=True
+        ):
+            scores[f"p{suffix}"] = probs[:, self.target]
+            scores[f"log_odds{suffix}"] = log_odds
+        return scores
+
+
+def classify_parts(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    target: Tensor,
+    masks: Tensor,
+    *,
+    against: Tensor | None = None,
+    on: str = "features",
+) -> Outcomes:
+    """Classify a clip and its kept and removed parts under masks; score them with the result.
+
+    Equal parts are classified once, so a mask of ones gives exactly the clean clip's
+    probabilities. Batches depend on the masks only, so the same masks give the same bits. After
+    out-of-memory the batch is halved, which changes a probability by at most 1e-5.
+
+    Args:
+        classifier: the classifier.
+        spectrogram: the clip.
+        target: the explained class ``(1,)``.
+        masks: ``(M, 1, F, T)`` in [0, 1].
+        against: the class it is explained against ``(1,)``. p is then the probability of the
+            target, given that it is one of the two.
+        on: ``"features"``: classify the masked features. ``"audio"``: make audio from them,
+            analyse and classify it, the clean clip too; the level is not changed.
+
+    Raises:
+        ArgumentError: ``on`` is unknown, or a mask does not fit the clip.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> clip = classifier.transform(torch.randn(1, 1, 32000))
+    >>> classify_parts(classifier, clip, torch.tensor([0]), torch.ones_like(clip.db)).probs.shape
+    torch.Size([3, 1, 2])
+    """
+    distinct_masks, part_indices = _distinct_parts(masks)
+
+    def batches(size: int) -> Iterable[Spectrogram]:
+        return map(spectrogram.masked, distinct_masks.split(size))
+
+    return _classify(classifier, spectrogram, batches, part_indices, target, against, on)
+
+
+def mask_and_classify(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    target: Tensor,
+    mask: Tensor,
+    *,
+    against: Tensor | None = None,
+    on: str = "features",
+) -> tuple[Outcomes, Spectrogram, Spectrogram]:
+    """Classify a clip's parts under one mask, and return these parts; each is masked once.
+
+    The arguments are those of :func:`classify_parts`, with one mask ``(1, 1, F, T)``.
+
+    Returns:
+        The outcomes, the kept part and the removed part.
+
+    Raises:
+        ArgumentError: ``on`` is unknown, or the mask does not fit the clip.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> clip = classifier.transform(torch.randn(1, 1, 32000))
+    >>> mask = torch.ones_like(clip.db)
+    >>> _, kept, removed = mask_and_classify(classifier, clip, torch.tensor([0]), mask)
+    >>> kept.db.equal(clip.db), removed.db.unique().tolist()
+    (True, [-100.0])
+    """
+    distinct_masks, part_indices = _distinct_parts(mask)
+    parts = spectrogram.masked(distinct_masks)
+
+    def batches(size: int) -> Iterator[Spectrogram]:
+        for start in range(0, len(distinct_masks), size):
+            yield _select(parts, slice(start, start + size))
+
+    outcomes = _classify(classifier, spectrogram, batches, part_indices, target, against, on)
+    _, kept, removed = (_select(parts, slice(i, i + 1)) for i in part_indices.tolist())
+    return outcomes, kept, removed
+
+
+def _distinct_parts(masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distinct masks, and the index among them of the clean clip, each kept part and
+    each removed part, ``(1 + 2 M,)``.
+    """
+    parts = torch.cat([torch.ones_like(masks[:1]), masks, 1 - masks])
+    distinct, part_indices = parts.unique(dim=0, return_inverse=True)
+    return distinct, part_indices
+
+
+def _select(parts: Spectrogram, rows: slice) -> Spectrogram:
+    # Copies, since the alignment of a slice in memory can change the last bits of what follows.
+    return replace(parts, db=parts.db[rows].clone(), gain=parts.gain[rows].clone())
+
+
+def _classify(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    batches: Batches,
+    part_indices: Tensor,
+    target: Tensor,
+    against: Tensor | None,
+    on: str,
+) -> Outcomes:
+    choose("on", on, ON)
+    windows = windows_of(classifier, spectrogram)
+
+    def classify_batches(size: int) -> list[tuple[Tensor, Tensor]]:
+        return [
+            clip_log_probabilities(classifier, windows, _features(part, on))
+            for part in batches(size)
+        ]
+
+    log_probs, batch = halve_on_oom(classify_batches, BATCH)
+    log_p, log_not_p = (
+        torch.cat(columns)[part_indices.cpu()] for columns in zip(*log_probs, strict=True)
+    )
+    probs, log_odds, column = _decide(log_p, log_not_p, int(target), against, classifier.output)
+    return Outcomes(_by_part(probs), _by_part(log_odds), column, batch)
+
+
+def _features(part: Spectrogram, on: str) -> Tensor:
+    """Return the features that the network sees."""
+    return part.db if on == "features" else part.transform(part.to_wav()).db
+
+
+def _by_part(values: Tensor) -> Tensor:
+    """Reshape ``(1 + 2 M, …)`` to ``(3, M, …)``: the clean clip, the kept and removed parts."""
+    kept, removed = values[1:].chunk(2)
+    return torch.stack([values[:1].expand_as(kept), kept, removed])
+
+
+def _decide(
+    log_p: Tensor, log_not_p: Tensor, target: int, against: Tensor | None, output: str
+) -> tuple[Tensor, Tensor, int]:
+    """Return the probabilities ``(K, C')`` of the classes that compete, the log-odds ``(K,)`` of
+    the target, and its column.
+
+    A multi-label decision, or one class against another, is between two: target or not. The
+    log-odds of one class against another are the difference of their logits.
+    """
+    # For softmax the logits are known up to a constant, which cancels in their difference.
+    logits = log_p if output == "softmax" else log_p - log_not_p
+    if against is not None:
+        log_odds = logits[:, target] - logits[:, int(against)]
+    elif output == "sigmoid":
+        log_odds = logits[:, target]
+    else:
+        return log_p.exp(), log_p[:, target] - log_not_p[:, target], target
+    return torch.stack([log_odds.sigmoid(), (-log_odds).sigmoid()], 1), log_odds, 0

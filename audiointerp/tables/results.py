@@ -1,0 +1,172 @@
+"""Reads a folder of results: every metrics.csv, checked against the run.json beside it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..dataset import esc50_recording
+from ..errors import AudioInterpError
+from ..scoring import VALUES, read_rows
+from ..util import read_json
+
+COLUMNS = ("method", "clip", "mask", "protocol", "on", "status", *VALUES)
+"""Columns that every table of results must have."""
+SAME = ("network_sha256", "clips_sha256", "output")
+"""Entries of run.json that must be equal for all methods of an experiment."""
+RENAMED_PROTOCOLS = {"sound": "corrected"}
+"""Protocol names of older results, and their names now."""
+
+
+def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read every ``FEATURES/EXPERIMENT/METHOD/metrics.csv`` below a folder into one table.
+
+    Older tables are brought up to date: protocol ``sound`` is now ``corrected``, and a missing
+    column ``recording`` is filled by :func:`recordings_by_clip`.
+
+    Returns:
+        The rows of all files, with three columns before the files' own: ``transform``,
+        ``experiment`` and ``network``, the SHA-256 of the network in run.json ("" if not known).
+
+    Raises:
+        AudioInterpError: there are no results, a file is not a complete table of results, or two
+            methods of one experiment were run on different networks or clips.
+
+    >>> import tempfile
+    >>> row = dict.fromkeys(COLUMNS, 0.5) | {"clip": "5-9032-A-0.ogg", "status": "ok"}
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     folder = Path(root, "mel", "mel_clean", "lime")
+    ...     folder.mkdir(parents=True)
+    ...     pd.DataFrame([row]).to_csv(folder / "metrics.csv", index=False)
+    ...     rows = read_results(root)
+    >>> rows[["experiment", "recording", "FF"]].values.tolist()
+    [['mel_clean', '9032', 0.5]]
+    """
+    root = Path(root)
+    paths = sorted(root.glob("*/*/*/metrics.csv"))
+    if not paths:
+        raise AudioInterpError(
+            f"{root}: holds no results (FEATURES/EXPERIMENT/METHOD/metrics.csv); "
+            "make them with `audiointerp run`"
+        )
+    frames = []
+    first_records: dict[tuple[str, str], dict[str, Any]] = {}
+    for path in paths:
+        frame = _read_table(path)
+        record = _read_record(path)
+        _check_table(path, frame, record)
+        transform, experiment = path.parts[-4:-2]
+        first_record = first_records.setdefault((transform, experiment), record)
+        _check_same_inputs(path, record, first_record)
+        frame = _update_old_table(frame)
+        frame.insert(0, "transform", transform)
+        frame.insert(1, "experiment", experiment)
+        frame.insert(2, "network", str(record.get("network_sha256", "")))
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def recordings_by_clip(rows: pd.DataFrame) -> dict[str, str]:
+    """Map each clip to the recording that it was cut from.
+
+    Where rows have no column ``recording`` (older results), recordings come from ESC-50 clip
+    names. A clip without a known recording is its own recording.
+
+    Args:
+        rows: from :func:`read_results`, or of a run.
+
+    >>> recordings_by_clip(pd.DataFrame({"clip": ["5-9032-A-0.ogg", "dog.wav"]}))
+    {'5-9032-A-0.ogg': '9032', 'dog.wav': 'dog.wav'}
+    >>> recordings_by_clip(pd.DataFrame({"clip": ["a.wav", "b.wav"], "recording": ["day 1", ""]}))
+    {'a.wav': 'day 1', 'b.wav': 'b.wav'}
+    """
+    return dict(zip(rows["clip"].astype(str), recording_column(rows), strict=True))
+
+
+def recording_column(rows: pd.DataFrame) -> pd.Series:
+    """Return the recording of each row; see :func:`recordings_by_clip`.
+
+    >>> recording_column(pd.DataFrame({"clip": ["5-9032-A-0.ogg"] * 2})).tolist()
+    ['9032', '9032']
+    """
+    clips = rows["clip"].astype(str)
+    if "recording" not in rows:
+        return clips.map(esc50_recording)
+    recordings = rows["recording"].fillna("").astype(str)
+    return recordings.where(recordings != "", clips)
+
+
+def classes_of(root: str | os.PathLike[str]) -> list[str]:
+    """Return the class names in the run.json files below a folder of results, each once.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     folder = Path(root, "mel", "mel_clean", "lime")
+    ...     folder.mkdir(parents=True)
+    ...     _ = (folder / "run.json").write_text('{"labels": ["dog", "rain"]}')
+    ...     classes_of(root)
+    ['dog', 'rain']
+    """
+    classes: dict[str, None] = {}
+    for path in sorted(Path(root).glob("*/*/*/run.json")):
+        record = read_json(path)
+        labels = record.get("labels") if isinstance(record, dict) else None
+        if isinstance(labels, list):
+            classes.update(dict.fromkeys(map(str, labels)))
+    return list(classes)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        return read_rows(path)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise AudioInterpError(f"{path}: not a table of results ({error})") from error
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Read what is checked from the run.json beside a table; empty if there is none."""
+    record = read_json(path.with_name("run.json"))
+    if not isinstance(record, dict):
+        return {}
+    return {name: record[name] for name in ("rows", *SAME) if name in record}
+
+
+def _check_table(path: Path, frame: pd.DataFrame, record: dict[str, Any]) -> None:
+    """Raise an error unless a table is complete."""
+    missing = [column for column in COLUMNS if column not in frame]
+    if missing:
+        raise AudioInterpError(f"{path}: missing columns: {', '.join(missing)}")
+    if record.get("rows", len(frame)) != len(frame):
+        raise AudioInterpError(
+            f"{path}: has {len(frame)} rows, but run.json beside it says {record['rows']} "
+            "(truncated copy or killed run); copy both files again, or repeat the run"
+        )
+    if frame.empty or not frame["status"].isin(("ok", "error")).all():
+        raise AudioInterpError(
+            f"{path}: has no rows, or a status other than ok and error; "
+            "the file was truncated or edited: repeat the run"
+        )
+    not_numeric = [name for name in VALUES if not pd.api.types.is_numeric_dtype(frame[name])]
+    if not_numeric:
+        raise AudioInterpError(f"{path}: not a number in column {', '.join(not_numeric)}")
+
+
+def _check_same_inputs(path: Path, record: dict[str, Any], first: dict[str, Any]) -> None:
+    """Raise an error if a method was run on another network or other clips than the first."""
+    known = [name for name in SAME if name in record and name in first]
+    different = [name for name in known if record[name] != first[name]]
+    if different:
+        raise AudioInterpError(
+            f"{path}: its run differs from the other methods of this experiment in "
+            f"{', '.join(different)}; keep such results in separate folders"
+        )
+
+
+def _update_old_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rename protocols and fill the column ``recording``, directly after ``clip``."""
+    frame["protocol"] = frame["protocol"].replace(RENAMED_PROTOCOLS)
+    if "recording" not in frame:
+        after_clip = frame.columns.tolist().index("clip") + 1
+        frame.insert(after_clip, "recording", recording_column(frame))
+    return frame

@@ -1,0 +1,250 @@
+"""Summaries of results: means, comparisons with random masks, and both as text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError, AudioInterpError, choose
+from ..interpretation import BASELINES, MASKS
+from ..metrics import METRICS, PERCENT, RELATIVE
+from ..scoring import AREAS
+from .bootstrap import bootstrap_interval, mean_of
+from .cells import format_interval
+from .results import recording_column
+
+GROUPS = (
+    "transform",
+    "experiment",
+    "protocol",
+    "on",
+    "method",
+    "mask",
+    "correct",
+    "target",
+    "predicted",
+    "explained",
+    "clip",
+    "recording",
+)
+"""Columns that a summary may group by."""
+SPLIT_BY = ("protocol", "on")
+"""Columns whose values are never averaged over: groups are split by them."""
+REFERENCES = (*BASELINES, "features")
+"""What :func:`compare` may subtract from a score."""
+
+
+def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.DataFrame:
+    """Mean of each score over the clips of each group, without undefined scores (NaN).
+
+    Clips that failed are left out. Protocols, and scores on features and on audio, are never
+    mixed: groups are split by these columns even if ``by`` does not name them.
+
+    Args:
+        rows: from :func:`~audiointerp.tables.results.read_results`, or of a run.
+        by: columns to group by, names in ``GROUPS``.
+
+    Returns:
+        A row per group, masks in the order of ``MASKS``. Columns: the scores; ``undefined``, the
+        share of masks that are all zero (SPS and COMP are undefined); ``constant``, the share of
+        masks with a single value; ``clips``, the number of scored clips.
+
+    Raises:
+        AudioInterpError: no clip was scored.
+
+    >>> rows = pd.DataFrame({"method": "random", "mask": "bin", "status": "ok", "on": "features",
+    ...                      "clip": ["a", "b"], "protocol": "corrected",
+    ...                      **dict.fromkeys(METRICS, [0.0, 1.0])})
+    >>> summarise(rows)["FF"].tolist()
+    [0.5]
+    """
+    scored = _scored(rows)
+    scored["undefined"] = scored["COMP"].isna()
+    scored["constant"] = (scored["SPS"] == 0) | scored["undefined"]
+    groups = scored.groupby(_group_columns(scored, by), sort=True, observed=True)
+    areas = [name for name in AREAS if name in scored and scored[name].notna().any()]
+    table = groups[[*METRICS, *areas, "undefined", "constant"]].mean()
+    table["clips"] = groups["clip"].nunique()
+    return table
+
+
+def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask")) -> pd.DataFrame:
+    """Mean difference between each score and a reference, for the same clip and mask.
+
+    Has 95 % intervals of a paired bootstrap over recordings: a draw takes both scores of a clip.
+    With fewer than ``FEWEST`` recordings, intervals are NaN.
+
+    Args:
+        rows: as in :func:`summarise`.
+        than: the reference. ``"pixelwise"`` or ``"smooth"``: random masks with the same values.
+            ``"features"``: the difference is the score on audio minus the score on features.
+        by: as in :func:`summarise`.
+
+    Returns:
+        A row per group; columns of two levels: the score, and ``mean``, ``low``, ``high``.
+
+    Raises:
+        ArgumentError: ``than`` is unknown, or the rows do not have the reference.
+        AudioInterpError: no clip was scored.
+
+    >>> rows = pd.DataFrame({"method": "random", "mask": "bin", "status": "ok", "on": "features",
+    ...                      "clip": ["a", "b"], "protocol": "corrected",
+    ...                      **dict.fromkeys(AREAS, np.nan), **dict.fromkeys(RELATIVE, 0.5),
+    ...                      **{f"{name}_smooth": [0.0, 0.25] for name in RELATIVE}})
+    >>> compare(rows, "smooth").loc[("random", "bin"), ("FF", "mean")]
+    np.float64(0.375)
+    """
+    choose("comparison", than, REFERENCES)
+    scored = _scored(rows)
+    areas = [name for name in AREAS if scored[name].notna().any()]
+    names = [*RELATIVE, *areas]
+    if than == "features":
+        differences = _audio_minus_features(scored, names)
+    else:
+        differences = _minus_random_mask(scored, names, than)
+    keys = [name for name in _group_columns(differences, by) if name in differences]
+    # A clip counts once, however many rows of it are in a group.
+    clip_keys = [name for name in ("clip", "recording") if name not in keys]
+    by_clip = differences.groupby([*keys, *clip_keys], sort=True, observed=True)[names].mean()
+    groups = by_clip.groupby(level=keys, sort=True, observed=True)
+    statistics = []
+    for _, group in groups:
+        values = group.to_numpy(float)
+        recordings = group.index.get_level_values("recording").tolist()
+        low, high = bootstrap_interval(values, recordings)
+        statistics.append(np.stack([mean_of(values), low, high], 1).ravel())
+    columns = pd.MultiIndex.from_product([names, ["mean", "low", "high"]])
+    return pd.DataFrame(np.array(statistics), groups.mean().index, columns)
+
+
+def _audio_minus_features(scored: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Subtract the scores on features from those on audio, for the rows that have both."""
+    keys = [name for name in GROUPS if name in scored and name != "on"]
+    on_features, on_audio = (
+        scored[scored["on"] == on].set_index(keys)[[*names]] for on in ("features", "audio")
+    )
+    shared = on_features.index.intersection(on_audio.index)
+    if shared.empty:
+        raise ArgumentError(
+            "to compare audio with features, the rows must hold both; "
+            'run with on=("features", "audio")'
+        )
+    return (on_audio.loc[shared] - on_features.loc[shared]).reset_index()
+
+
+def _minus_random_mask(scored: pd.DataFrame, names: Sequence[str], kind: str) -> pd.DataFrame:
+    """Subtract the scores of random masks, for the rows that have them."""
+    differences = scored.loc[scored[f"FF_{kind}"].notna()].copy()
+    if differences.empty:
+        raise ArgumentError(f"the rows hold no baseline {kind!r}; run with baselines=True")
+    for name in names:
+        differences[name] = differences[name] - differences[f"{name}_{kind}"]
+    return differences
+
+
+def as_text(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> str:
+    """Format results as plain text: means, and comparisons with random masks and with features.
+
+    The best mean of each score, by the score's own direction, is marked by ``*``.
+
+    Args:
+        rows: as in :func:`summarise`.
+        by: as in :func:`summarise`.
+
+    Raises:
+        AudioInterpError: no clip was scored.
+
+    >>> rows = pd.DataFrame({"method": "random", "mask": "bin", "status": "ok", "on": "features",
+    ...                      "clip": ["a", "b"], "protocol": "corrected", "FF_smooth": np.nan,
+    ...                      "FF_pixelwise": np.nan, **dict.fromkeys(METRICS, [0.0, 1.0])})
+    >>> as_text(rows).splitlines()[1].split()[:3]
+    ['random', 'bin', '0.500*']
+    """
+    parts = [_means_as_text(summarise(rows, by))]
+    for than, title in _available_comparisons(rows):
+        differences = _differences_as_text(compare(rows, than, by))
+        parts.append(f"\n{title}, mean and 95 % interval over recordings\n{differences}")
+    return "\n".join(parts)
+
+
+def _available_comparisons(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """List the comparisons that the rows allow, each with its title."""
+    comparisons = [
+        (kind, f"Minus random masks with the same values, {kind}")
+        for kind in BASELINES
+        if rows[f"FF_{kind}"].notna().any()
+    ]
+    scored_on = set(rows.loc[rows["status"] == "ok", "on"])
+    if {"features", "audio"} <= scored_on:
+        comparisons.append(("features", "On audio minus on features"))
+    return comparisons
+
+
+def _means_as_text(table: pd.DataFrame) -> str:
+    shown = pd.DataFrame(index=table.index)
+    for column in map(str, table):
+        shown[column] = _column_as_text(column, table[column])
+    return str(shown.reset_index().to_string(index=False))
+
+
+def _column_as_text(column: str, values: pd.Series) -> list[str]:
+    """Format the means of one score; the best end in ``*``, the others in a space."""
+    if column == "clips":
+        return [f"{value:d}" for value in values]
+    decimals = 1 if column in PERCENT else 3
+    texts = [f"{value:.{decimals}f}" for value in values]
+    higher_is_better = _higher_is_better(column)
+    if higher_is_better is None or not values.notna().any():
+        return [f"{text} " for text in texts]
+    best = values.max() if higher_is_better else values.min()
+    is_best = np.isclose(values, best, rtol=1e-9, atol=0)
+    return [text + ("*" if mark else " ") for text, mark in zip(texts, is_best, strict=True)]
+
+
+def _higher_is_better(column: str) -> bool | None:
+    if column in AREAS:
+        return column == "insertion"
+    return METRICS[column].higher_is_better if column in METRICS else None
+
+
+def _differences_as_text(table: pd.DataFrame) -> str:
+    shown = pd.DataFrame(index=table.index)
+    for name in table.columns.unique(0):
+        shown[name] = [interval_text(name, *values) for values in table[name].to_numpy()]
+    return str(shown.reset_index().to_string(index=False))
+
+
+def interval_text(name: str, mean: float, low: float, high: float) -> str:
+    """Format a difference of a score and its interval; the mean alone if ``low`` is NaN.
+
+    Args:
+        name: the score; percentages have no decimals, other scores two.
+        mean, low, high: as in :func:`compare`.
+
+    >>> interval_text("FF", 0.25, 0.2, 0.3), interval_text("AD", -12.0, -15.0, -8.0)
+    ('+0.25 [+0.20, +0.30]', '-12 [-15, -8]')
+    """
+    decimals = 0 if name in PERCENT else 2
+    return format_interval(mean, low, high, decimals, decimals, flags="+")
+
+
+def _scored(rows: pd.DataFrame) -> pd.DataFrame:
+    """Select the rows of scored clips, with ordered masks and the recording of every clip."""
+    scored = rows[rows["status"] == "ok"].copy()
+    if scored.empty:
+        raise AudioInterpError("no clip was scored; see the columns stage and error of the results")
+    # The study's masks in their order, then the user's own in order of appearance.
+    masks = scored["mask"].unique()
+    order = [name for name in MASKS if name in masks]
+    order += [name for name in masks if name not in MASKS]
+    scored["mask"] = pd.Categorical(scored["mask"], order)
+    scored["recording"] = recording_column(scored)
+    return scored
+
+
+def _group_columns(rows: pd.DataFrame, by: Sequence[str]) -> list[str]:
+    """Return ``by``, and before it the columns of ``SPLIT_BY`` that have several values."""
+    split_by = [
+        name for name in SPLIT_BY if name in rows and name not in by and rows[name].nunique() > 1
+    ]
+    return [*split_by, *by]

@@ -10,7 +10,11 @@ value and the place, then what to do. The command line prints it as one line and
 unknown mask 'bim'; choose one of: bin, minmax
 """
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Sequence
+
+ALIKE = 0.75
+"""The least similarity of a suggested name, in [0, 1]: cnn6 is none for cnn99, a typo is."""
 
 
 class AudioInterpError(Exception):
@@ -27,6 +31,16 @@ class AudioError(AudioInterpError):
     >>> raise AudioError("dog.wav: no such audio file")
     Traceback (most recent call last):
     audiointerp.errors.AudioError: dog.wav: no such audio file
+    """
+
+
+class AudioWarning(UserWarning):
+    """A sound was read or passed that may not be what it seems, e.g. a part of a recording.
+
+    ``warnings.simplefilter("error", AudioWarning)`` makes errors of them.
+
+    >>> issubclass(AudioWarning, UserWarning)
+    True
     """
 
 
@@ -83,12 +97,43 @@ def choose(kind: str, name: str, known: Iterable[str]) -> str:
         known: the accepted names.
 
     Raises:
-        ArgumentError: ``name`` is not known; the message lists the known names.
+        ArgumentError: ``name`` is not known; the message is :func:`unknown_name`.
 
     >>> choose("mask", "bin", ["bin", "minmax"])
     'bin'
     """
     names = list(known)
     if name not in names:
-        raise ArgumentError(f"unknown {kind} {name!r}; choose one of: {', '.join(names)}")
+        raise ArgumentError(unknown_name(kind, name, names))
     return name
+
+
+def unknown_name(
+    kind: str,
+    name: object,
+    known: Iterable[str],
+    more: str = "",
+    meant: Sequence[str] | None = None,
+) -> str:
+    """Return the message about an unknown name: what was probably meant, and the known names.
+
+    Args:
+        kind: what the name is of.
+        name: the unknown name.
+        known: the accepted names.
+        more: text after the known names.
+        meant: at most one name; if None, the known name with the most similar spelling, if any is
+            similar. Upper and lower case make no difference.
+
+    >>> unknown_name("label", "Dog", ["cat", "dog"])
+    "unknown label 'Dog'; did you mean 'dog'? Choose one of: cat, dog"
+    >>> unknown_name("label", 7, ["cat", "dog"])
+    'unknown label 7; choose one of: cat, dog'
+    """
+    names = list(known)
+    if meant is None:
+        by_folded_name = {known_name.casefold(): known_name for known_name in names}
+        similar = difflib.get_close_matches(str(name).casefold(), by_folded_name, 1, ALIKE)
+        meant = [by_folded_name[folded_name] for folded_name in similar]
+    guess = f"did you mean {meant[0]!r}? Choose" if meant else "choose"
+    return f"unknown {kind} {name!r}; {guess} one of: {', '.join(names)}{more}"

@@ -20,6 +20,7 @@ from .scoring import (
     check_fits,
     clip_rows,
     explain_clip,
+    heard_probabilities,
     mask_and_classify,
 )
 
@@ -59,19 +60,23 @@ def interpret(
 ) -> Interpretation:
     """Explain one clip and make the explanation audible.
 
+    ``scores`` are those of what ``on`` says; ``heard`` has p of the sounds themselves, whatever
+    ``on`` and ``inversion`` are.
+
     Args:
         classifier: the classifier whose decision is explained.
         wav: ``(1, 1, L)`` at the classifier's sample rate, normalised as in training, e.g. by
             ``load_audio``.
         method: a name in ``METHODS``, an explainer class, or an explainer.
-        mask: a name in ``MASKS``, or a function from values ``(N, 1, F, T)`` to a mask of that
-            shape in [0, 1].
+        mask: a name in ``MASKS``, or one of these with another percentage, e.g. ``"topK_20"``, or a
+            function from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
         target: the label to explain, by name or number; the predicted one if None.
         against: another label, to explain why it is the target rather than this one. p is then the
             probability of the target, given that it is one of the two.
         background: for SHAP, features ``(B, 1, F, T)`` of windows of the classifier's length.
         inversion: see :meth:`~audiointerp.processing.spectrogram.Spectrogram.to_wav`.
-        protocol: the definitions of the mask and the scores, a name in ``PROTOCOLS``.
+        protocol: the definitions of the mask and the scores, a name in ``PROTOCOLS``, and how a
+            soft mask is heard: a share of the level in dB, or of the power as published.
         on: what is scored, ``"features"`` or ``"audio"``; see
             :func:`~audiointerp.scoring.outcomes.classify_parts`.
         device: where to compute; the classifier is moved there.
@@ -106,15 +111,25 @@ def interpret(
         on=on,
     )
     scores = outcomes.scores(mask_values, plan.definitions.metrics)
+    domain = plan.definitions.listening_domain
+    if domain != "db":
+        parts = (mask_values, 1 - mask_values)
+        kept, removed = (spectrogram.masked(part, domain) for part in parts)
+    sounds = {"p": wav}
+    for name, part in (("p_in", kept), ("p_out", removed)):
+        sounds[name] = part.to_wav(inversion).cpu()
     return Interpretation(
         wav=wav,
-        kept=kept.to_wav(inversion).cpu(),
-        removed=removed.to_wav(inversion).cpu(),
+        kept=sounds["p_in"],
+        removed=sounds["p_out"],
         spectrogram=spectrogram,
         attribution=attribution,
         mask=mask_values,
         mask_name=mask_name,
         scores={name: float(values[0]) for name, values in scores.items()},
+        p_of_sounds=heard_probabilities(
+            classifier, sounds, attribution.target, attribution.against
+        ),
         labels=classifier.labels,
         protocol=plan.protocol,
         on=on,
@@ -157,8 +172,8 @@ def score(
         classifier: the classifier.
         dataset: the clips; each clip's predicted class is explained.
         methods: names in ``METHODS``, explainer classes, or explainers; their names must differ.
-        masks: names in ``MASKS``, or functions from values ``(N, 1, F, T)`` to a mask of that shape
-            in [0, 1].
+        masks: names in ``MASKS``, also with other percentages, e.g. ``"topK_20"``, or functions
+            from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
         on: ``"features"``, ``"audio"`` (classify the audio that a listener hears), or a list of
             both.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.

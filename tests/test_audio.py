@@ -111,6 +111,38 @@ def test_what_is_no_sound_is_an_audio_error_that_names_the_file(tmp_path, kind):
         load_audio(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "subtype"),
+    [("a.flac", None), ("a.aiff", None), ("a.wav", "PCM_16"), ("a.wav", "ULAW")],
+)
+def test_a_peak_that_would_be_clipped_is_refused(tmp_path, name, subtype):
+    loud = 1.5 * torch.sin(torch.arange(800) / 5)[None, None]
+    message = (
+        r"a\.\w+: not written, \w+ would clip the largest \|sample\| of 1\.5 to 1; .*normalized"
+    )
+    with pytest.raises(ArgumentError, match=message):
+        save_audio(tmp_path / name, loud, 16000, subtype=subtype)
+    assert list(tmp_path.iterdir()) == []
+    # A peak of 1, with the rounding of a normalisation, is what these formats are for.
+    save_audio(tmp_path / name, normalized(loud) * 1.000001, 16000, subtype=subtype)
+    assert load_audio(tmp_path / name, normalize="none").abs().max() > 0.95
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.ogg", "a.mp3"])
+def test_formats_that_hold_a_peak_above_one_keep_it(tmp_path, name):
+    loud = 1.5 * torch.sin(torch.arange(16000) / 5)[None, None]
+    save_audio(tmp_path / name, loud, 16000)
+    assert load_audio(tmp_path / name, normalize="none").abs().max() > 1.4
+
+
+def test_a_format_that_cannot_be_decoded_comes_with_the_command(tmp_path):
+    path = tmp_path / "dog bark.m4a"
+    path.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(500))
+    command = r"convert it: ffmpeg -i 'dog bark\.m4a' 'dog bark\.wav'"
+    with pytest.raises(AudioError, match=command):
+        load_audio(path)
+
+
 def test_save_refuses_and_leaves_nothing(tmp_path):
     with pytest.raises(ArgumentError, match="one mono clip"):
         save_audio(tmp_path / "a.wav", torch.zeros(2, 1, 5), 16000)

@@ -232,7 +232,9 @@ def work(first, last, path, report):
         )  # a decoder that hangs is ended here
         start = time.perf_counter()
         try:
-            wav = load_audio(path, (None, 32000)[number % 2])
+            # A length that was never filled in is refused only if strict.
+            strict = kind == "truncated" or number % 2 == 0
+            wav = load_audio(path, (None, 32000)[number % 2], strict=strict)
             outcome = (
                 "accepted"
                 if wav.numel() and bool(wav.isfinite().all())

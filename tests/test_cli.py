@@ -70,6 +70,9 @@ def test_interpret_writes_everything(call, place, tmp_path):
     )
     assert (record["protocol"], record["on"], record["against"]) == ("corrected", "audio", None)
     assert record["additivity_gap"] is None or record["additivity_gap"] <= 1e-3
+    for part, name in (("original", "p"), ("kept", "p_in"), ("removed", "p_out")):
+        p, heard = record["scores"][name], record["heard"][name]
+        assert f"{part}: p on audio {p:.3f}, p of the sound {heard:.3f}" in done.stdout
     assert {"FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP", "AREA"} <= record["scores"].keys()
     for name in ("original", "kept", "removed"):
         info = soundfile.info(out / f"{name}.wav")
@@ -243,7 +246,7 @@ def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_p
     assert "40 rows, 0 of them errors" in mended.stdout
     other = call(*command, "--masks", "topK_5")
     assert other.returncode == 1
-    assert "plan.masks: ['bin'] there, ['topK_5'] now" in other.stderr
+    assert "plan.masks: ['bin'] before, ['topK_5'] now" in other.stderr
 
 
 def test_a_stopped_run_says_how_to_go_on(call, place, tmp_path, monkeypatch):

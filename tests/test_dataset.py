@@ -1,17 +1,21 @@
 import csv
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from audiointerp.dataset.clips import Clip, LabelledClips
 from audiointerp.dataset.esc50 import ESC50
+from audiointerp.dataset.feature_tensors import compute_features
+from audiointerp.dataset.folders import AUDIO_ENDINGS, ENDINGS_OF
 from audiointerp.dataset.in_memory import EvenSubset
 from audiointerp.dataset.noise import MAKERS, NOISES, Contaminated, synthetic_noise
 from audiointerp.dataset.synthesis import one_thread
 from audiointerp.dataset.synthetic import Synthetic
-from audiointerp.errors import ArgumentError, AudioError, DatasetError
+from audiointerp.errors import ArgumentError, AudioError, AudioWarning, DatasetError
 from audiointerp.processing.audio import save_audio
 from audiointerp.processing.spectrogram import LogMel
 
@@ -144,6 +148,77 @@ def test_csv_of_labelled_clips(tmp_path):
     assert [(dataset.clip_id(i), dataset[i][1]) for i in range(len(dataset))] == [("a.wav", 1)]
     with pytest.raises(DatasetError, match="holds no clips"):
         LabelledClips([], ["a"])
+
+
+def cut_clips(folder, **form):
+    """A data set of files of 1, 12 and 2 s."""
+    for name, seconds in (("a", 1), ("b", 12), ("c", 2)):
+        save_audio(folder / f"{name}.wav", 0.5 * torch.rand(1, 1, 8000 * seconds), 8000)
+    clips = [Clip(folder / f"{name}.wav", 0) for name in "abc"]
+    return LabelledClips(clips, ["a"], sample_rate=8000, **form)
+
+
+def test_a_cut_clip_is_named_once_per_data_set(tmp_path):
+    dataset = cut_clips(tmp_path, duration=1.0)
+    message = (
+        r"b\.wav: only the first 1 of 12 s are used, the last 11 s are cut off, .*"
+        "duration=None for whole files"
+    )
+    with warnings.catch_warnings(action="error"):
+        assert dataset[0][0].shape == (1, 8000)
+    with pytest.warns(AudioWarning, match=message) as caught:
+        assert [dataset[index][0].shape[-1] for index in (1, 2, 1)] == [8000] * 3
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    esc50 = ESC50(layout(tmp_path, [("1-1-A-0.wav", 1, 0, "dog", "True")]), duration=0.05)
+    with pytest.warns(AudioWarning, match=r"1-1-A-0\.wav: only the first 0\.05 of 0\.1 s"):
+        assert esc50[0][0].shape == (1, 1600)
+    # The padding of a coder is no part of a recording.
+    for excess, warned in ((399, 0), (401, 1)):
+        save_audio(tmp_path / "a.wav", torch.rand(1, 1, 8000 + excess), 8000)
+        dataset = LabelledClips([Clip(tmp_path / "a.wav", 0)], ["a"], sample_rate=8000, duration=1)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert dataset[0][0].shape == (1, 8000)
+        assert len(caught) == warned
+
+
+def test_whole_files_have_lengths_of_their_own(tmp_path):
+    dataset = cut_clips(tmp_path, duration=None)
+    assert [dataset[index][0].shape[-1] for index in range(3)] == [8000, 96000, 16000]
+    with pytest.raises(ArgumentError, match=r"b\.wav has 301 frames, a\.wav has 26: .*a duration"):
+        compute_features(dataset, LogMel(sample_rate=8000, f_max=4000.0), progress=False)
+    root = layout(tmp_path, [("1-1-A-0.wav", 1, 0, "dog", "True")])
+    assert ESC50(root, sample_rate=8000, duration=None)[0][0].shape == (1, 800)
+    for read in (LabelledClips.from_folder, LabelledClips.from_csv):
+        with pytest.raises(DatasetError):
+            read(tmp_path / "nowhere", duration=None)
+
+
+def test_a_folder_takes_every_ending_that_is_decoded(tmp_path):
+    (tmp_path / "cat").mkdir()
+    names = ["a.opus", "b.oga", "c.au", "d.caf", "e.w64", "f.rf64", "g.AIFC", "h.WAV", "i.snd"]
+    for name in (*names, "._h.wav", "notes.txt", "data.mat"):
+        (tmp_path / "cat" / name).touch()
+    dataset = LabelledClips.from_folder(tmp_path)
+    assert [clip.path.name for clip in dataset.clips] == names
+    assert all(ending[0] == "." and ending.islower() for ending in AUDIO_ENDINGS)
+    # Each format that libsndfile decodes has an ending here, or holds no sound by its ending.
+    without = {"RAW", "MAT4", "MAT5", "MPC2K", "SD2", "WAVEX"}
+    assert set(soundfile.available_formats()) - set(ENDINGS_OF) <= without
+
+
+@pytest.mark.parametrize("ending", [".m4a", ".aac", ".webm", ".amr", ".wma", ".mp4", ".M4A"])
+def test_a_clip_that_cannot_be_decoded_is_not_left_out(tmp_path, ending):
+    (tmp_path / "cat").mkdir()
+    save_audio(tmp_path / "cat" / "a.wav", torch.rand(1, 1, 400), 8000)
+    for name in ("b", "c"):
+        (tmp_path / "cat" / f"{name}{ending}").touch()
+    message = (
+        rf"b{ending}: .* 2 in this folder would be left out; convert them, ffmpeg -i b{ending}"
+    )
+    with pytest.raises(DatasetError, match=message):
+        LabelledClips.from_folder(tmp_path)
 
 
 @pytest.mark.parametrize("index", [80, -81])

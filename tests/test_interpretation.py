@@ -1,19 +1,24 @@
 """Attributions of networks that can be calculated by hand; networks are restored."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
-from conftest import small_classifier
+from conftest import noise, small_classifier
 from torch import nn
+from torch.nn import functional
 
 from audiointerp.dataset.esc50 import ESC50
 from audiointerp.errors import ArgumentError, ModelError
-from audiointerp.interpretation import METHODS
+from audiointerp.interpretation import METHODS, is_constant
 from audiointerp.interpretation.base import Explainer
 from audiointerp.interpretation.captum_methods import IntegratedGradients
 from audiointerp.interpretation.random import Random
 from audiointerp.interpretation.saliency import Saliency
 from audiointerp.interpretation.shap import SHAP
 from audiointerp.model.panns import Cnn10
+from audiointerp.predict import interpret
 from audiointerp.processing.spectrogram import LogMel
 
 
@@ -80,6 +85,7 @@ def test_integrated_gradients_are_complete():
     )
 
 
+@pytest.mark.filterwarnings("ignore:.*only the first 3 of")
 @pytest.mark.parametrize("seconds", [3, 5, 10])
 def test_shap_adds_up_at_any_length(seconds, esc10):
     dataset = ESC50(esc10, (4, 5), "esc10", duration=float(seconds))
@@ -268,3 +274,70 @@ def test_wrong_features_are_refused():
     nn.init.constant_(holes[1].bias, torch.nan)
     with pytest.raises(ModelError, match="NaN"):
         Random(holes)(torch.zeros(1, 1, 3, 4))
+
+
+class Around(nn.Module):
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+
+class FunctionalDropout(Around):
+    def forward(self, db):
+        return functional.dropout(self.network(db), 0.3)
+
+
+class Noisy(Around):
+    def forward(self, db):
+        return self.network(db + torch.randn_like(db))
+
+
+class NumpyNoise(Around):
+    def forward(self, db):
+        return self.network(db + float(np.random.randn()))
+
+
+class Cropping(Around):
+    def forward(self, db):
+        start = random.randrange(8)
+        return self.network(db[..., start : start + 80])
+
+
+@pytest.mark.parametrize("kind", [FunctionalDropout, Noisy, NumpyNoise, Cropping])
+def test_a_random_network_is_refused(kind):
+    """A picture of one draw came out."""
+    network, db = small_classifier().network, torch.randn(1, 1, 64, 101)
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    with pytest.raises(ModelError, match=f"{kind.__name__} is random: .*when it is not training"):
+        Saliency(kind(network))(db)
+    assert torch.get_rng_state().equal(before[0])
+    assert np.random.get_state()[1].tolist() == before[1]
+    assert random.getstate() == before[2]
+    # Dropout as a module is off in evaluation.
+    Saliency(network.train())(db)
+    assert network.training
+
+
+def test_constant_values_are_known_up_to_rounding():
+    """Equal values that were rounded differently made a mask that nobody called arbitrary."""
+    assert is_constant(torch.zeros(1, 1, 2, 3))
+    assert is_constant(torch.full((1, 1, 2, 3), -5.0))
+    rounded = torch.full((1, 1, 40, 60), 0.1) + 1e-8 * torch.rand(1, 1, 40, 60)
+    assert rounded.unique().numel() > 1
+    assert is_constant(rounded)
+    # Small values are not constant ones.
+    assert not is_constant(1e-12 * torch.rand(1, 1, 2, 3))
+    assert not is_constant(torch.tensor([1.0, 1.0 + 1e-5]))
+    assert not is_constant(torch.tensor([1.0, torch.nan]))
+    result = interpret(small_classifier(), noise(1.0), Flat)
+    assert result.arbitrary
+
+
+class Flat(Saliency):
+    """A method whose values are equal up to rounding."""
+
+    name = "flat"
+
+    def _attribute(self, score, db):
+        values, info = super()._attribute(score, db)
+        return 0.1 + 1e-8 * values / values.abs().max(), info

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from fractions import Fraction
 from functools import partial
 from itertools import pairwise
 
@@ -12,9 +13,10 @@ from conftest import torture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import label
 
 from audiointerp.errors import ArgumentError
-from audiointerp.interpretation import CheckedMask, resolve_mask, top, usable_name
+from audiointerp.interpretation import CheckedMask, resolve_mask, tie_share, top, usable_name
 from audiointerp.interpretation.masks import MASKS
 
 PUBLISHED = [
@@ -193,12 +195,97 @@ def test_the_smallest_and_the_largest_values_are_spanned(dtype):
     assert MASKS["minmax_pos"](beside).flatten().tolist() == [0, 0, 1]
 
 
-def test_ties_fall_the_same_way_and_not_in_order():
-    zeros = torch.zeros(1, 1, 10, 100)
-    mask = MASKS["topK_30"](zeros)
-    assert mask.equal(MASKS["topK_30"](zeros))
-    # The entries are spread over the map; they are not its first ones.
-    assert 0.2 < mask[..., :50].mean() < 0.4
+def first_by_hand(clip, count):
+    """The mask of the first ``count`` entries of ``(F, T)``, sorted by (-value, frame, bin)."""
+    bins, frames = clip.shape
+    entries = [(-clip[b, t].item(), t, b) for b in range(bins) for t in range(frames)]
+    mask = torch.zeros_like(clip)
+    for _, frame, bin_ in sorted(entries)[:count]:
+        mask[bin_, frame] = 1
+    return mask
+
+
+@settings(max_examples=torture(100, 2000))
+@given(maps, st.floats(0, 1))
+def test_ties_fall_in_the_order_of_frames_then_bins(array, share):
+    values = torch.from_numpy(array)
+    count = math.floor(Fraction(str(share)) * values[0].numel() + Fraction(1, 2))
+    mask, positive = top(values, share), top(values, share, positive=True)
+    assert mask.is_contiguous()
+    for clip, kept in zip(values, mask, strict=True):
+        assert kept[0].equal(first_by_hand(clip[0], count))
+    assert positive.equal(mask * (values > 0))
+
+
+@pytest.mark.parametrize(("share", "kept", "decided"), [(0.05, 461, 205), (0.45, 4147, 51)])
+def test_a_cut_segment_stays_in_one_piece(share, kept, decided):
+    """A map that is constant on squares, as that of LIME is on segments: the count cuts one."""
+    squares = torch.randn(4, 9, generator=torch.Generator().manual_seed(0))
+    values = squares.repeat_interleave(16, 0).repeat_interleave(16, 1)[None, None]
+    mask = top(values, share)
+    cut = values == values[mask == 1].min()
+    part = (mask * cut)[0, 0]
+    assert (mask.sum(), cut.sum(), part.sum()) == (kept, 256, decided)
+    assert tie_share(values, share).item() == pytest.approx(decided / kept)
+    assert label(part.numpy())[1] == 1
+    # Its first frames are kept, and only the last of them is incomplete.
+    per_frame = part.sum(0)[part.sum(0) > 0].tolist()
+    assert per_frame == [16.0] * (decided // 16) + [float(decided % 16)]
+
+
+def test_the_share_that_ties_decide_by_hand():
+    values = torch.tensor([[[[3.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, -1.0, -1.0]]]])
+    by_hand = {
+        0.0: 0,  # nothing is kept
+        0.1: 0,  # 3
+        0.2: 1 / 2,  # 3, and one of the 1s
+        0.3: 2 / 3,
+        0.4: 0,
+        0.6: 2 / 6,  # two of the four 0s
+        0.8: 0,
+        0.9: 1 / 9,
+        1.0: 0,
+    }
+    assert {share: tie_share(values, share).item() for share in by_hand} == by_hand
+    # Zeros and negative entries are never in the mask of positive ones.
+    positive = {share: tie_share(values, share, positive=True).item() for share in by_hand}
+    assert positive == by_hand | {0.6: 0, 0.9: 0}
+    both = torch.cat([values, torch.arange(10.0).expand_as(values)])
+    assert tie_share(both, 0.3).tolist() == [2 / 3, 0]
+    assert tie_share(torch.zeros(1, 1, 4, 5), 0.05).item() == 1
+    with pytest.raises(ArgumentError, match="NaN"):
+        tie_share(values * torch.nan, 0.3)
+
+
+@given(maps, st.floats(0, 1))
+def test_without_ties_the_values_decide(array, share):
+    """The mask is the same whatever the order of ties if, and only if, the share is 0."""
+    values = torch.from_numpy(array)
+    backwards = top(values.flip(2, 3), share).flip(2, 3)
+    same = (top(values, share) == backwards).flatten(1).all(1)
+    decided = tie_share(values, share)
+    assert same.equal(decided == 0)
+    assert ((decided >= 0) & (decided <= 1)).all()
+
+
+@given(st.integers(1, 99), st.integers(1, 20000))
+def test_every_percentage_counts_right(percent, entries):
+    """In floats 0.29 * 50 + 0.5 is 14.999…, so the count was 14 where it is 15."""
+    _, mask = resolve_mask(f"topK_{percent}")
+    count = (2 * percent * entries + 100) // 200
+    assert mask(torch.zeros(1, 1, 1, entries)).sum().item() == count
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.01, 30, math.nan])
+def test_a_percentage_is_no_share(share):
+    """A share of 30 kept everything, and -0.1 all but a tenth."""
+    for make in (
+        lambda: top(VALUES, share),
+        lambda: tie_share(VALUES, share),
+        lambda: MASKS["pos_thresh_25"](VALUES, share=share),
+    ):
+        with pytest.raises(ArgumentError, match=r"a share lies in \[0, 1\], e\.g\. 0\.3 for 30 %"):
+            make()
 
 
 def test_a_map_with_holes_is_refused():
@@ -242,6 +329,43 @@ def test_a_mask_is_resolved_by_name_or_from_a_function():
     assert resolve_mask("mine", {"mine": above_zero}) == ("mine", above_zero)
 
 
+def test_other_percentages_are_known_by_pattern():
+    values = torch.randn(2, 1, 10, 20, generator=torch.Generator().manual_seed(0))
+    for name, make in {
+        "topK_20": partial(top, share=0.2),
+        "topK_1": partial(top, share=0.01),
+        "topK_99": partial(top, share=0.99),
+        "topK_2.5": partial(top, share=0.025),
+        "topK_80_pos": partial(top, share=0.8, positive=True),
+        "pos_thresh_10": partial(MASKS["pos_thresh_25"].func, share=0.1),
+    }.items():
+        resolved, mask = resolve_mask(name)
+        assert resolved == name == usable_name(name)
+        assert mask(values).equal(make(values)), name
+        assert pickle.loads(pickle.dumps(mask))(values).equal(make(values))
+    assert resolve_mask("topK_5")[1] is MASKS["topK_5"]
+    assert list(MASKS) == PUBLISHED
+
+
+def test_a_name_nearly_right_is_named():
+    for wrong, meant in {
+        "topk_30": "topK_30",
+        "topk_20": "topK_20",
+        "topK_020": "topK_20",
+        "topK_5.0": "topK_5",
+        "TOPK_12.50_POS": "topK_12.5_pos",
+        "pos_tresh_25": "pos_thresh_25",
+        "min_max": "minmax",
+    }.items():
+        with pytest.raises(ArgumentError, match=f"unknown mask '{wrong}'; did you mean '{meant}'"):
+            resolve_mask(wrong)
+    for wrong in ("topK_0", "topK_100", "topK_0.00001", "pos_thresh_20_pos"):
+        with pytest.raises(ArgumentError, match=r"; choose .*; or topK_k, .* with 0 < k < 100"):
+            resolve_mask(wrong)
+    with pytest.raises(ArgumentError, match=r"choose one of: mine$"):
+        resolve_mask("topK_20", {"mine": above_zero})
+
+
 def test_a_function_of_the_user_does_not_change_the_attribution():
     def in_place(values):
         return values.clamp_(0, 1)
@@ -255,12 +379,16 @@ def test_masks_that_cannot_be_resolved_are_named():
     def minmax(values):
         return values
 
+    def topK_20(values):
+        return values
+
     for wrong, message in {
         "top": "unknown mask 'top'",
         (lambda values: values): r"give it one: def my_mask\(values\)",
         partial(lambda values, share: values, share=1): "a lambda has no name",
         3: "not a int",
         minmax: "another mask is called minmax",
+        topK_20: "another mask is called topK_20",
     }.items():
         with pytest.raises(ArgumentError, match=message):
             resolve_mask(wrong)

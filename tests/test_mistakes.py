@@ -23,6 +23,18 @@ MISTAKES = {
     ),
     "method": ([*INTERPRET, "--method", "magic"], "unknown method 'magic'"),
     "mask": ([*INTERPRET, "--mask", "magic"], "unknown mask 'magic'"),
+    "method in capitals": (
+        [*INTERPRET, "--method", "GradCAM"],
+        "unknown method 'GradCAM'; did you mean 'gradcam'?",
+    ),
+    "mask in small letters": (
+        [*INTERPRET, "--mask", "topk_20"],
+        "unknown mask 'topk_20'; did you mean 'topK_20'?",
+    ),
+    "mask of nothing": (
+        [*RUN, "--masks", "bin,topK_0"],
+        "topK_k_pos with 0 < k < 100",
+    ),
     "label": ([*INTERPRET, "--target", "dog"], "unknown label 'dog'"),
     "background": ([*INTERPRET, "--method", "shap"], "in a shell, --background"),
     "no background": (

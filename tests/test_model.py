@@ -86,6 +86,68 @@ def test_official_checkpoints_load(name, bins, tmp_path):
     assert network(torch.randn(1, 1, bins, 64)).shape == (1, 50)
 
 
+def fine_tuned(classes, prefix):
+    """Rename as PANNs' Transfer_* does, in nn.DataParallel or not; add its head."""
+
+    def change(state):
+        renamed = {f"{prefix}base.{name}": tensor for name, tensor in state.items()}
+        state.clear()
+        state.update(renamed)
+        weight = torch.randn(classes, 512, generator=torch.Generator().manual_seed(1))
+        state[f"{prefix}fc_transfer.weight"] = weight
+        state[f"{prefix}fc_transfer.bias"] = torch.arange(classes).float()
+
+    return change
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("classes", [10, 50, 527])
+def test_fine_tuned_checkpoints_load_with_their_head(prefix, classes, tmp_path):
+    state = official_checkpoint("Cnn10", tmp_path / "a.pth", fine_tuned(10, prefix))
+    network = build_network("Cnn10", {"num_classes": classes})
+    fresh = network.head.weight.clone()
+    loaded = load_panns(network, tmp_path / "a.pth", LogMel())
+    for name in ("bn0.running_mean", "conv_block4.conv2.weight", "fc1.bias"):
+        assert network.state_dict()[name].equal(state[f"{prefix}base.{name}"])
+    assert loaded.filter_difference == pytest.approx(28.08, abs=0.01)
+    heads = {name for name in loaded.dropped if name.startswith("fc_")}
+    if classes == 10:
+        assert loaded.head == "fc_transfer"
+        assert loaded.new == ()
+        assert {"head.weight", "head.bias"} <= set(loaded.loaded)
+        assert network.head.weight.equal(state[f"{prefix}fc_transfer.weight"])
+        assert network.head.bias.tolist() == list(range(10))
+        assert heads == {"fc_audioset.weight", "fc_audioset.bias"}
+    else:
+        # The body was fine-tuned without the AudioSet head, so not even 527 classes get it.
+        assert loaded.head is None
+        assert loaded.new == ("head.bias", "head.weight")
+        assert network.head.weight.equal(fresh)
+        assert len(heads) == 4
+
+
+def test_527_classes_keep_the_audioset_head(tmp_path):
+    state = official_checkpoint("Cnn10", tmp_path / "a.pth")
+    network = build_network("Cnn10", {"num_classes": 527})
+    loaded = load_panns(network, tmp_path / "a.pth")
+    assert loaded.head == "fc_audioset"
+    assert loaded.new == ()
+    assert network.head.weight.equal(state["fc_audioset.weight"])
+    assert network.head.bias.equal(state["fc_audioset.bias"])
+    assert not any(name.startswith("fc_audioset") for name in loaded.dropped)
+    assert load_panns(build_network("Cnn10", {"num_classes": 526}), tmp_path / "a.pth").head is None
+
+
+def test_prefixes_that_hide_two_networks_are_refused(tmp_path):
+    def twice(state):
+        state["module.fc1.bias"] = torch.zeros(512)
+
+    official_checkpoint("Cnn10", tmp_path / "a.pth", twice)
+    network = build_network("Cnn10", {"num_classes": 3})
+    with pytest.raises(ModelError, match=r"has several tensors for fc1\.bias"):
+        load_panns(network, tmp_path / "a.pth")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

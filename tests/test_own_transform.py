@@ -94,9 +94,9 @@ def test_other_features_have_no_lossy_inversion(method, wav):
 
 def test_log1p_needs_stft_bins(wav):
     for transform, words in [
-        (LINEAR, "use 'db' or 'magnitude' with LinearBands"),
-        (LogMel(16000, f_max=8000.0), "use 'db' or 'magnitude' with LogMel"),
-        (LOUDEST, "Loudest has no band_filters: use the domain 'db' or 'magnitude'"),
+        (LINEAR, "use another domain with LinearBands"),
+        (LogMel(16000, f_max=8000.0), "use another domain with LogMel"),
+        (LOUDEST, "Loudest has no band_filters"),
     ]:
         spec = transform(wav)
         with pytest.raises(ArgumentError, match=words):

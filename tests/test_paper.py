@@ -1,5 +1,7 @@
 """The tables of the paper: means by hand, all published rows, nothing mixed, gaps reported."""
 
+from importlib.metadata import version
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from audiointerp.experiments.study import EXPERIMENTS
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS
 from audiointerp.paper.missing import missing, unfinished
-from audiointerp.paper.paper_tables import notes, paper_tables
+from audiointerp.paper.paper_tables import notes, paper_of, paper_tables
 from audiointerp.paper.published import PUBLISHED_METHODS, PUBLISHED_SCORES, published_tables
 from audiointerp.paper.statistics import CLIP, averaged, clip_values, with_intervals
 from audiointerp.tables.bootstrap import FEWEST, bootstrap_interval
@@ -191,7 +193,7 @@ def test_only_masks_that_every_method_has_are_averaged():
 
 
 def test_noise_is_compared_with_clean_clip_by_clip():
-    clean = made_rows(("mel_clean",), ("lime",), ("bin", "topK_5"), ("features",), clips=12)
+    clean = made_rows(("mel_clean",), ("lime",), ("bin", "topK_5"), ("features",), clips=20)
     noisy = clean.assign(experiment="mel_horse", FF=clean["FF"] - 0.25, COMP=np.nan).sample(
         frac=1, random_state=0
     )
@@ -226,7 +228,7 @@ def test_other_networks_protocols_and_kinds_of_scoring_are_not_mixed():
 
 
 def test_features_stand_beside_audio_beside_random_masks():
-    rows = made_rows(("mel_clean",), ("lime",), ("bin",), clips=12)
+    rows = made_rows(("mel_clean",), ("lime",), ("bin",), clips=20)
     audio = (rows["on"] == "audio").to_numpy()
     seen = rows.loc[~audio, "FF"].to_numpy()
     rows.loc[audio, "FF"] = seen - 0.5
@@ -290,3 +292,16 @@ def test_results_that_do_not_tell_what_is_correct_are_not_split():
     assert set(by_name(rows, "masks")) == {"masks_mel_clean_all_on_features"}
     assert any("correctly" in sentence for sentence in missing(rows))
     assert set(PUBLISHED_METHODS) < set(STUDY)
+
+
+@pytest.mark.parametrize(("by", "said"), [("0.0.9", True), (version("audiointerp"), False)])
+def test_results_of_an_older_version_say_so(by, said, tmp_path):
+    folder = tmp_path / "mel" / "mel_clean" / "lime"
+    folder.mkdir(parents=True)
+    rows = made_rows(("mel_clean",), ("lime",), ("bin",), ("features",), clips=2)
+    rows.drop(columns=["transform", "experiment", "network"]).to_csv(
+        folder / "metrics.csv", index=False
+    )
+    (folder / "run.json").write_text(f'{{"versions": {{"audiointerp": "{by}"}}}}')
+    paper = paper_of(tmp_path, ["summary"], on="features")
+    assert any(note.startswith(f"Computed by audiointerp {by}.") for note in paper.notes) == said

@@ -114,6 +114,33 @@ def test_all_ones_and_all_zeros_masks_are_exact(classifier):
         assert scores["p_in"][1] == pytest.approx(scores["p_out"][0].item(), abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("on", "against", "inversion"),
+    [("features", None, "gain"), ("audio", "label0", "gain"), ("features", None, "griffinlim")],
+)
+def test_the_p_of_a_sound_is_that_of_the_sound_that_plays(on, against, inversion, classifier):
+    """Analyse and classify the three sounds like any other clip, and compare."""
+    result = interpret(
+        classifier,
+        noise(1.0),
+        "gradcam",
+        target="label1",
+        against=against,
+        on=on,
+        inversion=inversion,
+    )
+    assert list(result.heard) == ["p", "p_in", "p_out"]
+    for wav, name in zip((result.wav, result.kept, result.removed), result.heard, strict=True):
+        logits = classifier.network(classifier.transform(wav).db)[0]
+        chosen = logits if against is None else logits[:2]
+        assert result.heard[name] == pytest.approx(chosen.softmax(0)[1].item(), abs=1e-5)
+        labelled = f"p on {on} {result.scores[name]:.3f}, p of the sound {result.heard[name]:.3f}"
+        assert labelled == result.p_text(name)
+        assert labelled in repr(result)
+    # The features of the kept part are not those of its sound.
+    assert abs(interpret(classifier, noise(1.0)).scores["p_in"] - result.heard["p_in"]) > 1e-4
+
+
 class Flat(nn.Module):
     """Logits that no bin changes."""
 

@@ -4,15 +4,18 @@ import math
 
 import pytest
 import torch
-from conftest import torture
+from conftest import snr, torture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from audiointerp import Classifier, Cnn6, LogMel, interpret
 from audiointerp.errors import ArgumentError
+from audiointerp.interpretation import resolve_mask
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS, evaluate
-from audiointerp.scoring.protocols import PROTOCOLS, protocol_of
+from audiointerp.scoring import Plan
+from audiointerp.scoring.protocols import PROTOCOLS, ScoringProtocol, protocol_of
 
 LAWS_OF = "masks"
 # Ten entries, three of them positive, so that more than half of A+ is zero.
@@ -132,7 +135,74 @@ def test_both_protocols_agree_where_nothing_is_tied(array):
     assert PROTOCOLS["published"].masks["topK_50"](values).equal(MASKS["topK_50"](values))
 
 
+def test_other_percentages_have_the_definition_of_their_protocol():
+    """The published definition keeps all of the zeros that are equal to the quantile."""
+    masks = {}
+    for name, protocol in PROTOCOLS.items():
+        masks[name] = {
+            mask: resolve_mask(mask, protocol.masks)[1](MAP).flatten().tolist()
+            for mask in ("topK_40_pos", "topK_40", "pos_thresh_20")
+        }
+        plan = Plan(["topK_40", "pos_thresh_20"], name)
+        assert plan.masks == plan.mask_names == ("topK_40", "pos_thresh_20")
+        assert plan.mask_functions["topK_40"](MAP).flatten().tolist() == masks[name]["topK_40"]
+        with pytest.raises(ArgumentError, match="did you mean 'topK_40'"):
+            Plan(["topk_40"], name)
+    # MAP: 4 2 1 0 0, 0 -1 -1 -2 -6. Of the zeros at (0, 3), (0, 4) and (1, 0), the last is in the
+    # first frame. The 0.6 quantile, at 5.4, is 0.
+    assert masks["corrected"] == {
+        "topK_40_pos": [1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
+        "topK_40": [1, 1, 1, 0, 0, 1, 0, 0, 0, 0],
+        "pos_thresh_20": [1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
+    }
+    assert masks["published"] == {
+        "topK_40_pos": [1] * 10,
+        "topK_40": [1, 1, 1, 1, 1, 1, 0, 0, 0, 0],
+        "pos_thresh_20": [1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
+    }
+
+
+def test_soft_masks_are_heard_as_in_the_study():
+    """A sound of power x mask: a constant mask of a half is heard 3 dB below the clip. In dB, half
+    of the level above the floor, it was 58 dB below.
+    """
+
+    def half(values):
+        return torch.full_like(values, 0.5)
+
+    network = Cnn6(2, base_channels=2)
+    wav = 0.1 * torch.randn(1, 1, 32000, generator=torch.Generator().manual_seed(0))
+    classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    scores = {}
+    for protocol in PROTOCOLS:
+        result = interpret(classifier, wav, "saliency", half, protocol=protocol)
+        scores[protocol] = [result.scores[name] for name in ("p", "p_in", "p_out")]
+        levels = [-snr(wav, wav + part) for part in (result.kept, result.removed)]
+        if protocol == "published":
+            assert levels == pytest.approx([-3.01, -3.01], abs=0.01)
+            assert torch.allclose(result.kept, wav * 0.5**0.5, atol=1e-6)
+        else:
+            assert max(levels) < -30
+        # What is scored is the same: the masked levels in dB.
+        clip = classifier.transform(wav)
+        masked = classifier.probabilities(clip.masked(torch.full_like(clip.db, 0.5)).db)
+        assert masked[0, int(result.attribution.target)].item() == pytest.approx(
+            result.scores["p_in"], abs=1e-6
+        )
+    assert scores["published"] == scores["corrected"]
+    fifth = interpret(classifier, wav, "saliency", "topK_20")
+    assert (fifth.mask_name, fifth.mask.sum().item()) == ("topK_20", int(0.2 * 64 * 101 + 0.5))
+    binary = {
+        protocol: interpret(classifier, wav, "saliency", "bin", protocol=protocol)
+        for protocol in PROTOCOLS
+    }
+    assert binary["published"].kept.equal(binary["corrected"].kept)
+    assert binary["published"].removed.equal(binary["corrected"].removed)
+
+
 def test_names():
+    with pytest.raises(ArgumentError, match="unknown masking domain 'loudness'"):
+        ScoringProtocol("mine", MASKS, METRICS, listening_domain="loudness")
     for protocol in PROTOCOLS.values():
         assert list(protocol.masks) == list(MASKS)
         assert list(protocol.metrics) == list(METRICS)

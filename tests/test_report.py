@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -131,9 +132,33 @@ def test_players_hold_the_sounds(result):
     assert "<img" not in alone
 
 
-def test_names_cannot_break_the_page(result):
-    from dataclasses import replace
+def test_beside_a_player_stands_the_p_of_its_sound(result, tmp_path):
+    """The masked features can be classified quite differently from the sound made of them."""
+    scores = dict(result.scores) | {"p": 0.111, "p_in": 0.222, "p_out": 0.333}
+    heard = {"p": 0.444, "p_in": 0.555, "p_out": 0.666}
+    result = replace(result, scores=scores, p_of_sounds=heard)
+    html = interpretation_html(result)
+    for name, p in heard.items():
+        part = {"p": "original", "p_in": "kept", "p_out": "removed"}[name]
+        assert re.search(rf"<tr><th>{part}<td><audio [^>]+></audio><td>{p}<td>", html)
+        assert str(scores[name]) not in players_html(result)
+    assert "<th>p of the sound" in html
+    assert "<p>p on features: original 0.111, kept 0.222, removed 0.333</p>" in html
+    titles = [ax.get_title() for ax in plot.interpretation(result).axes]
+    assert titles[2].endswith("p on features 0.222, p of the sound 0.555")
+    assert titles[3].endswith("p on features 0.333, p of the sound 0.666")
+    corners = [
+        ax.texts[0].get_text()
+        for ax in plot.comparison([result], {"gradcam": ""}).axes[:4]
+        if ax.texts
+    ]
+    assert corners == [f"p of the sound {p}" for p in heard.values()]
+    write_interpretation(result, tmp_path, "noise.wav")
+    record = json.loads((tmp_path / "scores.json").read_text())
+    assert (record["scores"]["p_in"], record["heard"]) == (0.222, heard)
 
+
+def test_names_cannot_break_the_page(result):
     evil = replace(result, labels=("<script>",) * 3, mask_name="<b>")
     assert "<script>" not in interpretation_html(evil) + players_html(evil)
     assert "<script>" not in page("<script>", [])

@@ -139,7 +139,7 @@ def run_one(out, method="random", seed=0, **settings):
 def test_a_protocol_does_not_replace_another(tmp_path):
     run_one(tmp_path)
     run_one(tmp_path)
-    with pytest.raises(ArgumentError, match=r"plan\.protocol: 'corrected' there, 'published' now"):
+    with pytest.raises(ArgumentError, match=r"plan\.protocol: 'corrected' before, 'published' now"):
         run_one(tmp_path, protocol="published")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from audiointerp.errors import ArgumentError
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.processing.filters import lifting
-from audiointerp.processing.masking import FILLS
+from audiointerp.processing.masking import DOMAINS, FILLS
 from audiointerp.processing.spectrogram import LogMel, LogSTFT, transform_from_dict
 from audiointerp.processing.windows import Windows
 from audiointerp.util.probability import FLOOR
@@ -160,7 +160,7 @@ def test_masked_levels_are_exact_at_zero_and_one(clips):
 def test_gain_is_the_change_of_level():
     spec = STFT(torch.randn(1, 1, 16000, dtype=torch.float64))
     mask = 0.5 + 0.5 * torch.rand_like(spec.db)
-    for domain in ("db", "magnitude", "log1p"):
+    for domain in DOMAINS:
         kept = spec.masked(mask, domain)
         assert torch.allclose(kept.db - spec.db, 20 * kept.gain.log10(), atol=1e-9)
     magnitude = 10 ** (spec.db / 20)
@@ -168,6 +168,41 @@ def test_gain_is_the_change_of_level():
     assert torch.allclose(torch.log1p(changed), mask * torch.log1p(magnitude))
     assert torch.allclose(10 ** (spec.masked(mask, "magnitude").db / 20), mask * magnitude)
     assert spec.masked(torch.zeros_like(mask), "log1p").to_wav().abs().max() == 0
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=IDS)
+def test_kept_and_removed_powers_add_up(transform):
+    """As in the study's sounds; in dB a soft mask removes nearly all of both parts."""
+    generator = torch.Generator().manual_seed(0)
+    spec = transform(torch.randn(1, 1, 16000, generator=generator, dtype=torch.float64))
+    mask = torch.rand(spec.db.shape, generator=generator, dtype=torch.float64)
+    kept, removed = spec.masked(mask, "power"), spec.masked(1 - mask, "power")
+    power = 10 ** (spec.db / 10)
+    assert torch.allclose(10 ** (kept.db / 10) + 10 ** (removed.db / 10), power, rtol=1e-12)
+    assert torch.allclose(kept.gain**2 + removed.gain**2, torch.ones_like(mask), rtol=1e-12)
+    assert torch.allclose(10 ** (kept.db / 10), mask * power, rtol=1e-12)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=IDS)
+def test_half_of_the_power_is_3_db(transform):
+    wav = torch.randn(1, 1, 16000, generator=torch.Generator().manual_seed(0))
+    spec = transform(wav)
+    half = spec.masked(torch.full_like(spec.db, 0.5), "power")
+    assert torch.allclose(half.db - spec.db, torch.tensor(-3.0103), atol=1e-4)
+    assert torch.allclose(half.to_wav(), wav * 0.5**0.5, atol=1e-5)
+    silence = transform(torch.zeros_like(wav)).masked(torch.full_like(spec.db, 0.5), "power")
+    assert (silence.db == FLOOR).all()
+    assert (silence.to_wav() == 0).all()
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_mask_of_zeros_and_ones_is_the_same_in_every_domain(domain):
+    generator = torch.Generator().manual_seed(0)
+    spec = STFT(torch.randn(1, 1, 16000, generator=generator))
+    mask = (torch.rand(spec.db.shape, generator=generator) < 0.5).float()
+    expected, kept = spec.masked(mask), spec.masked(mask, domain)
+    assert kept.db.equal(expected.db)
+    assert kept.gain.equal(expected.gain)
 
 
 @pytest.mark.parametrize("fill", ["mean", "noise", "blur"])
@@ -284,7 +319,8 @@ def test_wrong_sounds_and_masks_are_refused():
         with pytest.raises(ArgumentError, match=word):
             spec.masked(mask)
     for call in (
-        lambda: spec.masked(spec.gain, "power"),
+        lambda: spec.masked(spec.gain, "loudness"),
+        lambda: spec.masked(spec.gain, "power", fill="mean"),
         lambda: spec.masked(spec.gain, fill="pink"),
         lambda: spec.masked(spec.gain, "log1p"),
         lambda: spec.to_wav("magic"),

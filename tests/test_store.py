@@ -13,7 +13,7 @@ from torch import nn
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError, AudioInterpError, Stopped
-from audiointerp.experiments import prepare
+from audiointerp.experiments import fingerprint
 from audiointerp.experiments.records import (
     ClipRecord,
     cells,
@@ -23,6 +23,7 @@ from audiointerp.experiments.records import (
 )
 from audiointerp.model.classifier import Classifier
 from audiointerp.scoring.rows import COLUMNS, VALUES
+from audiointerp.tables.results import read_results
 
 
 class Watched(ai.Random):
@@ -105,21 +106,21 @@ def test_a_method_and_a_score_that_fail_tell_their_stage(tmp_path):
 
 NETWORK = CLASSIFIER.network
 OTHER_SETTINGS = {
-    r"plan.masks: \['bin', 'topK_5'\] there, \['bin'\] now": {"masks": ["bin"]},
-    r"plan.on: \['features'\] there, \['audio'\] now": {"on": "audio"},
-    "plan.baselines: True there, False now": {"baselines": False},
-    "clips: 6 there, 5 now; clip_names_sha256": {"clips": Bursts(5)},
-    "network_sha256: '.*… there, '.*… now": {"classifier": small_classifier(seed=1, duration=0.3)},
-    "duration: 0.3 there, 0.2 now": {
+    r"plan.masks: \['bin', 'topK_5'\] before, \['bin'\] now": {"masks": ["bin"]},
+    r"plan.on: \['features'\] before, \['audio'\] now": {"on": "audio"},
+    "plan.baselines: True before, False now": {"baselines": False},
+    "clips: 6 before, 5 now; clip_names_sha256": {"clips": Bursts(5)},
+    "network_sha256: '.*… before, '.*… now": {"classifier": small_classifier(seed=1, duration=0.3)},
+    "duration: 0.3 before, 0.2 now": {
         "classifier": Classifier(NETWORK, ai.LogMel(), CLASSIFIER.labels, 0.2)
     },
-    "output: 'softmax' there, 'sigmoid' now": {
+    "output: 'softmax' before, 'sigmoid' now": {
         "classifier": Classifier(NETWORK, ai.LogMel(), CLASSIFIER.labels, 0.3, output="sigmoid")
     },
-    "transform.f_min: 50.0 there, 60.0 now": {
+    "transform.f_min: 50.0 before, 60.0 now": {
         "classifier": Classifier(NETWORK, ai.LogMel(f_min=60.0), CLASSIFIER.labels, 0.3)
     },
-    "explainer.seed: 0 there, 1 now": {"methods": [ai.Random(NETWORK, seed=1)]},
+    "explainer.seed: 0 before, 1 now": {"methods": [ai.Random(NETWORK, seed=1)]},
 }
 
 
@@ -159,7 +160,7 @@ def test_what_results_depend_on(tmp_path):
     }
     for name in settings:
         path.write_text(json.dumps(settings | {name: "other"}))
-        with pytest.raises(ArgumentError, match=f"{name}: 'other' there"):
+        with pytest.raises(ArgumentError, match=f"{name}: 'other' before"):
             go(tmp_path, methods=["random"])
 
 
@@ -226,6 +227,23 @@ def test_starting_anew_leaves_no_earlier_table(tmp_path):
     assert tables(tmp_path) == [None, None]
 
 
+def test_temporary_files_of_a_killed_run_are_replaced(tmp_path, expected):
+    folder = tmp_path / "run" / "mel" / "small" / "random"
+    for name in (
+        "clips/.fingerprint.partial.json",
+        "clips/.00002.partial.json",
+        "attributions/.00002 burst%2F2.wav.partial.safetensors",
+        ".metrics.partial.csv",
+        ".run.partial.json",
+    ):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+    go(tmp_path / "run")
+    assert not list((tmp_path / "run").rglob(".*.partial*"))
+    assert tables(tmp_path / "run") == expected
+
+
 def test_names_of_any_kind(tmp_path):
     class Named(Bursts):
         def clip_id(self, index):
@@ -241,12 +259,53 @@ def test_names_of_any_kind(tmp_path):
     assert set(rows["clip"].str[-9:]) == {r"/d\udce9.wav"[-9:]}
 
 
-def test_another_sound_under_the_same_name_is_refused(tmp_path):
-    class Louder(Bursts):
-        def __getitem__(self, index):
-            wav, target = super().__getitem__(index)
-            return wav * (2 if index == 3 else 1), target
+class Louder(Counted):
+    """Clips of which the fourth has another sound; some cannot be read."""
 
+    def __getitem__(self, index):
+        wav, target = super().__getitem__(index)
+        return wav * (2 if index == 3 else 1), target
+
+
+def test_a_clip_that_becomes_unreadable_does_not_separate_the_methods(tmp_path):
+    go(tmp_path, methods=["random"])
+    with pytest.warns(UserWarning, match=r"burst/2.wav cannot be read now"):
+        go(tmp_path, Counted(broken=[2]), methods=["random", "saliency"])
+    rows = read_results(tmp_path)
+    assert rows[rows["status"] == "error"][["method", "clip"]].to_numpy().tolist() == [
+        ["saliency", "burst/2.wav"]
+    ]
+    folder = tmp_path / "mel" / "small"
+    whole, partial = (
+        json.loads((folder / name / "run.json").read_text()) for name in ("random", "saliency")
+    )
+    assert (whole["unread_clips"], partial["unread_clips"]) == ([], ["burst/2.wav"])
+    assert whole["clips_sha256"] != partial["clips_sha256"]
+
+
+@pytest.mark.parametrize("broken", [[], [2]])
+def test_methods_on_other_sounds_are_not_put_into_one_table(tmp_path, broken):
+    """Also if the first method of the folder read other clips than these two."""
+    go(tmp_path, Counted(broken=[5]), methods=["gradcam"])
+    go(tmp_path, Counted(broken), methods=["random"])
+    read_results(tmp_path)
+    go(tmp_path, Louder(broken), methods=["saliency"])
+    with pytest.raises(AudioInterpError, match=r"saliency.*differs from .* in clips_sha256"):
+        read_results(tmp_path)
+
+
+def test_a_record_of_an_older_version_without_errors_is_compared(tmp_path):
+    go(tmp_path, methods=["random"])
+    path = tmp_path / "mel" / "small" / "random" / "run.json"
+    record = json.loads(path.read_text())
+    del record["unread_clips"]
+    path.write_text(json.dumps(record))
+    go(tmp_path, Louder(), methods=["saliency"])
+    with pytest.raises(AudioInterpError, match="in clips_sha256"):
+        read_results(tmp_path)
+
+
+def test_another_sound_under_the_same_name_is_refused(tmp_path):
     go(tmp_path)
     with pytest.raises(AudioInterpError, match=r"burst/3.wav is no longer the same sound"):
         go(tmp_path, Louder())
@@ -256,26 +315,20 @@ def test_another_python_is_a_warning_and_another_torch_is_refused(tmp_path, monk
     go(tmp_path, methods=["random"])
     before = tables(tmp_path)
     monkeypatch.setattr(platform, "python_version", lambda: "3.12.99")
-    with pytest.warns(UserWarning, match=r"another environment \(python: '3\..*' there, '3.12.99'"):
+    with pytest.warns(UserWarning, match=r"environment \(python: '3\..*' before, '3.12.99'"):
         go(tmp_path, methods=["random"])
     assert tables(tmp_path) == before
-    monkeypatch.setattr(prepare, "version", lambda name: "9.9")
-    with pytest.raises(ArgumentError, match=r"versions.torch: '.*' there, '9.9' now"):
+    monkeypatch.setattr(fingerprint, "version", lambda name: "9.9")
+    with pytest.raises(ArgumentError, match=r"versions.torch: '.*' before, '9.9' now"):
         go(tmp_path, methods=["random"])
 
 
-def test_an_old_record_of_a_finished_run_is_compared(tmp_path):
+def test_the_record_of_a_finished_run_is_compared(tmp_path):
+    """The clips' records may be deleted: run.json beside the table says what it was."""
     go(tmp_path, methods=["random"])
     before = tables(tmp_path)
-    folder = tmp_path / "mel" / "small" / "random"
-    record = json.loads((folder / "run.json").read_text())
-    record["features"] = record.pop("transform")
-    record["experiment"]["features"] = record["experiment"].pop("transform")
-    record["plan"]["protocol"] = "sound"
-    record["versions"]["python"] = record.pop("environment")["python"]
-    shutil.rmtree(folder / "clips")
-    (folder / "run.json").write_text(json.dumps(record))
-    with pytest.raises(ArgumentError, match=r"plan.protocol: 'corrected' there, 'published' now"):
+    shutil.rmtree(tmp_path / "mel" / "small" / "random" / "clips")
+    with pytest.raises(ArgumentError, match=r"plan.protocol: 'corrected' before, 'published' now"):
         go(tmp_path, methods=["random"], protocol="published")
     go(tmp_path, methods=["random"])
     assert tables(tmp_path) == before
@@ -306,5 +359,5 @@ def test_the_code_of_a_mask_of_ones_own_counts(tmp_path):
     def louder(values):
         return (values > 1).to(values)
 
-    with pytest.raises(ArgumentError, match=r"plan.masks: .*'function': .* there"):
+    with pytest.raises(ArgumentError, match=r"plan.masks: .*'function': .* before"):
         go(tmp_path, methods=["random"], masks=["bin", louder])

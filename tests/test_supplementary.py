@@ -73,8 +73,10 @@ def test_the_page_plays_what_was_computed(weights, written):
         true = true[0, 0].numpy() / peak
         # MP3 loses a little; nothing is shifted.
         assert np.corrcoef(sound[: len(true)], true)[0, 1] > 0.98
-    assert f"<td>{result.scores['p_in']:.3f}" in text
-    assert f"<td>{result.scores['p_out']:.3f}" in text
+    # Beside a player stands p of the sound that it plays.
+    for name in ("p_in", "p_out"):
+        assert f"<td>{result.heard[name]:.3f}" in text
+    assert f"(p of the sound {result.heard['p']:.3f})" in text
     for mask in supplementary.SHOWN_MASKS:
         assert text.count(f"<tr><th>{mask}<") == 1
     assert len(re.findall(r"[+-]\d+\.\d dB|silent", text)) == 2 * len(supplementary.SHOWN_MASKS)
@@ -96,7 +98,7 @@ def test_a_comparison_has_axes_units_and_one_scale(weights):
         ax.get_xlabel() for ax in figure.axes
     ]
     assert {"logit per dB", "logit", "level of spectrogram, kept and removed (dB)"} <= set(titles)
-    assert panels[6].texts[0].get_text() == f"p = {results[1].scores['p_in']:.3f}"
+    assert panels[6].texts[0].get_text() == f"p of the sound {results[1].heard['p_in']:.3f}"
     plt.close(figure)
 
 
@@ -120,7 +122,7 @@ def test_the_committed_material():
     classifier = Classifier.load(WEIGHTS)
     dataset = Synthetic((5,))
     names = [dataset.clip_id(number) for number in range(len(dataset))]
-    for clip, probability in re.findall(r"The clip (\S+) \(p = ([\d.]+)\)", text):
+    for clip, probability in re.findall(r"The clip (\S+) \(p (?:of the sound|=) ([\d.]+)\)", text):
         db = classifier.transform(dataset[names.index(clip)][0][None]).db
         probabilities = classifier.network(db).detach().softmax(1)[0]
         assert float(probabilities.max()) == pytest.approx(float(probability), abs=0.002)

@@ -7,7 +7,7 @@ import typer
 
 from ..errors import ArgumentError, choose
 from .options import (
-    MASK_NAMES,
+    MASKS_HELP,
     METHOD_NAMES,
     Background,
     Data,
@@ -145,7 +145,7 @@ def interpret(
     ],
     weights: Annotated[Path, typer.Option(help="A classifier written by train.")],
     method: Annotated[str, typer.Option(help=", ".join(METHOD_NAMES))] = "gradcam",
-    mask: Annotated[str, typer.Option(help=", ".join(MASK_NAMES))] = "topK_30",
+    mask: Annotated[str, typer.Option(help=MASKS_HELP)] = "topK_30",
     target: Annotated[
         str | None,
         typer.Option(help="The label to explain, by name or number; default: the predicted one."),
@@ -177,13 +177,13 @@ def interpret(
     """
     from ..display import WRITTEN, write_interpretation
     from ..experiments import background_of_folder
-    from ..interpretation import MASKS, METHODS
+    from ..interpretation import METHODS, resolve_mask
     from ..model import Classifier
     from ..predict import interpret as interpret_clip
     from ..processing import load_audio
 
     choose("method", method, METHODS)
-    choose("mask", mask, MASKS)
+    resolve_mask(mask)
     _refuse_overwriting(clip, [out / name for name in WRITTEN])
     classifier = Classifier.load(weights)
     wav = load_audio(clip, classifier.sample_rate)
@@ -215,20 +215,19 @@ def _refuse_overwriting(clip: Path, outputs: list[Path]) -> None:
 
 
 def _print_interpretation(result: "Interpretation", clip: str) -> None:
-    from ..interpretation import additivity_gap, surrogate_fit
+    from ..display import additivity_notes
+    from ..interpretation import surrogate_fit
 
     if result.arbitrary:
         typer.echo(
             "the attribution is the same everywhere (is the clip silent?): this mask is arbitrary"
         )
-    scores = result.scores
-    typer.echo(
-        f"{clip}: predicted {result.predicted}, explained {result.question} (p = {scores['p']:.3f})"
-    )
-    # Both are NaN for the other methods.
-    gap, fit = additivity_gap(result.attribution), surrogate_fit(result.attribution)
-    if gap == gap:
-        typer.echo(f"SHAP's additivity gap: {gap:.1e}")
+    typer.echo(f"{clip}: predicted {result.predicted}, explained {result.question}")
+    for note in additivity_notes(result):
+        typer.echo(note)
+    # NaN for the other methods.
+    fit = surrogate_fit(result.attribution)
     if fit == fit:
         typer.echo(f"LIME's surrogate: R2 = {fit:.2f}")
-    typer.echo(f"kept part p = {scores['p_in']:.3f}, removed part p = {scores['p_out']:.3f}")
+    for part, name in (("original", "p"), ("kept", "p_in"), ("removed", "p_out")):
+        typer.echo(f"{part}: {result.p_text(name)}")

@@ -43,7 +43,9 @@ def run(
     methods: Annotated[
         str, typer.Option(help="Comma-separated: " + ", ".join(METHOD_NAMES))
     ] = "saliency,gradcam,shap,random",
-    masks: Annotated[str | None, typer.Option(help="Comma-separated; default: all.")] = None,
+    masks: Annotated[
+        str | None, typer.Option(help="Comma-separated, also e.g. topK_20; default: all.")
+    ] = None,
     on: Annotated[
         str,
         typer.Option(
@@ -91,13 +93,13 @@ def run(
     """
     from ..experiments import background_of_folder, find_experiment
     from ..experiments import run as run_experiment
-    from ..interpretation import MASKS, METHODS
+    from ..interpretation import MASKS, METHODS, resolve_mask
     from ..model import Classifier
 
     setting = find_experiment(experiment)
     method_names = [choose("method", name, METHODS) for name in names_in(methods)]
     chosen_masks = list(MASKS) if masks is None else names_in(masks)
-    mask_names = [choose("mask", name, MASKS) for name in chosen_masks]
+    mask_names = [resolve_mask(name)[0] for name in chosen_masks]
     classifier = Classifier.load(weights)
     dataset = _open_for(classifier, data, numbers_in(folds), subset)
     clips = None

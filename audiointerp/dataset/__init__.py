@@ -1,9 +1,10 @@
 """Clips and their sources: ESC-50, folders and CSV files, synthetic clips, background noise."""
 
 from .clip_dataset import ClipDataset, esc50_recording, recording_of
-from .clips import Clip, LabelledClips, LoadedClip, load_clip, sound_files
+from .clips import Clip, LabelledClips, LoadedClip, load_clip
 from .esc50 import ESC50
 from .feature_tensors import compute_features, features
+from .folders import sound_files
 from .in_memory import EvenSubset, InMemory, Part
 from .noise import NOISES, Contaminated, made_noise, synthetic_noise, write_noises
 from .synthetic import CLASSES, Synthetic

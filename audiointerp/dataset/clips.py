@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,16 @@ from pathlib import Path
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..errors import ArgumentError, DatasetError, choose
-from ..processing import NORMALIZATIONS, fix_length, load_audio, normalized
+from ..errors import ArgumentError, AudioWarning, DatasetError, choose
+from ..processing import NORMALIZATIONS, fix_length, load_levels, normalized
 from ..util import encodable
 from .clip_dataset import ClipDataset, clip_at, esc50_recording, recording_of
 from .clip_table import check_unique_files, file_of_row, read_table
+from .folders import sound_files
 
-AUDIO_ENDINGS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
+LEAST_CUT = 0.05
+"""The least excess over ``duration`` that gives a warning: coders append some milliseconds, and a
+clip of 5 s in ESC-10 has 5.14 s."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,9 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         clips: the clips, in the order of the items.
         labels: the class names by target.
         sample_rate: the rate in Hz to which clips are resampled.
-        duration: the length in seconds; longer clips are cut, shorter ones padded with silence.
+        duration: the length in seconds; longer clips are cut, shorter ones padded with silence. An
+            AudioWarning names the first clip that is cut by more than 5 %. None takes whole files,
+            whose lengths may differ: they can be explained and scored, not trained on.
         normalize: see ``load_audio``.
 
     Raises:
@@ -67,7 +73,7 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         labels: Sequence[str],
         *,
         sample_rate: int = 32000,
-        duration: float = 5.0,
+        duration: float | None = 5.0,
         normalize: str = "peak",
     ) -> None:
         if not clips:
@@ -77,13 +83,16 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
                 raise DatasetError(
                     f"{clip.path}: target {clip.target} is not among {len(labels)} labels"
                 )
-        if not 0 < duration < math.inf:
-            raise ArgumentError(f"duration={duration!r}: must be finite and above 0 seconds")
+        if duration is not None and not 0 < duration < math.inf:
+            raise ArgumentError(
+                f"duration={duration!r}: must be finite and above 0 seconds; None takes whole files"
+            )
         self.clips = tuple(clips)
         self.labels = tuple(labels)
         self.sample_rate = sample_rate
         self.duration = duration
         self.normalize = choose("normalization", normalize, NORMALIZATIONS)
+        self._has_warned = False
 
     @staticmethod
     def from_folder(
@@ -91,7 +100,7 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         labels: Sequence[str] | None = None,
         *,
         recording: Callable[[Path], str] | None = None,
-        **form: float | str,
+        **form: float | str | None,
     ) -> "LabelledClips":
         """Use a folder with one subfolder per class; clips are in the order of their file names.
 
@@ -131,7 +140,7 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         path: str | os.PathLike[str],
         folds: Sequence[int] | None = None,
         labels: Sequence[str] | None = None,
-        **form: float | str,
+        **form: float | str | None,
     ) -> "LabelledClips":
         """Use a CSV table with the columns ``filename`` and ``label``.
 
@@ -172,9 +181,24 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         clip = clip_at(self.clips, index)
-        wav = load_audio(clip.path, self.sample_rate, normalize="none")
-        wav = fix_length(wav, round(self.duration * self.sample_rate))
+        wav = load_levels(clip.path, self.sample_rate, normalize=self.normalize)
+        if self.duration is not None:
+            self._warn_of_cut(clip.path, wav.shape[-1] / self.sample_rate, self.duration)
+            wav = fix_length(wav, round(self.duration * self.sample_rate))
         return normalized(wav, self.normalize)[0], clip.target
+
+    def _warn_of_cut(self, path: Path, seconds: float, duration: float) -> None:
+        """Warn of the first clip of the data set that is cut."""
+        if self._has_warned or seconds <= duration * (1 + LEAST_CUT):
+            return
+        self._has_warned = True
+        warnings.warn(
+            f"{path}: only the first {duration:g} of {seconds:.6g} s are used, the last "
+            f"{seconds - duration:.6g} s are cut off, as of any longer file of this data set; "
+            "give another duration, or duration=None for whole files",
+            AudioWarning,
+            stacklevel=3,
+        )
 
     def clip_id(self, index: int) -> str:
         """The clip's name in results."""
@@ -197,20 +221,6 @@ def _targets(
             f"{source}: unknown label {', '.join(unknown)}; choose among: {', '.join(targets)}"
         )
     return {label: targets[label] for label in used_labels}
-
-
-def sound_files(folder: Path) -> list[Path]:
-    """The sound files of a folder, by their suffixes, sorted by name.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = [Path(folder, name).touch() for name in ("b.wav", "a.flac", "notes.txt")]
-    ...     [path.name for path in sound_files(Path(folder))]
-    ['a.flac', 'b.wav']
-    """
-    return sorted(
-        path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in AUDIO_ENDINGS
-    )
 
 
 def in_folds(clips: Sequence[Clip], folds: Sequence[int] | None, source: Path) -> list[Clip]:

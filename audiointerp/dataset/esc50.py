@@ -47,7 +47,7 @@ class ESC50(LabelledClips):
         subset: str | None = None,
         *,
         sample_rate: int = 32000,
-        duration: float = 5.0,
+        duration: float | None = 5.0,
         normalize: str = "peak",
     ) -> None:
         root = Path(root)

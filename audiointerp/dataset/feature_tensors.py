@@ -23,7 +23,8 @@ def compute_features(
         The features ``(clips, 1, F, T)`` and the targets ``(clips,)``.
 
     Raises:
-        ArgumentError: the data set's sample rate is not the transform's.
+        ArgumentError: the data set's sample rate is not the transform's, or clips have different
+            lengths.
 
     >>> from audiointerp.dataset import EvenSubset, Synthetic
     >>> from audiointerp.processing import LogSTFT
@@ -37,7 +38,8 @@ def compute_features(
             f"the data set has {dataset.sample_rate} Hz, the transform {transform.sample_rate} Hz; "
             "load the data set at the transform's rate"
         )
-    features_of_clips, targets = [], []
+    features_of_clips: list[Tensor] = []
+    targets = []
     for index in tqdm(
         range(len(dataset)),
         desc="features",
@@ -46,7 +48,15 @@ def compute_features(
         disable=None if progress else True,
     ):
         wav, target = dataset[index]
-        features_of_clips.append(transform(wav[None]).db)
+        db = transform(wav[None]).db
+        frames = features_of_clips[0].shape[-1] if features_of_clips else db.shape[-1]
+        if db.shape[-1] != frames:
+            raise ArgumentError(
+                f"{dataset.clip_id(index)} has {db.shape[-1]} frames, {dataset.clip_id(0)} has "
+                f"{frames}: clips of different lengths cannot be one tensor; give the data set a "
+                "duration"
+            )
+        features_of_clips.append(db)
         targets.append(target)
     return torch.cat(features_of_clips), torch.tensor(targets)
 

@@ -9,6 +9,7 @@ from .card import write_card
 from .plot import METHOD_TITLES, comparison
 from .report import (
     WRITTEN,
+    additivity_notes,
     interpretation_html,
     matched_player,
     page,
@@ -21,6 +22,7 @@ from .report import (
 __all__ = [
     "METHOD_TITLES",
     "WRITTEN",
+    "additivity_notes",
     "comparison",
     "interpretation_html",
     "matched_player",

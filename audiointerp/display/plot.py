@@ -141,16 +141,18 @@ def interpretation(result: ExplainedClip, figure: Figure | None = None) -> Figur
     """
     figure = figure or plt.figure(figsize=(14, 3.2), layout="constrained")
     axes = figure.subplots(1, 4, sharey=True)
-    spec, scores = result.spectrogram, result.scores
+    spec = result.spectrogram
     top_probability = float(result.attribution.probs.max())
     spectrogram(spec, axes[0], title=f"predicted {result.predicted} (p = {top_probability:.3f})")
     # A contrastive question is long: with p on the same line it would touch its neighbours.
     separator = "\n" if result.against else " "
-    title = f"{result.attribution.method}: why {result.question}{separator}(p = {scores['p']:.3f})"
+    p = f"p on {result.on} {result.scores['p']:.3f}"
+    title = f"{result.attribution.method}: why {result.question}{separator}({p})"
     attribution(result.attribution.values, spec, axes[1], title=title)
     kept_and_removed(result, axes[2:])
-    axes[2].set_title(f"kept by {result.mask_name} (p = {scores['p_in']:.3f})")
-    axes[3].set_title(f"removed (p = {scores['p_out']:.3f})")
+    # Two probabilities and their labels are as wide as the axes only in a smaller font.
+    axes[2].set_title(f"kept by {result.mask_name}\n{result.p_text('p_in')}", fontsize=10)
+    axes[3].set_title(f"removed\n{result.p_text('p_out')}", fontsize=10)
     for ax in axes[1:]:
         ax.set_ylabel("")
     return figure
@@ -199,7 +201,7 @@ def comparison(
 
 
 def _comparison_row(row: Any, result: ExplainedClip) -> tuple[AxesImage, AxesImage]:
-    """Draw a row of :func:`comparison`, with each sound's probability in its corner."""
+    """Draw a row of :func:`comparison`, with p of each sound in its corner."""
     spec = result.spectrogram
     spectrogram_image = spectrogram(spec, row[0])
     attribution_image = attribution(result.attribution.values, spec, row[1])
@@ -207,7 +209,7 @@ def _comparison_row(row: Any, result: ExplainedClip) -> tuple[AxesImage, AxesIma
     box = {"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 1}
     corner = {"ha": "right", "va": "top", "color": "white", "bbox": box}
     for ax, name in ((row[0], "p"), (row[2], "p_in"), (row[3], "p_out")):
-        text = f"p = {result.scores[name]:.3f}"
+        text = f"p of the sound {result.heard[name]:.3f}"
         ax.text(0.97, 0.95, text, transform=ax.transAxes, **corner)
     for ax in row:
         ax.set(title="", ylabel="")

@@ -13,7 +13,7 @@ import soundfile
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..interpretation import additivity_gap, surrogate_fit
+from ..interpretation import LARGEST_GAP, additivity_gap, outside_share, surrogate_fit
 from ..metrics import METRICS
 from ..processing import save_audio
 from ..scoring import ExplainedClip
@@ -40,7 +40,9 @@ body{font-family:system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0
 """
 _LEGEND = (
     "<p><small>Levels in dB, the loudest 80 dB. Attribution: red supports the label, blue "
-    "contradicts it; paler is weaker.</small></p>"
+    "contradicts it; paler is weaker. <i>p of the sound</i>: the probability of the label for the "
+    "sound itself, without the gain of a player. <i>p on features</i>: that for the masked "
+    "features, from which the sound was made; the two can differ widely.</small></p>"
 )
 _ARBITRARY = "<p><b>The attribution is the same everywhere: this mask is arbitrary.</b></p>"
 
@@ -130,11 +132,31 @@ def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], tit
         "protocol": result.protocol,
         "on": result.on,
         "scores": dict(result.scores),
+        "heard": dict(result.heard),
         "additivity_gap": additivity_gap(result.attribution),
+        "outside": outside_share(result.attribution),
         "surrogate_r2": surrogate_fit(result.attribution),
     }
     write_json(folder / "scores.json", scores)
     write_text(folder / "index.html", document)
+
+
+def additivity_notes(result: ExplainedClip) -> list[str]:
+    """Return what a reader should know about the sum of SHAP's values; nothing for other methods.
+
+    >>> import torch, audiointerp as ai
+    >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
+    >>> additivity_notes(ai.interpret(classifier, 0.1 * torch.randn(1, 1, 32000), "saliency"))
+    []
+    """
+    gap, outside = additivity_gap(result.attribution), outside_share(result.attribution)
+    notes = [] if math.isnan(gap) else [f"SHAP's additivity gap: {gap:.1e}"]
+    if abs(outside) > LARGEST_GAP:
+        notes.append(
+            f"{outside:.0%} of f(x) - E f(b) lies outside the values shown, in frames of padding "
+            f"or of another window; give clips as long as the network's input to see all of it"
+        )
+    return notes
 
 
 def figure_png(figure: Figure) -> str:
@@ -231,13 +253,20 @@ def _question(result: ExplainedClip) -> str:
 
 
 def _players(result: ExplainedClip) -> str:
-    """Table of players: all sounds with one shared gain, and the parts at the clip's level."""
+    """Table of players: all sounds with one shared gain, p of each, and the parts at the clip's
+    level.
+    """
     peak = shared_peak([result])
-    rows = [f"<tr><th>original<td>{player(result.wav / peak, result.sample_rate)}<td>"]
-    for name, wav in (("kept", result.kept), ("removed", result.removed)):
+    sounds = {"original": result.wav, "kept": result.kept, "removed": result.removed}
+    rows = []
+    for (name, wav), p in zip(sounds.items(), ("p", "p_in", "p_out"), strict=True):
         shared = player(wav / peak, result.sample_rate)
-        rows.append(f"<tr><th>{name}<td>{shared}<td>{matched_player(wav, result)}")
-    heads = "<th><th>one shared gain<th>at the original's level, as far as the peak allows"
+        matched = matched_player(wav, result) if p != "p" else ""
+        rows.append(f"<tr><th>{name}<td>{shared}<td>{result.heard[p]:.3f}<td>{matched}")
+    heads = (
+        "<th><th>one shared gain<th>p of the sound"
+        "<th>at the original's level, as far as the peak allows"
+    )
     return f"<table><tr>{heads}{''.join(rows)}</table>"
 
 
@@ -254,13 +283,17 @@ def _rms(wav: Tensor) -> float:
 
 
 def _scores(result: ExplainedClip) -> str:
-    """Table of the scores; below it the quality of a SHAP or LIME attribution, if defined."""
-    heads, cells = "", ""
+    """Table of the scores, with the p that they are made of; below it the quality of a SHAP or
+    LIME attribution, if defined.
+    """
+    heads, cells = f"<th>scores on {result.on}", "<td>"
     for name, metric in METRICS.items():
         value = result.scores[name]
         heads += f'<th title="{metric.title}">{name}'
         cells += f"<td>{'undefined' if math.isnan(value) else f'{value:.3f}'}"
-    gap, fit = additivity_gap(result.attribution), surrogate_fit(result.attribution)
-    notes = "" if math.isnan(gap) else f"<p>SHAP's additivity gap: {gap:.1e}</p>"
+    p, p_in, p_out = (result.scores[name] for name in ("p", "p_in", "p_out"))
+    notes = f"<p>p on {result.on}: original {p:.3f}, kept {p_in:.3f}, removed {p_out:.3f}</p>"
+    fit = surrogate_fit(result.attribution)
+    notes += "".join(f"<p>{html.escape(note)}</p>" for note in additivity_notes(result))
     notes += "" if math.isnan(fit) else f"<p>LIME's linear model: R² = {fit:.2f}</p>"
     return f"<table><tr>{heads}<tr>{cells}</table>{notes}"

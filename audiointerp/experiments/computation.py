@@ -36,7 +36,7 @@ class Computation:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One clip, and the methods whose results lack it.
+    """One clip, and the methods that need it.
 
     >>> Task(0, LoadedClip("a.wav", "a", None, "", sha256=""), ["random"]).methods
     ['random']
@@ -71,4 +71,4 @@ def compute_here(
         for computed in computation.rows(task.loaded, task.methods):
             yield task, computed
             if stop_requested():
-                break
+                return

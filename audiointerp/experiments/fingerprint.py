@@ -2,7 +2,12 @@
 
 import hashlib
 import inspect
-from collections.abc import Mapping
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -11,9 +16,70 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError
 from ..interpretation import Explainer
+from ..model import Classifier
+from ..scoring import Plan
+from .study import Experiment
 
+PACKAGES = (
+    *("audiointerp", "torch", "torchaudio", "librosa", "numpy", "captum", "shap"),
+    *("scikit-image", "soundfile"),
+)
+"""Packages that can change a number: a run with another version is not resumed."""
+OTHER_PACKAGES = ("joblib", "pandas", "safetensors", "scipy", "soxr")
+"""Packages whose versions are recorded; another version gives a warning."""
 LONGEST_VALUE = 40
 """Characters of a value that a difference shows."""
+
+
+def fingerprint_of(
+    experiment: Experiment,
+    noise: str | os.PathLike[str] | None,
+    classifier: Classifier,
+    plan: Plan,
+    clips: Sequence[str],
+) -> dict[str, Any]:
+    """The fingerprint of a run, without its method.
+
+    Args:
+        experiment: the experiment.
+        noise: the recording that replaces the experiment's own noise; None if none does.
+        classifier: the classifier, on the device of the run.
+        plan: what is scored.
+        clips: the names of the clips.
+
+    >>> from audiointerp.model import Cnn6
+    >>> from audiointerp.processing import LogMel
+    >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"])
+    >>> values = fingerprint_of(Experiment("own", "mel"), None, classifier, Plan(), ["a.wav"])
+    >>> values["clips"], values["device"], values["plan"]["on"]
+    (1, 'cpu', ['features'])
+    """
+    recording = noise or experiment.noise
+    device = classifier.device
+    return {
+        "experiment": asdict(experiment),
+        "noise": None if recording is None else Path(recording).name,
+        "transform": classifier.transform.to_dict(),
+        "output": classifier.output,
+        "plan": described(plan.to_dict()),
+        "labels": list(classifier.labels),
+        "duration": classifier.duration,
+        "network_sha256": sha256_of_state(classifier.network),
+        "clips": len(clips),
+        "clip_names_sha256": hashlib.sha256("\n".join(clips).encode()).hexdigest(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
+
+
+def environment() -> dict[str, str]:
+    """Versions that are recorded, but do not change the results.
+
+    >>> "python" in environment()
+    True
+    """
+    others = {name: version(name) for name in OTHER_PACKAGES}
+    return {"python": platform.python_version(), **others}
 
 
 def sha256_of_state(module: nn.Module) -> str:
@@ -79,8 +145,8 @@ def described(value: Any) -> Any:
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     raise ArgumentError(
-        f"{value!r:.80} cannot be told from others of its kind in results; "
-        f"give plain values or a function"
+        f"{value!r:.80} cannot be recorded in run.json; give plain values, tensors, modules or "
+        f"functions"
     )
 
 
@@ -100,38 +166,11 @@ def _bytes_of(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
 
 
-def upgraded(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's record (``run.json``) with today's keys, whichever version wrote it.
-
-    Version 0.1 wrote ``features`` for the transform, called the corrected protocol ``sound``, and
-    kept Python's version among those of the packages.
-
-    >>> upgraded({"features": {"name": "LogMel"}, "plan": {"protocol": "sound"}})
-    {'transform': {'name': 'LogMel'}, 'plan': {'protocol': 'corrected'}}
-    >>> upgraded({"versions": {"python": "3.11.7", "torch": "2.11.0"}})
-    {'versions': {'torch': '2.11.0'}, 'environment': {'python': '3.11.7'}}
-    """
-    record = _transform_renamed(record)
-    experiment, plan, versions = (record.get(key) for key in ("experiment", "plan", "versions"))
-    if isinstance(experiment, dict):
-        record["experiment"] = _transform_renamed(experiment)
-    if isinstance(plan, dict) and plan.get("protocol") == "sound":
-        record["plan"] = plan | {"protocol": "corrected"}
-    if isinstance(versions, dict) and "python" in versions:
-        packages = {name: number for name, number in versions.items() if name != "python"}
-        record |= {"versions": packages, "environment": {"python": versions["python"]}}
-    return record
-
-
-def _transform_renamed(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {"transform" if key == "features" else key: value for key, value in record.items()}
-
-
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two records, one phrase per value; only the keys of ``now`` count.
 
     >>> differences({"plan": {"masks": ["bin"]}}, {"plan": {"masks": ["minmax"]}})
-    ["plan.masks: ['bin'] there, ['minmax'] now"]
+    ["plan.masks: ['bin'] before, ['minmax'] now"]
     """
     phrases = []
     for key, value in now.items():
@@ -145,7 +184,7 @@ def _differences(name: str, before: Any, now: Any) -> list[str]:
         for key in {**before, **now}:
             phrases += _differences(f"{name}.{key}", before.get(key), now.get(key))
         return phrases
-    return [] if before == now else [f"{name}: {_shortened(before)} there, {_shortened(now)} now"]
+    return [] if before == now else [f"{name}: {_shortened(before)} before, {_shortened(now)} now"]
 
 
 def _shortened(value: Any) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..errors import ArgumentError
 from ..util import locked, make_folder, plain, read_json, refuse_held, write_json
-from .fingerprint import differences, upgraded
-from .store import START_ANEW, Store
+from .fingerprint import differences
+from .store import OTHER_FOLDER, Store
 
 
 @contextmanager
@@ -45,8 +45,6 @@ results of the other shards: empty the folder first
         for store in stores:
             if not resume:
                 _clear(store.folder)
-            if shard == (1, 1):
-                _remove_strays(store.folder)
             changes += _begin(store)
         if changes:
             warnings.warn(
@@ -64,12 +62,6 @@ def _refuse_other_division(folder: Path, shards: int) -> None:
             refuse_held(path)
 
 
-def _remove_strays(folder: Path) -> None:
-    """Delete the temporary files of killed processes; only one process writes to these folders."""
-    for stray in folder.rglob(".*.part*"):
-        stray.unlink(missing_ok=True)
-
-
 def _clear(folder: Path) -> None:
     # The tables go first: a table must never stand beside the records of another run.
     for name in ("metrics.csv", "run.json"):
@@ -85,12 +77,12 @@ def _begin(store: Store) -> list[str]:
     path = store.folder / "clips" / "fingerprint.json"
     with store.lock():
         records = [read_json(path), read_json(store.folder / "run.json")]
-        earlier = [upgraded(record) for record in records if isinstance(record, dict)]
+        earlier = [record for record in records if isinstance(record, dict)]
         other_settings = differences(earlier[0], plain(store.fingerprint)) if earlier else []
         if other_settings:
             raise ArgumentError(
                 f"{store.folder} holds results of other settings "
-                f"({'; '.join(other_settings)}); {START_ANEW}"
+                f"({'; '.join(other_settings)}); {OTHER_FOLDER}"
             )
         if not isinstance(records[0], dict):
             write_json(path, {**store.fingerprint, "environment": store.environment})

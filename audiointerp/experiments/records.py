@@ -12,7 +12,7 @@ from typing import Any
 from ..scoring import COLUMNS
 from ..util import read_json, write_text
 
-STATUS = COLUMNS.index("status")
+STATUS, STAGE = COLUMNS.index("status"), COLUMNS.index("stage")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ClipRecord:
     Attributes:
         fingerprint_sha256: SHA-256 of the run's fingerprint.
         clip_sha256: SHA-256 of the clip's name, label and samples.
-        status: ``"ok"``, or ``"error"`` if the clip failed.
+        status: ``"ok"``, or ``"error"`` if the clip or one of its masks failed.
         seconds: the time that the computation took.
         threads: the number of torch threads that it used.
         rows: one list of cells per row, in the order of ``COLUMNS``; see :func:`cells`.
@@ -38,6 +38,11 @@ class ClipRecord:
     seconds: float
     threads: int
     rows: list[list[Any]]
+
+    @property
+    def unread(self) -> bool:
+        """Whether the clip could not be read, so that its digest is not that of a sound."""
+        return bool(self.rows[0][STAGE] == "read")
 
 
 def cells(row: Mapping[str, Any]) -> list[Any]:
@@ -86,18 +91,20 @@ def read_record(path: Path, method: str, clip: str) -> ClipRecord | None:
         and type(record.threads) is int
         and isinstance(record.rows, list)
         and len(record.rows) > 0
-        and all(_is_row(row, method, clip, record.status) for row in record.rows)
+        and all(_is_row(row, method, clip) for row in record.rows)
+        # A clip failed if one of its rows did: the rows of single masks can fail.
+        and (record.status == "error") == any(row[STATUS] == "error" for row in record.rows)
     )
     return record if valid else None
 
 
-def _is_row(row: Any, method: str, clip: str, status: str) -> bool:
+def _is_row(row: Any, method: str, clip: str) -> bool:
     return (
         isinstance(row, list)
         and len(row) == len(COLUMNS)
         and all(cell is None or isinstance(cell, str | int | float) for cell in row)
         and row[:2] == [method, clip]
-        and row[STATUS] == status
+        and row[STATUS] in ("ok", "error")
     )
 
 

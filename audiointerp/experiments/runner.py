@@ -1,19 +1,25 @@
-"""Runs an experiment over a data set: prepare, then execute."""
+"""Runs an experiment over a data set: checks it, then computes and keeps what is missing."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import pandas as pd
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
-from ..dataset import ClipDataset
+from ..dataset import ClipDataset, load_clip
+from ..errors import Stopped
 from ..interpretation import MASKS, Explainer, Mask
 from ..model import Classifier
-from .fill import fill
+from ..scoring import Plan
+from .computation import Task, compute_here
 from .opening import opened
 from .prepare import PreparedRun, prepare_run
+from .signals import stoppable
 from .study import Experiment
+from .workers import compute_in_workers
 
 
 def run(
@@ -83,17 +89,14 @@ def run(
     >>> rows["status"].tolist()
     ['ok', 'ok']
     """
+    plan = Plan(masks, protocol, (on,) if isinstance(on, str) else on, baselines, curves)
     prepared = prepare_run(
         experiment,
         classifier,
         dataset,
         methods,
         out,
-        masks=masks,
-        on=on,
-        protocol=protocol,
-        baselines=baselines,
-        curves=curves,
+        plan,
         background=background,
         noise=noise,
         device=device,
@@ -101,31 +104,43 @@ def run(
         shard=shard,
         workers=workers,
     )
-    return execute(prepared, progress=progress, resume=resume)
+    stores = list(prepared.stores.values())
+    with opened(stores, shard, resume):
+        _compute_missing(prepared, shard, workers, title=experiment.name if progress else None)
+        return pd.concat([store.assemble() for store in stores], ignore_index=True)
 
 
-def execute(prepared: PreparedRun, *, progress: bool = True, resume: bool = True) -> pd.DataFrame:
-    """Compute what a prepared run lacks, write it, and return the rows of all methods.
+def _compute_missing(
+    prepared: PreparedRun, shard: tuple[int, int], workers: int, title: str | None
+) -> None:
+    """Compute what the stores need for one shard of the clips, and keep it."""
+    indices = range(shard[0] - 1, len(prepared.clips), shard[1])
+    bar = tqdm(indices, desc=title, unit="clip", disable=None if title else True)
+    reached = 0
+    with stoppable() as stop_requested:
 
-    Args:
-        prepared: see :func:`prepare_run`.
-        progress, resume: see :func:`run`.
+        def tasks() -> Iterator[Task]:
+            nonlocal reached
+            for index in bar:
+                reached += 1
+                loaded = load_clip(prepared.clips, index)
+                stores = prepared.stores.items()
+                methods = [name for name, store in stores if store.needs(index, loaded)]
+                if methods:
+                    yield Task(index, loaded, methods)
+                if stop_requested():
+                    return
 
-    Raises:
-        ArgumentError: the folder holds results of other settings.
-        AudioInterpError: another process writes there, a worker died, or the disk is full.
-        Stopped: SIGINT or SIGTERM came; everything computed so far is kept.
-
-    Example: ``execute(prepare_run(...))`` is :func:`run`.
-    """
-    stores = prepared.stores
-    with opened(list(stores.values()), prepared.shard, resume):
-        fill(
-            stores,
-            prepared.computation,
-            prepared.clips,
-            prepared.shard,
-            prepared.workers,
-            title=prepared.experiment.name if progress else None,
-        )
-        return pd.concat([store.assemble() for store in stores.values()], ignore_index=True)
+        if workers == 1:
+            threads = torch.get_num_threads()
+            results = compute_here(prepared.computation, tasks(), stop_requested)
+        else:
+            threads = 1
+            results = compute_in_workers(prepared.computation, tasks(), workers)
+        with closing(results):
+            for task, computed in results:
+                prepared.stores[computed.method].put(task.index, task.loaded, computed, threads)
+        if stop_requested():
+            raise Stopped(
+                f"stopped at clip {reached} of {len(indices)}; the same command resumes there"
+            )

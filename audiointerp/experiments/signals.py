@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during a run: finish the clip at hand, then stop."""
+"""SIGINT and SIGTERM during a run: finish what is being computed, then stop."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def stoppable() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, previous.get(signal.SIGINT, signal.SIG_IGN))
         # print is not reentrant, and the terminal may be gone.
         with suppress(OSError):
-            os.write(2, b"stopping after the clip at hand; interrupt again to stop at once\n")
+            os.write(2, b"finishing what is being computed; interrupt again to stop at once\n")
 
     try:
         for number in previous:

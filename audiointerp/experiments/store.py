@@ -30,7 +30,10 @@ from .records import ClipRecord, cells, csv_text, read_record, write_record
 
 LONGEST_NAME = 150
 """Characters of a clip's name in its attribution's file name; the clip's number makes it unique."""
-START_ANEW = "give another results folder, or start anew with resume=False (--no-resume)"
+OTHER_FOLDER = (
+    "give another results folder, or delete the earlier results with resume=False (--no-resume)"
+)
+"""What to do about results that do not fit the run."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Store:
     attributions: bool = True
     environment: Mapping[str, Any] = field(default_factory=dict)
 
-    def lacks(self, index: int, loaded: LoadedClip) -> bool:
+    def needs(self, index: int, loaded: LoadedClip) -> bool:
         """Whether a clip must be computed: it has no record, a failed one, or no attribution.
 
         Raises:
@@ -76,7 +79,7 @@ class Store:
             raise AudioInterpError(
                 f"{self._record_path(index)}: {loaded.name} is no longer the same sound: the clip "
                 f"or the noise was changed, or the run began on another kind of processor; "
-                f"{START_ANEW}"
+                f"{OTHER_FOLDER}"
             )
         path = self._attribution_path(index)
         return self.attributions and not (path.is_file() and path.stat().st_size > 0)
@@ -88,10 +91,11 @@ class Store:
         earlier = self._read(index)
         if earlier is not None and earlier.status == "ok":
             return
+        failed = any(row["status"] == "error" for row in computed.rows)
         record = ClipRecord(
             fingerprint_sha256=self._fingerprint_sha256,
             clip_sha256=loaded.sha256,
-            status=computed.rows[0]["status"],
+            status="error" if failed else "ok",
             seconds=round(computed.seconds, 3),
             threads=threads,
             rows=[cells(row) for row in computed.rows],
@@ -111,12 +115,14 @@ class Store:
         return read_rows(io.StringIO(table))
 
     def _write_table(self, records: Sequence[ClipRecord], table: str) -> None:
-        clip_digests = "".join(record.clip_sha256 for record in records)
+        clip_digests = "".join(record.clip_sha256 for record in records if not record.unread)
+        clips = zip(self.clips, records, strict=True)
         run = {
             "method": self.folder.name,
             **self.fingerprint,
             "environment": self.environment,
             "clips_sha256": hashlib.sha256(clip_digests.encode()).hexdigest(),
+            "unread_clips": [name for name, record in clips if record.unread],
             "rows": sum(len(record.rows) for record in records),
             "errors": sum(record.status == "error" for record in records),
             "seconds": round(sum(record.seconds for record in records), 1),
@@ -137,7 +143,7 @@ class Store:
         path = self._record_path(index)
         record = read_record(path, self.folder.name, self.clips[index])
         if record is not None and record.fingerprint_sha256 != self._fingerprint_sha256:
-            raise AudioInterpError(f"{path}: was computed with other settings; {START_ANEW}")
+            raise AudioInterpError(f"{path}: was computed with other settings; {OTHER_FOLDER}")
         return record
 
     @cached_property

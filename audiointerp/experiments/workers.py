@@ -1,4 +1,4 @@
-"""Worker processes: each computes one clip at a time, with all the methods that lack it.
+"""Worker processes: each computes one clip at a time, by all the methods that need it.
 
 On a CPU, several processes of one thread each are faster than one process of several threads: most
 of the work is too small to share. Workers only compute; the process that started them writes.
@@ -35,7 +35,7 @@ def check_workers(workers: int, device: torch.device) -> None:
     """Refuse a number of processes that cannot work.
 
     Raises:
-        ArgumentError: there is not at least one process, or several are to share a GPU.
+        ArgumentError: the number is not an integer from 1, or several processes would share a GPU.
 
     >>> check_workers(0, torch.device("cpu"))
     Traceback (most recent call last):
@@ -61,7 +61,7 @@ def compute_in_workers(
 
     Raises:
         ArgumentError: the computation cannot be sent to another process.
-        AudioInterpError: a worker died; results that were finished came before.
+        AudioInterpError: a worker died; the results of finished clips are given first.
 
     Example: see :func:`~audiointerp.experiments.run`, with ``workers=2``.
     """
@@ -79,7 +79,7 @@ def compute_in_workers(
             # The first submission starts the workers.
             with deferred_signals():
                 pending[executor.submit(_work, _without_shared_storage(task))] = task
-            # One waits for each worker that ends; more would only have to be finished at a stop.
+            # One task waits for the next free worker; more would only delay a stop.
             if len(pending) > workers:
                 yield from _completed(pending)
         while pending:
@@ -98,7 +98,7 @@ def compute_in_workers(
 def _completed(pending: dict[Future[Any], Task]) -> Iterator[Result]:
     """Wait for at least one task; its results leave ``pending``."""
     done = wait(pending, return_when=FIRST_COMPLETED).done
-    # If a worker died, what the others have finished comes first.
+    # If a worker died, give the finished results before its error is raised.
     for future in sorted(done, key=lambda future: future.exception() is not None):
         computed_rows = future.result()
         task = pending.pop(future)
@@ -159,7 +159,7 @@ def _start_worker(payload: bytes, parent: int) -> None:
 
 
 def _exit_with_parent(parent: int) -> None:
-    """End this process when its parent is gone: it would wait for the next task for ever."""
+    """End this process when its parent is gone; otherwise it would wait for a task forever."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_SECONDS)
     os._exit(1)
@@ -171,7 +171,7 @@ def _work(task: Task) -> list[MethodRows]:
 
 
 def _without_info(computed: MethodRows) -> MethodRows:
-    """Drop what a method notes beside its attribution: it is not kept, and may not be picklable."""
+    """Drop the method's own notes (``info``): they are not kept, and may not be picklable."""
     if computed.attribution is None:
         return computed
     return replace(computed, attribution=replace(computed.attribution, info={}))

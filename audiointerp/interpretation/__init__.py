@@ -1,6 +1,13 @@
 """Attribution methods, and the masks made from attributions."""
 
-from .attribution import Attribution, additivity_gap, explainer_batch, surrogate_fit
+from .attribution import (
+    Attribution,
+    additivity_gap,
+    explainer_batch,
+    is_constant,
+    outside_share,
+    surrogate_fit,
+)
 from .base import Explainer
 from .baselines import BASELINES, random_field, rearranged
 from .captum import Captum
@@ -13,15 +20,17 @@ from .captum_methods import (
 )
 from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
 from .lime import LIME
-from .masks import MASKS, CheckedMask, Mask, checked, resolve_mask, top
+from .masks import MASKS, Mask, checked, tie_share, top
 from .methods import METHODS
 from .naming import usable_name
 from .random import Random
+from .resolve import CheckedMask, resolve_mask
 from .saliency import Saliency
-from .shap import SHAP
+from .shap import LARGEST_GAP, SHAP, relative_gap, relative_to
 
 __all__ = [
     "BASELINES",
+    "LARGEST_GAP",
     "LIME",
     "MASKS",
     "METHODS",
@@ -44,10 +53,15 @@ __all__ = [
     "additivity_gap",
     "checked",
     "explainer_batch",
+    "is_constant",
+    "outside_share",
     "random_field",
     "rearranged",
+    "relative_gap",
+    "relative_to",
     "resolve_mask",
     "surrogate_fit",
+    "tie_share",
     "top",
     "usable_name",
 ]

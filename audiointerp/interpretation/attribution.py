@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+LARGEST_SPREAD_OF_A_CONSTANT = 1e-6
+"""As a share of the largest magnitude: float32 rounds by 6e-8."""
+
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
@@ -17,7 +20,8 @@ class Attribution:
         target: ``(N,)``, the explained classes.
         probs: ``(N, C)``, the probabilities of the clips.
         method: the name of the explainer.
-        info: further results of the method by name; tensors have N as their first axis.
+        info: further results of the method by name; tensors have N as their first axis. Methods on
+            a layer give ``"layer"``, its name, and ``"grid"``, its cells in frequency and in time.
         against: ``(N,)``, the classes that the explained ones are compared with, or None.
 
     >>> Attribution(torch.zeros(1, 1, 2, 3), torch.tensor([4]), torch.full((1, 5), 0.2), "mine")
@@ -37,8 +41,20 @@ class Attribution:
         return f"Attribution({self.method}, values {shape}, target {target}{against})"
 
 
+def is_constant(values: Tensor) -> bool:
+    """Return whether values are equal up to rounding, e.g. an attribution of digital silence.
+
+    The order of such values means nothing: their range is at most 1e-6 of the largest magnitude.
+
+    >>> is_constant(torch.tensor([1.0, 1.0 + 1e-7])), is_constant(torch.tensor([1.0, 1.001]))
+    (True, False)
+    """
+    spread = values.max() - values.min()
+    return bool(spread <= LARGEST_SPREAD_OF_A_CONSTANT * values.abs().max())
+
+
 def additivity_gap(attribution: Attribution) -> float:
-    """Return SHAP's additivity gap: the largest over the windows of the clip, NaN if undefined.
+    """Return SHAP's additivity gap: the largest of an attribution's clips, NaN if undefined.
 
     >>> values, info = torch.zeros(1, 1, 2, 3), {"additivity_gap": torch.tensor([1e-5, 2e-5])}
     >>> attribution = Attribution(values, torch.tensor([0]), torch.ones(1, 2), "shap", info)
@@ -47,6 +63,19 @@ def additivity_gap(attribution: Attribution) -> float:
     """
     gaps = _finite_info(attribution, "additivity_gap")
     return float(gaps.max()) if len(gaps) else float("nan")
+
+
+def outside_share(attribution: Attribution) -> float:
+    """Return the share of f(x) - E f(b) that SHAP's values miss, NaN if undefined.
+
+    It lies in frames of padding, or in frames that another window of the clip owns.
+
+    >>> values, info = torch.zeros(1, 1, 2, 3), {"outside": torch.tensor([0.25])}
+    >>> outside_share(Attribution(values, torch.tensor([0]), torch.ones(1, 2), "shap", info))
+    0.25
+    """
+    shares = _finite_info(attribution, "outside")
+    return float(shares[0]) if len(shares) else float("nan")
 
 
 def surrogate_fit(attribution: Attribution) -> float:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ArgumentError, ModelError, choose
-from ..util import OUTPUTS, halve_on_oom, probabilities
+from ..util import OUTPUTS, explain_gradient_errors, halve_on_oom, probabilities
 from .attribution import Attribution
 from .preserve import preserve_state
+from .repeatable import refuse_random
 from .score import Score, describe_tensor
 
 
@@ -24,10 +25,11 @@ class Explainer(ABC):
     The network is run in evaluation mode; its modes, gradients and hooks are restored afterwards.
 
     Args:
-        network: any module from features ``(N, 1, F, T)`` to logits ``(N, C)``.
+        network: any module from features ``(N, 1, F, T)`` to logits or probabilities ``(N, C)``.
 
     Raises:
-        ArgumentError: the network is not an ``nn.Module``, or is a TorchScript module.
+        ArgumentError: the network is not an ``nn.Module``, or has a TorchScript module although the
+            method is not ``black_box``.
 
     >>> class InputTimesGradient(Explainer):
     ...     name = "input_times_gradient"
@@ -45,8 +47,18 @@ class Explainer(ABC):
     needs_background: ClassVar[bool] = False
     """Whether the constructor's second argument is the features of other clips."""
 
+    black_box: ClassVar[bool] = False
+    """Whether the method needs only the network's outputs: no gradients, no hooks on modules."""
+
+    explains: ClassVar[str] = "logit"
+    """What the values explain: a difference of the logit (``"logit"``), its gradient, a difference
+    of the ``"probability"``, or ``"nothing"``. Windows of a long clip are weighted by it."""
+
     batch: int | None = None
     """The batch size, if the method chooses one; it is halved when memory runs out."""
+
+    _repeatable: nn.Module | None = None
+    """The network that was found to give the same logits each time, after the first call."""
 
     made_with: tuple[tuple[Any, ...], dict[str, Any]]
     """The arguments of the constructor, which are recorded with the results."""
@@ -57,14 +69,17 @@ class Explainer(ABC):
         return explainer
 
     def __init__(self, network: nn.Module) -> None:
-        if isinstance(network, torch.jit.ScriptModule):
-            raise ArgumentError(
-                "a TorchScript network cannot be explained; give the nn.Module it was made from"
-            )
         if not isinstance(network, nn.Module):
             raise ArgumentError(
                 f"an explainer takes a network, e.g. classifier.network, "
                 f"not a {type(network).__name__}"
+            )
+        if not self.black_box and any(
+            isinstance(module, torch.jit.ScriptModule) for module in network.modules()
+        ):
+            raise ArgumentError(
+                f"{self.name} needs the modules or gradients of a network, and TorchScript hides "
+                f"them; give the nn.Module it was made from, or use occlusion, lime or kernel_shap"
             )
         self.network = network
 
@@ -84,28 +99,39 @@ class Explainer(ABC):
                 class of each clip if None.
             against: another class, to explain why the network prefers the target to it: the
                 difference of their logits is explained.
-            output: what the network's logits mean, a name in ``OUTPUTS``.
+            output: what the network's outputs are, a name in ``OUTPUTS``. Of probabilities p, the
+                logit log p (or log(p / (1 - p)) of independent ones) is explained.
 
         Raises:
             ArgumentError: the features or the target do not fit, or the network's weights are in
                 channels_last.
-            ModelError: the network's logits or the attribution are not finite.
+            ModelError: the network cannot take the features, gives no gradients although the method
+                needs them, or is random; its logits or the attribution are not finite.
         """
         _check_features(db)
         choose("output", output, OUTPUTS)
         _refuse_channels_last(self.network)
         explained = _one_class_per_clip("target", target, db)
         compared = _one_class_per_clip("class to explain against", against, db)
+        if self._repeatable is not self.network:
+            with preserve_state(self.network):
+                refuse_random(self.network, db[:1].detach())
+            self._repeatable = self.network
 
         def attempt(batch: int) -> tuple[Score, Tensor, dict[str, Any]]:
             score = Score(self.network, explained, compared, output)
-            with preserve_state(self.network), torch.enable_grad(), self._batch_set_to(batch):
+            with (
+                explain_gradient_errors(self.name),
+                preserve_state(self.network),
+                torch.enable_grad(),
+                self._batch_set_to(batch),
+            ):
                 return score, *self._attribute(score, db.detach().clone())
 
         (score, values, info), batch = halve_on_oom(attempt, self.batch or 1)
         if self.batch is not None:
             info["batch"] = torch.full((len(db),), batch)
-        values = values.detach()
+        values = values.detach().to(db.dtype)
         if not values.isfinite().all():
             raise ModelError(
                 f"{self.name}: the attribution contains NaN or infinite values; "

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import captum.attr
 import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, choose
 from .base import Explainer, on_grid, seed_of
-from .gradcam import LAYOUTS
+from .layers import LAYOUTS, MeasuredLayer, measure_layer
 from .naming import usable_name
 from .preserve import seeded
 from .score import Score
@@ -21,7 +22,8 @@ class Captum(Explainer):
     """Any captum method, e.g. ``captum.attr.DeepLift``.
 
     Each clip is explained by itself, with random draws seeded by the clip. An attribution on the
-    grid of a layer is summed over the channels and interpolated to the grid of the features. With
+    grid of a layer is summed over the channels and interpolated to the grid of the features; which
+    of the layer's axes is time is measured, see :class:`~audiointerp.interpretation.GradCAM`. With
     ``return_convergence_delta=True`` the delta is in ``info``.
 
     Args:
@@ -30,12 +32,14 @@ class Captum(Explainer):
             ``(K,)``: a captum class, or a function that calls one.
         name: of the method in results; by default that of ``make``. It is lowered.
         seed: of the random draws.
-        layout: of a layer's grid, see :class:`~audiointerp.interpretation.GradCAM`.
+        layout: of a layer's grid, if it cannot be measured: ``"FT"`` or ``"TF"``.
         **arguments: of the object's ``attribute``. A function is called with the clip's features
             ``(1, 1, F, T)``, and its result is passed.
 
     Raises:
-        ArgumentError: ``make`` cannot be called, or the name or the layout is not usable.
+        ArgumentError: ``make`` cannot be called, or the name or the layout is not usable. When
+            called: the layout cannot be measured or is not the given one, or is ``"TF"`` for
+            captum's ``GuidedGradCam``, which does not turn the map.
 
     >>> import captum.attr
     >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
@@ -64,7 +68,8 @@ class Captum(Explainer):
         super().__init__(network)
         self.make = make
         self.seed = seed
-        self.layout = str(layout or getattr(network, "activation_layout", "FT"))
+        self.layout = None if layout is None else choose("layout", str(layout), LAYOUTS)
+        self._measured: dict[Any, MeasuredLayer] = {}
         self.arguments = arguments
         self.batch = next((arguments[key] for key in BATCH_ARGUMENTS if key in arguments), None)
         if not callable(make):
@@ -72,7 +77,6 @@ class Captum(Explainer):
                 f"make must be a captum class, e.g. captum.attr.DeepLift, "
                 f"or a function that makes its object for a score, not {make!r}"
             )
-        choose("layout", self.layout, LAYOUTS)
         if type(self) is Captum:
             method_name = usable_name(str(name or getattr(make, "__name__", ""))).lower()
             self.name = method_name  # type: ignore[misc]
@@ -90,7 +94,10 @@ class Captum(Explainer):
         """Return the values of one clip, and the convergence delta if captum returns it."""
         arguments = self._arguments(db)
         with seeded(seed_of(db, self.seed)):
-            values, delta = self.make(score).attribute(db.requires_grad_(), **arguments), None
+            method = self.make(score)
+            if isinstance(method, captum.attr.GuidedGradCam):
+                self._refuse_turned(method.grad_cam.layer, db)
+            values, delta = method.attribute(db.requires_grad_(), **arguments), None
         # With return_convergence_delta=True, attribute returns a pair.
         if isinstance(values, tuple) and len(values) == 2:
             values, delta = values[0], values[1].detach().mean()[None]
@@ -100,9 +107,30 @@ class Captum(Explainer):
                 f"{self.name}: the attribution must be (1, 1, F, T), or (1, channels, ..., ...) of "
                 f"a layer, not {shape}"
             )
-        if values.shape != db.shape:
-            values = on_grid(values.sum(1, keepdim=True), db, self.layout)
+        layer = _layer_of(method)
+        if layer is not None or values.shape != db.shape:
+            values = on_grid(values.sum(1, keepdim=True), db, self._layout_of(layer, db))
         return values.to(db), delta
+
+    def _refuse_turned(self, layer: nn.Module, db: Tensor) -> None:
+        """Refuse captum's Guided Grad-CAM where it would take time for frequency."""
+        if self._layout_of(layer, db) == "TF":
+            raise ArgumentError(
+                f"{self.name}: captum's GuidedGradCam takes the layer's axes (time, frequency) for "
+                f"(frequency, time); use guided_gradcam, which turns them"
+            )
+
+    def _layout_of(self, layer: nn.Module | None, db: Tensor) -> str:
+        if layer is not None:
+            return measure_layer(self.network, db, layer, self.layout, self._measured).layout
+        layout = self.layout or getattr(self.network, "activation_layout", None)
+        if layout is None:
+            raise ArgumentError(
+                f"{self.name}: the attribution is on another grid than the features, and which of "
+                f"its axes is time is not known; give layout='FT' if it is (frequency, time) or "
+                f"layout='TF' if it is (time, frequency)"
+            )
+        return choose("layout", str(layout), LAYOUTS)
 
     def _arguments(self, db: Tensor) -> dict[str, Any]:
         """Return the arguments of the captum object's ``attribute`` for one clip."""
@@ -110,3 +138,12 @@ class Captum(Explainer):
             key: value(db) if callable(value) else value for key, value in self.arguments.items()
         }
         return arguments | {key: self.batch for key in BATCH_ARGUMENTS if key in arguments}
+
+
+def _layer_of(method: Any) -> nn.Module | None:
+    """Return the layer on whose grid a captum object attributes, or None."""
+    # A NoiseTunnel contains the method.
+    method = getattr(method, "attribution_method", method)
+    layer = getattr(method, "layer", None)
+    is_of_layer = isinstance(method, captum.attr.LayerAttribution)
+    return layer if is_of_layer and isinstance(layer, nn.Module) else None

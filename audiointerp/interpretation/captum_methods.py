@@ -64,6 +64,7 @@ class SmoothGrad(Captum):
     """
 
     name = "smoothgrad"
+    explains = "gradient"
 
     def __init__(
         self, network: nn.Module, noise: float = 0.15, samples: int = 32, seed: int = 0
@@ -81,7 +82,7 @@ class SmoothGrad(Captum):
 
 
 class GradientSHAP(Captum):
-    """Expected gradients over a background: SHAP values in expectation.
+    """Expected gradients over a background; they add up as SHAP's values do, in expectation.
 
     Each sample is a random point between the clip and a random clip of the background (Lundberg and
     Lee, NeurIPS 2017; Erion et al., 2021).
@@ -117,7 +118,7 @@ class GradientSHAP(Captum):
 
 
 class KernelSHAP(Captum):
-    """SHAP values of segments, by weighted regression over random sets of segments.
+    """Shapley values of segments, by weighted regression over random sets of segments.
 
     Each bin carries the value of its segment (Lundberg and Lee, NeurIPS 2017).
 
@@ -138,6 +139,7 @@ class KernelSHAP(Captum):
     """
 
     name = "kernel_shap"
+    black_box = True
 
     def __init__(
         self,
@@ -193,6 +195,7 @@ class Occlusion(Captum):
     """
 
     name = "occlusion"
+    black_box = True
 
     def __init__(
         self, network: nn.Module, patch: tuple[int, int] = (8, 16), stride: tuple[int, int] = (4, 8)

@@ -13,25 +13,37 @@ from torch import Tensor, nn
 from ..errors import ArgumentError, ModelError, choose
 from .base import Explainer, on_grid
 from .hidden import hidden_operations
+from .layers import LAYOUTS, MeasuredLayer, measure_layer
 from .score import Score
 
-LAYOUTS = ("FT", "TF")
+ACTIVATIONS = frozenset(
+    """
+    relu threshold gelu silu mish leaky_relu prelu rrelu rrelu_with_noise elu celu selu hardswish
+    hardtanh hardsigmoid sigmoid tanh log_sigmoid_forward softplus softshrink hardshrink clamp
+    clamp_min clamp_max maximum minimum
+    """.split()  # noqa: SIM905
+)
+"""ATen operations that are an activation function of their input."""
 
 
 class GradCAM(Explainer):
     """The activations of a layer, weighted by their mean gradients; signed (no ReLU).
 
-    The map is interpolated bilinearly to the grid of the features.
+    The map is interpolated bilinearly to the grid of the features. Which axis of the layer is time
+    is measured: the network also runs on the clip twice in a row, and that axis grows.
+    ``info["layer"]`` is the layer's name, and ``info["grid"]`` its cells in frequency and in time.
 
     Args:
         network: see :class:`~audiointerp.interpretation.Explainer`.
-        layer: a layer with activations ``(N, channels, ..., ...)``, or its name; the last
-            convolution if None.
-        layout: ``"FT"`` if those activations are (frequency, time), ``"TF"`` if the network swaps
-            the axes; by default the network's ``activation_layout``, or ``"FT"`` if it has none.
+        layer: a layer with activations ``(N, channels, ..., ...)``, or its name; if None, the
+            convolution that runs last among those whose activations have more than one cell in
+            time. The patch embedding of a transformer is never taken by itself.
+        layout: if it cannot be measured, ``"FT"`` if those activations are (frequency, time),
+            ``"TF"`` if the network swaps the axes; by default the network's ``activation_layout``.
 
     Raises:
-        ArgumentError: there is no such layer or layout, or no convolution.
+        ArgumentError: there is no such layer or layout, or no convolution. When called: no
+            convolution qualifies, or the layout cannot be measured or is not the given one.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> GradCAM(network)(torch.randn(1, 1, 8, 9)).values.shape
@@ -45,21 +57,18 @@ class GradCAM(Explainer):
     ) -> None:
         super().__init__(network)
         self.layer = _find_layer(network, layer)
-        layout = str(layout or getattr(network, "activation_layout", "FT"))
-        self.layout = choose("layout", layout, LAYOUTS)
+        self.layout = None if layout is None else choose("layout", str(layout), LAYOUTS)
+        self._measured: dict[Any, MeasuredLayer] = {}
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        coarse = self._coarse_map(score, db.requires_grad_())
-        if coarse.ndim != 4:
-            raise ModelError(
-                f"{self.name} needs a layer with activations (N, channels, F, T); "
-                f"those of {self.layer} have another shape"
-            )
-        return on_grid(coarse, db, self.layout), {}
+        layer = measure_layer(self.network, db, self.layer, self.layout, self._measured)
+        coarse = self._coarse_map(score, db.requires_grad_(), layer)
+        info = {"layer": layer.name, "grid": layer.grid}
+        return on_grid(coarse, db, layer.layout), info
 
-    def _coarse_map(self, score: Score, db: Tensor) -> Tensor:
+    def _coarse_map(self, score: Score, db: Tensor, layer: MeasuredLayer) -> Tensor:
         """Return the map on the layer's own grid, ``(N, 1, ..., ...)``."""
-        method = captum.attr.LayerGradCam(score, self.layer)
+        method = captum.attr.LayerGradCam(score, layer.module)
         coarse: Tensor = method.attribute(db, relu_attributions=False)
         return coarse
 
@@ -77,11 +86,15 @@ class LayerCAM(GradCAM):
 
     name = "layercam"
 
-    def _coarse_map(self, score: Score, db: Tensor) -> Tensor:
+    def _coarse_map(self, score: Score, db: Tensor, layer: MeasuredLayer) -> Tensor:
         recorded: list[Tensor] = []
-        handle = self.layer.register_forward_hook(
-            lambda module, inputs, activations: recorded.append(activations)
-        )
+
+        def record(module: nn.Module, inputs: Any, activations: Tensor) -> Tensor:
+            recorded.append(activations)
+            # The network goes on with a copy, since it may change it in place.
+            return activations.clone()
+
+        handle = layer.module.register_forward_hook(record)
         try:
             total = score(db).sum()
         finally:
@@ -89,7 +102,7 @@ class LayerCAM(GradCAM):
         if len(recorded) != 1:
             raise ModelError(
                 f"layercam needs a layer that the network uses once; "
-                f"{self.layer} was used {len(recorded)} times"
+                f"{layer.name} was used {len(recorded)} times"
             )
         (gradient,) = torch.autograd.grad(total, recorded)
         return (gradient.clamp_min(0) * recorded[0]).sum(1, keepdim=True)
@@ -99,8 +112,8 @@ class GuidedGradCAM(GradCAM):
     """Guided backpropagation times the positive part of Grad-CAM (Selvaraju et al., ICCV 2017).
 
     Guided backpropagation changes gradients in ReLU modules only, so a network with a functional
-    ReLU is refused. Unlike captum's class, this one supports networks that swap the axes. The
-    arguments are those of :class:`GradCAM`.
+    ReLU, with another activation function or without a ReLU is refused. Unlike captum's class, this
+    one supports networks that swap the axes. The arguments are those of :class:`GradCAM`.
 
     >>> layers = nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     >>> network = nn.Sequential(*layers)
@@ -110,25 +123,40 @@ class GuidedGradCAM(GradCAM):
 
     name = "guided_gradcam"
 
-    def _coarse_map(self, score: Score, db: Tensor) -> Tensor:
-        return super()._coarse_map(score, db).clamp_min(0)
+    def _coarse_map(self, score: Score, db: Tensor, layer: MeasuredLayer) -> Tensor:
+        return super()._coarse_map(score, db, layer).clamp_min(0)
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        hidden = hidden_operations(self.network, db[:1].detach(), {"ReLU"})
-        hidden_relus = [operation for operation in hidden if operation.startswith("relu")]
-        if hidden_relus:
-            raise ModelError(
-                f"{self.name} cannot see {'; '.join(hidden_relus)}; "
-                f"make each ReLU a module nn.ReLU()"
-            )
+        self._refuse_other_activations(db[:1].detach())
         cam, info = super()._attribute(score, db)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
             guided = captum.attr.GuidedBackprop(score).attribute(db)
         return guided * cam, info
 
+    def _refuse_other_activations(self, db: Tensor) -> None:
+        operations = hidden_operations(self.network, db, ())
+        relus = [phrase for phrase in operations if phrase.endswith("(ReLU)")]
+        others = [
+            phrase
+            for phrase in operations
+            if phrase not in relus and phrase.split()[0].rstrip("_") in ACTIVATIONS
+        ]
+        instead = "use gradcam, layercam or integrated_gradients, which take any activation"
+        if others:
+            raise ModelError(
+                f"{self.name} cannot see {'; '.join(others)}; make each ReLU a module nn.ReLU(); "
+                f"for other activations {instead}"
+            )
+        if not relus:
+            raise ModelError(
+                f"{self.name}: {type(self.network).__name__} runs no nn.ReLU, so guided "
+                f"backpropagation is the plain gradient; {instead}"
+            )
 
-def _find_layer(network: nn.Module, layer: nn.Module | str | None) -> nn.Module:
+
+def _find_layer(network: nn.Module, layer: nn.Module | str | None) -> nn.Module | None:
+    """Return the given layer, or None if it is to be measured."""
     if isinstance(layer, nn.Module):
         return layer
     layers: dict[str, nn.Module] = {
@@ -136,10 +164,9 @@ def _find_layer(network: nn.Module, layer: nn.Module | str | None) -> nn.Module:
     }
     if layer is not None:
         return layers[choose("layer", layer, layers)]
-    convolutions = [module for module in layers.values() if isinstance(module, nn.Conv2d)]
-    if not convolutions:
+    if not any(isinstance(module, nn.Conv2d) for module in network.modules()):
         raise ArgumentError(
             f"{type(network).__name__} has no Conv2d; "
             f"give GradCAM a layer with activations (N, channels, F, T)"
         )
-    return convolutions[-1]
+    return None

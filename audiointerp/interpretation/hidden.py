@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..util import run_network
+
 LINEAR = frozenset(
     """
     add sub neg mean sum cat stack convolution _convolution mkldnn_convolution cudnn_convolution
@@ -62,7 +64,7 @@ def hidden_operations(network: nn.Module, db: Tensor, known: Collection[str]) ->
     running: list[nn.Module] = []
     calls: Counter[nn.Module] = Counter()
     with _track_modules(network, running, calls), torch.no_grad(), _Tracer(db, running) as tracer:
-        output = network(db)
+        output = run_network(network, db)
     relevant: set[int] = set()
     for tensor in _tensors_in(output):
         relevant |= tracer.operations_behind(tensor)

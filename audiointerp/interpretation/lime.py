@@ -45,6 +45,8 @@ class LIME(Explainer):
     """
 
     name = "lime"
+    black_box = True
+    explains = "probability"
 
     def __init__(
         self,

@@ -2,25 +2,22 @@
 
 A is the attribution of one clip, and A+ = max(A, 0); each clip is masked by itself. The names are
 the published ones. The definitions differ where the published code was wrong: a top-k mask keeps
-exactly k entries, however many are equal.
+exactly k entries, however many are equal. :func:`tie_share` says how many of them are arbitrary.
 
-A mask of your own is any function from values to a mask; see :func:`resolve_mask`.
+A mask of your own is any function from values to a mask; see ``resolve_mask``.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError, choose
-from .naming import usable_name
+from ..errors import ArgumentError
 
 Mask = Callable[[Tensor], Tensor]
 """A function from attribution values ``(N, 1, F, T)`` to a mask of that shape, in [0, 1]."""
-TIE_SEED = 0
 
 
 def binary(values: Tensor) -> Tensor:
@@ -68,34 +65,86 @@ def sigmoid(values: Tensor, positive: bool = False) -> Tensor:
 def threshold(values: Tensor, share: float) -> Tensor:
     """Return 1 where A+ / max A >= ``share``.
 
+    Raises:
+        ArgumentError: ``share`` is not in [0, 1].
+
     >>> threshold(torch.tensor([[[[-1.0, 0.5, 1.0]]]]), 0.5).flatten().tolist()
     [0.0, 1.0, 1.0]
     """
-    return (minmax(values, positive=True) >= share).to(values)
+    return (minmax(values, positive=True) >= _checked_share(share)).to(values)
 
 
 def top(values: Tensor, share: float, positive: bool = False) -> Tensor:
     """Return 1 at exactly the floor(share * F * T + 1/2) largest entries.
 
-    A seeded permutation decides between equal entries. If ``positive``, entries that are not above
-    0 are left out, so fewer may be kept.
+    Of equal entries, those of earlier frames are kept first, and those of lower bins within a
+    frame: the entries are sorted by (-value, frame, bin). Of a segment that the count cuts, the
+    first frames are therefore kept in one piece, not bins scattered over it. If ``positive``,
+    entries that are not above 0 are left out, so fewer may be kept.
 
-    >>> top(torch.zeros(1, 1, 2, 5), 0.3).sum().item()
-    3.0
+    Raises:
+        ArgumentError: ``share`` is not in [0, 1].
+
+    >>> top(torch.zeros(1, 1, 2, 5), 0.3)
+    tensor([[[[1., 1., 0., 0., 0.],
+              [1., 0., 0., 0., 0.]]]])
     >>> top(torch.zeros(1, 1, 2, 5), 0.3, positive=True).sum().item()
     0.0
     """
-    flat = checked(values).flatten(1)
-    entries = flat.shape[1]
-    count = int(share * entries + 0.5)
-    generator = torch.Generator().manual_seed(TIE_SEED)
-    tie_order = torch.randperm(entries, generator=generator).to(flat.device)
-    ranking = flat[:, tie_order].argsort(dim=1, descending=True, stable=True)
-    largest = tie_order[ranking[:, :count]]
+    frame_by_frame = checked(values).transpose(2, 3)
+    # -0.0 + 0.0 = 0.0: the two zeros are equal, but a sort of bits would tell them apart.
+    flat = frame_by_frame.flatten(1) + 0.0
+    count = _kept_count(share, flat.shape[1])
+    largest = flat.argsort(dim=1, descending=True, stable=True)[:, :count]
     mask = torch.zeros_like(flat).scatter_(1, largest, 1.0)
     if positive:
         mask *= flat > 0
-    return mask.view_as(values)
+    return mask.view(frame_by_frame.shape).transpose(2, 3).contiguous()
+
+
+def tie_share(values: Tensor, share: float, positive: bool = False) -> Tensor:
+    """Return the share of the entries kept by :func:`top` that only the order of ties chose.
+
+    Attributions that are constant on segments (LIME, Kernel SHAP, occlusion) have many equal
+    entries. If the count cuts through them, which of them are kept says nothing about the model.
+
+    Args:
+        values: attributions ``(N, 1, F, T)``.
+        share: as for :func:`top`.
+        positive: as for :func:`top`.
+
+    Returns:
+        ``(N,)`` float64 in [0, 1]: the kept entries of a value that others, not kept, have too,
+        divided by the count; 0 if the mask is determined by the values alone.
+
+    Raises:
+        ArgumentError: ``share`` is not in [0, 1].
+
+    >>> values = torch.tensor([[[[3.0, 1.0, 1.0, 1.0, 0.0]]]])
+    >>> tie_share(values, 0.4).item(), tie_share(values, 0.8).item()
+    (0.5, 0.0)
+    """
+    flat = checked(values).flatten(1)
+    count = _kept_count(share, flat.shape[1])
+    if count == 0:
+        return torch.zeros(len(flat), dtype=torch.float64, device=flat.device)
+    least_kept = flat.kthvalue(flat.shape[1] - count + 1, dim=1, keepdim=True).values
+    larger, equal = (flat > least_kept).sum(1), (flat == least_kept).sum(1)
+    cut = larger + equal > count
+    if positive:
+        cut &= least_kept[:, 0] > 0
+    return torch.where(cut, count - larger, 0).double() / count
+
+
+def _kept_count(share: float, entries: int) -> int:
+    # The decimal that the share is written as: 0.29 * 50 + 0.5 is below 15 in floats.
+    return int(Fraction(str(_checked_share(share))) * entries + Fraction(1, 2))
+
+
+def _checked_share(share: float) -> float:
+    if not 0 <= share <= 1:
+        raise ArgumentError(f"share={share}: a share lies in [0, 1], e.g. 0.3 for 30 %")
+    return float(share)
 
 
 def checked(values: Tensor) -> Tensor:
@@ -137,98 +186,3 @@ MASKS: dict[str, Mask] = {
     "topK_50_pos": partial(top, share=0.50, positive=True),
 }
 """The masks by name."""
-
-
-@dataclass(frozen=True)
-class CheckedMask:
-    """A user's mask function, whose input and output are checked on every call.
-
-    Attributes:
-        name: the mask's name in results and messages.
-        function: the user's function.
-
-    Raises:
-        ArgumentError: when called: the values are not finite, or the function does not return a
-            finite tensor of their shape in [0, 1].
-
-    >>> loud = CheckedMask("loud", lambda values: values > 1)
-    >>> loud(torch.tensor([[[[0.5, 2.0]]]]))
-    tensor([[[[0., 1.]]]])
-    """
-
-    name: str
-    function: Mask
-
-    def __call__(self, values: Tensor) -> Tensor:
-        # The function gets a copy, so that it cannot change the attribution in place.
-        mask = self.function(checked(values).clone())
-        if not isinstance(mask, Tensor):
-            raise ArgumentError(
-                f"mask {self.name}: must return a tensor, not a {type(mask).__name__}"
-            )
-        if mask.shape != values.shape:
-            shape, wanted = tuple(mask.shape), tuple(values.shape)
-            raise ArgumentError(
-                f"mask {self.name}: must return the shape of its values {wanted}, not {shape}"
-            )
-        mask = mask.to(values)
-        if not mask.isfinite().all() or mask.min() < 0 or mask.max() > 1:
-            raise ArgumentError(
-                f"mask {self.name}: must be finite and in [0, 1]; "
-                f"it has values from {float(mask.min()):g} to {float(mask.max()):g}"
-            )
-        return mask
-
-
-def resolve_mask(mask: str | Mask, masks: Mapping[str, Mask] = MASKS) -> tuple[str, Mask]:
-    """Return the name and the function of a mask.
-
-    Args:
-        mask: a name in ``masks``, or a function from values ``(N, 1, F, T)`` to a mask of that
-            shape in [0, 1] (a boolean tensor will do). A function is named by its ``__name__``,
-            a ``functools.partial`` by that of the function inside.
-        masks: the masks that are known by name.
-
-    Returns:
-        The name, and the function; the output of a function that is not in ``masks`` is checked on
-        every call, see :class:`CheckedMask`.
-
-    Raises:
-        ArgumentError: the name is unknown, or the function has no usable name of its own.
-
-    >>> def above_mean(values):
-    ...     return values > values.mean((1, 2, 3), keepdim=True)
-    >>> name, mask = resolve_mask(above_mean)
-    >>> name, mask(torch.tensor([[[[0.0, 1.0, 5.0]]]])).tolist()
-    ('above_mean', [[[[0.0, 0.0, 1.0]]]])
-    >>> resolve_mask("topK_30")[0]
-    'topK_30'
-    """
-    if isinstance(mask, str):
-        return choose("mask", mask, masks), masks[mask]
-    if isinstance(mask, CheckedMask):
-        return mask.name, mask
-    if not callable(mask):
-        raise ArgumentError(
-            f"a mask is a name, e.g. 'topK_30', or a function of the values, "
-            f"not a {type(mask).__name__}"
-        )
-    for name, known in masks.items():
-        if mask is known:
-            return name, mask
-    name = _name_of_function(mask)
-    if name in masks:
-        raise ArgumentError(f"another mask is called {name}; rename your function")
-    return name, CheckedMask(name, mask)
-
-
-def _name_of_function(mask: Mask) -> str:
-    function: Mask = mask
-    while isinstance(function, partial):
-        function = function.func
-    name = getattr(function, "__name__", type(function).__name__)
-    if name == "<lambda>":
-        raise ArgumentError(
-            "a lambda has no name for the results; give it one: def my_mask(values)"
-        )
-    return usable_name(re.sub("[^A-Za-z0-9._-]+", "_", name).strip("_"))

@@ -1,5 +1,6 @@
 """Context managers that restore networks and random states."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,10 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..util import set_evaluation
+
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed the global random states of torch and numpy, and restore them afterwards.
+    """Seed the global random states of torch, numpy and Python, and restore them afterwards.
 
     >>> with seeded(7):
     ...     first = torch.rand(1)
@@ -19,15 +22,17 @@ def seeded(seed: int) -> Iterator[None]:
     ...     print(torch.rand(1).equal(first))
     True
     """
-    state = np.random.get_state()
+    numpy_state, python_state = np.random.get_state(), random.getstate()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)
+        random.seed(seed)
         try:
             yield
         finally:
-            np.random.set_state(state)
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)
 
 
 @contextmanager
@@ -43,8 +48,9 @@ def preserve_state(network: nn.Module) -> Iterator[None]:
     >>> network.training, network.weight.requires_grad
     (True, True)
     """
-    modules = list(network.modules())
-    modes = [module.training for module in modules]
+    modes = [(module, module.training) for module in network.modules()]
+    # TorchScript modules have no hooks, and their parameters cannot be replaced.
+    modules = [module for module, _ in modes if not isinstance(module, torch.jit.ScriptModule)]
     hooks = [_hook_keys(module) for module in modules]
     inplace = [module for module in modules if getattr(module, "inplace", False) is True]
     tensors = [(dict(module._parameters), dict(module._buffers)) for module in modules]
@@ -53,7 +59,7 @@ def preserve_state(network: nn.Module) -> Iterator[None]:
         (parameter, parameter.requires_grad, parameter.grad) for parameter in network.parameters()
     ]
     try:
-        network.eval()
+        set_evaluation(network)
         # Backward hooks do not work on in-place modules.
         for module in inplace:
             module.inplace = False  # type: ignore[assignment]
@@ -64,10 +70,9 @@ def preserve_state(network: nn.Module) -> Iterator[None]:
     finally:
         for module in inplace:
             module.inplace = True  # type: ignore[assignment]
-        for module, mode, keys, (params, buffers) in zip(
-            modules, modes, hooks, tensors, strict=True
-        ):
+        for module, mode in modes:
             module.training = mode
+        for module, keys, (params, buffers) in zip(modules, hooks, tensors, strict=True):
             _remove_new_hooks(module, keys)
             _restore(module._parameters, params)
             _restore(module._buffers, buffers)

@@ -20,6 +20,7 @@ class Saliency(Explainer):
     """
 
     name = "saliency"
+    explains = "gradient"
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         return captum.attr.Saliency(score).attribute(db.requires_grad_(), abs=False), {}

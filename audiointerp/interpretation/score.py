@@ -4,21 +4,23 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError
-from ..util import probabilities
+from ..util import network_logits, probabilities
 
 
 class Score(nn.Module):
     """The explained function: features ``(N, 1, F, T)`` to the explained class's logit ``(N,)``.
 
+    If the network's outputs are probabilities p, the logit is log p for classes that compete and
+    log(p / (1 - p)) for independent labels, see :func:`~audiointerp.util.to_logits`.
     With ``against`` it is the difference of the two classes' logits. The first call fixes the
     target (the predicted class if none was given) and keeps the logits, so prediction and
     attribution come from the same forward pass.
 
     Args:
-        network: any module from features to logits ``(N, C)``.
+        network: any module from features to outputs ``(N, C)``.
         target: ``(N,)``, the explained classes; the predicted ones if None.
         against: ``(N,)``, the classes to compare with, or None.
-        output: what the logits mean, a name in ``OUTPUTS``.
+        output: what the outputs are, a name in ``OUTPUTS``.
 
     >>> network = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
     >>> score, db = Score(network, target=None), torch.rand(3, 1, 2, 3)
@@ -47,7 +49,7 @@ class Score(nn.Module):
             ArgumentError: a target is not a class of the network, or equals the one it is against.
             ModelError: the network does not return finite logits ``(N, C)``.
         """
-        logits = self.network(db)
+        logits = network_logits(self.network, db, self.output)
         if self._logits is None:
             self._logits = _check_logits(logits, len(db), (self._target, self.against))
             if self._target is None:
@@ -69,7 +71,7 @@ class Score(nn.Module):
 
         With ``against``, it is the probability given that the class is one of the two.
         """
-        logits = self.network(db)
+        logits = network_logits(self.network, db, self.output)
         if self.against is not None:
             return self.chosen(logits).sigmoid()
         return _select_class(probabilities(logits, self.output), self.target)
@@ -111,11 +113,6 @@ def _select_class(values: Tensor, target: Tensor) -> Tensor:
 
 
 def _check_logits(logits: Tensor, clips: int, targets: tuple[Tensor | None, ...]) -> Tensor:
-    if not isinstance(logits, Tensor):
-        raise ModelError(
-            f"the network must return logits ({clips}, C) as one tensor, "
-            f"not a {type(logits).__name__}"
-        )
     logits = logits.detach()
     if logits.ndim != 2 or len(logits) != clips or not logits.isfinite().all():
         raise ModelError(

@@ -1,4 +1,4 @@
-"""SHAP values by DeepLIFT's rescale rule over a background (Lundberg and Lee, NeurIPS 2017)."""
+"""DeepExplainer: DeepLIFT's rescale rule over a background (Lundberg and Lee, NeurIPS 2017)."""
 
 import warnings
 from typing import Any
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError
+from ..util import network_logits
 from .base import Explainer, check_background
 from .hidden import hidden_operations
 from .preserve import preserve_state
@@ -21,13 +22,18 @@ LARGEST_GAP = 1e-3
 class SHAP(Explainer):
     """What each bin adds to the logit, relative to the mean over a background (DeepExplainer).
 
+    The values are those of DeepLIFT's rescale rule (Shrikumar et al., ICML 2017), averaged over the
+    background. They sum to f(x) - E f(b), but they are not the Shapley values of the bins: of
+    max(1, 2), compared with max(0, 0), they are [0, 2], and Shapley's are [0.5, 1.5].
+    :class:`~audiointerp.interpretation.KernelSHAP` estimates Shapley values, of segments.
+
     shap replaces the gradients of the modules that it knows. It does not see nonlinear operations
     outside of them (``torch.relu``, ``torch.max``, a module used twice), and its values would then
-    not be SHAP values, so such a network is refused.
+    not sum to the difference, so such a network is refused.
 
-    The values of a clip should sum to f(x) - E f(b). ``info["difference"]`` is that difference, and
-    ``info["additivity_gap"]`` is |sum - difference| / |difference|, NaN where |difference| is at
-    most 0.1 logits. A gap above 1e-3 also gives a warning.
+    ``info["difference"]`` is f(x) - E f(b), and ``info["additivity_gap"]`` is
+    |sum - difference| / |difference|, NaN where |difference| is at most 0.1 logits. A gap above
+    1e-3 also gives a warning.
 
     Args:
         network: see :class:`~audiointerp.interpretation.Explainer`; each ReLU and pooling must be a
@@ -41,6 +47,9 @@ class SHAP(Explainer):
     Raises:
         ArgumentError: the background is not usable, or ``batch`` is below 1.
         ModelError: shap cannot see through the network; the message names the operations.
+
+    When called, it raises an ArgumentError if ``output`` says that the network's outputs are
+    probabilities.
 
     >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
     >>> background, clip = torch.zeros(4, 1, 2, 3), torch.ones(1, 1, 2, 3)
@@ -73,6 +82,7 @@ class SHAP(Explainer):
                 f"the clip {tuple(db.shape[1:])} and the background "
                 f"{tuple(self.background.shape[1:])} differ in shape"
             )
+        _refuse_probabilities(score.output)
         score.settle(db)
         values = torch.zeros_like(db)
         with warnings.catch_warnings():
@@ -89,7 +99,7 @@ class SHAP(Explainer):
             output = _SingleOutput(score.of(0))
             explainer = shap.DeepExplainer(output, background)
             with torch.no_grad():
-                logits = self.network(background)
+                logits = network_logits(self.network, background, score.output)
             for number in range(len(db)):
                 output.score = score.of(number)
                 expected[number] += share * output.score.chosen(logits).mean()
@@ -103,11 +113,8 @@ class SHAP(Explainer):
         self, score: Score, values: Tensor, expected: Tensor
     ) -> tuple[Tensor, dict[str, Any]]:
         """Return the values, and how far their sum misses the difference that they explain."""
-        # On the CPU, since not every device has float64.
         difference = (score.chosen(score.logits) - expected).cpu()
-        total = values.flatten(1).cpu().double().sum(1)
-        error = (total - difference).abs() / difference.abs()
-        gap = torch.where(difference.abs() > SMALLEST_DIFFERENCE, error, torch.nan)
+        gap = relative_gap(values, difference)
         if (gap > LARGEST_GAP).any():
             warnings.warn(
                 f"SHAP misses {float(gap.nan_to_num().max()):.0%} of the logit's difference, since "
@@ -116,6 +123,33 @@ class SHAP(Explainer):
                 stacklevel=5,
             )
         return values, {"additivity_gap": gap, "difference": difference}
+
+
+def relative_gap(values: Tensor, difference: Tensor) -> Tensor:
+    """Return how far the sum of each clip's values misses a difference, relative to it.
+
+    Args:
+        values: ``(N, 1, F, T)``.
+        difference: what they should sum to, ``(N,)``, on the CPU.
+
+    Returns:
+        |sum - difference| / |difference|, ``(N,)`` float64; NaN where |difference| is at most 0.1.
+
+    >>> relative_gap(torch.ones(2, 1, 2, 3), torch.tensor([8.0, 0.0]))
+    tensor([0.2500,    nan], dtype=torch.float64)
+    """
+    # On the CPU, since not every device has float64.
+    total = values.flatten(1).cpu().double().sum(1)
+    return relative_to(total - difference, difference).abs()
+
+
+def relative_to(amount: Tensor, difference: Tensor) -> Tensor:
+    """Divide amounts ``(N,)`` by a difference ``(N,)``; NaN where it is at most 0.1 in size.
+
+    >>> relative_to(torch.tensor([2.0, 2.0]), torch.tensor([-8.0, 0.1]))
+    tensor([-0.2500,     nan])
+    """
+    return torch.where(difference.abs() > SMALLEST_DIFFERENCE, amount / difference, torch.nan)
 
 
 class _SingleOutput(nn.Module):
@@ -130,6 +164,16 @@ class _SingleOutput(nn.Module):
         return column
 
 
+def _refuse_probabilities(output: str) -> None:
+    """Refuse outputs whose logit is made by a logarithm, through which shap cannot see."""
+    if "probabilities" in output:
+        raise ArgumentError(
+            f"SHAP explains logits and cannot see through the logarithm that output={output!r} "
+            f"needs; give the network without its last softmax or sigmoid, and output='softmax' "
+            f"or 'sigmoid', or use gradient_shap or kernel_shap"
+        )
+
+
 def _refuse_hidden_operations(network: nn.Module, background: Tensor) -> None:
     from shap.explainers._deep.deep_pytorch import op_handler
 
@@ -137,7 +181,7 @@ def _refuse_hidden_operations(network: nn.Module, background: Tensor) -> None:
     with preserve_state(network):
         try:
             hidden = hidden_operations(network, background[:1].to(like), set(op_handler))
-        except (RuntimeError, ArgumentError) as error:
+        except (ModelError, ArgumentError) as error:
             raise ArgumentError(
                 f"the network cannot take the background {tuple(background.shape)}: {error}"
             ) from error

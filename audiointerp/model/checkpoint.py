@@ -20,7 +20,11 @@ from ..errors import ModelError
 from ..processing import LogMel, Transform
 from .panns import Pann
 
-FOREIGN = ("spectrogram_extractor.", "logmel_extractor.", "fc_audioset.")
+FOREIGN = ("spectrogram_extractor.", "logmel_extractor.")
+WRAPPERS = ("module.", "base.")
+"""Prefixes of the names in fine-tuned checkpoints: of nn.DataParallel, and of PANNs' Transfer_*."""
+HEADS = ("fc_transfer.", "fc_audioset.")
+"""The heads of PANNs checkpoints; the body was trained last with the first that is there."""
 FILTERS = "logmel_extractor.melW"
 LARGEST_FILE = 2**32
 """Bytes; the largest network here, Cnn14, takes 0.33e9."""
@@ -39,6 +43,8 @@ class Loaded:
         dropped: names of the checkpoint that the network does not have.
         filter_difference: the largest difference in mean level, in dB, between the checkpoint's mel
             filters and the transform's; None if either is unknown.
+        head: the checkpoint's head that became the network's, ``"fc_transfer"`` or
+            ``"fc_audioset"``; None if the network kept its own.
 
     >>> Loaded(("fc1.weight",), ("head.weight",), ("fc_audioset.weight",), None).new
     ('head.weight',)
@@ -48,6 +54,7 @@ class Loaded:
     new: tuple[str, ...]
     dropped: tuple[str, ...]
     filter_difference: float | None
+    head: str | None = None
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -217,8 +224,12 @@ def load_panns(
 ) -> Loaded:
     """Load an official PANNs checkpoint (a ``.pth`` whose ``model`` entry is the state dict).
 
-    The feature extractors and the AudioSet head are dropped. The network keeps its own head, and
-    its ``bn0`` if its number of bins is not that of the checkpoint.
+    Checkpoints of fine-tuned PANNs are read too: the prefixes ``module.`` and ``base.`` of their
+    names are removed. The feature extractors are dropped. The checkpoint's head (``fc_transfer`` of
+    a fine-tuned network, else ``fc_audioset``) is loaded if it has the network's number of classes,
+    e.g. 527 for AudioSet, whose labels are independent: ``Classifier(…, output="sigmoid")``. If
+    not, the network keeps its own head, and its ``bn0`` if its number of bins is not that of the
+    checkpoint.
 
     Args:
         network: a network of the official size (``base_channels=64``); it is changed in place.
@@ -231,12 +242,12 @@ def load_panns(
 
     Example:
         ``load_panns(Cnn14(50), "pretrained/Cnn14_mAP=0.431.pth", LogMel()).new`` gives
-        ``("head.bias", "head.weight")``.
+        ``("head.bias", "head.weight")``; ``load_panns(Cnn14(527), …).head`` is ``"fc_audioset"``.
     """
-    state = read_checkpoint(path)
-    dropped = tuple(name for name in state if name.startswith(FOREIGN))
+    state, head = _with_head(_unwrap(read_checkpoint(path), path), network)
+    dropped = tuple(name for name in state if name.startswith((*FOREIGN, *HEADS)))
     kept = {name: tensor for name, tensor in state.items() if name not in dropped}
-    new = {name for name in network.state_dict() if name.startswith("head.")}
+    new = {name for name in network.state_dict() if name.startswith("head.") and head is None}
     bins = kept.get("bn0.weight")
     if bins is not None and bins.shape != network.bn0.weight.shape:
         replaced = [name for name in kept if name.startswith("bn0.")]
@@ -245,7 +256,33 @@ def load_panns(
         kept = {name: tensor for name, tensor in kept.items() if name not in replaced}
     fit_state(network, kept, str(path), frozenset(new))
     difference = _filter_difference(state.get(FILTERS), transform)
-    return Loaded(tuple(kept), tuple(sorted(new)), dropped, difference)
+    return Loaded(tuple(kept), tuple(sorted(new)), dropped, difference, head)
+
+
+def _with_head(state: dict[str, Tensor], network: Pann) -> tuple[dict[str, Tensor], str | None]:
+    """Rename the checkpoint's head to the network's if it fits; return its old name, or None."""
+    prefix = next((prefix for prefix in HEADS if f"{prefix}weight" in state), None)
+    if prefix is None or state[f"{prefix}weight"].shape != network.head.weight.shape:
+        return state, None
+    head = {name: f"head.{name.removeprefix(prefix)}" for name in state if name.startswith(prefix)}
+    renamed = {head.get(name, name): tensor for name, tensor in state.items()}
+    return renamed, prefix.removesuffix(".")
+
+
+def _unwrap(state: Mapping[str, Tensor], path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Remove the prefixes that wrappers put before the names of a PANNs network."""
+    unwrapped: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        plain_name = name
+        while plain_name.startswith(WRAPPERS):
+            plain_name = plain_name.partition(".")[2]
+        if plain_name in unwrapped:
+            raise ModelError(
+                f"{path}: has several tensors for {plain_name} (with and without the prefixes "
+                f"{', '.join(WRAPPERS)}); keep those of one network"
+            )
+        unwrapped[plain_name] = tensor
+    return unwrapped
 
 
 def _filter_difference(official: Tensor | None, transform: Transform | None) -> float | None:

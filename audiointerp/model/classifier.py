@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,17 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..errors import ArgumentError, ModelError, choose
+from ..errors import ArgumentError, ModelError, choose, unknown_name
 from ..processing import LogMel, LogSTFT, Transform
-from ..util import OUTPUTS, atomic_write, probabilities, usable_device
+from ..util import (
+    OUTPUTS,
+    atomic_write,
+    network_logits,
+    probabilities,
+    set_evaluation,
+    suspected_probabilities,
+    usable_device,
+)
 from .checkpoint import check_state, read_weights, reason
 from .metadata import read_description
 from .panns import NETWORKS, Pann
@@ -26,18 +35,21 @@ class Classifier:
     """Turns sound into class probabilities.
 
     Attributes:
-        network: any module from features ``(N, 1, F, T)`` in dB to logits ``(N, C)``.
+        network: any module from features ``(N, 1, F, T)`` in dB to logits or probabilities
+            ``(N, C)``; the features are converted to the type of its weights.
         transform: makes the features from the sound.
         labels: the C names of the classes.
         duration: seconds of sound that the network was trained on; longer clips are explained in
             windows of this length.
         training: how it was trained (settings, seeds, accuracies) as plain values, which are saved
             with the weights.
-        output: what the logits mean, a name in ``OUTPUTS``: ``"softmax"`` (one label per clip) or
-            ``"sigmoid"`` (independent labels).
+        output: what the network's outputs are, a name in ``OUTPUTS``. Logits: ``"softmax"`` (one
+            label per clip) or ``"sigmoid"`` (independent labels). Probabilities, of a network that
+            ends in a softmax: ``"probabilities"``; in a sigmoid: ``"independent_probabilities"``.
 
     Raises:
         ArgumentError: the parts do not fit each other, or an argument is out of range.
+        ModelError: the network was exported in training mode.
 
     >>> from audiointerp.model import Cnn10
     >>> classifier = Classifier(Cnn10(2, base_channels=4), LogMel(), ["dog", "cat"], duration=1.0)
@@ -75,12 +87,13 @@ class Classifier:
             )
         if not 0 < duration < math.inf:
             raise ArgumentError(f"duration={duration!r} must be finite and above 0 seconds")
-        self.network = network.eval()
+        self.network = set_evaluation(network)
         self.transform = transform
         self.labels = labels
         self.duration = duration
         self.training = dict(training or {})
         self.output = choose("output", output, OUTPUTS)
+        self._has_seen_outputs = False
 
     def __repr__(self) -> str:
         return (
@@ -109,26 +122,47 @@ class Classifier:
         return self
 
     @torch.no_grad()
-    def logits(self, db: Tensor) -> Tensor:
-        """Return the logits ``(N, C)`` of features ``(N, 1, F, T)``.
+    def logits(self, db: Tensor, *, allow_nan: bool = False) -> Tensor:
+        """Return the logits ``(N, C)`` of features ``(N, 1, F, T)``, float32 or float64.
+
+        Probabilities are converted to logits, see :func:`~audiointerp.util.to_logits`. A warning is
+        given once if the first outputs look like probabilities, but ``output`` says logits.
+
+        Args:
+            db: the features.
+            allow_nan: whether a clip whose logits are not all finite gets NaN for all classes,
+                rather than an error for all clips.
 
         Raises:
-            ModelError: the network does not return finite logits, one for each label.
+            ModelError: the network cannot take the features, or does not return finite logits, one
+                for each label.
         """
-        logits = self.network(db.to(self.device))
-        if not isinstance(logits, Tensor):
-            raise ModelError(
-                f"the network must return logits (N, C) as one tensor, "
-                f"not a {type(logits).__name__}"
-            )
-        finite = bool(logits.isfinite().all())
-        if logits.shape != (len(db), len(self.labels)) or not finite:
-            shape = f"{tuple(logits.shape)}{'' if finite else ' with NaN or infinite values'}"
+        logits = network_logits(self.network, db.to(self.device), self.output)
+        is_finite = logits.isfinite()
+        all_finite = bool(is_finite.all())
+        if logits.shape != (len(db), len(self.labels)) or not (all_finite or allow_nan):
+            shape = f"{tuple(logits.shape)}{'' if all_finite else ' with NaN or infinite values'}"
             raise ModelError(
                 f"the network must return finite logits ({len(db)}, {len(self.labels)}), "
                 f"one for each label, not {shape}"
             )
+        if not self._has_seen_outputs:
+            self._has_seen_outputs = True
+            self._warn_of_probabilities(logits)
+        if not all_finite:
+            logits = logits.masked_fill(~is_finite.all(1, keepdim=True), torch.nan)
         return logits
+
+    def _warn_of_probabilities(self, outputs: Tensor) -> None:
+        suspected = suspected_probabilities(outputs, self.output)
+        if suspected is not None:
+            sums = " and sum to 1" if suspected == "probabilities" else ""
+            warnings.warn(
+                f"all outputs of the network are in [0, 1]{sums}, as probabilities are: if they "
+                f"are, give Classifier(…, output={suspected!r}); output={self.output!r} takes "
+                f"them for logits, and every probability and score would be wrong",
+                stacklevel=4,
+            )
 
     def probabilities(self, db: Tensor) -> Tensor:
         """Return probabilities ``(N, C)`` of features ``(N, 1, F, T)``; see also :meth:`logits`."""
@@ -144,9 +178,7 @@ class Classifier:
             return self.labels.index(str(name))
         if str(name).isdecimal() and int(name) < len(self.labels):
             return int(name)
-        raise ArgumentError(
-            f"unknown label {name!r}; this classifier knows: {', '.join(self.labels)}"
-        )
+        raise ArgumentError(unknown_name("label", name, self.labels))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one safetensors file from which :meth:`load` rebuilds the classifier.

@@ -4,7 +4,8 @@ import pandas as pd
 
 from ..errors import AudioInterpError
 from ..metrics import METRICS, RELATIVE
-from ..tables import DRAWS, bootstrap_interval, interval_text, recording_column
+from ..tables import interval_text, percentile_interval, recording_column
+from .comparable import comparable_masks
 from .published import PUBLISHED_METHODS, PUBLISHED_SCORES, STUDY_MASKS, published_tables
 from .statistics import CLIP
 
@@ -30,7 +31,9 @@ def conclusions(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns: score, winner, kind (method or mask), and a verdict for each of :data:`ASPECTS`:
-        "survives", "refuted" or "open", with the lead over the best other.
+        "survives", "refuted" or "open", with the lead over one other, see :func:`_verdict`; "not
+        comparable" for a soft mask; "–" where the score says nothing in that view. What is true by
+        definition is not compared, see :func:`~audiointerp.paper.comparable.comparable_masks`.
 
     Raises:
         AudioInterpError: no clip was scored with a winner.
@@ -56,6 +59,9 @@ def conclusions(rows: pd.DataFrame) -> pd.DataFrame:
 def _verdicts(rows: pd.DataFrame, kind: str, name: str, winner: str) -> dict[str, str]:
     of_the_study = rows["method"].isin(PUBLISHED_METHODS) & rows["mask"].isin(STUDY_MASKS)
     scored = rows[(rows["status"] == "ok") & of_the_study]
+    if kind == "mask":
+        rivals = comparable_masks(name, winner, STUDY_MASKS)
+        scored = scored[scored["mask"].isin([winner, *rivals])]
     verdicts = dict.fromkeys(ASPECTS, "–")
     for aspect, (on, baseline) in ASPECTS.items():
         part = scored[scored["on"] == on]
@@ -71,11 +77,32 @@ def _verdicts(rows: pd.DataFrame, kind: str, name: str, winner: str) -> dict[str
 
 
 def _verdict(rows: pd.DataFrame, kind: str, winner: str, name: str, values: pd.Series) -> str:
-    """Return whether the published winner is ahead of every other, and its lead over the best.
+    """Return whether the published winner is ahead of every other, and the lead that decides it.
 
-    It survives if its 95 % interval against each other is above 0. It is refuted if an interval,
-    corrected for the number of others, is below 0.
+    All intervals are percentiles, corrected for the number of others (Bonferroni), see
+    :mod:`~audiointerp.tables.comparisons`. The winner survives if each
+    is above 0, and is refuted if one is below 0. The lead shown is the smallest among those that
+    decide: all for a winner that survives, those below 0 for a refuted one, and those that reach
+    0 for an open one.
     """
+    leads = _leads(rows, kind, winner, name, values)
+    if not leads:
+        return "not comparable"
+    corrected_level = 1 - 0.05 / len(leads)
+    intervals = {rival: _interval(lead, corrected_level) for rival, lead in leads.items()}
+    behind = [rival for rival, (_, high) in intervals.items() if high < 0]
+    undecided = [rival for rival, (low, _) in intervals.items() if not low > 0]
+    verdict = "refuted" if behind else "open" if undecided else "survives"
+    deciding = behind or undecided or list(leads)
+    shown = min(deciding, key=lambda rival: float(leads[rival].mean()))
+    lead_text = interval_text(name, float(leads[shown].mean()), *intervals[shown])
+    return f"{verdict}: {lead_text} to {shown}"
+
+
+def _leads(
+    rows: pd.DataFrame, kind: str, winner: str, name: str, values: pd.Series
+) -> dict[str, pd.Series]:
+    """Return the winner's lead over each other, by clip; positive is better."""
     other = "mask" if kind == "method" else "method"
     with_values = rows.assign(value=values, recording=recording_column(rows))
     cells = with_values.pivot_table(
@@ -87,25 +114,16 @@ def _verdict(rows: pd.DataFrame, kind: str, winner: str, name: str, values: pd.S
         )
     good = cells if METRICS[name].higher_is_better else -cells
     leads = {}
-    for rival in cells:
+    for rival in map(str, cells):
         # Only cells that both have, so that an undefined score does not shift the comparison.
         differences = (good[winner] - good[rival]).dropna()
         if rival != winner and len(differences):
             leads[rival] = differences.groupby(CLIP).mean()
-    intervals = {rival: _interval(lead) for rival, lead in leads.items()}
-    corrected_level = 1 - 0.05 / len(leads)
-    # Narrower tails need more draws.
-    highest = [_interval(lead, 20 * DRAWS, corrected_level)[1] for lead in leads.values()]
-    if all(low > 0 for low, _ in intervals.values()):
-        verdict = "survives"
-    else:
-        verdict = "refuted" if any(high < 0 for high in highest) else "open"
-    best = min(leads, key=lambda rival: float(leads[rival].mean()))
-    lead_text = interval_text(name, float(leads[best].mean()), *intervals[best])
-    return f"{verdict}: {lead_text} to {best}"
+    return leads
 
 
-def _interval(lead: pd.Series, draws: int = DRAWS, level: float = 0.95) -> tuple[float, float]:
+def _interval(lead: pd.Series, level: float) -> tuple[float, float]:
     recordings = [str(name) for name in lead.index.get_level_values("recording")]
-    low, high = bootstrap_interval(lead.to_numpy(float)[:, None], recordings, draws, level)
+    values = lead.to_numpy(float)[:, None]
+    low, high = percentile_interval(values, recordings, level=level)
     return float(low[0]), float(high[0])

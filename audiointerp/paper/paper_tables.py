@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from ..errors import choose
 from ..metrics import METRICS
 from ..scoring import ON
-from ..tables import FEWEST, Table, classes_of, read_results, write_tables
+from ..tables import FEWEST, Table, classes_of, read_results, versions_of, write_tables
 from .conditions import Condition, find_conditions
 from .missing import missing, unfinished
 from .published import PUBLISHED_SCORES
@@ -123,7 +124,7 @@ def paper_of(
         chosen,
         published,
         title,
-        notes(rows, lacking, classes_of(root)),
+        [*notes(rows, lacking, classes_of(root)), *_version_notes(versions_of(root))],
         lacking,
     )
 
@@ -190,6 +191,18 @@ scored on features, protocol corrected. Classes: dog.
     return paragraphs
 
 
+def _version_notes(versions: Sequence[str]) -> list[str]:
+    """Say that results were computed under older definitions than those of this version."""
+    older = [name for name in versions if name != version("audiointerp")]
+    if not older:
+        return []
+    return [
+        f"Computed by audiointerp {', '.join(older)}. Definitions have changed since: see the "
+        "changelog. In 0.2.0 these are the order of equal entries in top-k masks, which changes "
+        "the masks of LIME above all."
+    ]
+
+
 def _scope(rows: pd.DataFrame, classes: Sequence[str]) -> str:
     scored = rows[rows["status"] == "ok"]
     networks = [name for name in rows["network"].unique() if name] if "network" in rows else []
@@ -220,7 +233,7 @@ def _score_note() -> str:
 
 def _interval_note() -> str:
     return (
-        "In brackets: 95 % percentile intervals of a bootstrap that draws recordings, each with "
+        "In brackets: 95 % BCa intervals of a bootstrap that draws recordings, each with "
         f"all clips cut from it; none if fewer than {FEWEST} recordings have the score. An "
         "interval of zero width means that all clips agree, not that the mean is certain; about "
         "five in a hundred intervals miss. undefined %: clips whose mask is all zero, so that SPS "

@@ -22,6 +22,11 @@ from ..predict import score
 from ..scoring import explain_clip
 
 FAULTY_MASK = "topK_50_pos"
+EPOCH_FIGURE = (
+    "validation accuracy of the kept weights, mean over the seeds; in-sample: the best epoch is "
+    "chosen by this accuracy, so “without” is too high (the card has no test accuracy of the last "
+    "epoch)"
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def _epoch_fault(accuracies: tuple[float, float]) -> Fault:
     last, best = accuracies
     return Fault(
         "the “best epoch” is kept as a reference to the live weights, so it is the last epoch",
-        "validation accuracy of the kept weights, mean over the seeds",
+        EPOCH_FIGURE,
         f"{last:.4f}",
         f"{best:.4f}",
     )

@@ -19,6 +19,7 @@ from ..tables import (
     bootstrap_means,
     ends,
     mean_of,
+    means_without_each,
     recording_column,
     recordings_known,
 )
@@ -99,7 +100,7 @@ def with_intervals(values: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A row per cell; columns mean, low, high. Without enough recordings low and high are NaN.
 
-    >>> rows = pd.DataFrame({"clip": [f"{number}.wav" for number in range(10)], "method": "random",
+    >>> rows = pd.DataFrame({"clip": [f"{number}.wav" for number in range(20)], "method": "random",
     ...                      "mask": "bin", "status": "ok", "FF": 1.0})
     >>> with_intervals(clip_values(rows, "FF")).to_numpy().tolist()
     [[1.0, 1.0, 1.0]]
@@ -130,14 +131,16 @@ def averaged(values: pd.DataFrame, level: str) -> pd.DataFrame:
     """
     array, recordings = values.to_numpy(float), _recordings(values)
     drawn_means, means = bootstrap_means(array, recordings), mean_of(array)
+    left_out = means_without_each(array, recordings)
     level_names = values.columns.get_level_values(level)
     names = list(dict.fromkeys(level_names))
     parts = [np.asarray(level_names == name) for name in names]
     by_clip = np.stack([mean_of(array[:, cells], 1) for cells in parts], 1)
     by_draw = np.stack([mean_of(drawn_means[:, cells], 1) for cells in parts], 1)
+    by_recording = np.stack([mean_of(left_out[:, cells], 1) for cells in parts], 1)
+    averages = np.array([float(mean_of(means[cells])) for cells in parts])
     enough = recordings_known(by_clip, recordings) >= FEWEST
-    low, high = np.where(enough, ends(by_draw), np.nan)
-    averages = [float(mean_of(means[cells])) for cells in parts]
+    low, high = np.where(enough, ends(by_draw, averages, by_recording), np.nan)
     columns = dict(zip(PARTS, (averages, low, high), strict=True))
     return pd.DataFrame(columns, names).rename_axis(level)
 

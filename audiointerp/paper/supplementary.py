@@ -129,10 +129,10 @@ def _introduction(classifier: Classifier) -> str:
         "the clip with the class's highest probability. The network is a small "
         f"{type(classifier.network).__name__} on mel features. <b>Kept</b> is the part of the clip "
         "that a mask keeps, <b>removed</b> the rest; p is the network's probability of the class "
-        f"for that part. {SHOWN_MASKS[0]} keeps the 30 % of the bins with the highest attribution: "
-        f"kept + removed = the clip. {SHOWN_MASKS[1]} scales each bin's level, in dB above the "
-        "floor, by its positive attribution: a bin with half the largest attribution becomes some "
-        "60 dB quieter."
+        f"for that sound, before any gain. {SHOWN_MASKS[0]} keeps the 30 % of the bins with the "
+        f"highest attribution: kept + removed = the clip. {SHOWN_MASKS[1]} scales each bin's "
+        "level, in dB above the floor, by its positive attribution: a bin with half the largest "
+        "attribution becomes some 60 dB quieter."
         "</p><p><i>One gain</i>: all sounds of a clip share one gain. <i>Level-matched</i>: copies "
         "raised to the clip's level, as far as their peak allows, by the gain beside them, where "
         f"it is {LEAST_GAIN:g} dB or more. The sounds are MP3 to keep this page small; "
@@ -153,7 +153,7 @@ def _section(clip: str, results: dict[str, list[Interpretation]]) -> str:
     tables = "".join(_table(mask, row, peak) for mask, row in results.items())
     return (
         f'<div class="audiointerp listening"><h2>{html.escape(first.explained)}</h2>'
-        f"<p>The clip {html.escape(clip)} (p = {first.scores['p']:.3f}): {original}</p>"
+        f"<p>The clip {html.escape(clip)} (p of the sound {first.heard['p']:.3f}): {original}</p>"
         '<img alt="attributions, kept and removed parts by method" '
         f'src="data:image/webp;base64,{picture}">{tables}</div>'
     )
@@ -161,7 +161,8 @@ def _section(clip: str, results: dict[str, list[Interpretation]]) -> str:
 
 def _table(mask: str, results: Sequence[Interpretation], peak: float) -> str:
     heads = "".join(
-        f"<th>{part}, one gain<th>{part}, level-matched<th>p" for part in ("kept", "removed")
+        f"<th>{part}, one gain<th>{part}, level-matched<th>p of the sound"
+        for part in ("kept", "removed")
     )
     rows = []
     for result in results:
@@ -174,4 +175,4 @@ def _table(mask: str, results: Sequence[Interpretation], peak: float) -> str:
 def _cells(result: Interpretation, wav: Tensor, probability: str, peak: float) -> str:
     one_gain = player(wav / peak, result.sample_rate, "MP3")
     matched = matched_player(wav, result, "MP3", LEAST_GAIN)
-    return f"<td>{one_gain}<td>{matched}<td>{result.scores[probability]:.3f}"
+    return f"<td>{one_gain}<td>{matched}<td>{result.heard[probability]:.3f}"

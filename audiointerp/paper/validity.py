@@ -4,13 +4,27 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..metrics import METRICS
-from ..tables import FEWEST, compare, interval_text, summarise
+from ..tables import (
+    FEWEST,
+    bootstrap_p_values,
+    compare,
+    holm,
+    interval_text,
+    mean_of,
+    paired_differences,
+    summarise,
+)
+from .comparable import SOFT_MASKS, distinct_masks
 from .conclusions import ASPECTS, conclusions
 from .published import STUDY_MASKS
 from .published_faults import Fault
+
+LEVEL = 0.05
+"""Largest adjusted p-value at which a mask beats chance."""
 
 
 def main_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -46,11 +60,14 @@ def _interval_texts(table: pd.DataFrame, name: str) -> list[str]:
 def better_than_random(rows: pd.DataFrame) -> pd.DataFrame:
     """Count the masks in which a method's score beats random masks of the same values.
 
-    A mask counts if the whole 95 % interval of the difference is on the good side.
+    A mask counts if its mean difference is on the good side and its p-value, adjusted by Holm over
+    the method's masks, is at most 0.05. Masks with the same scores count once, see
+    :func:`~audiointerp.paper.comparable.distinct_masks`.
 
     Returns:
-        A row per score, ``on`` and kind of random mask; a column per method; "–" where there are
-        fewer than ``FEWEST`` recordings, so no interval.
+        A row per score, ``on`` and kind of random mask; a column per method: "12 / 13", the masks
+        that beat chance and the distinct masks; "–" where there are fewer than ``FEWEST``
+        recordings, so no p-value.
 
     >>> from .example import example_rows
     >>> counts = better_than_random(example_rows(on=["features", "audio"]))
@@ -59,23 +76,32 @@ def better_than_random(rows: pd.DataFrame) -> pd.DataFrame:
     """
     table = []
     for on in ("features", "audio"):
+        part = rows[(rows["on"] == on) & (rows["status"] == "ok")]
         for kind in ("pixelwise", "smooth"):
-            differences = compare(rows[rows["on"] == on], kind)
-            for name in ("FF", "FidIn", "AD"):
-                for method, count in _masks_beaten(pd.DataFrame(differences[name]), name).items():
-                    place = {"score": name, "on": on, "than": kind}
-                    table.append({**place, "method": method, "masks": count})
+            differences = paired_differences(part, kind)
+            for method, of_method in part.groupby("method"):
+                masks = distinct_masks(of_method)
+                for name in ("FF", "FidIn", "AD"):
+                    of_score = pd.Series(differences[name].xs(method, level="method"))
+                    by_mask = of_score.unstack("mask")
+                    by_mask = by_mask[[mask for mask in masks if mask in by_mask]]
+                    place = {"score": name, "on": on, "than": kind, "method": method}
+                    table.append({**place, "masks": _masks_beaten(by_mask, name)})
     return pd.DataFrame(table).pivot(
         index=["score", "on", "than"], columns="method", values="masks"
     )
 
 
-def _masks_beaten(differences: pd.DataFrame, name: str) -> pd.Series:
-    """Count by method the intervals on the good side; "–" where there are none."""
-    higher_is_better = METRICS[name].higher_is_better
-    better = differences["low"] > 0 if higher_is_better else differences["high"] < 0
-    unknown = differences["low"].isna().groupby("method").any()
-    return better.astype(int).groupby("method").sum().where(~unknown, "–")
+def _masks_beaten(differences: pd.DataFrame, name: str) -> str:
+    """Count the masks (columns) whose mean over the clips is on the good side, by Holm."""
+    values = differences.to_numpy(float)
+    recordings = [str(recording) for recording in differences.index.get_level_values("recording")]
+    p_values = bootstrap_p_values(values, recordings)
+    if np.isnan(p_values).any():
+        return "–"
+    means = mean_of(values)
+    good = means > 0 if METRICS[name].higher_is_better else means < 0
+    return f"{np.count_nonzero(good & (holm(p_values) <= LEVEL))} / {len(means)}"
 
 
 def frame_as_markdown(frame: pd.DataFrame) -> str:
@@ -99,7 +125,7 @@ def _summary_line(verdicts: pd.DataFrame, aspect: str) -> str:
     """Return a list item: which conclusions survive, are refuted or open in one view."""
     names = verdicts["score"] + " " + verdicts["winner"]
     parts = []
-    for verdict in ("survives", "refuted", "open"):
+    for verdict in ("survives", "refuted", "open", "not comparable"):
         matching = names[verdicts[aspect].str.startswith(verdict)]
         parts.append(f"{verdict} {', '.join(matching) or 'none'}")
     return f"- **{aspect}**: {'; '.join(parts)}."
@@ -161,6 +187,7 @@ def report(
         faults=frame_as_markdown(faults_table),
         fewest=FEWEST,
         masks=len(STUDY_MASKS),
+        soft=", ".join(f"`{mask}`" for mask in SOFT_MASKS),
         verdicts=frame_as_markdown(
             verdicts.rename(columns={"winner": "published best"}).drop(columns="kind")
         ),
@@ -192,12 +219,21 @@ reproduced.
 ## Which conclusions survive
 
 For each score, the best method (mean over the {masks} masks) and the best mask (mean over the four
-methods) of the published table for clean mel clips, and its lead here over the best other one:
-positive is better, with a paired 95 % bootstrap interval over the recordings (none if there are
-fewer than {fewest}). *Survives*: ahead of every other, each interval above 0. *Refuted*: behind at
-least one, the interval, corrected for the number of others, below 0. *Open*: neither.
-*− pixelwise*, *− smooth*: minus the score of a random mask with the same values, bin by bin or in
-blobs. SPS and COMP depend on the mask alone.
+methods) of the published table for clean mel clips, and its lead here over another one: positive is
+better, with a paired bootstrap interval over the recordings (none if there are fewer than
+{fewest}): percentiles, corrected for the number of others, 95 % together (Bonferroni).
+*Survives*: ahead of every other, each interval above 0. *Refuted*: behind at least one, the
+interval below 0. *Open*: neither. The lead shown is the one that decides: the smallest; among
+those below 0 if refuted; among those that reach 0 if open. *− pixelwise*, *− smooth*: minus the
+score of a random mask with the same values, bin by bin or in blobs. SPS and COMP depend on the
+mask alone.
+
+Two comparisons say nothing about a mask's choice of bins and are left out. In the scores of the
+masked sound, soft masks and any others (*not comparable*): {soft}
+lower every level, which the network does not tolerate, wherever the mask is high, on features or on
+audio. In SPS and COMP, masks that contain each other by definition, as `topK_5` contains
+`topK_5_pos`, and `pos_thresh_50` contains `pos_thresh_75`. The means over the {masks} masks include
+the soft masks, as published.
 
 {verdicts}
 
@@ -205,22 +241,26 @@ blobs. SPS and COMP depend on the mask alone.
 
 ## Does a method beat chance?
 
-The number of a method's {masks} masks whose score is better than that of random masks with the same
-values, the whole 95 % interval on the good side. `random` is the control: it does not look at the
-sound, and beats *pixelwise* only by chance. Where it beats *smooth*, scattered masks win without
-being right: on audio the transform's windows overlap, so single holes are filled and single bins
-spread, and a scattered mask keeps more of the clip than its area says. Compare a method that
-scatters (saliency, shap) with *pixelwise*, and one that makes blobs (gradcam, lime) with *smooth*.
+The number of a method's masks whose score is better than that of random masks with the same
+values, and of how many. The p-values are two-sided, twice the share of bootstrap draws on the wrong
+side of 0, and adjusted by Holm over the masks of a cell (at most 0.05: the chance of any false one
+in a cell is 5 %). Masks with the same scores in 95 % of the clips, mostly `topK_…` and
+`topK_…_pos`, count once. `random` is the control: it does not look at the sound, and beats
+*pixelwise* only by chance. Where it beats *smooth*, scattered masks win without being right: on
+audio the transform's windows overlap, so single holes are filled and single bins spread, and a
+scattered mask keeps more of the clip than its area says. Compare a method that scatters (saliency,
+shap) with *pixelwise*, and one that makes blobs (gradcam, lime) with *smooth*.
 
 {counts}
 
 ## The table
 
-Means over the clips; in brackets, paired 95 % bootstrap intervals that draw recordings, each with
-all clips cut from it. *features*: the masked spectrogram is classified. *audio*: the reconstructed
-sound is analysed and classified, its level unchanged. *− pixelwise*, *− smooth*: minus the same
-score of a random mask with the same values. For all scores of every clip, run the command, or
-`audiointerp tables`.
+Means over the clips; in brackets, paired 95 % BCa bootstrap intervals that draw recordings, each
+with all clips cut from it. They are not corrected for the number of cells: about one in twenty
+misses, so a single cell is no finding. *features*: the masked spectrogram is classified. *audio*:
+the reconstructed sound is analysed and classified, its level unchanged. *− pixelwise*, *− smooth*:
+minus the same score of a random mask with the same values. For all scores of every clip, run the
+command, or `audiointerp tables`.
 
 {table}
 """

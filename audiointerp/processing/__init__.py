@@ -1,23 +1,38 @@
 """Sound files to spectrograms, and masked spectrograms back to sound."""
 
-from .audio import NORMALIZATIONS, fix_length, load_audio, mono, normalized, save_audio
+from .audio import (
+    NORMALIZATIONS,
+    UNREADABLE_ENDINGS,
+    conversion,
+    fix_length,
+    load_audio,
+    load_levels,
+    mono,
+    normalized,
+    save_audio,
+)
 from .augmentation import augment
 from .filters import MEL_SCALES
+from .masking import DOMAINS
 from .resampling import resample
 from .spectrogram import LogMel, LogSTFT, Spectrogram, Transform, transform_from_dict
 from .windows import Windows
 
 __all__ = [
+    "DOMAINS",
     "MEL_SCALES",
     "NORMALIZATIONS",
+    "UNREADABLE_ENDINGS",
     "LogMel",
     "LogSTFT",
     "Spectrogram",
     "Transform",
     "Windows",
     "augment",
+    "conversion",
     "fix_length",
     "load_audio",
+    "load_levels",
     "mono",
     "normalized",
     "resample",

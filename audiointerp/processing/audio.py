@@ -6,18 +6,28 @@ MP3 and more).
 """
 
 import os
+import shlex
+import warnings
 from pathlib import Path
 
 import soundfile
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError, AudioError, choose
+from ..errors import ArgumentError, AudioError, AudioWarning, choose
 from ..util import atomic_write
 from .reading import MAX_SAMPLES, read_sound
 from .resampling import resample
 
 NORMALIZATIONS = ("none", "peak", "rms")
+PEAK = 1 + 2**-15
+"""The largest |sample| that an integer format holds, with one 16-bit step for rounding."""
+# The formats that hold samples above 1.
+_UNLIMITED = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")
+UNREADABLE_ENDINGS = frozenset(
+    {".3gp", ".aac", ".amr", ".ape", ".m4a", ".m4b", ".mka", ".mov", ".mp4", ".webm", ".wma", ".wv"}
+)
+"""The endings of sound files that soundfile cannot decode; ffmpeg converts them."""
 
 
 def mono(wav: Tensor) -> Tensor:
@@ -59,15 +69,23 @@ def fix_length(wav: Tensor, length: int) -> Tensor:
 
 
 def load_audio(
-    path: str | os.PathLike[str], sample_rate: int | None = None, *, normalize: str = "peak"
+    path: str | os.PathLike[str],
+    sample_rate: int | None = None,
+    *,
+    normalize: str = "peak",
+    strict: bool = False,
 ) -> Tensor:
     """Read a sound file as one mono clip. All sound files are read by this function.
+
+    An ``AudioWarning`` says where the file may hold less or more than was read (see
+    ``docs/files.md``), or where its channels cancel.
 
     Args:
         path: a file that soundfile can read.
         sample_rate: the rate to resample to, in Hz; the file's own rate by default.
         normalize: ``"peak"`` (as in the training of this library's networks), ``"rms"`` or
             ``"none"``.
+        strict: whether to refuse what gives a warning.
 
     Returns:
         ``(1, 1, L)`` float32, finite, ``L > 0``.
@@ -75,7 +93,8 @@ def load_audio(
     Raises:
         AudioError: the file is missing, empty, too large, not audio, damaged or truncated; or its
             rate, channels or samples exceed ``RATES``, ``MAX_CHANNELS``, ``MAX_SAMPLES`` or
-            ``MAX_LEVEL``.
+            ``MAX_LEVEL``; or its channels cancel, and their mean, which is rounding noise, would
+            be normalised.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -83,11 +102,63 @@ def load_audio(
     ...     load_audio(f"{folder}/clip.wav", 16000, normalize="none").shape
     torch.Size([1, 1, 1600])
     """
-    path = Path(path)
+    choose("normalization", normalize, NORMALIZATIONS)
+    wav = _read(Path(path), sample_rate, strict, strict or normalize != "none", stacklevel=3)
+    return normalized(wav, normalize)
+
+
+def load_levels(
+    path: str | os.PathLike[str], sample_rate: int | None = None, *, normalize: str = "peak"
+) -> Tensor:
+    """Read a sound file with its own level, for a caller who cuts it and then normalises it.
+
+    Args:
+        path: a file that soundfile can read.
+        sample_rate: the rate to resample to, in Hz.
+        normalize: how the caller normalises; other than by ``"none"``, the file is refused if its
+            channels cancel, as in :func:`load_audio`.
+
+    Returns:
+        ``(1, 1, L)`` float32, finite, ``L > 0``.
+
+    Raises:
+        AudioError: see :func:`load_audio`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_audio(f"{folder}/clip.wav", torch.full((1, 1, 800), 0.5), 8000)
+    ...     float(load_levels(f"{folder}/clip.wav").max())
+    0.5
+    """
+    return _read(Path(path), sample_rate, False, normalize != "none", stacklevel=4)
+
+
+def _read(
+    path: Path, sample_rate: int | None, strict: bool, refuse_cancellation: bool, stacklevel: int
+) -> Tensor:
+    """Read, resample, and warn or refuse."""
     try:
-        wav, rate = read_sound(path)
+        sound = read_sound(path)
     except (OSError, soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
-        raise AudioError(f"{path}: not an audio file that can be read ({error})") from error
+        hint = ""
+        if path.suffix.lower() in UNREADABLE_ENDINGS:
+            hint = f"; convert it: {conversion(path)}"
+        raise AudioError(f"{path}: not an audio file that can be read ({error}){hint}") from error
+    wav, rate = sound.wav, sound.rate
+    for note in sound.notes:
+        text = f"{path}: {note}; read {wav.shape[-1] / rate:.6g} s"
+        if strict:
+            raise AudioError(f"{text}; strict=True refuses the file, export it again")
+        warnings.warn(
+            f"{text}; export the file again if sound is missing (strict=True refuses it)",
+            AudioWarning,
+            stacklevel=stacklevel,
+        )
+    if sound.cancellation:
+        text = f"{path}: {sound.cancellation}; export one of them as a mono file"
+        if refuse_cancellation:
+            raise AudioError(text)
+        warnings.warn(text, AudioWarning, stacklevel=stacklevel)
     if sample_rate is not None:
         if wav.shape[-1] * sample_rate > MAX_SAMPLES * rate:
             raise AudioError(
@@ -95,7 +166,16 @@ def load_audio(
                 f"{sample_rate} Hz; cut the file into clips"
             )
         wav = resample(wav, rate, sample_rate)
-    return normalized(wav, normalize)
+    return wav
+
+
+def conversion(path: Path) -> str:
+    """The command that converts a file which soundfile cannot decode.
+
+    >>> conversion(Path("dog bark.m4a"))
+    "ffmpeg -i 'dog bark.m4a' 'dog bark.wav'"
+    """
+    return shlex.join(["ffmpeg", "-i", path.name, path.with_suffix(".wav").name])
 
 
 def save_audio(
@@ -111,7 +191,8 @@ def save_audio(
             32-bit float, which does not clip peaks above 1 and keeps quiet parts exact.
 
     Raises:
-        ArgumentError: ``wav`` is not a single mono clip, or is not finite.
+        ArgumentError: ``wav`` is not a single mono clip, or is not finite; or a format of integers
+            would clip it, which has a |sample| above 1.
         AudioInterpError: the folder is missing, the format is unknown, or writing fails.
 
     >>> import tempfile
@@ -129,6 +210,15 @@ def save_audio(
         raise ArgumentError(f"{path}: not written, the clip has NaN or infinite samples")
     samples = wav[0, 0].detach().cpu().float().numpy()
     subtype = subtype or ("FLOAT" if path.suffix.lower() == ".wav" else None)
+    format_name = path.suffix[1:].upper()
+    is_known = format_name in soundfile.available_formats()
+    stored_as = subtype or (soundfile.default_subtype(format_name) if is_known else None)
+    peak = float(abs(samples).max(initial=0))
+    if stored_as not in (None, *_UNLIMITED) and peak > PEAK:
+        raise ArgumentError(
+            f"{path}: not written, {stored_as} would clip the largest |sample| of {peak:.6g} to 1; "
+            "save WAV without a subtype (float), or scale the clip, e.g. normalized(wav)"
+        )
     with atomic_write(path) as part:
         try:
             soundfile.write(part, samples, sample_rate, subtype=subtype)

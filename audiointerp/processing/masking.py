@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, choose
 
-DOMAINS = ("db", "magnitude", "log1p")
+DOMAINS = ("db", "magnitude", "power", "log1p")
 FILLS = ("silence", "mean", "noise", "blur")
 
 
@@ -58,6 +58,8 @@ def masked_levels(
         )
     if domain == "magnitude":
         gain = mask
+    elif domain == "power":
+        gain = mask.sqrt()
     else:
         magnitude = 10 ** (db / 20)
         gain = torch.where(mask == 1, 1.0, torch.expm1(mask * torch.log1p(magnitude)) / magnitude)

@@ -1,14 +1,21 @@
-"""The length that an MP3 file states, or the length of its frames.
+"""The length that an MP3 file states, or the length of its frames, and where joined files begin.
 
 Many encoders put a Xing, Info or VBRI header, with the number of frames and bytes, into the first
 frame. Without it libsndfile guesses the length from the first bit rate, so the frames are counted
 here. Nothing is decoded.
+
+A file can consist of several files, one after the other. libsndfile stops where the header of the
+first one ends.
 """
 
 from typing import BinaryIO, NamedTuple
 
+from .container_info import ContainerInfo, read_bytes, read_number, size_fault, skip_tags
+
 DECODER_DELAY = 529
 """The delay of an MP3 decoder in samples; players that trim the delay cut at least this."""
+LEAST_FRAMES = 10
+"""The frames after the stated size that are a sound of their own; fewer are a miscount."""
 # In kbit/s for layer III, by the samples of a frame (1152: MPEG 1; 576: MPEG 2 and 2.5) and the 4
 # bits of the header, from 1.
 _BIT_RATES = {
@@ -36,7 +43,52 @@ class MpegLength(NamedTuple):
     """The size in bytes that the header states; 0 if it states none."""
 
 
-def mpeg_length(file: BinaryIO, start: int) -> MpegLength:
+def examine_mpeg(file: BinaryIO, start: int, size: int) -> ContainerInfo:
+    """Compare the stated sizes with the file's; find the sounds of files joined to one.
+
+    Args:
+        file: the file.
+        start: the position of the first frame in bytes.
+        size: the size of the file in bytes.
+
+    >>> import io
+    >>> examine_mpeg(io.BytesIO(b"no frame"), 0, 8).samples is None
+    True
+    """
+    links: list[tuple[int, int]] = []
+    samples = 0
+    position: int | None = start
+    while position is not None:
+        begin = position
+        length = mpeg_length(file, begin)
+        fault = size_fault(f"{length.header} header", length.size, 0, size - begin)
+        if fault:
+            return ContainerInfo(fault=fault)
+        samples += length.samples
+        position = _next_sound(file, begin + length.size, size) if length.size else None
+        links.append((begin, size if position is None else position))
+    return ContainerInfo(samples or None, links=tuple(links) if len(links) > 1 else ())
+
+
+def _next_sound(file: BinaryIO, position: int, size: int) -> int | None:
+    """The position of the next sound's first frame, after the tags of both; None if none."""
+    while True:
+        tag = read_bytes(file, position, 8)
+        after = skip_tags(file, position, size)
+        if tag == b"APETAGEX":
+            after = position + 32 + read_number(file, position + 12, 4, "little")
+        elif tag[:3] == b"TAG":
+            after = position + 128
+        if after == position:
+            break
+        position = after
+    has_length = bool(mpeg_length(file, position, count=False).header)
+    if has_length or _count_frames(file, position) >= LEAST_FRAMES:
+        return position
+    return None
+
+
+def mpeg_length(file: BinaryIO, start: int, *, count: bool = True) -> MpegLength:
     """Read the length that the first frame states, or count the frames.
 
     One frame is subtracted, since some encoders count the frame of the header itself.
@@ -44,6 +96,7 @@ def mpeg_length(file: BinaryIO, start: int) -> MpegLength:
     Args:
         file: the file.
         start: the position of the first frame in bytes.
+        count: whether to count the frames if no header states their number.
 
     >>> import io
     >>> mpeg_length(io.BytesIO(b"no frame"), 0)
@@ -61,6 +114,8 @@ def mpeg_length(file: BinaryIO, start: int) -> MpegLength:
     for offset in _XING_OFFSETS:
         if head[offset : offset + 4] in (b"Xing", b"Info"):
             return _xing_length(head[offset:], frame_samples)
+    if not count:
+        return MpegLength()
     samples = (_count_frames(file, start) - 1) * frame_samples - DECODER_DELAY
     return MpegLength(max(0, samples))
 

@@ -2,20 +2,23 @@
 
 A header can state anything, so no memory is allocated from it: samples are decoded in blocks and
 mixed to mono block by block. The decoded length is compared with the length that the container
-states, so a truncated file is an error.
+states, so a truncated file is an error. Where the container states too little, or a length that was
+never filled in, a note says what was read.
 """
 
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import soundfile
 import torch
 from torch import Tensor
 
 from ..errors import AudioError
-from .containers import ContainerInfo, examine
+from .container_info import ContainerInfo
+from .containers import examine
 
 MAX_BYTES = 2**32
 """The largest file in bytes: the most that a RIFF header can state."""
@@ -29,9 +32,28 @@ MAX_LEVEL = 2.0**40
 """The largest |sample|: admits 32-bit integers stored as floats; power stays finite in float32."""
 BLOCK = 2**20
 """The values decoded at a time, over all channels: 4 MiB."""
+LEAST_MIX = 1e-6
+"""The least power of the mono mix, as a share of the mean power of the channels: -60 dB."""
 # libsndfile's count of frames is 2^63 - 1 if the file does not state it.
 _UNKNOWN = 2**62
 _DAMAGED = "the file is damaged or truncated, get or export it again"
+
+
+class Sound(NamedTuple):
+    """The samples of a file, and what is doubtful about them.
+
+    >>> Sound(torch.zeros(1, 1, 80), 8000).notes
+    ()
+    """
+
+    wav: Tensor
+    """``(1, 1, L)`` float32, averaged over the channels."""
+    rate: int
+    """The sample rate in Hz."""
+    notes: tuple[str, ...] = ()
+    """What is doubtful about the length."""
+    cancellation: str | None = None
+    """How the channels cancel in their mean; None if they do not."""
 
 
 class _Stream(soundfile.SoundFile):  # type: ignore[misc]
@@ -44,11 +66,52 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-def read_sound(path: Path) -> tuple[Tensor, int]:
-    """Read the samples of a file, averaged over its channels.
+class _Patched(io.RawIOBase):
+    """A file that has other bytes at one position."""
 
-    Returns:
-        The samples ``(1, 1, L)`` float32, and the sample rate in Hz.
+    def __init__(self, file: BinaryIO, position: int, content: bytes) -> None:
+        self._file, self._position, self._content = file, position, content
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        start = self._file.tell()
+        content = bytearray(self._file.read(len(buffer)))
+        for place, value in enumerate(self._content, self._position - start):
+            if 0 <= place < len(content):
+                content[place] = value
+        buffer[: len(content)] = bytes(content)
+        return len(content)
+
+
+class _Energy(NamedTuple):
+    """The sums of the squares of the mono mix, and of the channels, averaged over these."""
+
+    mix: float = 0.0
+    channels: float = 0.0
+
+    def plus(self, block: Tensor, mix: Tensor) -> "_Energy":
+        if block.shape[1] == 1:
+            return self
+        channels = float(block.double().square().mean(dim=1).sum())
+        return _Energy(self.mix + float(mix.double().square().sum()), self.channels + channels)
+
+    @property
+    def cancellation(self) -> str | None:
+        if self.mix >= LEAST_MIX * self.channels:
+            return None
+        if self.mix == 0:
+            return "its channels cancel, their mean is silent"
+        level = -10 * math.log10(self.mix / self.channels)
+        return f"its channels cancel, their mean is {level:.0f} dB below their own level"
+
+
+def read_sound(path: Path) -> Sound:
+    """Read the samples of a file, averaged over its channels.
 
     Raises:
         AudioError: the file is refused; see :func:`~audiointerp.processing.audio.load_audio`.
@@ -58,8 +121,8 @@ def read_sound(path: Path) -> tuple[Tensor, int]:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/clip.wav", torch.zeros(80, 2).numpy(), 8000)
-    ...     wav, rate = read_sound(Path(folder, "clip.wav"))
-    >>> wav.shape, rate
+    ...     sound = read_sound(Path(folder, "clip.wav"))
+    >>> sound.wav.shape, sound.rate
     (torch.Size([1, 1, 80]), 8000)
     """
     if not path.is_file():
@@ -76,7 +139,7 @@ def read_sound(path: Path) -> tuple[Tensor, int]:
         if info.fault:
             raise AudioError(f"{path}: {info.fault}; {_DAMAGED}")
         samples = bytearray()
-        rate = 0
+        rate, energy = 0, _Energy()
         for source in _sources(path, file, info):
             with _Stream(source) as stream:
                 _check_header(path, stream)
@@ -86,20 +149,30 @@ def read_sound(path: Path) -> tuple[Tensor, int]:
                         "them at one rate"
                     )
                 rate = stream.samplerate
-                _decode(path, stream, info, samples)
+                energy = _decode(path, stream, samples, energy)
     if not samples:
         raise AudioError(f"{path}: the file has no samples")
-    return torch.frombuffer(samples, dtype=torch.float32)[None, None], rate
+    count = len(samples) // 4
+    _check_count(path, count, info.samples or 0)
+    notes = [info.note] if info.note else []
+    if info.patch and info.samples and count > info.samples:
+        notes.append(f"its header states {info.samples} samples per channel, and {count} are there")
+    wav = torch.frombuffer(samples, dtype=torch.float32)[None, None]
+    return Sound(wav, rate, tuple(notes), energy.cancellation)
 
 
-def _sources(path: Path, file: BinaryIO, info: ContainerInfo) -> Iterator[str | io.BytesIO]:
-    """The file, or each sound of a chained Ogg file, of which libsndfile reads only the first."""
-    if len(info.links) < 2:
+def _sources(path: Path, file: BinaryIO, info: ContainerInfo) -> Iterator[str | io.IOBase]:
+    """The file, or each sound of a chained file, of which libsndfile reads only the first."""
+    if info.patch:
+        # soundfile reads a file object from where it is.
+        file.seek(0)
+        yield _Patched(file, *info.patch)
+    elif len(info.links) < 2:
         yield str(path)
-        return
-    for start, end in info.links:
-        file.seek(start)
-        yield io.BytesIO(file.read(end - start))
+    else:
+        for start, end in info.links:
+            file.seek(start)
+            yield io.BytesIO(file.read(end - start))
 
 
 def _check_header(path: Path, stream: _Stream) -> None:
@@ -120,8 +193,8 @@ def _length_error(path: Path, count: str) -> str:
     )
 
 
-def _decode(path: Path, stream: _Stream, info: ContainerInfo, samples: bytearray) -> None:
-    """Append all samples, checked and mixed to mono, then check their number."""
+def _decode(path: Path, stream: _Stream, samples: bytearray, energy: _Energy) -> _Energy:
+    """Append all samples, checked and mixed to mono, check their number and add up the energy."""
     if soundfile.SoundFile.seekable(stream):
         # As soundfile.read does; without it libsndfile's MP3 decoder returns other samples.
         stream.seek(0)
@@ -135,7 +208,9 @@ def _decode(path: Path, stream: _Stream, info: ContainerInfo, samples: bytearray
                 f"{path}: NaN, infinity or a value above {MAX_LEVEL:.2g} in samples {count} to "
                 f"{count + len(block) - 1}; export the file again"
             )
-        samples += block.T.contiguous()[None].mean(dim=-2).numpy().tobytes()
+        mix = block.T.contiguous()[None].mean(dim=-2)
+        samples += mix.numpy().tobytes()
+        energy = energy.plus(block, mix)
         count += len(block)
         if len(samples) > 4 * MAX_SAMPLES:
             raise AudioError(_length_error(path, f"{len(samples) // 4} or more"))
@@ -143,7 +218,11 @@ def _decode(path: Path, stream: _Stream, info: ContainerInfo, samples: bytearray
             break
     # For MP3, libsndfile may have guessed the length from the first bit rate.
     is_guess = stream.subtype.startswith("MPEG") or stream.frames >= _UNKNOWN
-    stated = max(info.samples or 0, 0 if is_guess else stream.frames)
+    _check_count(path, count, 0 if is_guess else stream.frames)
+    return energy
+
+
+def _check_count(path: Path, count: int, stated: int) -> None:
     if count < stated:
         raise AudioError(
             f"{path}: it should have {stated} samples per channel, but has {count}; {_DAMAGED}"

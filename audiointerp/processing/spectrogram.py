@@ -87,7 +87,7 @@ class Transform(ABC):
             ArgumentError: the transform does not define it.
         """
         raise ArgumentError(
-            f"{type(self).__name__} has no band_filters: use the domain 'db' or 'magnitude' and "
+            f"{type(self).__name__} has no band_filters: use a domain other than 'log1p' and "
             "to_wav('gain'); a transform must define band_filters, or both to_features and lift"
         )
 
@@ -113,7 +113,8 @@ class Transform(ABC):
         """Compute the spectrograms of sounds ``(N, 1, L)``.
 
         Raises:
-            ArgumentError: the shape is wrong, the clip is empty, or a sample is not finite.
+            ArgumentError: the shape is wrong, the clip is empty, or a sample is not finite. A
+                |sample| above 100 gives an AudioWarning: samples are nominally in [-1, 1].
         """
         frames = analyse(wav, self.n_fft, self.hop_length)
         num_frames = self.num_frames(wav.shape[-1])
@@ -248,7 +249,8 @@ class Spectrogram:
         Args:
             mask: ``(N, 1, F, T)`` in [0, 1]. One mask can serve many clips, or many masks one clip.
             domain: what the mask scales: ``"db"`` the level above the floor, ``"magnitude"`` the
-                amplitude, ``"log1p"`` log(1 + amplitude), for STFT features only.
+                amplitude, ``"power"`` the power, so that kept + removed powers add up, ``"log1p"``
+                log(1 + amplitude), for STFT features only.
             fill: the level of a removed bin, in the dB domain: ``"silence"`` (the floor),
                 ``"mean"`` (the clip's mean level in the band), ``"noise"`` (Gaussian, with the mean
                 and standard deviation of the band, limited to the band's maximum, fixed seed) or
@@ -261,7 +263,7 @@ class Spectrogram:
         """
         if domain == "log1p" and self.transform.band_filters is not None:
             raise ArgumentError(
-                "domain 'log1p' needs STFT features (LogSTFT); use 'db' or 'magnitude' with "
+                "domain 'log1p' needs STFT features (LogSTFT); use another domain with "
                 f"{type(self.transform).__name__}"
             )
         db, gain = masked_levels(self.db, mask, FLOOR, domain, fill)

@@ -4,12 +4,18 @@ Frames are centred on multiples of the hop, under a periodic Hann window; the en
 reflection. A clip shorter than one window is first padded with silence to ``n_fft`` samples.
 """
 
+import math
+import warnings
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, AudioWarning
 from ..util import FLOOR
+
+LOUDEST = 100.0
+"""A larger |sample| gives a warning: it is an integer of a file, not a level in [-1, 1]."""
 
 
 def decibels(power: Tensor) -> Tensor:
@@ -37,7 +43,8 @@ def analyse(wav: Tensor, n_fft: int, hop_length: int) -> Tensor:
         ``(N, 1, n_fft // 2 + 1, frames)``.
 
     Raises:
-        ArgumentError: the shape is wrong, the clip is empty, or a sample is not finite.
+        ArgumentError: the shape is wrong, the clip is empty, or a sample is not finite. A |sample|
+            above ``LOUDEST`` gives an AudioWarning.
 
     >>> analyse(torch.randn(1, 1, 100), 16, 8).shape
     torch.Size([1, 1, 9, 14])
@@ -96,8 +103,17 @@ def _check_sound(wav: Tensor) -> None:
         raise ArgumentError(
             f"a sound is a float tensor (N, 1, L), not {wav.dtype} of shape {tuple(wav.shape)}"
         )
-    if not wav.isfinite().all():
+    peak = float(wav.detach().abs().amax()) if wav.numel() else 0.0
+    # The peak is NaN if any sample is.
+    if not math.isfinite(peak):
         raise ArgumentError("the sound holds NaN or infinite samples")
+    if peak > LOUDEST:
+        warnings.warn(
+            f"the largest |sample| of the sound is {peak:.6g}, but samples are nominally in "
+            "[-1, 1]; divide 16-bit integers by 32768, or read the file by load_audio(path)",
+            AudioWarning,
+            stacklevel=4,
+        )
 
 
 def _window(n_fft: int, like: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from .curves import Curves
 from .explain import build_explainer, build_explainers, check_fits, explain_clip
 from .explained import ExplainedClip
+from .heard import heard_probabilities
 from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
 from .plan import Plan
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
@@ -26,6 +27,7 @@ __all__ = [
     "classify_parts",
     "clip_rows",
     "explain_clip",
+    "heard_probabilities",
     "mask_and_classify",
     "protocol_name",
     "protocol_of",

@@ -64,7 +64,7 @@ def curves(
     """Compute the deletion and insertion curves of one clip; removed bins are silent.
 
     Source: Petsiuk, Das and Saenko, "RISE", BMVC 2018. Step k of S covers the k / S bins with the
-    largest attribution, exactly that many. A seeded permutation decides between equal bins, as in
+    largest attribution, exactly that many. Of equal bins, those of earlier frames come first, as in
     the top-k masks.
 
     Args:

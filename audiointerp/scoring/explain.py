@@ -1,7 +1,7 @@
 """Build explainers, and explain one clip of any length with a network that takes windows."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,10 +12,13 @@ from ..errors import ArgumentError, choose
 from ..interpretation import METHODS, Attribution, Captum, Explainer, usable_name
 from ..model import Classifier
 from ..processing import Spectrogram, Windows
-from ..util import log_of_the_others, log_probabilities
+from ..util import INDEPENDENT, log_of_the_others, log_probabilities
+from .pooling import explained_differences, join_attributions, window_weights
 
 Method = str | type[Explainer] | Explainer
 """A name in ``METHODS``, an explainer class, or an explainer."""
+Logs = tuple[Tensor, Tensor]
+"""log p and log(1 - p), float64."""
 
 
 def build_explainer(
@@ -149,8 +152,11 @@ def explain_clip(
 ) -> Attribution:
     """Explain one clip of any length: one explained class, one attribution for the whole clip.
 
-    The network sees the clip in windows; their attributions are joined, and the probabilities are
-    the mean over the windows.
+    The network sees the clip in windows. Its probabilities are the mean over the windows, and its
+    attribution is that of this mean: the windows' attributions, each times its weight, the
+    derivative of the clip's p with respect to what the window's attribution explains, divided by
+    the largest (:func:`~audiointerp.scoring.pooling.window_weights`). So the unit is the method's
+    own, at the window with the largest weight; a single window has weight 1.
 
     Args:
         classifier: the classifier.
@@ -160,8 +166,11 @@ def explain_clip(
         against: another class, to explain why it is the target rather than this one.
 
     Returns:
-        The attribution; ``values`` is ``(1, 1, F, T)``. In ``info``, each tensor has one entry per
-        window.
+        The attribution; ``values`` is ``(1, 1, F, T)``. In ``info``, ``window_weights`` and the
+        method's own tensors have one entry per window, ``(1, W)``. Those of SHAP are of the clip,
+        ``(1,)``: ``difference`` is the weighted sum of f(x) - E f(b), ``additivity_gap`` how far
+        the sum of the returned values misses it, and ``outside`` the share of it that lies in
+        frames of padding or in frames that another window owns.
 
     Raises:
         ArgumentError: the target is also the class to explain against, or is unknown.
@@ -175,42 +184,41 @@ def explain_clip(
     """
     windows = windows_of(classifier, spectrogram)
     window_features = windows.cut(spectrogram.db)[:, 0]
+    single, logs = len(window_features) == 1, None
     # For a single window the explainer predicts the class itself, in its own forward.
-    if target is None and (len(window_features) > 1 or against is not None):
-        target = int(clip_log_probabilities(classifier, windows, spectrogram.db)[0].argmax())
-        if target == against:
-            raise ArgumentError(
-                f"{classifier.labels[target]} is what the network predicts, and cannot be "
-                f"explained against itself: give a target, or another label to explain against"
-            )
+    if not single or (target is None and against is not None):
+        logs = _log_probabilities_by_window(classifier, windows, spectrogram.db)
+        if target is None:
+            target = _predicted_class(classifier, windows, logs, against)
     attributions = [
         explainer(features[None], target, against=against, output=classifier.output)
         for features in window_features
     ]
-    return _join(attributions, windows)
+    weights = torch.ones(1, dtype=torch.float64)
+    if logs is not None and target is not None and not single:
+        weights = window_weights(
+            (logs[0][:, 0], logs[1][:, 0]),
+            windows.weights,
+            target,
+            against,
+            output=classifier.output,
+            explains=explainer.explains,
+            differences=explained_differences(classifier, explainer, window_features, attributions),
+        )
+    return join_attributions(attributions, windows, weights)
 
 
-def _join(attributions: Sequence[Attribution], windows: Windows) -> Attribution:
-    """Join the attributions of a clip's windows into that of the clip."""
-    first = attributions[0]
-    window_probs = torch.cat([attribution.probs for attribution in attributions])
-    return Attribution(
-        values=windows.join(torch.stack([attribution.values for attribution in attributions])),
-        target=first.target,
-        probs=(windows.weights.to(window_probs) @ window_probs)[None],
-        method=first.method,
-        info=_join_info([attribution.info for attribution in attributions]),
-        against=first.against,
-    )
-
-
-def _join_info(infos: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-    """Join the tensors of each window's info; other entries are dropped."""
-    tensor_names = [name for name, value in infos[0].items() if isinstance(value, Tensor)]
-    joined = {}
-    for name in tensor_names:
-        joined[name] = torch.cat([info[name] for info in infos])[None]
-    return joined
+def _predicted_class(
+    classifier: Classifier, windows: Windows, logs: Logs, against: int | None
+) -> int:
+    """Return the class that the network predicts for the clip; it must not be ``against``."""
+    predicted = int(_pool(classifier, windows, logs)[0][0].argmax())
+    if predicted == against:
+        raise ArgumentError(
+            f"{classifier.labels[predicted]} is what the network predicts, and cannot be "
+            f"explained against itself: give a target, or another label to explain against"
+        )
+    return predicted
 
 
 def windows_of(classifier: Classifier, spectrogram: Spectrogram) -> Windows:
@@ -227,7 +235,7 @@ def windows_of(classifier: Classifier, spectrogram: Spectrogram) -> Windows:
 
 
 def clip_log_probabilities(
-    classifier: Classifier, windows: Windows, db: Tensor
+    classifier: Classifier, windows: Windows, db: Tensor, *, allow_nan: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Compute log p and log(1 - p) of K versions of one clip, in batches of one window each.
 
@@ -235,6 +243,7 @@ def clip_log_probabilities(
         classifier: the classifier.
         windows: the clip's windows.
         db: features ``(K, 1, F, T)``.
+        allow_nan: whether a version with logits that are not finite gets NaN, rather than an error.
 
     Returns:
         log p and log(1 - p), each ``(K, C)`` float64; p is the mean over the windows.
@@ -247,12 +256,24 @@ def clip_log_probabilities(
     >>> bool(torch.allclose(log_p.exp().sum(1), torch.ones(1, dtype=torch.float64)))
     True
     """
+    logs = _log_probabilities_by_window(classifier, windows, db, allow_nan=allow_nan)
+    return _pool(classifier, windows, logs)
+
+
+def _log_probabilities_by_window(
+    classifier: Classifier, windows: Windows, db: Tensor, *, allow_nan: bool = False
+) -> Logs:
+    """Compute log p and log(1 - p) of each window of K versions of a clip, each ``(W, K, C)``."""
     logs_by_window = [
-        log_probabilities(classifier.logits(window).cpu(), classifier.output)
+        log_probabilities(classifier.logits(window, allow_nan=allow_nan).cpu(), classifier.output)
         for window in windows.cut(db)
     ]
+    log_p, log_not_p = (torch.stack(logs) for logs in zip(*logs_by_window, strict=True))
+    return log_p, log_not_p
+
+
+def _pool(classifier: Classifier, windows: Windows, logs: Logs) -> Logs:
+    """Return log p and log(1 - p) of the mean over the windows, each ``(K, C)``."""
     log_weights = windows.weights.log()[:, None, None]
-    log_p, log_not_p = (
-        (log_weights + torch.stack(logs)).logsumexp(0) for logs in zip(*logs_by_window, strict=True)
-    )
-    return log_p, log_of_the_others(log_p) if classifier.output == "softmax" else log_not_p
+    log_p, log_not_p = ((log_weights + window_logs).logsumexp(0) for window_logs in logs)
+    return log_p, log_not_p if classifier.output in INDEPENDENT else log_of_the_others(log_p)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..interpretation import Attribution
+from ..interpretation import Attribution, is_constant
 from ..processing import Spectrogram
 
 
@@ -21,8 +21,11 @@ class ExplainedClip:
             ``attribution.probs`` are the probabilities of the whole clip.
         mask: the share of each bin that is kept, in [0, 1].
         mask_name: its name in ``MASKS``, or that of your function.
-        scores: the scores by name (see ``METRICS``), with p, p_in, p_out and their log-odds; NaN
-            where undefined.
+        scores: the scores of what ``on`` says, by name (see ``METRICS``), with p, p_in, p_out and
+            their log-odds; NaN where undefined.
+        p_of_sounds: p, p_in, p_out of the sounds ``wav``, ``kept``, ``removed``, analysed and
+            classified as they are. What the network makes of a sound can differ widely from what
+            it makes of the masked features that the sound was made from.
         labels: the names of the classes.
         protocol: the definitions of the mask and the scores, a name in ``PROTOCOLS``.
         on: what was scored, ``"features"`` or ``"audio"``.
@@ -44,9 +47,15 @@ class ExplainedClip:
     mask: Tensor
     mask_name: str
     scores: Mapping[str, float]
+    p_of_sounds: Mapping[str, float]
     labels: tuple[str, ...]
     protocol: str = "corrected"
     on: str = "features"
+
+    @property
+    def heard(self) -> Mapping[str, float]:
+        """What a listener's sounds are to the network: another name of ``p_of_sounds``."""
+        return self.p_of_sounds
 
     @property
     def sample_rate(self) -> int:
@@ -73,17 +82,33 @@ class ExplainedClip:
 
     @property
     def arbitrary(self) -> bool:
-        """Whether the attribution is constant, e.g. in digital silence; its mask means nothing."""
-        return bool((self.attribution.values == self.attribution.values.flatten()[0]).all())
+        """Whether the attribution is constant up to rounding; its mask then means nothing."""
+        return is_constant(self.attribution.values)
 
     @property
     def predicted(self) -> str:
         """The label of the predicted class."""
         return self.labels[int(self.attribution.probs.argmax())]
 
+    def p_text(self, name: str) -> str:
+        """Return a p of the scores and that of the sound, each with its label.
+
+        Args:
+            name: ``"p"``, ``"p_in"`` or ``"p_out"``.
+
+        >>> import torch
+        >>> from audiointerp import Classifier, Cnn6, LogMel, interpret
+        >>> network = Cnn6(2, base_channels=4)
+        >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+        >>> result = interpret(classifier, torch.randn(1, 1, 32000), target="dog")
+        >>> result.p_text("p_in").replace(f"{result.heard['p_in']:.3f}", "…").split(", ")[1]
+        'p of the sound …'
+        """
+        return f"p on {self.on} {self.scores[name]:.3f}, p of the sound {self.heard[name]:.3f}"
+
     def __repr__(self) -> str:
-        p, p_in, p_out = (self.scores[name] for name in ("p", "p_in", "p_out"))
         return (
-            f"{type(self).__name__}({self.question}, p = {p:.3f}, kept {p_in:.3f}, "
-            f"removed {p_out:.3f}; {self.attribution.method}, {self.mask_name})"
+            f"{type(self).__name__}({self.question}; {self.p_text('p')}; "
+            f"kept: {self.p_text('p_in')}; removed: {self.p_text('p_out')}; "
+            f"{self.attribution.method}, {self.mask_name})"
         )

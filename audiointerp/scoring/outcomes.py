@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..errors import choose
+from ..errors import ModelError, choose
 from ..metrics import METRICS, Metric, evaluate
 from ..model import Classifier
 from ..processing import Spectrogram
 from ..util import halve_on_oom
+from .decision import decide
 from .explain import clip_log_probabilities, windows_of
 
 ON = ("features", "audio")
@@ -38,6 +39,9 @@ class Outcomes:
         log_odds: ``(3, M)``, those of the explained class.
         target: the index of the explained class among the C'.
         batch: versions of the clip per forward: :data:`BATCH`, or less after out-of-memory.
+        faults: the part under each mask for which the network's logits are not finite, so that its
+            values are NaN: ``"kept part"``, ``"removed part"``, or ``""`` if there is none. Empty
+            if no mask has such a part.
 
     >>> probs = torch.tensor([[[0.25, 0.75]], [[0.25, 0.75]], [[0.5, 0.5]]])
     >>> outcomes = Outcomes(probs, log_odds=torch.zeros(3, 1), target=1, batch=16)
@@ -49,6 +53,12 @@ class Outcomes:
     log_odds: Tensor
     target: int
     batch: int
+    faults: tuple[str, ...] = ()
+
+    def fault(self, number: int) -> str:
+        """Return what is wrong with the outcome under one mask; nothing if it can be scored."""
+        part = self.faults[number] if self.faults else ""
+        return part and f"the network returns NaN or infinite logits for the {part}"
 
     def scores(
         self, masks: Tensor, metrics: Mapping[str, Metric] = METRICS, start: int = 0
@@ -97,6 +107,7 @@ def classify_parts(
 
     Raises:
         ArgumentError: ``on`` is unknown, or a mask does not fit the clip.
+        ModelError: the network does not return finite logits for the clip or one of its parts.
 
     >>> from audiointerp import Cnn6, LogMel
     >>> network = Cnn6(2, base_channels=4)
@@ -104,6 +115,36 @@ def classify_parts(
     >>> clip = classifier.transform(torch.randn(1, 1, 32000))
     >>> classify_parts(classifier, clip, torch.tensor([0]), torch.ones_like(clip.db)).probs.shape
     torch.Size([3, 1, 2])
+    """
+    return _refuse_faults(
+        classify_each_part(classifier, spectrogram, target, masks, against=against, on=on)
+    )
+
+
+def classify_each_part(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    target: Tensor,
+    masks: Tensor,
+    *,
+    against: Tensor | None = None,
+    on: str = "features",
+) -> Outcomes:
+    """Classify as :func:`classify_parts` does, and record the parts that cannot be classified.
+
+    The arguments are those of :func:`classify_parts`. A part for which the network's logits are not
+    finite is named in ``faults``, and the other masks have their outcomes.
+
+    Raises:
+        ArgumentError: ``on`` is unknown, or a mask does not fit the clip.
+        ModelError: the network does not return finite logits for the clean clip.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> clip = classifier.transform(torch.randn(1, 1, 32000))
+    >>> classify_each_part(classifier, clip, torch.tensor([0]), torch.ones_like(clip.db)).fault(0)
+    ''
     """
     distinct_masks, part_indices = _distinct_parts(masks)
 
@@ -131,6 +172,7 @@ def mask_and_classify(
 
     Raises:
         ArgumentError: ``on`` is unknown, or the mask does not fit the clip.
+        ModelError: the network does not return finite logits for the clip or one of its parts.
 
     >>> from audiointerp import Cnn6, LogMel
     >>> network = Cnn6(2, base_channels=4)
@@ -148,7 +190,9 @@ def mask_and_classify(
         for start in range(0, len(distinct_masks), size):
             yield _select(parts, slice(start, start + size))
 
-    outcomes = _classify(classifier, spectrogram, batches, part_indices, target, against, on)
+    outcomes = _refuse_faults(
+        _classify(classifier, spectrogram, batches, part_indices, target, against, on)
+    )
     _, kept, removed = (_select(parts, slice(i, i + 1)) for i in part_indices.tolist())
     return outcomes, kept, removed
 
@@ -181,7 +225,7 @@ def _classify(
 
     def classify_batches(size: int) -> list[tuple[Tensor, Tensor]]:
         return [
-            clip_log_probabilities(classifier, windows, _features(part, on))
+            clip_log_probabilities(classifier, windows, _features(part, on), allow_nan=True)
             for part in batches(size)
         ]
 
@@ -189,8 +233,31 @@ def _classify(
     log_p, log_not_p = (
         torch.cat(columns)[part_indices.cpu()] for columns in zip(*log_probs, strict=True)
     )
-    probs, log_odds, column = _decide(log_p, log_not_p, int(target), against, classifier.output)
-    return Outcomes(_by_part(probs), _by_part(log_odds), column, batch)
+    probs, log_odds, column = decide(log_p, log_not_p, int(target), against, classifier.output)
+    faults = _faults(log_p.isnan().any(1))
+    return Outcomes(_by_part(probs), _by_part(log_odds), column, batch, faults)
+
+
+def _faults(is_fault: Tensor) -> tuple[str, ...]:
+    """Return the faulty part by mask, of whether each part is faulty ``(1 + 2 M,)``."""
+    if not is_fault.any():
+        return ()
+    clean, kept, removed = _by_part(is_fault).tolist()
+    if clean[0]:
+        raise ModelError("the network returns NaN or infinite logits for the clean clip")
+    return tuple(
+        "kept part" if kept_fault else "removed part" if removed_fault else ""
+        for kept_fault, removed_fault in zip(kept, removed, strict=True)
+    )
+
+
+def _refuse_faults(outcomes: Outcomes) -> Outcomes:
+    for number, part in enumerate(outcomes.faults):
+        if part:
+            raise ModelError(
+                f"mask {number + 1} of {len(outcomes.faults)}: {outcomes.fault(number)}"
+            )
+    return outcomes
 
 
 def _features(part: Spectrogram, on: str) -> Tensor:
@@ -202,23 +269,3 @@ def _by_part(values: Tensor) -> Tensor:
     """Reshape ``(1 + 2 M, …)`` to ``(3, M, …)``: the clean clip, the kept and removed parts."""
     kept, removed = values[1:].chunk(2)
     return torch.stack([values[:1].expand_as(kept), kept, removed])
-
-
-def _decide(
-    log_p: Tensor, log_not_p: Tensor, target: int, against: Tensor | None, output: str
-) -> tuple[Tensor, Tensor, int]:
-    """Return the probabilities ``(K, C')`` of the classes that compete, the log-odds ``(K,)`` of
-    the target, and its column.
-
-    A multi-label decision, or one class against another, is between two: target or not. The
-    log-odds of one class against another are the difference of their logits.
-    """
-    # For softmax the logits are known up to a constant, which cancels in their difference.
-    logits = log_p if output == "softmax" else log_p - log_not_p
-    if against is not None:
-        log_odds = logits[:, target] - logits[:, int(against)]
-    elif output == "sigmoid":
-        log_odds = logits[:, target]
-    else:
-        return log_p.exp(), log_p[:, target] - log_not_p[:, target], target
-    return torch.stack([log_odds.sigmoid(), (-log_odds).sigmoid()], 1), log_odds, 0

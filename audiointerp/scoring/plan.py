@@ -15,8 +15,8 @@ class Plan:
     """What is scored for each clip and method.
 
     Attributes:
-        masks: names in ``MASKS``, or functions from values ``(N, 1, F, T)`` to a mask of that
-            shape in [0, 1].
+        masks: names in ``MASKS``, also with other percentages, e.g. ``"topK_20"``, or functions
+            from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
         protocol: a name in ``PROTOCOLS``.
         on: names in ``ON``.
         baselines: whether to score random masks with the same values too, pixelwise and smooth.

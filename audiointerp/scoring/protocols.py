@@ -4,6 +4,8 @@ The published code takes "at least the (1 - k) quantile" for its top-k masks, so
 to the quantile are kept (everything, if most are zero). It adds small constants to denominators,
 counts any rounding error as an increase, and gives a constant mask the complexity 0, the best
 value. ``"published"`` reproduces this, only to compare with published figures.
+
+The published scores are of masked levels in dB, but the published sounds are of masked powers.
 """
 
 import math
@@ -18,6 +20,7 @@ from torch import Tensor
 from ..errors import choose
 from ..interpretation import MASKS, Mask, checked
 from ..metrics import METRICS, Metric, Scored, complexity, sparseness
+from ..processing import DOMAINS
 
 MINMAX_EPSILON = 1e-8
 RATIO_EPSILON = 1e-6
@@ -36,6 +39,12 @@ class ScoringProtocol:
         name: its name in ``PROTOCOLS`` and in results.
         masks: the masks by name.
         metrics: the scores by name: at least those of ``METRICS``.
+        listening_domain: the domain in which ``interpret`` masks what is heard, see
+            :meth:`~audiointerp.processing.spectrogram.Spectrogram.masked`. Scores, also those on
+            audio, are of masked levels in dB. The two differ for soft masks only.
+
+    Raises:
+        ArgumentError: the domain is unknown.
 
     Register your own in ``PROTOCOLS`` to use it by name; here AI also counts ties:
 
@@ -51,6 +60,10 @@ class ScoringProtocol:
     name: str
     masks: Mapping[str, Mask]
     metrics: Mapping[str, Metric]
+    listening_domain: str = "db"
+
+    def __post_init__(self) -> None:
+        choose("masking domain", self.listening_domain, DOMAINS)
 
 
 def _minmax(values: Tensor, positive: bool = False) -> Tensor:
@@ -129,7 +142,9 @@ def _published_metrics() -> dict[str, Metric]:
 
 PROTOCOLS: dict[str, ScoringProtocol] = {
     "corrected": ScoringProtocol("corrected", MASKS, METRICS),
-    "published": ScoringProtocol("published", _published_masks(), _published_metrics()),
+    "published": ScoringProtocol(
+        "published", _published_masks(), _published_metrics(), listening_domain="power"
+    ),
 }
 """The protocols by name."""
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..dataset import LoadedClip
+from ..errors import ModelError
 from ..interpretation import (
     BASELINES,
     Attribution,
@@ -28,7 +29,7 @@ from ..processing import Spectrogram
 from ..util import one_line
 from .curves import curves
 from .explain import explain_clip
-from .outcomes import Outcomes, classify_parts
+from .outcomes import Outcomes, classify_each_part
 from .plan import Plan
 from .protocols import RENAMED, ScoringProtocol
 
@@ -94,8 +95,8 @@ def clip_rows(
       LIME, the smallest over the windows; the scores of the baselines (``FF_pixelwise`` …);
     - batch, explainer_batch: versions of the clip per forward, fewer than planned only after
       out-of-memory;
-    - status, ``ok`` or ``error``; the stage of the error (``read``, ``explain`` or ``score``), its
-      type and its message.
+    - status, ``ok`` or ``error`` (of the method, or of one mask whose parts give NaN); the stage of
+      the error (``read``, ``explain`` or ``score``), its type and its message.
 
     Args:
         classifier: the classifier.
@@ -123,9 +124,8 @@ def clip_rows(
     spectrogram, fields, read_error = _analyse(classifier, loaded, plan)
     for explainer in explainers:
         cells = {"method": explainer.name, **clip_cells}
-        rows, attribution = [], None
         if spectrogram is None:
-            rows = [_error_row(cells, "read", read_error)]
+            rows, attribution = [_row({**cells, **_failure("read", read_error)})], None
         else:
             rows, attribution = _method_rows(
                 classifier, spectrogram, explainer, fields, plan, cells
@@ -166,7 +166,7 @@ def _method_rows(
         stage = "score"
         scored = _score(classifier, spectrogram, attribution, fields, plan)
     except Exception as error:
-        return [_error_row(cells, stage, error)], None
+        return [_row({**cells, **_failure(stage, error)})], None
     # Here the explained class is the predicted one, since no target was given.
     predicted = classifier.labels[int(attribution.target)]
     outcome = {
@@ -184,10 +184,10 @@ def _row(cells: Mapping[str, Any]) -> dict[str, Any]:
     return {name: cells.get(name, empty[name]) for name in COLUMNS}
 
 
-def _error_row(cells: Mapping[str, str], stage: str, error: Exception | None) -> dict[str, Any]:
-    message = one_line(error, LONGEST_REASON)
-    failure = {"status": "error", "stage": stage, "error_type": type(error).__name__}
-    return _row({**cells, **failure, "error": message})
+def _failure(stage: str, error: Exception | None) -> dict[str, str]:
+    """Return the cells of a row that describe an error."""
+    message, error_type = one_line(error, LONGEST_REASON), type(error).__name__
+    return {"status": "error", "stage": stage, "error_type": error_type, "error": message}
 
 
 def _score(
@@ -206,9 +206,9 @@ def _score(
         "surrogate_r2": surrogate_fit(attribution),
         "explainer_batch": explainer_batch(attribution),
     }
-    rows = []
+    rows: list[dict[str, Any]] = []
     for on in plan.on:
-        outcomes = classify_parts(classifier, spectrogram, attribution.target, all_masks, on=on)
+        outcomes = classify_each_part(classifier, spectrogram, attribution.target, all_masks, on=on)
         scores = outcomes.scores(masks, protocol.metrics)
         columns = {name: scores[name] for name in (*METRICS, *PROBABILITIES)}
         columns |= _baseline_scores(outcomes, all_masks, len(masks), protocol)
@@ -217,8 +217,18 @@ def _score(
             values |= _curve_areas(classifier, spectrogram, attribution, fields, on)
         for number, mask_name in enumerate(masks_by_name):
             mask_values = {name: float(column[number]) for name, column in columns.items()}
-            rows.append({"on": on, "mask": mask_name, **values, **mask_values})
+            cells = _fault(outcomes, number, len(masks)) or values | mask_values
+            rows.append({"on": on, "mask": mask_name, **cells})
     return rows
+
+
+def _fault(outcomes: Outcomes, number: int, count: int) -> dict[str, Any]:
+    """Return an error's cells if a mask, or a random one (these follow by kind), has no outcome."""
+    names = ("", *(f" of its {kind} random mask" for kind in BASELINES))
+    for name, place in zip(names, range(number, outcomes.probs.shape[1], count), strict=False):
+        if fault := outcomes.fault(place):
+            return _failure("score", ModelError(fault + name))
+    return {}
 
 
 def _baseline_scores(

@@ -1,17 +1,19 @@
 """Tables of any results: read them, summarise them with intervals, write them in every format."""
 
+from .bca import ends
 from .bootstrap import (
     DRAWS,
     FEWEST,
     bootstrap_interval,
     bootstrap_means,
-    ends,
     mean_of,
+    means_without_each,
     recordings_known,
 )
 from .cells import Cell, Column
-from .results import classes_of, read_results, recording_column, recordings_by_clip
-from .summary import GROUPS, as_text, compare, interval_text, summarise
+from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
+from .results import classes_of, read_results, recording_column, recordings_by_clip, versions_of
+from .summary import GROUPS, as_text, compare, interval_text, paired_differences, summarise
 from .table import Table, as_csv, as_markdown, table_as_text, table_of
 from .write import FORMATS, write_tables
 
@@ -20,6 +22,7 @@ __all__ = [
     "FEWEST",
     "FORMATS",
     "GROUPS",
+    "MANY_DRAWS",
     "Cell",
     "Column",
     "Table",
@@ -28,11 +31,16 @@ __all__ = [
     "as_text",
     "bootstrap_interval",
     "bootstrap_means",
+    "bootstrap_p_values",
     "classes_of",
     "compare",
     "ends",
+    "holm",
     "interval_text",
     "mean_of",
+    "means_without_each",
+    "paired_differences",
+    "percentile_interval",
     "read_results",
     "recording_column",
     "recordings_by_clip",
@@ -40,5 +48,6 @@ __all__ = [
     "summarise",
     "table_as_text",
     "table_of",
+    "versions_of",
     "write_tables",
 ]

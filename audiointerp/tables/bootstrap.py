@@ -1,8 +1,9 @@
-"""Confidence intervals of means over clips: a seeded percentile bootstrap that draws recordings.
+"""Confidence intervals of means over clips: a seeded bootstrap that draws recordings.
 
 ESC-50 cuts several clips from one recording, and such clips are alike. Drawing clips as if they
 were independent gave intervals of FF, AD and FidIn that were 14 to 20 % too narrow (medians over
-the cells of ``results/``: 80 clips of 57 recordings). So each draw takes whole recordings.
+the cells of ``results/``: 80 clips of 57 recordings). So each draw takes whole recordings. The
+intervals are BCa, see :mod:`~audiointerp.tables.bca`.
 """
 
 from collections.abc import Hashable, Sequence
@@ -10,10 +11,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from .bca import ends
+
 DRAWS = 2000
 """Default number of bootstrap draws."""
-FEWEST = 10
-"""Fewest recordings for an interval: with fewer, bootstrap percentiles are not reliable."""
+FEWEST = 20
+"""Fewest recordings for an interval or a p-value: with fewer, intervals of skewed scores miss too
+often (``docs/scores.md``)."""
 
 
 def bootstrap_interval(
@@ -22,7 +26,7 @@ def bootstrap_interval(
     draws: int = DRAWS,
     level: float = 0.95,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of the mean of each column.
+    """BCa interval of the mean of each column.
 
     Args:
         values: ``(n, k)``, a row per clip, a column per score; NaN entries are left out.
@@ -35,13 +39,14 @@ def bootstrap_interval(
         The lower and the upper ends, each ``(k,)``; NaN for a column in which fewer than
         ``FEWEST`` recordings have a value.
 
-    >>> low, high = bootstrap_interval(np.ones((10, 1)))
+    >>> low, high = bootstrap_interval(np.ones((20, 1)))
     >>> low.tolist(), high.tolist()
     ([1.0], [1.0])
-    >>> bootstrap_interval(np.ones((10, 1)), recordings=["a"] * 5 + ["b"] * 5)[0].tolist()
+    >>> bootstrap_interval(np.ones((20, 1)), recordings=["a", "b"] * 10)[0].tolist()
     [nan]
     """
-    interval = ends(bootstrap_means(values, recordings, draws), level)
+    means = bootstrap_means(values, recordings, draws)
+    interval = ends(means, mean_of(values), means_without_each(values, recordings), level)
     enough = recordings_known(values, recordings) >= FEWEST
     low, high = np.where(enough, interval, np.nan)
     return low, high
@@ -56,31 +61,29 @@ def bootstrap_means(
     [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
     """
     times_drawn = _times_drawn(_recording_numbers(len(values), recordings), draws)
+    return _weighted_means(values, times_drawn)
+
+
+def _weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean of each column for each row of weights ``(m, n)``, without NaN entries: ``(m, k)``."""
     known = ~np.isnan(values)
-    counts = times_drawn @ known
-    sums = times_drawn @ np.where(known, values, 0.0)
+    counts = weights @ known
+    sums = weights @ np.where(known, values, 0.0)
     means: np.ndarray = np.where(counts > 0, sums, np.nan) / np.maximum(counts, 1)
     return means
 
 
-def ends(means: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of each column of ``(draws, k)`` that holds the share ``level``.
+def means_without_each(values: np.ndarray, recordings: Sequence[str] | None = None) -> np.ndarray:
+    """Mean of each column without each recording in turn, ``(recordings, k)``: the jackknife.
 
-    NaN entries are left out; a column of NaN has the ends NaN.
+    NaN entries are left out; a mean of nothing is NaN.
 
-    >>> low, high = ends(np.arange(101.0)[:, None], level=0.9)
-    >>> low.tolist(), high.tolist()
-    ([5.0], [95.0])
+    >>> means_without_each(np.array([[1.0], [2.0], [6.0]]), ["a", "a", "b"]).tolist()
+    [[6.0], [1.5]]
     """
-    percentiles = [50 - 50 * level, 50 + 50 * level]
-    interval = np.full((2, means.shape[1]), np.nan)
-    complete = ~np.isnan(means).any(0)
-    interval[:, complete] = np.percentile(means[:, complete], percentiles, axis=0)
-    for number in np.flatnonzero(~complete):
-        known = means[~np.isnan(means[:, number]), number]
-        if len(known):
-            interval[:, number] = np.percentile(known, percentiles)
-    return interval[0], interval[1]
+    numbers = np.array(_recording_numbers(len(values), recordings), int)
+    others = (numbers != np.arange(numbers.max() + 1)[:, None]).astype(float)
+    return _weighted_means(values, others)
 
 
 def mean_of(values: np.ndarray, axis: int = 0) -> np.ndarray:

@@ -14,13 +14,16 @@ from ..util import read_json
 COLUMNS = ("method", "clip", "mask", "protocol", "on", "status", *VALUES)
 """Columns that every table of results must have."""
 SAME = ("network_sha256", "clips_sha256", "output")
-"""Entries of run.json that must be equal for all methods of an experiment."""
+"""Entries of run.json that must be equal for all methods of an experiment.
+
+``clips_sha256`` is of the clips that could be read: it is compared if these are the same clips.
+"""
 RENAMED_PROTOCOLS = {"sound": "corrected"}
 """Protocol names of older results, and their names now."""
 
 
 def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read every ``FEATURES/EXPERIMENT/METHOD/metrics.csv`` below a folder into one table.
+    """Read every ``TRANSFORM/EXPERIMENT/METHOD/metrics.csv`` below a folder into one table.
 
     Older tables are brought up to date: protocol ``sound`` is now ``corrected``, and a missing
     column ``recording`` is filled by :func:`recordings_by_clip`.
@@ -31,7 +34,8 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
 
     Raises:
         AudioInterpError: there are no results, a file is not a complete table of results, or two
-            methods of one experiment were run on different networks or clips.
+            methods of one experiment were run on different networks or clips. Clips are compared
+            between the methods that could read the same ones.
 
     >>> import tempfile
     >>> row = dict.fromkeys(COLUMNS, 0.5) | {"clip": "5-9032-A-0.ogg", "status": "ok"}
@@ -47,18 +51,20 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     paths = sorted(root.glob("*/*/*/metrics.csv"))
     if not paths:
         raise AudioInterpError(
-            f"{root}: holds no results (FEATURES/EXPERIMENT/METHOD/metrics.csv); "
+            f"{root}: holds no results (TRANSFORM/EXPERIMENT/METHOD/metrics.csv); "
             "make them with `audiointerp run`"
         )
     frames = []
-    first_records: dict[tuple[str, str], dict[str, Any]] = {}
+    records: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for path in paths:
         frame = _read_table(path)
         record = _read_record(path)
         _check_table(path, frame, record)
         transform, experiment = path.parts[-4:-2]
-        first_record = first_records.setdefault((transform, experiment), record)
-        _check_same_inputs(path, record, first_record)
+        earlier_records = records.setdefault((transform, experiment), [])
+        for earlier in earlier_records:
+            _check_same_inputs(path, record, earlier)
+        earlier_records.append(record)
         frame = _update_old_table(frame)
         frame.insert(0, "transform", transform)
         frame.insert(1, "experiment", experiment)
@@ -109,12 +115,32 @@ def classes_of(root: str | os.PathLike[str]) -> list[str]:
     ['dog', 'rain']
     """
     classes: dict[str, None] = {}
-    for path in sorted(Path(root).glob("*/*/*/run.json")):
-        record = read_json(path)
-        labels = record.get("labels") if isinstance(record, dict) else None
+    for record in _run_records(root):
+        labels = record.get("labels")
         if isinstance(labels, list):
             classes.update(dict.fromkeys(map(str, labels)))
     return list(classes)
+
+
+def versions_of(root: str | os.PathLike[str]) -> list[str]:
+    """Return the versions of audiointerp that computed a folder of results, each once.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     folder = Path(root, "mel", "mel_clean", "lime")
+    ...     folder.mkdir(parents=True)
+    ...     _ = (folder / "run.json").write_text('{"versions": {"audiointerp": "0.1.0"}}')
+    ...     versions_of(root)
+    ['0.1.0']
+    """
+    versions = [record.get("versions") for record in _run_records(root)]
+    named = [str(version.get("audiointerp")) for version in versions if isinstance(version, dict)]
+    return list(dict.fromkeys(named))
+
+
+def _run_records(root: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    records = [read_json(path) for path in sorted(Path(root).glob("*/*/*/run.json"))]
+    return [record for record in records if isinstance(record, dict)]
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -129,7 +155,11 @@ def _read_record(path: Path) -> dict[str, Any]:
     record = read_json(path.with_name("run.json"))
     if not isinstance(record, dict):
         return {}
-    return {name: record[name] for name in ("rows", *SAME) if name in record}
+    checked = {name: record[name] for name in ("rows", "unread_clips", *SAME) if name in record}
+    # Older versions do not name the clips that could not be read; without an error there are none.
+    if record.get("errors") == 0:
+        checked.setdefault("unread_clips", [])
+    return checked
 
 
 def _check_table(path: Path, frame: pd.DataFrame, record: dict[str, Any]) -> None:
@@ -152,10 +182,12 @@ def _check_table(path: Path, frame: pd.DataFrame, record: dict[str, Any]) -> Non
         raise AudioInterpError(f"{path}: not a number in column {', '.join(not_numeric)}")
 
 
-def _check_same_inputs(path: Path, record: dict[str, Any], first: dict[str, Any]) -> None:
-    """Raise an error if a method was run on another network or other clips than the first."""
-    known = [name for name in SAME if name in record and name in first]
-    different = [name for name in known if record[name] != first[name]]
+def _check_same_inputs(path: Path, record: dict[str, Any], earlier: dict[str, Any]) -> None:
+    """Raise an error if a method was run on another network or other clips than an earlier one."""
+    same_clips = record.get("unread_clips") == earlier.get("unread_clips")
+    names = [name for name in SAME if name != "clips_sha256" or same_clips]
+    known = [name for name in names if name in record and name in earlier]
+    different = [name for name in known if record[name] != earlier[name]]
     if different:
         raise AudioInterpError(
             f"{path}: its run differs from the other methods of this experiment in "

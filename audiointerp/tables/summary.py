@@ -71,8 +71,9 @@ def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.
 def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask")) -> pd.DataFrame:
     """Mean difference between each score and a reference, for the same clip and mask.
 
-    Has 95 % intervals of a paired bootstrap over recordings: a draw takes both scores of a clip.
-    With fewer than ``FEWEST`` recordings, intervals are NaN.
+    Has 95 % BCa intervals of a paired bootstrap over recordings: a draw takes both scores of a
+    clip. They are not corrected for the number of comparisons. With fewer than ``FEWEST``
+    recordings, intervals are NaN.
 
     Args:
         rows: as in :func:`summarise`.
@@ -94,18 +95,8 @@ def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask"
     >>> compare(rows, "smooth").loc[("random", "bin"), ("FF", "mean")]
     np.float64(0.375)
     """
-    choose("comparison", than, REFERENCES)
-    scored = _scored(rows)
-    areas = [name for name in AREAS if scored[name].notna().any()]
-    names = [*RELATIVE, *areas]
-    if than == "features":
-        differences = _audio_minus_features(scored, names)
-    else:
-        differences = _minus_random_mask(scored, names, than)
-    keys = [name for name in _group_columns(differences, by) if name in differences]
-    # A clip counts once, however many rows of it are in a group.
-    clip_keys = [name for name in ("clip", "recording") if name not in keys]
-    by_clip = differences.groupby([*keys, *clip_keys], sort=True, observed=True)[names].mean()
+    by_clip = paired_differences(rows, than, by)
+    keys = [name for name in by_clip.index.names if name not in _clip_keys(by)]
     groups = by_clip.groupby(level=keys, sort=True, observed=True)
     statistics = []
     for _, group in groups:
@@ -113,8 +104,48 @@ def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask"
         recordings = group.index.get_level_values("recording").tolist()
         low, high = bootstrap_interval(values, recordings)
         statistics.append(np.stack([mean_of(values), low, high], 1).ravel())
-    columns = pd.MultiIndex.from_product([names, ["mean", "low", "high"]])
+    columns = pd.MultiIndex.from_product([by_clip.columns, ["mean", "low", "high"]])
     return pd.DataFrame(np.array(statistics), groups.mean().index, columns)
+
+
+def paired_differences(
+    rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask")
+) -> pd.DataFrame:
+    """Difference between each score and a reference, for each group and clip.
+
+    Args:
+        rows, than, by: as in :func:`compare`.
+
+    Returns:
+        A row per group and clip, indexed by the columns of ``by`` and by clip and recording; a
+        column per score. A clip counts once, however many rows of it are in a group.
+
+    Raises:
+        ArgumentError: ``than`` is unknown, or the rows do not have the reference.
+        AudioInterpError: no clip was scored.
+
+    >>> rows = pd.DataFrame({"method": "random", "mask": "bin", "status": "ok", "on": "features",
+    ...                      "clip": ["a", "b"], "protocol": "corrected",
+    ...                      **dict.fromkeys(AREAS, np.nan), **dict.fromkeys(RELATIVE, 0.5),
+    ...                      **{f"{name}_smooth": [0.0, 0.25] for name in RELATIVE}})
+    >>> paired_differences(rows, "smooth")["FF"].tolist()
+    [0.5, 0.25]
+    """
+    choose("comparison", than, REFERENCES)
+    scored = _scored(rows)
+    names = [*RELATIVE, *(name for name in AREAS if scored[name].notna().any())]
+    if than == "features":
+        differences = _audio_minus_features(scored, names)
+    else:
+        differences = _minus_random_mask(scored, names, than)
+    keys = [name for name in _group_columns(differences, by) if name in differences]
+    by_clip = differences.groupby([*keys, *_clip_keys(by)], sort=True, observed=True)
+    return by_clip[names].mean()
+
+
+def _clip_keys(by: Sequence[str]) -> list[str]:
+    """Return the columns that tell clips apart within a group."""
+    return [name for name in ("clip", "recording") if name not in by]
 
 
 def _audio_minus_features(scored: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

@@ -10,15 +10,27 @@ from .files import (
     write_json,
     write_text,
 )
+from .forward import explain_gradient_errors, network_logits, run_network, set_evaluation
 from .memory import keep_memory
-from .probability import FLOOR, OUTPUTS, log_of_the_others, log_probabilities, probabilities
+from .probability import (
+    FLOOR,
+    INDEPENDENT,
+    OUTPUTS,
+    log_of_the_others,
+    log_probabilities,
+    probabilities,
+    suspected_probabilities,
+    to_logits,
+)
 from .text import encodable, one_line
 
 __all__ = [
     "FLOOR",
+    "INDEPENDENT",
     "OUTPUTS",
     "atomic_write",
     "encodable",
+    "explain_gradient_errors",
     "halve_on_oom",
     "json_text",
     "keep_memory",
@@ -26,11 +38,16 @@ __all__ = [
     "log_of_the_others",
     "log_probabilities",
     "make_folder",
+    "network_logits",
     "one_line",
     "plain",
     "probabilities",
     "read_json",
     "refuse_held",
+    "run_network",
+    "set_evaluation",
+    "suspected_probabilities",
+    "to_logits",
     "usable_device",
     "write_json",
     "write_text",

@@ -4,17 +4,115 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..errors import ModelError
+
 FLOOR = -100.0
 """The level of silence, in dB."""
-OUTPUTS = ("softmax", "sigmoid")
-"""How logits become probabilities: ``softmax`` if a clip has one class, ``sigmoid`` if several."""
+OUTPUTS = ("softmax", "sigmoid", "probabilities", "independent_probabilities")
+"""What a network's outputs are.
+
+- ``softmax``: logits of classes that compete, so that a clip has one class;
+- ``sigmoid``: logits of independent labels, so that a clip can have several;
+- ``probabilities``: those of classes that compete, e.g. of a network that ends in a softmax;
+- ``independent_probabilities``: those of labels, e.g. of a network that ends in a sigmoid.
+"""
+INDEPENDENT = ("sigmoid", "independent_probabilities")
+"""The entries of :data:`OUTPUTS` where each label is decided by itself."""
+PROBABILITY_OF = {"softmax": "probabilities", "sigmoid": "independent_probabilities"}
+"""The entry of :data:`OUTPUTS` for probabilities, by that for logits."""
+SUM_TOLERANCE = 1e-4
+"""Outputs in [0, 1] whose sum is this close to 1 look like probabilities of competing classes."""
+LARGEST_ERROR = 1e-2
+"""How far probabilities may be from [0, 1], and their sum from 1: the rounding of bfloat16."""
+MANY_CLASSES = 16
+"""So many logits are not all in [0, 1] by chance."""
+
+
+def to_logits(outputs: Tensor, output: str = "softmax") -> Tensor:
+    """Convert a network's outputs ``(N, C)`` to logits ``(N, C)``, differentiably.
+
+    Logits are returned as they are. Probabilities p of classes that compete become log p, whose
+    softmax is p; independent ones become log(p / (1 - p)). p is first clamped to the numbers that
+    have a finite logit: below, to the smallest normal number; for independent labels also above, to
+    the largest number below 1. There the gradient is 0, and the logit is known only as a bound (17
+    in float32).
+
+    Args:
+        outputs: of C classes.
+        output: one of :data:`OUTPUTS`.
+
+    Raises:
+        ModelError: ``output`` says that they are probabilities, but they are not in [0, 1] or, for
+            classes that compete, do not sum to 1.
+
+    >>> to_logits(torch.tensor([[0.5, 0.5]]), "probabilities").softmax(-1).tolist()
+    [[0.5, 0.5]]
+    >>> to_logits(torch.tensor([[0.5, 1.0]]), "independent_probabilities").round().tolist()
+    [[0.0, 17.0]]
+    """
+    if output not in PROBABILITY_OF.values():
+        return outputs
+    _check_probabilities(outputs, output)
+    limits = torch.finfo(outputs.dtype)
+    log_p = outputs.clamp_min(limits.tiny).log()
+    if output == "probabilities":
+        return log_p
+    return log_p - torch.log1p(-outputs.clamp_max(1 - limits.eps / 2))
+
+
+def _check_probabilities(outputs: Tensor, output: str) -> None:
+    """Refuse outputs that are no probabilities; NaN is left to the check of the logits."""
+    smallest, largest = (float(value) for value in outputs.detach().aminmax())
+    advice = "if the outputs are logits, give output='softmax' or 'sigmoid'"
+    if smallest < -LARGEST_ERROR or largest > 1 + LARGEST_ERROR:
+        raise ModelError(
+            f"the network's outputs are from {smallest:.3g} to {largest:.3g}, but "
+            f"output={output!r} says that they are probabilities; {advice}"
+        )
+    sums = outputs.detach().sum(-1)
+    worst = float(sums.flatten()[(sums - 1).abs().argmax()])
+    if output == "probabilities" and abs(worst - 1) > LARGEST_ERROR:
+        raise ModelError(
+            f"the network's outputs sum to {worst:.3g} for a clip, but output={output!r} says that "
+            f"they are probabilities of classes that compete; for independent labels give "
+            f"output='independent_probabilities'; {advice}"
+        )
+
+
+def suspected_probabilities(outputs: Tensor, output: str = "softmax") -> str | None:
+    """Return what outputs ``(N, C)`` seem to be if they are said to be logits but look otherwise.
+
+    Args:
+        outputs: of the network.
+        output: one of :data:`OUTPUTS`, what they are said to be.
+
+    Returns:
+        ``"probabilities"`` if all are in [0, 1] and each row sums to 1 within 1e-4;
+        ``"independent_probabilities"`` if all are in [0, 1], for ``"sigmoid"`` or where there are
+        at least 16 classes; None if they can be what they are said to be, or are 0 and 1 only.
+
+    >>> suspected_probabilities(torch.tensor([[0.25, 0.75]]))
+    'probabilities'
+    >>> suspected_probabilities(torch.tensor([[0.25, 1.75]])) is None
+    True
+    """
+    if output not in PROBABILITY_OF or not bool(((outputs >= 0) & (outputs <= 1)).all()):
+        return None
+    # Zeros and ones alone are as likely the logits of a constant network.
+    if not bool(((outputs > 0) & (outputs < 1)).any()):
+        return None
+    sums_to_one = bool(((outputs.sum(-1) - 1).abs() <= SUM_TOLERANCE).all())
+    if output == "softmax" and sums_to_one:
+        return "probabilities"
+    is_independent = output == "sigmoid" or outputs.shape[-1] >= MANY_CLASSES
+    return "independent_probabilities" if is_independent else None
 
 
 def probabilities(logits: Tensor, output: str = "softmax") -> Tensor:
     """Convert logits ``(N, C)`` to probabilities ``(N, C)``.
 
     Args:
-        logits: of C classes.
+        logits: of C classes, e.g. of :func:`to_logits`.
         output: one of :data:`OUTPUTS`.
 
     >>> probabilities(torch.zeros(1, 4)).tolist()
@@ -22,14 +120,14 @@ def probabilities(logits: Tensor, output: str = "softmax") -> Tensor:
     >>> probabilities(torch.zeros(1, 2), "sigmoid").tolist()
     [[0.5, 0.5]]
     """
-    return logits.sigmoid() if output == "sigmoid" else logits.softmax(-1)
+    return logits.sigmoid() if output in INDEPENDENT else logits.softmax(-1)
 
 
 def log_probabilities(logits: Tensor, output: str = "softmax") -> tuple[Tensor, Tensor]:
     """Compute log p and log(1 - p) of each class, both accurate where p is close to 0 or 1.
 
     Args:
-        logits: ``(..., C)``.
+        logits: ``(..., C)``, e.g. of :func:`to_logits`.
         output: one of :data:`OUTPUTS`.
 
     Returns:
@@ -42,7 +140,7 @@ def log_probabilities(logits: Tensor, output: str = "softmax") -> tuple[Tensor, 
     [[100.0, -100.0]]
     """
     logits = logits.double()
-    if output == "sigmoid":
+    if output in INDEPENDENT:
         return functional.logsigmoid(logits), functional.logsigmoid(-logits)
     log_p = logits.log_softmax(-1)
     return log_p, log_of_the_others(log_p)

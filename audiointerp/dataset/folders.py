@@ -1,0 +1,63 @@
+"""The sound files of a folder: by the endings of the formats that soundfile decodes."""
+
+from pathlib import Path
+
+import soundfile
+
+from ..errors import DatasetError
+from ..processing import UNREADABLE_ENDINGS, conversion
+
+ENDINGS_OF = {
+    "AIFF": (".aif", ".aiff", ".aifc"),
+    "AU": (".au", ".snd"),
+    "AVR": (".avr",),
+    "CAF": (".caf",),
+    "FLAC": (".flac",),
+    "HTK": (".htk",),
+    "IRCAM": (".sf",),
+    "MP3": (".mp3",),
+    "NIST": (".nist", ".sph"),
+    "OGG": (".ogg", ".oga", ".opus"),
+    "PAF": (".paf",),
+    "PVF": (".pvf",),
+    "RF64": (".rf64",),
+    "SDS": (".sds",),
+    "SVX": (".iff", ".svx"),
+    "VOC": (".voc",),
+    "W64": (".w64",),
+    "WAV": (".wav", ".wave", ".bwf"),
+    "WVE": (".wve",),
+    "XI": (".xi",),
+}
+"""The endings of files by soundfile's name of their format; soundfile lists no endings. Files
+without a header (RAW) and of general data (MAT4, MAT5) are no sound files by their ending."""
+AUDIO_ENDINGS = frozenset(
+    ending for name in soundfile.available_formats() for ending in ENDINGS_OF.get(name, ())
+)
+"""The endings of files that the installed libsndfile decodes."""
+
+
+def sound_files(folder: Path) -> list[Path]:
+    """The sound files of a folder, by their endings, sorted by name.
+
+    The companion files ``._*``, which macOS writes beside every file, are not sound files.
+
+    Raises:
+        DatasetError: a file is audio by its ending, but of a format that soundfile cannot decode;
+            without the error it would be left out.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = [Path(folder, name).touch() for name in ("b.wav", "a.flac", "notes.txt")]
+    ...     [path.name for path in sound_files(Path(folder))]
+    ['a.flac', 'b.wav']
+    """
+    files = [path for path in folder.iterdir() if path.is_file() and path.name[:2] != "._"]
+    unreadable = sorted(path for path in files if path.suffix.lower() in UNREADABLE_ENDINGS)
+    if unreadable:
+        raise DatasetError(
+            f"{unreadable[0]}: soundfile cannot decode {unreadable[0].suffix} files, of which "
+            f"{len(unreadable)} in this folder would be left out; convert them, "
+            f"{conversion(unreadable[0])}, and move the originals elsewhere"
+        )
+    return sorted(path for path in files if path.suffix.lower() in AUDIO_ENDINGS)

@@ -1,0 +1,165 @@
+"""Masks by name, other shares of them by pattern, and a user's own masks, which are checked."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from torch import Tensor
+
+from ..errors import ArgumentError, unknown_name
+from .masks import MASKS, Mask, checked
+from .naming import usable_name
+
+WITH_PERCENTAGE = re.compile(r"(topK_|pos_thresh_)([0-9]+(?:\.[0-9]+)?)((?:_pos)?)", re.IGNORECASE)
+"""The names with a percentage: what is before it, the percentage, what is after it."""
+
+
+@dataclass(frozen=True)
+class CheckedMask:
+    """A user's mask function, whose input and output are checked on every call.
+
+    Attributes:
+        name: the mask's name in results and messages.
+        function: the user's function.
+
+    Raises:
+        ArgumentError: when called: the values are not finite, or the function does not return a
+            finite tensor of their shape in [0, 1].
+
+    >>> import torch
+    >>> loud = CheckedMask("loud", lambda values: values > 1)
+    >>> loud(torch.tensor([[[[0.5, 2.0]]]]))
+    tensor([[[[0., 1.]]]])
+    """
+
+    name: str
+    function: Mask
+
+    def __call__(self, values: Tensor) -> Tensor:
+        # The function gets a copy, so that it cannot change the attribution in place.
+        mask = self.function(checked(values).clone())
+        if not isinstance(mask, Tensor):
+            raise ArgumentError(
+                f"mask {self.name}: must return a tensor, not a {type(mask).__name__}"
+            )
+        if mask.shape != values.shape:
+            shape, wanted = tuple(mask.shape), tuple(values.shape)
+            raise ArgumentError(
+                f"mask {self.name}: must return the shape of its values {wanted}, not {shape}"
+            )
+        mask = mask.to(values)
+        if not mask.isfinite().all() or mask.min() < 0 or mask.max() > 1:
+            raise ArgumentError(
+                f"mask {self.name}: must be finite and in [0, 1]; "
+                f"it has values from {float(mask.min()):g} to {float(mask.max()):g}"
+            )
+        return mask
+
+
+def resolve_mask(mask: str | Mask, masks: Mapping[str, Mask] = MASKS) -> tuple[str, Mask]:
+    """Return the name and the function of a mask.
+
+    Args:
+        mask: a name in ``masks``, or one of these with another percentage k: ``topK_k``,
+            ``topK_k_pos`` or ``pos_thresh_k``, 0 < k < 100, up to four decimals; or a function from
+            values ``(N, 1, F, T)`` to a mask of that shape in [0, 1] (a boolean tensor will do). A
+            function is named by its ``__name__``, a ``functools.partial`` by that of the function
+            inside.
+        masks: the masks that are known by name. A name with another percentage has the definition
+            that it has in these, e.g. the published one in a protocol's.
+
+    Returns:
+        The name, and the function; the output of a function that is not in ``masks`` is checked on
+        every call, see :class:`CheckedMask`.
+
+    Raises:
+        ArgumentError: the name is unknown, or the function has no usable name of its own.
+
+    >>> import torch
+    >>> def above_mean(values):
+    ...     return values > values.mean((1, 2, 3), keepdim=True)
+    >>> name, mask = resolve_mask(above_mean)
+    >>> name, mask(torch.tensor([[[[0.0, 1.0, 5.0]]]])).tolist()
+    ('above_mean', [[[[0.0, 0.0, 1.0]]]])
+    >>> name, mask = resolve_mask("topK_20")
+    >>> name, mask(torch.tensor([[[[0.0, 1.0, 5.0, 2.0, 3.0]]]])).flatten().tolist()
+    ('topK_20', [0.0, 0.0, 1.0, 0.0, 0.0])
+    """
+    if isinstance(mask, str):
+        return mask, _mask_called(mask, masks)
+    if isinstance(mask, CheckedMask):
+        return mask.name, mask
+    if not callable(mask):
+        raise ArgumentError(
+            f"a mask is a name, e.g. 'topK_30', or a function of the values, "
+            f"not a {type(mask).__name__}"
+        )
+    for name, known in masks.items():
+        if mask is known:
+            return name, mask
+    name = _name_of_function(mask)
+    if name in masks or name in _with_percentage_of(name, masks):
+        raise ArgumentError(f"another mask is called {name}; rename your function")
+    return name, CheckedMask(name, mask)
+
+
+def _mask_called(name: str, masks: Mapping[str, Mask]) -> Mask:
+    if name in masks:
+        return masks[name]
+    with_percentage = _with_percentage_of(name, masks)
+    if name in with_percentage:
+        return with_percentage[name]
+    # The known name of the most similar spelling has another percentage: topK_50 for topK_5.0.
+    meant = list(with_percentage) if WITH_PERCENTAGE.fullmatch(name) else None
+    raise ArgumentError(unknown_name("mask", name, masks, _patterns(masks), meant))
+
+
+def _families(masks: Mapping[str, Mask]) -> dict[str, partial[Tensor]]:
+    """Return one mask of each kind that has a percentage, by its name with ``{}`` in place of it.
+
+    Its ``share`` is a keyword, so the same definition serves all percentages.
+    """
+    families: dict[str, partial[Tensor]] = {}
+    for name, mask in masks.items():
+        match = WITH_PERCENTAGE.fullmatch(name)
+        if match and isinstance(mask, partial) and "share" in mask.keywords:
+            families[f"{match[1]}{{}}{match[3]}"] = mask
+    return families
+
+
+def _with_percentage_of(name: str, masks: Mapping[str, Mask]) -> dict[str, Mask]:
+    """Return the mask that a name with a percentage means, under its exact name, or nothing.
+
+    The exact name differs from ``name`` in case or in zeros, as ``topK_20`` from ``topk_020``: one
+    mask has one name.
+    """
+    match = WITH_PERCENTAGE.fullmatch(name)
+    if not match:
+        return {}
+    percentage = f"{float(match[2]):.4f}".rstrip("0").rstrip(".")
+    if not 0 < float(percentage) < 100:
+        return {}
+    pattern = f"{match[1]}{{}}{match[3]}".casefold()
+    return {
+        family.format(percentage): partial(mask, share=float(f"{percentage}e-2"))
+        for family, mask in _families(masks).items()
+        if family.casefold() == pattern
+    }
+
+
+def _patterns(masks: Mapping[str, Mask]) -> str:
+    patterns = [family.format("k") for family in _families(masks)]
+    return f"; or {', '.join(patterns)} with 0 < k < 100" if patterns else ""
+
+
+def _name_of_function(mask: Mask) -> str:
+    function: Mask = mask
+    while isinstance(function, partial):
+        function = function.func
+    name = getattr(function, "__name__", type(function).__name__)
+    if name == "<lambda>":
+        raise ArgumentError(
+            "a lambda has no name for the results; give it one: def my_mask(values)"
+        )
+    return usable_name(re.sub("[^A-Za-z0-9._-]+", "_", name).strip("_"))

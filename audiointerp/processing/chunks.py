@@ -1,0 +1,174 @@
+"""The stated length of files that consist of chunks, WAV (RIFF, RIFX, RF64) and AIFF, and of AU.
+
+The stated size of the samples can be wrong in three ways. A **placeholder** was never filled in:
+recorders that were switched off and programs that write into a pipe leave 0 or a very large
+number. What is there is read. A **truncated** file has fewer bytes than stated, which is a fault.
+A size that is **too small** hides samples after it: bytes that are no chunk.
+
+A small excess can be a wrong size or a truncated file. The size of the whole file, which the header
+states too, tells them apart: only if it is right is nothing missing.
+"""
+
+from typing import BinaryIO
+
+from .container_info import ByteOrder, ContainerInfo, read_bytes, read_number, size_fault
+
+MAX_CHUNKS = 10_000
+"""The number of chunks read in search of the samples; real files have a dozen."""
+BYTE_ORDERS: dict[bytes, ByteOrder] = {
+    b"RIFF": "little",
+    b"RIFX": "big",
+    b"RF64": "little",
+    b"FORM": "big",
+}
+"""The byte order of the containers that consist of chunks."""
+PLACEHOLDERS = (2_000_000_000, 2**31, 2**32, 2**63, 2**64)
+"""Sizes written where the length is not known; some writers subtract headers from them."""
+NEAR = 2**16
+"""The largest distance of a placeholder from those sizes, in bytes."""
+EXCESS = 16
+"""The bytes by which some writers count too many: a header, or a block of padding."""
+PADDING = 2**16
+"""Fewer zero bytes than these after the last chunk fill a block of a disk or card."""
+# Chunks that may follow the samples, and are no loss if truncated.
+_TRAILING = {b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"cue ", b"fact", b"COMM", b"NAME"}
+
+
+def examine_chunks(file: BinaryIO, start: int, size: int, magic: bytes) -> ContainerInfo:
+    """Check the size of the chunk with the samples (WAV, AIFF).
+
+    Args:
+        file: the file.
+        start: the position of the container.
+        size: the size of the file.
+        magic: the first four bytes of the container.
+
+    >>> import io
+    >>> wav = b"RIFF" + bytes([20, 0, 0, 0]) + b"WAVE" + b"data" + bytes(4) + bytes(range(1, 9))
+    >>> examine_chunks(io.BytesIO(wav), 0, len(wav), b"RIFF").note
+    'its data chunk states 0 bytes, a placeholder, and 8 bytes are there'
+    """
+    chunks = _find_chunks(file, start, size, magic)
+    name = b"SSND" if magic == b"FORM" else b"data"
+    if name not in chunks:
+        return ContainerInfo()
+    order = BYTE_ORDERS[magic]
+    content, stated = chunks[name]
+    field, width = content - 4, 4
+    total = read_number(file, start + 4, 4, order)
+    if magic == b"RF64" and stated == 2**32 - 1 and b"ds64" in chunks:
+        field, width = chunks[b"ds64"][0] + 8, 8
+        total, stated = (read_number(file, at, 8, order) for at in (field - 8, field))
+    part, available = f"{name.decode()} chunk", size - content
+    if magic == b"FORM":
+        # The COMM chunk states the length too, so a placeholder in the SSND chunk is harmless.
+        is_placeholder = False
+    elif stated == 0:
+        is_placeholder = _bytes_beyond(file, content, size, order, padding=0) > 0
+    else:
+        is_whole = start + 8 + total == size
+        is_placeholder = _is_placeholder(stated, available, is_whole)
+    if is_placeholder:
+        return placeholder_info(part, stated, available, field, width, order)
+    beyond = 0
+    if 0 < stated <= available:
+        ends = {content + stated, content + stated + stated % 2}
+        beyond = min(_bytes_beyond(file, end, size, order) for end in ends)
+    samples = None
+    if magic == b"FORM" and b"COMM" in chunks:
+        samples = read_number(file, chunks[b"COMM"][0] + 2, 4, "big") or None
+    fault = size_fault(part, stated, 256**width - 1, available)
+    return ContainerInfo(samples, fault, note=beyond_note(part, stated, beyond))
+
+
+def examine_au(file: BinaryIO, start: int, size: int) -> ContainerInfo:
+    """Check the size of the samples of an AU file; 0xFFFFFFFF means an unknown length there.
+
+    >>> import io
+    >>> au = b".snd" + bytes([0, 0, 0, 24, 0, 0, 0, 4]) + bytes(12) + b"samples!"
+    >>> examine_au(io.BytesIO(au), 0, len(au)).note
+    'its header states 4 bytes of samples, but 4 more follow, which were not read'
+    """
+    content = start + read_number(file, start + 4, 4, "big")
+    stated, available = read_number(file, start + 8, 4, "big"), size - content
+    if stated == 0 < available:
+        return placeholder_info("header", 0, available, start + 8, 4, "big")
+    fault = size_fault("samples", stated, 2**32 - 1, available)
+    beyond = 0 if stated == 2**32 - 1 else max(0, available - stated)
+    return ContainerInfo(fault=fault, note=beyond_note("header", stated, beyond))
+
+
+def placeholder_info(
+    part: str, stated: int, available: int, field: int, width: int, order: ByteOrder
+) -> ContainerInfo:
+    r"""The note on a placeholder, and the size to read instead of it.
+
+    >>> placeholder_info("data chunk", 0, 8, 40, 4, "little").patch
+    (40, b'\x08\x00\x00\x00')
+    """
+    excess = stated - available
+    kind = f"{excess} too many" if 0 < excess <= EXCESS or excess == available else "a placeholder"
+    note = f"its {part} states {stated} bytes, {kind}, and {available} bytes are there"
+    mended = min(available, 256**width - 1).to_bytes(width, order)
+    return ContainerInfo(note=note, patch=(field, mended))
+
+
+def beyond_note(part: str, stated: int, beyond: int) -> str | None:
+    """The note on bytes that follow the stated samples; None without any.
+
+    >>> beyond_note("data chunk", 8, 4)
+    'its data chunk states 8 bytes of samples, but 4 more follow, which were not read'
+    """
+    if beyond == 0:
+        return None
+    return (
+        f"its {part} states {stated} bytes of samples, but {beyond} more follow, which were not "
+        "read"
+    )
+
+
+def _is_placeholder(stated: int, available: int, is_whole: bool) -> bool:
+    if stated <= available:
+        return False
+    is_near = any(abs(stated - value) <= NEAR for value in PLACEHOLDERS)
+    return is_near or (is_whole and (stated <= available + EXCESS or stated == 2 * available))
+
+
+def _find_chunks(
+    file: BinaryIO, start: int, size: int, magic: bytes
+) -> dict[bytes, tuple[int, int]]:
+    """The position and stated size of the content of the first chunk of each name."""
+    chunks: dict[bytes, tuple[int, int]] = {}
+    position = start + 12
+    for _ in range(MAX_CHUNKS):
+        if position + 8 > size:
+            break
+        name = read_bytes(file, position, 4)
+        length = read_number(file, position + 4, 4, BYTE_ORDERS[magic])
+        chunks.setdefault(name, (position + 8, length))
+        # Chunks are padded to an even size.
+        position += 8 + length + length % 2
+    return chunks
+
+
+def _bytes_beyond(
+    file: BinaryIO, position: int, size: int, order: ByteOrder, padding: int = PADDING
+) -> int:
+    """The bytes from a position on that are neither other chunks nor a tag nor padding."""
+    for _ in range(MAX_CHUNKS):
+        rest = size - position
+        head = read_bytes(file, position, 8)
+        is_tag = rest == 128 and head.startswith(b"TAG")
+        if rest < min(8, padding) or is_tag:
+            return 0
+        if rest < padding and not any(read_bytes(file, position, rest)):
+            return 0
+        length = int.from_bytes(head[4:], order)
+        is_name = head[:4].isascii() and head[:4].decode("latin-1").isprintable()
+        fits = position + 8 + length <= size or head[:4] in _TRAILING
+        if rest == 0:
+            return 0
+        if len(head) < 8 or not is_name or not fits:
+            return rest
+        position += 8 + length + length % 2
+    return 0

@@ -1,0 +1,209 @@
+"""Awkward sound files: what is read of each, in full or with a warning; and levels of no sound."""
+
+import io
+import warnings
+from pathlib import Path
+
+import awkward_files
+import numpy as np
+import pytest
+import soundfile
+import torch
+from awkward_files import AWKWARD, LENGTH, encoded, replaced, wav_stating
+
+from audiointerp.dataset.clips import Clip, LabelledClips
+from audiointerp.errors import AudioError, AudioWarning
+from audiointerp.processing import LogMel, LogSTFT
+from audiointerp.processing.audio import load_audio, normalized
+from audiointerp.processing.containers import examine
+
+PAGE = Path(__file__).parents[1] / "docs" / "files.md"
+WHOLE_WITH_WARNING = [
+    "WAV, data size 0",
+    "WAV, data and RIFF size 0",
+    "WAV, data size 0x7FFFFFFF",
+    "WAV, data size 0x7FFFF000 (SoX)",
+    "WAV, data size 0xFFFFFFFF (ffmpeg)",
+    "WAV, data size 2,000,000,000",
+    "WAV, twice the data size",
+    "WAV, data size 16 too many",
+    "RF64, data size 2^64 - 1",
+    "AU, size 0",
+    "FLAC, half the samples",
+]
+
+
+def written(path, data):
+    path.write_bytes(data)
+    return path
+
+
+def samples_of(data):
+    """The samples that libsndfile reads of a file, as a clip."""
+    samples, _ = soundfile.read(io.BytesIO(data), dtype="float32")
+    return torch.from_numpy(samples)[None, None]
+
+
+def test_the_page_is_what_is_read_now():
+    text = PAGE.read_text(encoding="utf-8")
+    if f"libsndfile {soundfile.__libsndfile_version__} " not in text:
+        pytest.skip("the page was written with another libsndfile")
+    assert text == awkward_files.page()
+    assert len(AWKWARD) == 24
+
+
+@pytest.mark.parametrize("name", WHOLE_WITH_WARNING)
+def test_a_wrong_length_is_read_whole_with_a_warning(tmp_path, name):
+    path = written(tmp_path / "clip.sound", AWKWARD[name]())
+    with pytest.warns(AudioWarning, match=r"clip\.sound: its .* states .*; read 1 s; "):
+        wav = load_audio(path, normalize="none")
+    assert wav.equal(samples_of(encoded(name.split(",")[0], "PCM_16")))
+    with pytest.raises(AudioError, match=r"read 1 s; strict=True refuses the file, export it"):
+        load_audio(path, strict=True)
+
+
+@pytest.mark.parametrize("excess", [0x7FFF0000, 0x80008000, 0xFFFFFFDB, 0x77359400 - 44, 32002])
+def test_placeholders_need_not_be_exact(tmp_path, excess):
+    path = written(tmp_path / "clip.wav", wav_stating(excess))
+    with pytest.warns(AudioWarning, match=f"states {excess} bytes"):
+        assert load_audio(path).shape[-1] == LENGTH
+
+
+@pytest.mark.parametrize("size", [2 * LENGTH + 2, 2 * LENGTH + 16, 4 * LENGTH])
+def test_an_excess_in_both_sizes_is_a_truncated_file(tmp_path, size):
+    path = written(tmp_path / "clip.wav", wav_stating(size, also_riff=True))
+    with pytest.raises(AudioError, match=f"should have {size} bytes, but has {2 * LENGTH}"):
+        load_audio(path)
+
+
+def test_no_samples_are_none_whatever_chunks_follow(tmp_path):
+    wav = replaced(encoded("WAV", "PCM_16")[:44], 40, bytes(4))
+    note = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    for data in (wav, wav + note):
+        with pytest.raises(AudioError, match="the file has no samples"):
+            load_audio(written(tmp_path / "clip.wav", data))
+
+
+def test_bytes_beyond_the_stated_samples_are_counted(tmp_path):
+    path = tmp_path / "clip.wav"
+    for name in ("WAV, half the data size", "AU, half the size"):
+        with pytest.warns(AudioWarning, match=f"but {LENGTH} more follow, which were not read"):
+            assert load_audio(written(path, AWKWARD[name]())).shape[-1] == LENGTH // 2
+        with pytest.raises(AudioError, match="strict=True"):
+            load_audio(path, strict=True)
+    note = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    with pytest.warns(AudioWarning, match="but 2000 more follow"):
+        load_audio(written(path, encoded("WAV", "PCM_16") + note + bytes(range(200)) * 10))
+
+
+def test_chunks_tags_and_padding_after_the_samples_are_silent(tmp_path):
+    path, wav = tmp_path / "clip.wav", encoded("WAV", "PCM_16")
+    chunk = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    for tail in (
+        b"",
+        b"\0",
+        chunk,
+        chunk[:-2],
+        bytes(4096),
+        chunk + bytes(512),
+        b"TAG" + b"x" * 125,
+    ):
+        assert load_audio(written(path, wav + tail), strict=True).shape[-1] == LENGTH
+
+
+def test_joined_mp3_files_are_read_to_their_end(tmp_path):
+    path = tmp_path / "clip.mp3"
+    mp3 = encoded("MP3", rate=44100)
+    wav = load_audio(written(path, mp3), normalize="none")
+    tags = b"TAG" + bytes(125)
+    ape = b"APETAGEX" + bytes(4) + (32).to_bytes(4, "little") + bytes(16) + bytes(32)
+    for between in (b"", awkward_files.ID3, tags, tags + awkward_files.ID3, ape):
+        data = mp3 + between + mp3 + between + mp3
+        joined = load_audio(written(path, data), normalize="none", strict=True)
+        assert joined.equal(torch.cat([wav] * 3, -1))
+        assert len(examine(io.BytesIO(data)).links) == 3
+    with pytest.raises(AudioError, match="Xing header should have"):
+        load_audio(written(path, mp3 + mp3[:-100]))
+    with pytest.raises(AudioError, match="chained sounds of 44100 and 16000 Hz"):
+        load_audio(written(path, mp3 + encoded("MP3")))
+
+
+def test_a_miscount_of_some_mp3_frames_is_no_sound(tmp_path):
+    mp3 = encoded("MP3", rate=44100)
+    size_field = mp3.index(b"Xing") + 12
+    stated = int.from_bytes(mp3[size_field : size_field + 4], "big")
+    fewer = replaced(mp3, size_field, (stated - 417).to_bytes(4, "big"))
+    path = tmp_path / "clip.mp3"
+    expected = load_audio(written(path, mp3))
+    assert load_audio(written(path, fewer)).equal(expected)
+
+
+def test_an_unclosed_ogg_is_read_with_a_warning(tmp_path):
+    data = AWKWARD["Ogg, closing page missing"]()
+    path = written(tmp_path / "clip.ogg", data)
+    expected = samples_of(data)
+    note = f"its last Ogg page is missing after byte {len(data)}; read 0.84 s"
+    with pytest.warns(AudioWarning, match=note):
+        assert load_audio(path, normalize="none").equal(expected)
+    with pytest.raises(AudioError, match=r"Ogg page .* strict=True"):
+        load_audio(path, strict=True)
+    whole = encoded("OGG", "VORBIS")
+    with pytest.warns(AudioWarning, match="last Ogg page is missing"):
+        joined = load_audio(written(path, whole + data), normalize="none")
+    assert joined.equal(torch.cat([samples_of(whole), expected], -1))
+    with pytest.warns(AudioWarning, match="bytes after its last Ogg stream hold more pages"):
+        load_audio(written(path, whole + b"junk" + whole))
+
+
+@pytest.mark.parametrize("samples", [1, 4095, 4096, 8000, 12288])
+def test_flac_is_read_beyond_its_stated_samples(tmp_path, samples):
+    path = written(tmp_path / "clip.flac", awkward_files.flac_stating(samples))
+    with pytest.warns(AudioWarning, match=f"states {samples} samples per channel, and 16000 are"):
+        assert load_audio(path).shape[-1] == LENGTH
+
+
+def antiphase(path, difference=0.0):
+    tone = 0.5 * np.sin(np.arange(8000) / 5)
+    soundfile.write(path, np.stack([tone, -(1 - difference) * tone], 1), 8000, subtype="FLOAT")
+    return path
+
+
+def test_channels_that_cancel_are_not_made_loud(tmp_path):
+    path = antiphase(tmp_path / "clip.wav", 1e-4)
+    dataset = LabelledClips([Clip(path, 0)], ["a"], sample_rate=8000, duration=1.0)
+    message = r"clip\.wav: its channels cancel, their mean is 86 dB below .* mono file"
+    for read in (
+        lambda: load_audio(path),
+        lambda: load_audio(path, normalize="rms"),
+        lambda: load_audio(path, normalize="none", strict=True),
+        lambda: dataset[0],
+    ):
+        with pytest.raises(AudioError, match=message):
+            read()
+    with pytest.warns(AudioWarning, match=message):
+        wav = load_audio(path, normalize="none")
+    # What came out before: the noise at full level.
+    assert wav.abs().max() < 3e-5
+    assert normalized(wav).abs().max() == 1
+    with pytest.raises(AudioError, match="their mean is silent"):
+        load_audio(antiphase(path))
+    # 54 dB below is a mix that can be heard.
+    assert load_audio(antiphase(path, 4e-3)).abs().max() == 1
+
+
+def test_silent_and_single_channels_do_not_cancel(tmp_path):
+    path = tmp_path / "clip.wav"
+    for channels in (np.zeros((800, 2)), np.eye(2)[np.zeros(800, int)] / 2, np.zeros(800)):
+        soundfile.write(path, channels, 8000)
+        assert load_audio(path, strict=True).shape[-1] == 800
+
+
+@pytest.mark.parametrize("transform", [LogMel(), LogSTFT()], ids=["mel", "stft"])
+def test_integers_as_floats_give_a_warning(transform):
+    integers = torch.sin(torch.arange(32000) / 5)[None, None] * 32767
+    with pytest.warns(AudioWarning, match=r"\|sample\| .* 32767.*divide .* by 32768") as caught:
+        transform(integers)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings(action="error"):
+        transform(integers / 32768)
+        transform(3 * integers / 32768)

@@ -1,4 +1,8 @@
-"""Runs: one experiment over a data set, resumable, in one or several processes."""
+"""Runs: one experiment over a data set, resumable, in one or several processes.
+
+A clip that fails becomes error rows in :mod:`audiointerp.scoring.rows`; a resumed run retries it
+(:mod:`audiointerp.experiments.store`).
+"""
 
 from .data import background_of, background_of_folder, open_data, target_of
 from .runner import run

@@ -3,6 +3,7 @@
 import copy
 import math
 import warnings
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from torch import nn
 from torch.nn import functional
 
 import audiointerp as ai
+from audiointerp.dataset import LoadedClip
 from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.experiments import records
+from audiointerp.experiments.store import Store
 from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret, score
+from audiointerp.scoring import MethodRows
 from audiointerp.scoring.explain import explain_clip
 from audiointerp.scoring.outcomes import classify_each_part, classify_parts
 from audiointerp.util.probability import OUTPUTS, probabilities, to_logits
@@ -500,3 +504,17 @@ def test_a_record_with_one_failed_mask_is_kept_as_failed(tmp_path):
         records.write_record(path, records.ClipRecord("f", "c", status, 1.0, 1, rows))
         read = records.read_record(path, "random", "a")
         assert (read is not None) == (status == "error")
+
+
+def test_scores_beside_a_failed_mask_survive_a_clip_that_cannot_be_read(tmp_path):
+    rows = []
+    for mask, status in (("bin", "ok"), ("minmax", "error")):
+        row = dict.fromkeys(records.COLUMNS, "") | {"method": "random", "clip": "a", "mask": mask}
+        rows.append(row | {"status": status})
+    results = Store(tmp_path / "random", {}, ["a"], attributions=False)
+    (tmp_path / "random" / "clips").mkdir(parents=True)
+    loaded = LoadedClip("a", "a", torch.ones(1, 8), "dog", sha256="c")
+    results.put(0, loaded, MethodRows("random", rows, None, 1.0), threads=1)
+    assert results.needs(0, loaded)
+    with pytest.warns(UserWarning, match="a cannot be read now"):
+        assert not results.needs(0, replace(loaded, wav=None, error=OSError("gone")))

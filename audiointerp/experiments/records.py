@@ -44,6 +44,11 @@ class ClipRecord:
         """Whether the clip could not be read, so that its digest is not that of a sound."""
         return bool(self.rows[0][STAGE] == "read")
 
+    @property
+    def has_scores(self) -> bool:
+        """Whether a row has scores; those of another mask may say an error."""
+        return any(row[STATUS] == "ok" for row in self.rows)
+
 
 def cells(row: Mapping[str, Any]) -> list[Any]:
     """The values of a row in the order of ``COLUMNS``, as JSON can hold them.

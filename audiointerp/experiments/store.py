@@ -67,14 +67,16 @@ class Store:
             AudioInterpError: its record was computed from another sound or with other settings.
         """
         record = self._read(index)
-        if record is None or record.status != "ok":
+        if record is None:
             return True
-        if loaded.error is not None:
+        if loaded.error is not None and record.has_scores:
             warnings.warn(
                 f"{loaded.name} cannot be read now ({loaded.error}); its earlier results are kept",
                 stacklevel=2,
             )
             return False
+        if record.status != "ok":
+            return True
         if record.clip_sha256 != loaded.sha256:
             raise AudioInterpError(
                 f"{self._record_path(index)}: {loaded.name} is no longer the same sound: the clip "

@@ -118,6 +118,7 @@ def _executor(computation: Computation, workers: int) -> ProcessPoolExecutor:
     # It unblocks the signals when it starts, so it must not start together with the workers.
     if os.name == "posix":
         resource_tracker.ensure_running()
+    # Only these bytes, made here, are unpickled in a worker; never a file's.
     start = pickle.dumps(_WorkerStart(payload, os.getpid()))
     return ProcessPoolExecutor(workers, initializer=pickle.loads, initargs=(start,))
 

@@ -73,10 +73,10 @@ def test_logits_of_probabilities_by_hand():
     assert to_logits(p, "probabilities")[0].tolist() == pytest.approx(logs)
     odds = [math.log(value / (1 - value)) for value in (0.7, 0.2, 0.1)]
     assert to_logits(p, "independent_probabilities")[0].tolist() == pytest.approx(odds, abs=1e-6)
-    for output in OUTPUTS[:2]:
+    for output in ("softmax", "sigmoid"):
         assert to_logits(p, output) is p
     certain = torch.tensor([[0.0, 1.0]])
-    for output in OUTPUTS[2:]:
+    for output in ("probabilities", "independent_probabilities"):
         logits = to_logits(certain, output)
         assert logits.isfinite().all()
         assert probabilities(logits, output).tolist()[0] == pytest.approx([0, 1], abs=1e-7)

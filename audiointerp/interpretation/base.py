@@ -76,29 +76,41 @@ class Explainer(ABC):
         return explainer
 
     def __init__(self, network: nn.Module) -> None:
+        self.check_network(network)
+        self.network = network
+
+    @classmethod
+    def check_network(cls, network: nn.Module) -> None:
+        """Refuse a network that the method cannot explain, as the constructor does.
+
+        Raises:
+            ArgumentError: see the class.
+
+        >>> from audiointerp.interpretation import Saliency
+        >>> Saliency.check_network(nn.Identity())
+        """
         if not isinstance(network, nn.Module):
             raise ArgumentError(
                 f"an explainer takes a network, e.g. classifier.network, "
                 f"not a {type(network).__name__}"
             )
-        if not self.black_box and any(
+        if not cls.black_box and any(
             isinstance(module, torch.jit.ScriptModule) for module in network.modules()
         ):
             raise ArgumentError(
-                f"{self.name} needs the modules or gradients of a network, and TorchScript hides "
+                f"{cls.name} needs the modules or gradients of a network, and TorchScript hides "
                 f"them; give the nn.Module it was made from, or use occlusion, lime or kernel_shap"
             )
-        if not self.black_box and not getattr(network, "has_gradients", True):
+        if not cls.black_box and not getattr(network, "has_gradients", True):
             raise ArgumentError(
-                f"{self.name} needs gradients, and this model is a function, which has none; use a "
+                f"{cls.name} needs gradients, and this model is a function, which has none; use a "
                 f"method without gradients: {BLACK_BOX_METHODS}"
             )
-        if self.needs_features and hasattr(network, "has_gradients"):
+        if cls.needs_features and hasattr(network, "has_gradients"):
             raise ArgumentError(
-                f"{self.name} needs a network on features, and this model takes sounds; use "
+                f"{cls.name} needs a network on features, and this model takes sounds; use "
                 f"gradient_shap, integrated_gradients or kernel_shap"
             )
-        self.network = network
 
     def bound_to(self, network: nn.Module) -> Self:
         """Return this explainer for another network; itself if it is its own.

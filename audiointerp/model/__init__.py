@@ -1,5 +1,6 @@
 """Networks, their checkpoints, and the classifier that combines a network with its transform."""
 
+from .check import Check
 from .checkpoint import Loaded, load_panns
 from .classifier import Classifier
 from .clip_probabilities import (
@@ -17,6 +18,7 @@ from .sound_model import BoundModel, FunctionModel, SoundModel
 __all__ = [
     "NETWORKS",
     "BoundModel",
+    "Check",
     "Classifier",
     "Cnn6",
     "Cnn10",

@@ -1,47 +1,29 @@
 """A network together with its transform, its labels and the clip length it was trained on."""
 
 import os
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..errors import choose
-from ..processing import NORMALIZATIONS, Spectrogram, Transform
-from ..util import (
-    OUTPUTS,
-    network_logits,
-    probabilities,
-    set_evaluation,
-    suspected_probabilities,
-    usable_device,
-)
-from .checks import check_parts, checked_labels, checked_logits, label_index
+from ..processing import Transform
+from .check import Check, check
+from .decider import Decider
+from .factory import Factory
 from .grids import default_grid
-from .sound_model import BoundModel, FunctionModel, Select, SoundModel
+from .saving import load_classifier, save_classifier
+from .selected import Select
+from .sound_model import FunctionModel, SoundModel
 
 
-class Classifier:
+class Classifier(Decider):
     """Turns sound into class probabilities.
 
-    Attributes:
-        network: any module from features ``(N, 1, F, T)`` in dB to logits or probabilities
-            ``(N, C)``; the features are converted to the type of its weights.
-        transform: makes the features from the sound.
-        labels: the C names of the classes.
-        duration: seconds of sound that the network was trained on; longer clips are explained in
-            windows of this length.
-        training: how it was trained (settings, seeds, accuracies) as plain values, which are saved
-            with the weights.
-        output: what the network's outputs are, a name in ``OUTPUTS``. Logits: ``"softmax"`` (one
-            label per clip), ``"sigmoid"`` (independent labels) or ``"binary"`` (one logit, of the
-            second of two labels). Probabilities, of a network that ends in a softmax:
-            ``"probabilities"``; in a sigmoid: ``"independent_probabilities"``, or
-            ``"binary_probability"`` for one number per clip.
-        normalize: how its clips are normalised, see ``load_audio``.
+    Of a network on features it is made directly; of a module on waveforms, a function or a Hugging
+    Face model by :meth:`from_waveform`, :meth:`from_function` and :meth:`from_transformers`. The
+    arguments and attributes are those of :class:`~audiointerp.model.decider.Decider`.
 
     Raises:
         ArgumentError: the parts do not fit each other, or an argument is out of range.
@@ -53,27 +35,6 @@ class Classifier:
     >>> classifier.probabilities(db).shape, classifier.target("cat")
     (torch.Size([1, 2]), 1)
     """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        transform: Transform,
-        labels: Sequence[str],
-        duration: float = 5.0,
-        training: Mapping[str, Any] | None = None,
-        output: str = "softmax",
-        normalize: str = "peak",
-    ) -> None:
-        labels = checked_labels(labels, output)
-        check_parts(network, transform, labels, duration, output)
-        self.network = set_evaluation(network)
-        self.transform = transform
-        self.labels = labels
-        self.duration = duration
-        self.training = dict(training or {})
-        self.output = choose("output", output, OUTPUTS)
-        self.normalize = choose("normalization", normalize, NORMALIZATIONS)
-        self._has_seen_outputs = False
 
     @classmethod
     def from_waveform(
@@ -89,7 +50,7 @@ class Classifier:
         shape: str | None = None,
         select: Select | None = None,
         network: nn.Module | None = None,
-    ) -> "Classifier":
+    ) -> Self:
         """Make a classifier of a module that takes sounds, e.g. one with its own front end.
 
         It is explained on ``grid``: a change of the levels there is a gain on the clip's own STFT,
@@ -111,8 +72,8 @@ class Classifier:
         Raises:
             ArgumentError: an argument is out of range, or the grid has another sample rate.
 
-        >>> module = nn.Sequential(nn.Unflatten(1, (1, -1)), nn.Conv1d(1, 2, 400, 400),
-        ...                        nn.AdaptiveAvgPool1d(1), nn.Flatten())
+        >>> layers = nn.Conv1d(1, 2, 400, 400), nn.AdaptiveAvgPool1d(1), nn.Flatten()
+        >>> module = nn.Sequential(*layers)
         >>> classifier = Classifier.from_waveform(
         ...     module, ["cat", "dog"], sample_rate=16000, duration=1.0, normalize="none"
         ... )
@@ -136,7 +97,7 @@ class Classifier:
         grid: Transform | None = None,
         select: Select | None = None,
         max_batch: int | None = None,
-    ) -> "Classifier":
+    ) -> Self:
         """Make a classifier of a function: TensorFlow, ONNX, tflite, scikit-learn, a service.
 
         Methods that need gradients are refused; occlusion, LIME, Kernel SHAP and RISE work.
@@ -169,104 +130,29 @@ class Classifier:
         grid = grid or default_grid(sample_rate)
         return cls(model, grid, labels, duration, None, output, normalize)
 
-    def __repr__(self) -> str:
-        name = type(self.network).__name__
-        if isinstance(self.network, SoundModel):
-            name = f"{self.network.model_name} on sounds"
-        return (
-            f"Classifier({name}, {self.transform}, {len(self.labels)} labels, {self.duration:g} s)"
-        )
+    def check(self, clips: Any, reference: Any = None) -> Check:
+        """Check that it decides as its owner's pipeline does; the first thing to call.
 
-    @property
-    def sample_rate(self) -> int:
-        """The sample rate of the sounds it takes, in Hz."""
-        return self.transform.sample_rate
-
-    @property
-    def takes_sounds(self) -> bool:
-        """Whether the network takes sounds ``(N, 1, L)``, not features ``(N, 1, F, T)``."""
-        return isinstance(self.network, SoundModel)
-
-    @property
-    def window_length(self) -> int:
-        """The samples of one window."""
-        return round(self.duration * self.sample_rate)
-
-    def bind(self, spectrogram: Spectrogram) -> nn.Module:
-        """Return the network from levels ``(K, 1, F, T)`` of a clip to outputs ``(K, C)``.
-
-        A network on features is returned as it is. A model of sounds is bound to the clip, whose
-        levels are changed and heard.
-
-        >>> from audiointerp import Cnn6, LogMel
-        >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"])
-        >>> classifier.bind(classifier.transform(torch.zeros(1, 1, 160000))) is classifier.network
-        True
-        """
-        if isinstance(self.network, SoundModel):
-            return BoundModel(self.network, spectrogram)
-        return self.network
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the network."""
-        return next((tensor.device for tensor in self.network.parameters()), torch.device("cpu"))
-
-    def to(self, device: str | torch.device | None) -> "Classifier":
-        """Move the network in place; None leaves it where it is.
-
-        Raises:
-            ArgumentError: this machine has no such device.
-        """
-        if device is not None:
-            self.network.to(usable_device(device))
-        return self
-
-    @torch.no_grad()
-    def logits(self, inputs: Tensor, *, allow_nan: bool = False) -> Tensor:
-        """Return the logits ``(N, C)`` of what the network takes, float32 or float64.
-
-        Probabilities are converted to logits, see :func:`~audiointerp.util.to_logits`. A warning is
-        given once if the first outputs look like probabilities, but ``output`` says logits.
+        It says what looks wrong: the rate, the duration or the level of the clips, the scale of the
+        features, outputs that are probabilities, labels in another order, and settings with which
+        the accuracy would be higher.
 
         Args:
-            inputs: features ``(N, 1, F, T)`` in dB, or sounds ``(N, 1, L)`` of a model of sounds.
-            allow_nan: whether a clip whose logits are not all finite gets NaN for all classes,
-                rather than an error for all clips.
+            clips: a data set, or a list of pairs: a sound ``(L,)`` at the classifier's sample rate,
+                and its label. Sounds alone do, too.
+            reference: the owner's own pipeline: a function of the samples ``(L,)`` of a clip, or
+                its results; for each clip a label, a class number, or ``(C,)`` probabilities.
 
         Raises:
-            ModelError: the network cannot take the features, or does not return finite logits, one
-                for each label.
+            ArgumentError: there is no clip, or the reference does not fit.
+
+        >>> from audiointerp import Cnn6, LogMel
+        >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"], duration=1.0)
+        >>> result = classifier.check([(torch.randn(32000), "a")], reference=["b"])
+        >>> result.agreement == 1 - result.accuracy
+        True
         """
-        logits = network_logits(self.network, inputs.to(self.device), self.output)
-        logits = checked_logits(logits, len(inputs), len(self.labels), allow_nan)
-        if not self._has_seen_outputs:
-            self._has_seen_outputs = True
-            self._warn_of_probabilities(logits)
-        return logits
-
-    def _warn_of_probabilities(self, outputs: Tensor) -> None:
-        suspected = suspected_probabilities(outputs, self.output)
-        if suspected is not None:
-            sums = " and sum to 1" if suspected == "probabilities" else ""
-            warnings.warn(
-                f"all outputs of the network are in [0, 1]{sums}, as probabilities are: if they "
-                f"are, give Classifier(…, output={suspected!r}); output={self.output!r} takes "
-                f"them for logits, and every probability and score would be wrong",
-                stacklevel=4,
-            )
-
-    def probabilities(self, inputs: Tensor) -> Tensor:
-        """Return probabilities ``(N, C)``; the arguments are those of :meth:`logits`."""
-        return probabilities(self.logits(inputs), self.output)
-
-    def target(self, name: str | int) -> int:
-        """Return the class number of a label, which is given by name or by number.
-
-        Raises:
-            ArgumentError: there is no such label.
-        """
-        return label_index(self.labels, name)
+        return check(self, clips, reference)
 
     def save(self, path: str | os.PathLike[str], *, factory: str | None = None) -> None:
         """Write one safetensors file from which :meth:`load` rebuilds the classifier.
@@ -285,8 +171,6 @@ class Classifier:
                 subclass is not) and there is no factory, or :meth:`load` would refuse the file for
                 another reason.
         """
-        from .saving import save_classifier
-
         save_classifier(self, Path(path), factory)
 
     @classmethod
@@ -295,8 +179,8 @@ class Classifier:
         path: str | os.PathLike[str],
         device: str | torch.device | None = None,
         *,
-        factory: "str | Callable[[], Classifier] | None" = None,
-    ) -> "Classifier":
+        factory: Factory | None = None,
+    ) -> Self:
         """Read a file that :meth:`save` wrote.
 
         Args:
@@ -311,6 +195,4 @@ class Classifier:
                 do not fit its description or the factory's classifier, or the description needs
                 more than any memory holds.
         """
-        from .saving import load_classifier
-
-        return load_classifier(Path(path), factory).to(device)
+        return load_classifier(Path(path), cls, factory).to(device)

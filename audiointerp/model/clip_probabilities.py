@@ -1,20 +1,22 @@
 """What a classifier makes of a clip of any length: its windows' probabilities, and their mean."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from ..processing import Spectrogram, Windows
 from ..util import INDEPENDENT, log_of_the_others, log_probabilities
-from .classifier import Classifier
+from .decider import Decider
 
 Logs = tuple[Tensor, Tensor]
 """log p and log(1 - p), float64."""
 
 
-def windows_of(classifier: Classifier, spectrogram: Spectrogram) -> Windows:
+def windows_of(classifier: Decider, spectrogram: Spectrogram) -> Windows:
     """Return where the classifier's windows lie in a clip.
 
-    >>> from audiointerp import Cnn6, LogMel
+    >>> from audiointerp import Classifier, Cnn6, LogMel
     >>> network = Cnn6(2, base_channels=4)
     >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
     >>> windows_of(classifier, classifier.transform(torch.randn(1, 1, 80000))).starts
@@ -24,7 +26,7 @@ def windows_of(classifier: Classifier, spectrogram: Spectrogram) -> Windows:
     return Windows(spectrogram.db.shape[-1], frames)
 
 
-def window_inputs(classifier: Classifier, parts: Spectrogram, *, on: str = "features") -> Tensor:
+def window_inputs(classifier: Decider, parts: Spectrogram, *, on: str = "features") -> Tensor:
     """Return what the network gets for each window of K versions of a clip.
 
     Args:
@@ -36,7 +38,7 @@ def window_inputs(classifier: Classifier, parts: Spectrogram, *, on: str = "feat
     Returns:
         Features ``(W, K, 1, F, size)``, or sounds ``(W, K, 1, L)``.
 
-    >>> from audiointerp import Cnn6, LogMel
+    >>> from audiointerp import Classifier, Cnn6, LogMel
     >>> network = Cnn6(2, base_channels=4)
     >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
     >>> window_inputs(classifier, classifier.transform(torch.randn(1, 1, 80000))).shape
@@ -52,7 +54,7 @@ def window_inputs(classifier: Classifier, parts: Spectrogram, *, on: str = "feat
 
 
 def bound_windows(
-    classifier: Classifier, spectrogram: Spectrogram
+    classifier: Decider, spectrogram: Spectrogram
 ) -> tuple[tuple[nn.Module, Tensor], ...]:
     """Return each window of a clip as a network from levels to outputs, with its levels.
 
@@ -61,9 +63,10 @@ def bound_windows(
         spectrogram: the clip, not masked.
 
     Returns:
-        W pairs of the network, see :meth:`Classifier.bind`, and levels ``(1, 1, F, size)``.
+        W pairs of the network, see :meth:`~audiointerp.model.Classifier.bind`, and its levels
+        ``(1, 1, F, size)``.
 
-    >>> from audiointerp import Cnn6, LogMel
+    >>> from audiointerp import Classifier, Cnn6, LogMel
     >>> network = Cnn6(2, base_channels=4)
     >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
     >>> clip = classifier.transform(torch.randn(1, 1, 80000))
@@ -80,7 +83,7 @@ def bound_windows(
 
 
 def clip_log_probabilities(
-    classifier: Classifier, parts: Spectrogram, *, on: str = "features", allow_nan: bool = False
+    classifier: Decider, parts: Spectrogram, *, on: str = "features", allow_nan: bool = False
 ) -> Logs:
     """Compute log p and log(1 - p) of K versions of one clip, in batches of one window each.
 
@@ -93,7 +96,7 @@ def clip_log_probabilities(
     Returns:
         log p and log(1 - p), each ``(K, C)`` float64; p is the mean over the windows.
 
-    >>> from audiointerp import Cnn6, LogMel
+    >>> from audiointerp import Classifier, Cnn6, LogMel
     >>> network = Cnn6(2, base_channels=4)
     >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
     >>> clip = classifier.transform(torch.randn(1, 1, 80000))
@@ -105,14 +108,30 @@ def clip_log_probabilities(
     return pool_windows(classifier, windows_of(classifier, parts), logs)
 
 
+def whole_clip_probabilities(classifier: Decider, wavs: Sequence[Tensor]) -> Tensor:
+    """Return the probabilities ``(N, C)`` float64 of N clips, each ``(1, 1, L)``.
+
+    >>> from audiointerp import Classifier, Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> whole_clip_probabilities(classifier, [torch.randn(1, 1, 80000)]).shape
+    torch.Size([1, 2])
+    """
+    rows = []
+    for wav in wavs:
+        spectrogram = classifier.transform(wav.to(classifier.device))
+        rows.append(clip_log_probabilities(classifier, spectrogram)[0].exp())
+    return torch.cat(rows)
+
+
 def log_probabilities_by_window(
-    classifier: Classifier, parts: Spectrogram, *, on: str = "features", allow_nan: bool = False
+    classifier: Decider, parts: Spectrogram, *, on: str = "features", allow_nan: bool = False
 ) -> Logs:
     """Compute log p and log(1 - p) of each window of K versions of a clip, each ``(W, K, C)``.
 
     The arguments are those of :func:`clip_log_probabilities`.
 
-    >>> from audiointerp import Cnn6, LogMel
+    >>> from audiointerp import Classifier, Cnn6, LogMel
     >>> network = Cnn6(2, base_channels=4)
     >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
     >>> clip = classifier.transform(torch.randn(1, 1, 80000))
@@ -127,7 +146,7 @@ def log_probabilities_by_window(
     return log_p, log_not_p
 
 
-def pool_windows(classifier: Classifier, windows: Windows, logs: Logs) -> Logs:
+def pool_windows(classifier: Decider, windows: Windows, logs: Logs) -> Logs:
     """Return log p and log(1 - p) of the mean over the windows, each ``(K, C)``.
 
     Args:
@@ -135,7 +154,7 @@ def pool_windows(classifier: Classifier, windows: Windows, logs: Logs) -> Logs:
         windows: the clip's windows.
         logs: of :func:`log_probabilities_by_window`, each ``(W, K, C)``.
 
-    >>> from audiointerp import Cnn6, LogMel
+    >>> from audiointerp import Classifier, Cnn6, LogMel
     >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"])
     >>> halves = torch.full((2, 1, 2), 0.5, dtype=torch.float64).log()
     >>> pool_windows(classifier, Windows(4, 2), (halves, halves))[0].exp()

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable
 
 from ..errors import ArgumentError
-from .classifier import Classifier
+from .decider import Decider
 
-Factory = str | Callable[[], Classifier]
+Factory = str | Callable[[], Decider]
 """A function without arguments that makes a classifier, or its name ``"module:function"``."""
 
 
-def made_by(factory: Factory) -> Classifier:
+def made_by(factory: Factory) -> Decider:
     """Call a function that makes a classifier.
 
     A module is looked for in the current folder, too. Its code is run, so name only modules that
@@ -31,7 +31,7 @@ def made_by(factory: Factory) -> Classifier:
     name = factory if isinstance(factory, str) else getattr(factory, "__qualname__", repr(factory))
     function = _imported(factory) if isinstance(factory, str) else factory
     classifier = function()
-    if not isinstance(classifier, Classifier):
+    if not isinstance(classifier, Decider):
         raise ArgumentError(
             f"{name}: must return a Classifier, e.g. of Classifier.from_waveform, "
             f"not a {type(classifier).__name__}"
@@ -39,7 +39,7 @@ def made_by(factory: Factory) -> Classifier:
     return classifier
 
 
-def _imported(name: str) -> Callable[[], Classifier]:
+def _imported(name: str) -> Callable[[], Decider]:
     module_name, separator, function_name = name.partition(":")
     if not separator or not module_name or not function_name:
         raise ArgumentError(f"{name!r}: a model's code is named module:function, e.g. my_net:make")

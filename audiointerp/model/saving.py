@@ -1,8 +1,9 @@
 """Writes a classifier to one safetensors file, and reads it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -12,17 +13,18 @@ from ..errors import ArgumentError, ModelError
 from ..processing import LogMel, LogSTFT, Transform
 from ..util import atomic_write
 from .checkpoint import check_state, fit_state, read_weights, reason
-from .classifier import Classifier
+from .decider import Decider
 from .factory import Factory, made_by
 from .metadata import read_description
 from .panns import NETWORKS
 
+Made = TypeVar("Made", bound=Decider)
 METADATA_KEY = "audiointerp"
 FACTORY_KEY = "audiointerp_factory"
 """The name of the code that makes the classifier; it is shown, and never run by itself."""
 
 
-def save_classifier(classifier: Classifier, path: Path, factory: str | None = None) -> None:
+def save_classifier(classifier: Decider, path: Path, factory: str | None = None) -> None:
     """Write a classifier, see :meth:`~audiointerp.model.Classifier.save`.
 
     Raises:
@@ -31,10 +33,10 @@ def save_classifier(classifier: Classifier, path: Path, factory: str | None = No
 
     >>> import tempfile
     >>> from audiointerp import Cnn6
-    >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"])
+    >>> classifier = Decider(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_classifier(classifier, Path(folder) / "a.safetensors")
-    ...     load_classifier(Path(folder) / "a.safetensors").labels
+    ...     load_classifier(Path(folder) / "a.safetensors", Decider).labels
     ('cat', 'dog')
     """
     state = {
@@ -66,8 +68,13 @@ def _expected_network(text: str, path: Path) -> nn.Module:
         raise ModelError(f"{path}: this classifier cannot be saved ({error})") from error
 
 
-def load_classifier(path: Path, factory: Factory | None = None) -> Classifier:
+def load_classifier(path: Path, build: Callable[..., Made], factory: Factory | None = None) -> Made:
     """Read a classifier, see :meth:`~audiointerp.model.Classifier.load`.
+
+    Args:
+        path: the file.
+        build: the class.
+        factory: what makes the classifier, for networks that are not this library's.
 
     Raises:
         ArgumentError: the factory is unusable.
@@ -81,7 +88,7 @@ def load_classifier(path: Path, factory: Factory | None = None) -> Classifier:
     if factory is not None:
         classifier = made_by(factory)
         fit_state(classifier.network, state, str(path))
-        return classifier
+        return classifier  # type: ignore[return-value]
     if FACTORY_KEY in metadata:
         name = json.loads(metadata[FACTORY_KEY])
         raise ModelError(
@@ -92,17 +99,17 @@ def load_classifier(path: Path, factory: Factory | None = None) -> Classifier:
         raise ModelError(
             f"{path}: has weights, but not how to build the network; write it with Classifier.save"
         )
-    return _built(path, state, metadata[METADATA_KEY])
+    return _built(path, build, state, metadata[METADATA_KEY])
 
 
-def _built(path: Path, state: dict[str, Tensor], text: str) -> Classifier:
+def _built(path: Path, build: Callable[..., Made], state: dict[str, Tensor], text: str) -> Made:
     try:
         description = read_description(text)
         check_state(description.network, state, str(path))
         # The first memory that is allocated: as much as the file's weights.
         network = description.network.to_empty(device="cpu")
         network.load_state_dict(state)
-        return Classifier(
+        return build(
             network,
             description.transform,
             description.labels,
@@ -117,7 +124,7 @@ def _built(path: Path, state: dict[str, Tensor], text: str) -> Classifier:
         ) from error
 
 
-def _description(classifier: Classifier) -> str:
+def _description(classifier: Decider) -> str:
     """Return the JSON from which the network and the transform can be rebuilt."""
     # Exact types: a subclass may compute something else, and load could not rebuild it.
     _require_exact_type(classifier.network, tuple(NETWORKS.values()))

@@ -52,6 +52,8 @@ def build_explainer(
         raise ArgumentError(
             f"a method is a name, an explainer class or an explainer, not {kind!r:.80}"
         )
+    # First, so that nobody computes a background for a method that cannot be used.
+    kind.check_network(classifier.network)
     arguments: tuple[Any, ...] = (classifier.network,)
     if kind.needs_background:
         if background is None:

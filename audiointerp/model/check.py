@@ -1,5 +1,6 @@
 """Does a classifier decide as its owner's pipeline does? What looks wrong if it does not?"""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, AudioWarning
 from .clip_probabilities import whole_clip_probabilities
 from .decider import Decider
 from .symptoms import symptoms
@@ -68,10 +69,13 @@ def check(classifier: Decider, clips: Any, reference: Reference | None = None) -
         raise ArgumentError("check needs at least one clip (wav, label)")
     wavs = [wav for wav, _ in items]
     targets = [target for _, target in items]
-    p = whole_clip_probabilities(classifier, wavs)
-    agreement, difference = _compared(classifier, wavs, p, reference)
+    with warnings.catch_warnings():
+        # A wrong level is among the problems.
+        warnings.simplefilter("ignore", AudioWarning)
+        p = whole_clip_probabilities(classifier, wavs)
+        agreement, difference = _compared(classifier, wavs, p, reference)
+        problems = symptoms(classifier, wavs, targets, p, getattr(clips, "sample_rate", None))
     accuracy = _share(p.argmax(1).tolist(), targets)
-    problems = symptoms(classifier, wavs, targets, p, getattr(clips, "sample_rate", None))
     return Check(len(wavs), accuracy, agreement, difference, tuple(problems))
 
 

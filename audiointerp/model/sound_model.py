@@ -101,7 +101,7 @@ class SoundModel(nn.Module):
     def _outputs(self, wav: Tensor, shape: str) -> Tensor:
         sounds = wav[:, 0] if shape == "NL" else wav
         try:
-            returned = self.module(sounds.to(self._weight_type()))
+            returned = self.module(sounds.to(self._weight_type(sounds.dtype)))
         # A model of the user can raise any error.
         except Exception as error:
             if isinstance(error, AudioInterpError) or is_out_of_memory(error):
@@ -137,9 +137,9 @@ class SoundModel(nn.Module):
             )
         return next(iter(results))
 
-    def _weight_type(self) -> torch.dtype:
+    def _weight_type(self, default: torch.dtype) -> torch.dtype:
         types = (parameter.dtype for parameter in self.module.parameters())
-        return next((dtype for dtype in types if dtype.is_floating_point), torch.float32)
+        return next((dtype for dtype in types if dtype.is_floating_point), default)
 
 
 class FunctionModel(SoundModel):

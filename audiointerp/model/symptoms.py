@@ -46,9 +46,9 @@ def symptoms(
 
     >>> from audiointerp import Classifier, Cnn6, LogMel
     >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"], duration=1.0)
-    >>> wavs = [torch.full((1, 1, 32000), 20000.0)]
+    >>> wavs = [torch.full((1, 1, 32000), 2.0)]
     >>> symptoms(classifier, wavs, [None], torch.tensor([[0.5, 0.5]]))[0]
-    'samples are up to 2e+04, not in [-1, 1]: divide 16-bit integers by 32768'
+    'samples are up to 2, not in [-1, 1]: divide 16-bit integers by 32768'
     """
     # Samples far out of range are a symptom, and not an error of each clip.
     problems = [*_of_sounds(classifier, wavs, sample_rate), *_of_outputs(classifier, wavs)]

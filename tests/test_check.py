@@ -189,7 +189,7 @@ def test_clips_that_are_none_are_refused():
         classifier().check([])
     with pytest.raises(ArgumentError, match=r"clip 0 is not one mono sound \(L,\): \(2, 4000\)"):
         classifier().check([(torch.zeros(2, 4000), "loud")])
-    with pytest.raises(ArgumentError, match="'lout'.*did you mean 'loud'"):
+    with pytest.raises(ArgumentError, match=r"'lout'.*did you mean 'loud'"):
         classifier().check([(torch.zeros(4000), "lout")])
 
 

@@ -15,9 +15,10 @@ from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.display import additivity_notes
 from audiointerp.errors import ArgumentError
 from audiointerp.interpretation import additivity_gap, outside_share
+from audiointerp.model import windows_of
 from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret
-from audiointerp.scoring.explain import explain_clip, windows_of
+from audiointerp.scoring import explain_clip
 from audiointerp.scoring.pooling import window_weights
 from audiointerp.util.probability import log_probabilities
 

@@ -1,5 +1,6 @@
 """The base class of every method: it checks the inputs and restores the network afterwards."""
 
+import copy
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ArgumentError, ModelError, choose
-from ..util import OUTPUTS, explain_gradient_errors, halve_on_oom, probabilities
+from ..util import BLACK_BOX_METHODS, OUTPUTS, explain_gradient_errors, halve_on_oom, probabilities
 from .attribution import Attribution
 from .preserve import preserve_state
 from .repeatable import refuse_random
@@ -57,8 +58,13 @@ class Explainer(ABC):
     batch: int | None = None
     """The batch size, if the method chooses one; it is halved when memory runs out."""
 
-    _repeatable: nn.Module | None = None
-    """The network that was found to give the same logits each time, after the first call."""
+    needs_features: ClassVar[bool] = False
+    """Whether the method needs a network on features: it cannot see through the steps that make a
+    sound for a model of waveforms."""
+
+    _repeatable: list[nn.Module]
+    """The network that was found to give the same logits each time, after the first call; also for
+    the copies of :meth:`bound_to`."""
 
     made_with: tuple[tuple[Any, ...], dict[str, Any]]
     """The arguments of the constructor, which are recorded with the results."""
@@ -66,22 +72,62 @@ class Explainer(ABC):
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
         explainer = super().__new__(cls)
         explainer.made_with = (arguments, keywords)
+        explainer._repeatable = []
         return explainer
 
     def __init__(self, network: nn.Module) -> None:
+        self.check_network(network)
+        self.network = network
+
+    @classmethod
+    def check_network(cls, network: nn.Module) -> None:
+        """Refuse a network that the method cannot explain, as the constructor does.
+
+        Raises:
+            ArgumentError: see the class.
+
+        >>> from audiointerp.interpretation import Saliency
+        >>> Saliency.check_network(nn.Identity())
+        """
         if not isinstance(network, nn.Module):
             raise ArgumentError(
                 f"an explainer takes a network, e.g. classifier.network, "
                 f"not a {type(network).__name__}"
             )
-        if not self.black_box and any(
+        if not cls.black_box and any(
             isinstance(module, torch.jit.ScriptModule) for module in network.modules()
         ):
             raise ArgumentError(
-                f"{self.name} needs the modules or gradients of a network, and TorchScript hides "
+                f"{cls.name} needs the modules or gradients of a network, and TorchScript hides "
                 f"them; give the nn.Module it was made from, or use occlusion, lime or kernel_shap"
             )
-        self.network = network
+        if not cls.black_box and not getattr(network, "has_gradients", True):
+            raise ArgumentError(
+                f"{cls.name} needs gradients, and this model is a function, which has none; use a "
+                f"method without gradients: {BLACK_BOX_METHODS}"
+            )
+        if cls.needs_features and hasattr(network, "has_gradients"):
+            raise ArgumentError(
+                f"{cls.name} needs a network on features, and this model takes sounds; use "
+                f"gradient_shap, integrated_gradients or kernel_shap"
+            )
+
+    def bound_to(self, network: nn.Module) -> Self:
+        """Return this explainer for another network; itself if it is its own.
+
+        A model of sounds is another network for each clip, see
+        :meth:`~audiointerp.model.Classifier.bind`.
+
+        >>> from audiointerp.interpretation import Saliency
+        >>> explainer = Saliency(nn.Identity())
+        >>> explainer.bound_to(explainer.network) is explainer
+        True
+        """
+        if network is self.network:
+            return self
+        explainer = copy.copy(self)
+        explainer.network = network
+        return explainer
 
     def __call__(
         self,
@@ -113,10 +159,11 @@ class Explainer(ABC):
         _refuse_channels_last(self.network)
         explained = _one_class_per_clip("target", target, db)
         compared = _one_class_per_clip("class to explain against", against, db)
-        if self._repeatable is not self.network:
+        model = getattr(self.network, "explained_model", self.network)
+        if not any(model is checked for checked in self._repeatable):
             with preserve_state(self.network):
                 refuse_random(self.network, db[:1].detach())
-            self._repeatable = self.network
+            self._repeatable[:] = [model]
 
         def attempt(batch: int) -> tuple[Score, Tensor, dict[str, Any]]:
             score = Score(self.network, explained, compared, output)

@@ -60,6 +60,7 @@ class SHAP(Explainer):
 
     name = "shap"
     needs_background = True
+    needs_features = True
 
     def __init__(
         self, network: nn.Module, background: Tensor, batch: int = 10, *, strict: bool = True

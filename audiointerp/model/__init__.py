@@ -1,18 +1,40 @@
 """Networks, their checkpoints, and the classifier that combines a network with its transform."""
 
+from .check import Check
 from .checkpoint import Loaded, load_panns
 from .classifier import Classifier
+from .clip_probabilities import (
+    bound_windows,
+    clip_log_probabilities,
+    log_probabilities_by_window,
+    pool_windows,
+    windows_of,
+)
+from .factory import made_by
+from .grids import default_grid
 from .panns import NETWORKS, Cnn6, Cnn10, Cnn14, Pann, build_network, initialise
+from .sound_model import BoundModel, FunctionModel, SoundModel
 
 __all__ = [
     "NETWORKS",
+    "BoundModel",
+    "Check",
     "Classifier",
     "Cnn6",
     "Cnn10",
     "Cnn14",
+    "FunctionModel",
     "Loaded",
     "Pann",
+    "SoundModel",
+    "bound_windows",
     "build_network",
+    "clip_log_probabilities",
+    "default_grid",
     "initialise",
     "load_panns",
+    "log_probabilities_by_window",
+    "made_by",
+    "pool_windows",
+    "windows_of",
 ]

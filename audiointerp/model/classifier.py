@@ -1,275 +1,198 @@
 """A network together with its transform, its labels and the clip length it was trained on."""
 
-import json
-import math
 import os
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
-from ..errors import ArgumentError, ModelError, choose, unknown_name
-from ..processing import LogMel, LogSTFT, Transform
-from ..util import (
-    OUTPUTS,
-    atomic_write,
-    network_logits,
-    probabilities,
-    set_evaluation,
-    suspected_probabilities,
-    usable_device,
-)
-from .checkpoint import check_state, read_weights, reason
-from .metadata import read_description
-from .panns import NETWORKS, Pann
-
-METADATA_KEY = "audiointerp"
+from ..processing import Transform
+from .check import Check, check
+from .decider import Decider
+from .factory import Factory
+from .grids import default_grid
+from .saving import load_classifier, save_classifier
+from .selected import Select
+from .sound_model import FunctionModel, SoundModel
 
 
-class Classifier:
+class Classifier(Decider):
     """Turns sound into class probabilities.
 
-    Attributes:
-        network: any module from features ``(N, 1, F, T)`` in dB to logits or probabilities
-            ``(N, C)``; the features are converted to the type of its weights.
-        transform: makes the features from the sound.
-        labels: the C names of the classes.
-        duration: seconds of sound that the network was trained on; longer clips are explained in
-            windows of this length.
-        training: how it was trained (settings, seeds, accuracies) as plain values, which are saved
-            with the weights.
-        output: what the network's outputs are, a name in ``OUTPUTS``. Logits: ``"softmax"`` (one
-            label per clip) or ``"sigmoid"`` (independent labels). Probabilities, of a network that
-            ends in a softmax: ``"probabilities"``; in a sigmoid: ``"independent_probabilities"``.
+    Of a network on features it is made directly; of a module on waveforms, a function or a Hugging
+    Face model by :meth:`from_waveform`, :meth:`from_function` and :meth:`from_transformers`. The
+    arguments and attributes are those of :class:`~audiointerp.model.decider.Decider`.
 
     Raises:
         ArgumentError: the parts do not fit each other, or an argument is out of range.
         ModelError: the network was exported in training mode.
 
-    >>> from audiointerp.model import Cnn10
+    >>> from audiointerp import Cnn10, LogMel
     >>> classifier = Classifier(Cnn10(2, base_channels=4), LogMel(), ["dog", "cat"], duration=1.0)
     >>> db = classifier.transform(torch.zeros(1, 1, 32000)).db
     >>> classifier.probabilities(db).shape, classifier.target("cat")
     (torch.Size([1, 2]), 1)
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        transform: Transform,
+    @classmethod
+    def from_waveform(
+        cls,
+        module: nn.Module,
         labels: Sequence[str],
-        duration: float = 5.0,
-        training: Mapping[str, Any] | None = None,
+        *,
+        sample_rate: int,
+        duration: float,
+        normalize: str,
         output: str = "softmax",
-    ) -> None:
-        if not isinstance(network, nn.Module) or not isinstance(transform, Transform):
-            transform_name = getattr(transform, "__name__", type(transform).__name__)
-            raise ArgumentError(
-                f"a classifier is made of a network and a transform, e.g. LogMel(), "
-                f"not of {type(network).__name__} and {transform_name}"
-            )
-        labels = tuple(labels)
-        are_strings = all(isinstance(label, str) for label in labels)
-        if not are_strings or len(set(labels)) != len(labels) or len(labels) < 2:
-            raise ArgumentError(
-                f"labels must be the different names of at least two classes, "
-                f"not {list(labels)!r:.200}"
-            )
-        if isinstance(network, Pann) and network.settings["num_classes"] != len(labels):
-            raise ArgumentError(
-                f"{len(labels)} labels do not fit a network with "
-                f"{network.settings['num_classes']} classes"
-            )
-        if not 0 < duration < math.inf:
-            raise ArgumentError(f"duration={duration!r} must be finite and above 0 seconds")
-        self.network = set_evaluation(network)
-        self.transform = transform
-        self.labels = labels
-        self.duration = duration
-        self.training = dict(training or {})
-        self.output = choose("output", output, OUTPUTS)
-        self._has_seen_outputs = False
+        grid: Transform | None = None,
+        shape: str | None = None,
+        select: Select | None = None,
+        network: nn.Module | None = None,
+    ) -> Self:
+        """Make a classifier of a module that takes sounds, e.g. one with its own front end.
 
-    def __repr__(self) -> str:
-        return (
-            f"Classifier({type(self.network).__name__}, {self.transform}, "
-            f"{len(self.labels)} labels, {self.duration:g} s)"
-        )
-
-    @property
-    def sample_rate(self) -> int:
-        """The sample rate of the sounds it takes, in Hz."""
-        return self.transform.sample_rate
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the network."""
-        return next((tensor.device for tensor in self.network.parameters()), torch.device("cpu"))
-
-    def to(self, device: str | torch.device | None) -> "Classifier":
-        """Move the network in place; None leaves it where it is.
-
-        Raises:
-            ArgumentError: this machine has no such device.
-        """
-        if device is not None:
-            self.network.to(usable_device(device))
-        return self
-
-    @torch.no_grad()
-    def logits(self, db: Tensor, *, allow_nan: bool = False) -> Tensor:
-        """Return the logits ``(N, C)`` of features ``(N, 1, F, T)``, float32 or float64.
-
-        Probabilities are converted to logits, see :func:`~audiointerp.util.to_logits`. A warning is
-        given once if the first outputs look like probabilities, but ``output`` says logits.
+        It is explained on ``grid``: a change of the levels there is a gain on the clip's own STFT,
+        and the module gets the sound.
 
         Args:
-            db: the features.
-            allow_nan: whether a clip whose logits are not all finite gets NaN for all classes,
-                rather than an error for all clips.
+            module: takes sounds ``(N, L)`` or ``(N, 1, L)``.
+            labels: the C names of the classes; for a binary output two, or that of the second.
+            sample_rate: of the sounds it takes, in Hz.
+            duration: seconds of sound that it takes; longer clips are explained in windows.
+            normalize: how its clips are normalised, ``"peak"``, ``"rms"`` or ``"none"``.
+            output: what its outputs are, a name in ``OUTPUTS``.
+            grid: where attributions and masks live; by default :func:`default_grid`.
+            shape: ``"NL"`` or ``"NCL"``, the shape of the sounds; by default the one that works.
+            select: the outputs in what the module returns: a key or attribute, an index or a
+                function.
+            network: the part of the module whose layers Grad-CAM chooses from; all of it if None.
 
         Raises:
-            ModelError: the network cannot take the features, or does not return finite logits, one
-                for each label.
+            ArgumentError: an argument is out of range, or the grid has another sample rate.
+
+        >>> layers = nn.Conv1d(1, 2, 400, 400), nn.AdaptiveAvgPool1d(1), nn.Flatten()
+        >>> module = nn.Sequential(*layers)
+        >>> classifier = Classifier.from_waveform(
+        ...     module, ["cat", "dog"], sample_rate=16000, duration=1.0, normalize="none"
+        ... )
+        >>> classifier.logits(torch.zeros(3, 1, 16000)).shape
+        torch.Size([3, 2])
         """
-        logits = network_logits(self.network, db.to(self.device), self.output)
-        is_finite = logits.isfinite()
-        all_finite = bool(is_finite.all())
-        if logits.shape != (len(db), len(self.labels)) or not (all_finite or allow_nan):
-            shape = f"{tuple(logits.shape)}{'' if all_finite else ' with NaN or infinite values'}"
-            raise ModelError(
-                f"the network must return finite logits ({len(db)}, {len(self.labels)}), "
-                f"one for each label, not {shape}"
-            )
-        if not self._has_seen_outputs:
-            self._has_seen_outputs = True
-            self._warn_of_probabilities(logits)
-        if not all_finite:
-            logits = logits.masked_fill(~is_finite.all(1, keepdim=True), torch.nan)
-        return logits
+        model = SoundModel(module, sample_rate, shape, select, network)
+        grid = grid or default_grid(sample_rate)
+        return cls(model, grid, labels, duration, None, output, normalize)
 
-    def _warn_of_probabilities(self, outputs: Tensor) -> None:
-        suspected = suspected_probabilities(outputs, self.output)
-        if suspected is not None:
-            sums = " and sum to 1" if suspected == "probabilities" else ""
-            warnings.warn(
-                f"all outputs of the network are in [0, 1]{sums}, as probabilities are: if they "
-                f"are, give Classifier(…, output={suspected!r}); output={self.output!r} takes "
-                f"them for logits, and every probability and score would be wrong",
-                stacklevel=4,
-            )
+    @classmethod
+    def from_function(
+        cls,
+        predict: Callable[[Any], Any],
+        labels: Sequence[str],
+        *,
+        sample_rate: int,
+        duration: float,
+        normalize: str,
+        output: str = "probabilities",
+        grid: Transform | None = None,
+        select: Select | None = None,
+        max_batch: int | None = None,
+    ) -> Self:
+        """Make a classifier of a function: TensorFlow, ONNX, tflite, scikit-learn, a service.
 
-    def probabilities(self, db: Tensor) -> Tensor:
-        """Return probabilities ``(N, C)`` of features ``(N, 1, F, T)``; see also :meth:`logits`."""
-        return probabilities(self.logits(db), self.output)
+        Methods that need gradients are refused; occlusion, LIME, Kernel SHAP and RISE work.
 
-    def target(self, name: str | int) -> int:
-        """Return the class number of a label, which is given by name or by number.
+        Args:
+            predict: from sounds, a NumPy array ``(N, L)`` float32, to outputs ``(N, C)``.
+            labels: see :meth:`from_waveform`, as the arguments that are not listed here.
+            sample_rate: of the sounds, in Hz.
+            duration: seconds of sound that it takes.
+            normalize: how its clips are normalised.
+            output: what its outputs are, a name in ``OUTPUTS``; by default probabilities of classes
+                that compete.
+            grid: where attributions and masks live.
+            select: the outputs in what the function returns.
+            max_batch: the most sounds per call, e.g. 1; None for any number.
 
         Raises:
-            ArgumentError: there is no such label.
-        """
-        if name in self.labels:
-            return self.labels.index(str(name))
-        if str(name).isdecimal() and int(name) < len(self.labels):
-            return int(name)
-        raise ArgumentError(unknown_name("label", name, self.labels))
+            ArgumentError: an argument is out of range, or the grid has another sample rate.
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+        >>> def louder_half(wavs):
+        ...     energy = (wavs.reshape(len(wavs), 2, -1) ** 2).sum(2) + 1e-9
+        ...     return energy / energy.sum(1, keepdims=True)
+        >>> classifier = Classifier.from_function(
+        ...     louder_half, ["first", "second"], sample_rate=8000, duration=1.0, normalize="none"
+        ... )
+        >>> classifier.probabilities(torch.ones(1, 1, 8000))
+        tensor([[0.5000, 0.5000]])
+        """
+        model = FunctionModel(predict, sample_rate, select, max_batch)
+        grid = grid or default_grid(sample_rate)
+        return cls(model, grid, labels, duration, None, output, normalize)
+
+    def check(self, clips: Any, reference: Any = None) -> Check:
+        """Check that it decides as its owner's pipeline does; the first thing to call.
+
+        It says what looks wrong: the rate, the duration or the level of the clips, the scale of the
+        features, outputs that are probabilities, labels in another order, and settings with which
+        the accuracy would be higher.
+
+        Args:
+            clips: a data set, or a list of pairs: a sound ``(L,)`` at the classifier's sample rate,
+                and its label. Sounds alone do, too.
+            reference: the owner's own pipeline: a function of the samples ``(L,)`` of a clip, or
+                its results; for each clip a label, a class number, or ``(C,)`` probabilities.
+
+        Raises:
+            ArgumentError: there is no clip, or the reference does not fit.
+
+        >>> from audiointerp import Cnn6, LogMel
+        >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"], duration=1.0)
+        >>> result = classifier.check([(torch.randn(32000), "a")], reference=["b"])
+        >>> result.agreement == 1 - result.accuracy
+        True
+        """
+        return check(self, clips, reference)
+
+    def save(self, path: str | os.PathLike[str], *, factory: str | None = None) -> None:
         """Write one safetensors file from which :meth:`load` rebuilds the classifier.
 
         The file appears only when it is complete, and only if it can be loaded.
 
-        Raises:
-            ModelError: the network or the transform is not exactly one of this library's classes
-                (a subclass is not), or :meth:`load` would refuse the file for another reason.
-        """
-        path = Path(path)
-        text = self._description()
-        state = {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in self.network.state_dict().items()
-        }
-        try:
-            check_state(read_description(text).network, state, str(path))
-        except ArgumentError as error:
-            raise ModelError(f"{path}: this classifier cannot be saved ({error})") from error
-        with atomic_write(path) as part:
-            try:
-                save_file(state, part, metadata={METADATA_KEY: text})
-            except SafetensorError as error:
-                raise ModelError(f"{path}: cannot be written ({error})") from error
+        Args:
+            path: the file.
+            factory: for a network or a transform that is not exactly one of this library's classes:
+                the name ``"module:function"`` of code that makes such a classifier. The file then
+                has the weights and this name.
 
-    def _description(self) -> str:
-        """Return the JSON from which the network and the transform can be rebuilt."""
-        # Exact types: a subclass may compute something else, and load could not rebuild it.
-        _require_exact_type(self.network, tuple(NETWORKS.values()))
-        _require_exact_type(self.transform, (LogMel, LogSTFT))
-        record = {
-            "network": type(self.network).__name__,
-            "settings": self.network.settings,
-            "transform": self.transform.to_dict(),
-            "labels": self.labels,
-            "duration": self.duration,
-            "training": self.training,
-            "output": self.output,
-        }
-        try:
-            return json.dumps(record)
-        except (TypeError, ValueError) as error:
-            raise ModelError(
-                f"this classifier cannot be saved: its training has values that JSON cannot "
-                f"represent ({error}); use plain values"
-            ) from error
+        Raises:
+            ArgumentError: the factory is unusable.
+            ModelError: the network or the transform is not exactly one of this library's classes (a
+                subclass is not) and there is no factory, or :meth:`load` would refuse the file for
+                another reason.
+        """
+        save_classifier(self, Path(path), factory)
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], device: str | torch.device | None = None
-    ) -> "Classifier":
+        cls,
+        path: str | os.PathLike[str],
+        device: str | torch.device | None = None,
+        *,
+        factory: Factory | None = None,
+    ) -> Self:
         """Read a file that :meth:`save` wrote.
+
+        Args:
+            path: the file.
+            device: where to compute.
+            factory: for a network that is not this library's: a function that makes the classifier,
+                or its name ``"module:function"``. The name in the file is never run by itself.
 
         Raises:
             ArgumentError: this machine has no such device.
             ModelError: the file is missing or is not a classifier of this library, or its weights
-                do not fit its description, or the description needs more than any memory holds.
+                do not fit its description or the factory's classifier, or the description needs
+                more than any memory holds.
         """
-        state, metadata = read_weights(path)
-        if METADATA_KEY not in metadata:
-            raise ModelError(
-                f"{path}: has weights, but not how to build the network; "
-                f"write it with Classifier.save"
-            )
-        try:
-            description = read_description(metadata[METADATA_KEY])
-            check_state(description.network, state, str(path))
-            # The first memory that is allocated: as much as the file's weights.
-            network = description.network.to_empty(device="cpu")
-            network.load_state_dict(state)
-            classifier = cls(
-                network,
-                description.transform,
-                description.labels,
-                description.duration,
-                description.training,
-                description.output,
-            )
-        except (TypeError, ValueError) as error:
-            raise ModelError(
-                f"{path}: its description of the network does not fit ({reason(error)})"
-            ) from error
-        return classifier.to(device)
-
-
-def _require_exact_type(part: nn.Module | Transform, kinds: tuple[type, ...]) -> None:
-    if type(part) not in kinds:
-        names = ", ".join(kind.__name__ for kind in kinds)
-        raise ModelError(
-            f"{type(part).__name__} cannot be saved, only {names} of this library can (no "
-            f"subclasses); save network.state_dict() yourself, load it into your network, and call "
-            f"Classifier(network, transform, labels)"
-        )
+        return load_classifier(Path(path), cls, factory).to(device)

@@ -36,6 +36,7 @@ class Description:
     duration: float
     training: dict[str, Any]
     output: str
+    normalize: str
 
 
 def read_description(text: str) -> Description:
@@ -76,7 +77,8 @@ def read_description(text: str) -> Description:
         )
     training = _field(record, "training", dict)
     output = str(record.get("output", "softmax"))
-    return Description(network, transform, labels, duration, training, output)
+    normalize = str(record.get("normalize", "peak"))
+    return Description(network, transform, labels, duration, training, output, normalize)
 
 
 def _field(record: dict[str, Any], name: str, kind: type) -> Any:

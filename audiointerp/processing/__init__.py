@@ -13,7 +13,7 @@ from .audio import (
 )
 from .augmentation import augment
 from .filters import MEL_SCALES
-from .masking import DOMAINS
+from .masking import DOMAINS, levels_gain
 from .resampling import resample
 from .spectrogram import LogMel, LogSTFT, Spectrogram, Transform, transform_from_dict
 from .windows import Windows
@@ -31,6 +31,7 @@ __all__ = [
     "augment",
     "conversion",
     "fix_length",
+    "levels_gain",
     "load_audio",
     "load_levels",
     "mono",

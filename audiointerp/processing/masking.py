@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
+from ..util import FLOOR
 
 DOMAINS = ("db", "magnitude", "power", "log1p")
 FILLS = ("silence", "mean", "noise", "blur")
@@ -65,6 +66,23 @@ def masked_levels(
         gain = torch.where(mask == 1, 1.0, torch.expm1(mask * torch.log1p(magnitude)) / magnitude)
     level = (db + 20 * gain.log10()).clamp_min(floor)
     return torch.where(mask == 1, db, level), gain
+
+
+def levels_gain(db: Tensor, levels: Tensor) -> Tensor:
+    """Return the linear gain from levels to other levels, differentiable by the latter.
+
+    It is exactly 1 where they are equal, and exactly 0 where a level falls to the floor, which
+    stands for silence.
+
+    Args:
+        db: the levels of a clip ``(1, 1, F, T)``, in dB.
+        levels: the new levels ``(K, 1, F, T)``.
+
+    >>> levels_gain(torch.zeros(3), torch.tensor([0.0, -20.0, -100.0])).tolist()
+    [1.0, 0.10000000149011612, 0.0]
+    """
+    gain = 10 ** ((levels - db) / 20)
+    return torch.where((levels <= FLOOR) & (db > FLOOR), 0.0, gain)
 
 
 def _mask_decibels(

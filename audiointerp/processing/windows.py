@@ -43,6 +43,17 @@ class Windows:
         db = torch.nn.functional.pad(db, (0, max(0, self.size - self.frames)), value=FLOOR)
         return torch.stack([db[..., start : start + self.size] for start in self.starts])
 
+    def cut_sounds(self, wav: Tensor, hop_length: int, length: int) -> Tensor:
+        """Cut sounds ``(N, 1, L)`` into windows of ``length`` samples, ``(W, N, 1, length)``.
+
+        A window begins where its first frame is. Samples past the end are silence; those past the
+        last window, less than one hop, are left out.
+        """
+        starts = [start * hop_length for start in self.starts]
+        missing = max(0, starts[-1] + length - wav.shape[-1])
+        wav = torch.nn.functional.pad(wav, (0, missing))
+        return torch.stack([wav[..., start : start + length] for start in starts])
+
     def join(self, values: Tensor) -> Tensor:
         """Join windows ``(W, N, 1, F, size)`` to ``(N, 1, F, frames)``.
 

@@ -10,15 +10,18 @@ from torch import Tensor
 from ..dataset import ClipDataset
 from ..errors import ArgumentError, choose
 from ..interpretation import METHODS, Attribution, Captum, Explainer, usable_name
-from ..model import Classifier
+from ..model import (
+    Classifier,
+    bound_windows,
+    log_probabilities_by_window,
+    pool_windows,
+    windows_of,
+)
 from ..processing import Spectrogram, Windows
-from ..util import INDEPENDENT, log_of_the_others, log_probabilities
 from .pooling import explained_differences, join_attributions, window_weights
 
 Method = str | type[Explainer] | Explainer
 """A name in ``METHODS``, an explainer class, or an explainer."""
-Logs = tuple[Tensor, Tensor]
-"""log p and log(1 - p), float64."""
 
 
 def build_explainer(
@@ -49,6 +52,8 @@ def build_explainer(
         raise ArgumentError(
             f"a method is a name, an explainer class or an explainer, not {kind!r:.80}"
         )
+    # First, so that nobody computes a background for a method that cannot be used.
+    kind.check_network(classifier.network)
     arguments: tuple[Any, ...] = (classifier.network,)
     if kind.needs_background:
         if background is None:
@@ -183,16 +188,16 @@ def explain_clip(
     torch.Size([1, 1, 64, 251])
     """
     windows = windows_of(classifier, spectrogram)
-    window_features = windows.cut(spectrogram.db)[:, 0]
-    single, logs = len(window_features) == 1, None
+    bound = bound_windows(classifier, spectrogram)
+    single, logs = len(bound) == 1, None
     # For a single window the explainer predicts the class itself, in its own forward.
     if not single or (target is None and against is not None):
-        logs = _log_probabilities_by_window(classifier, windows, spectrogram.db)
+        logs = log_probabilities_by_window(classifier, spectrogram)
         if target is None:
             target = _predicted_class(classifier, windows, logs, against)
     attributions = [
-        explainer(features[None], target, against=against, output=classifier.output)
-        for features in window_features
+        explainer.bound_to(network)(levels, target, against=against, output=classifier.output)
+        for network, levels in bound
     ]
     weights = torch.ones(1, dtype=torch.float64)
     if logs is not None and target is not None and not single:
@@ -203,77 +208,19 @@ def explain_clip(
             against,
             output=classifier.output,
             explains=explainer.explains,
-            differences=explained_differences(classifier, explainer, window_features, attributions),
+            differences=explained_differences(classifier, explainer, bound, attributions),
         )
     return join_attributions(attributions, windows, weights)
 
 
 def _predicted_class(
-    classifier: Classifier, windows: Windows, logs: Logs, against: int | None
+    classifier: Classifier, windows: Windows, logs: tuple[Tensor, Tensor], against: int | None
 ) -> int:
     """Return the class that the network predicts for the clip; it must not be ``against``."""
-    predicted = int(_pool(classifier, windows, logs)[0][0].argmax())
+    predicted = int(pool_windows(classifier, windows, logs)[0][0].argmax())
     if predicted == against:
         raise ArgumentError(
             f"{classifier.labels[predicted]} is what the network predicts, and cannot be "
             f"explained against itself: give a target, or another label to explain against"
         )
     return predicted
-
-
-def windows_of(classifier: Classifier, spectrogram: Spectrogram) -> Windows:
-    """Return where the classifier's windows lie in a clip.
-
-    >>> from audiointerp import Cnn6, LogMel
-    >>> network = Cnn6(2, base_channels=4)
-    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
-    >>> windows_of(classifier, classifier.transform(torch.randn(1, 1, 80000))).starts
-    (0, 101, 150)
-    """
-    length = round(classifier.duration * classifier.sample_rate)
-    return Windows(spectrogram.db.shape[-1], classifier.transform.num_frames(length))
-
-
-def clip_log_probabilities(
-    classifier: Classifier, windows: Windows, db: Tensor, *, allow_nan: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Compute log p and log(1 - p) of K versions of one clip, in batches of one window each.
-
-    Args:
-        classifier: the classifier.
-        windows: the clip's windows.
-        db: features ``(K, 1, F, T)``.
-        allow_nan: whether a version with logits that are not finite gets NaN, rather than an error.
-
-    Returns:
-        log p and log(1 - p), each ``(K, C)`` float64; p is the mean over the windows.
-
-    >>> from audiointerp import Cnn6, LogMel
-    >>> network = Cnn6(2, base_channels=4)
-    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
-    >>> clip = classifier.transform(torch.randn(1, 1, 80000))
-    >>> log_p, _ = clip_log_probabilities(classifier, windows_of(classifier, clip), clip.db)
-    >>> bool(torch.allclose(log_p.exp().sum(1), torch.ones(1, dtype=torch.float64)))
-    True
-    """
-    logs = _log_probabilities_by_window(classifier, windows, db, allow_nan=allow_nan)
-    return _pool(classifier, windows, logs)
-
-
-def _log_probabilities_by_window(
-    classifier: Classifier, windows: Windows, db: Tensor, *, allow_nan: bool = False
-) -> Logs:
-    """Compute log p and log(1 - p) of each window of K versions of a clip, each ``(W, K, C)``."""
-    logs_by_window = [
-        log_probabilities(classifier.logits(window, allow_nan=allow_nan).cpu(), classifier.output)
-        for window in windows.cut(db)
-    ]
-    log_p, log_not_p = (torch.stack(logs) for logs in zip(*logs_by_window, strict=True))
-    return log_p, log_not_p
-
-
-def _pool(classifier: Classifier, windows: Windows, logs: Logs) -> Logs:
-    """Return log p and log(1 - p) of the mean over the windows, each ``(K, C)``."""
-    log_weights = windows.weights.log()[:, None, None]
-    log_p, log_not_p = ((log_weights + window_logs).logsumexp(0) for window_logs in logs)
-    return log_p, log_not_p if classifier.output in INDEPENDENT else log_of_the_others(log_p)

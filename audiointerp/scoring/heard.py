@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ..model import Classifier
+from ..model import Classifier, clip_log_probabilities
 from .decision import decide
-from .explain import clip_log_probabilities, windows_of
 
 
 def heard_probabilities(
@@ -37,8 +36,7 @@ def heard_probabilities(
     probabilities = {}
     for name, wav in sounds.items():
         spectrogram = classifier.transform(wav.to(classifier.device))
-        windows = windows_of(classifier, spectrogram)
-        log_p, log_not_p = clip_log_probabilities(classifier, windows, spectrogram.db)
+        log_p, log_not_p = clip_log_probabilities(classifier, spectrogram)
         probs, _, column = decide(log_p, log_not_p, int(target), against, classifier.output)
         probabilities[name] = float(probs[0, column])
     return probabilities

@@ -13,11 +13,10 @@ from torch import Tensor
 
 from ..errors import ModelError, choose
 from ..metrics import METRICS, Metric, evaluate
-from ..model import Classifier
+from ..model import Classifier, clip_log_probabilities
 from ..processing import Spectrogram
 from ..util import halve_on_oom
 from .decision import decide
-from .explain import clip_log_probabilities, windows_of
 
 ON = ("features", "audio")
 """What is scored: the masked features, or the features of the audio made from them."""
@@ -221,11 +220,10 @@ def _classify(
     on: str,
 ) -> Outcomes:
     choose("on", on, ON)
-    windows = windows_of(classifier, spectrogram)
 
     def classify_batches(size: int) -> list[tuple[Tensor, Tensor]]:
         return [
-            clip_log_probabilities(classifier, windows, _features(part, on), allow_nan=True)
+            clip_log_probabilities(classifier, part, on=on, allow_nan=True)
             for part in batches(size)
         ]
 
@@ -258,11 +256,6 @@ def _refuse_faults(outcomes: Outcomes) -> Outcomes:
                 f"mask {number + 1} of {len(outcomes.faults)}: {outcomes.fault(number)}"
             )
     return outcomes
-
-
-def _features(part: Spectrogram, on: str) -> Tensor:
-    """Return the features that the network sees."""
-    return part.db if on == "features" else part.transform(part.to_wav()).db
 
 
 def _by_part(values: Tensor) -> Tensor:

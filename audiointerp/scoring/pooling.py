@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import choose
 from ..interpretation import Attribution, Explainer, relative_gap, relative_to
 from ..model import Classifier
 from ..processing import Windows
-from ..util import FLOOR, INDEPENDENT
+from ..util import FLOOR, INDEPENDENT, network_logits
 
 EXPLAINS = ("logit", "gradient", "probability", "nothing")
 """What a method's values explain: a difference of a window's logit, its gradient, a difference of
@@ -127,7 +127,7 @@ def _log_mean_over(differences: Tensor, log_odds: Tensor) -> Tensor:
 def explained_differences(
     classifier: Classifier,
     explainer: Explainer,
-    window_features: Tensor,
+    bound: Sequence[tuple[nn.Module, Tensor]],
     attributions: Sequence[Attribution],
 ) -> Tensor | None:
     """Return the difference of the logit that each window's attribution explains, ``(W,)``.
@@ -139,7 +139,7 @@ def explained_differences(
     Args:
         classifier: the classifier.
         explainer: the method.
-        window_features: the clip's windows, ``(W, 1, F, size)``.
+        bound: the clip's windows, see :func:`~audiointerp.model.bound_windows`.
         attributions: one per window.
 
     Returns:
@@ -148,7 +148,7 @@ def explained_differences(
     >>> from audiointerp import Cnn6, LogMel, Saliency
     >>> network = Cnn6(2, base_channels=4)
     >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
-    >>> explained_differences(classifier, Saliency(network), torch.zeros(2, 1, 64, 101), []) is None
+    >>> explained_differences(classifier, Saliency(network), [], []) is None
     True
     """
     if explainer.explains != "logit":
@@ -156,12 +156,18 @@ def explained_differences(
     infos = [attribution.info for attribution in attributions]
     if all("difference" in info for info in infos):
         return torch.cat([info["difference"] for info in infos])
-    silence = torch.full_like(window_features[:1], FLOOR)
-    logits = torch.cat([classifier.logits(window[None]) for window in window_features])
-    differences = (logits - classifier.logits(silence)).double().cpu()
+    differences = torch.cat([_from_silence(*window, classifier.output) for window in bound])
     first = attributions[0]
     explained = differences[:, int(first.target)]
     return explained if first.against is None else explained - differences[:, int(first.against)]
+
+
+@torch.no_grad()
+def _from_silence(network: nn.Module, levels: Tensor, output: str) -> Tensor:
+    """Return the logits of a window less those of silence, ``(1, C)``."""
+    silence = torch.full_like(levels, FLOOR)
+    logits, silent_logits = (network_logits(network, each, output) for each in (levels, silence))
+    return (logits - silent_logits).double().cpu()
 
 
 def join_attributions(

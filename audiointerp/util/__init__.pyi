@@ -1,4 +1,4 @@
-from .devices import halve_on_oom, usable_device
+from .devices import halve_on_oom, is_out_of_memory, usable_device
 from .files import (
     atomic_write,
     json_text,
@@ -10,9 +10,16 @@ from .files import (
     write_json,
     write_text,
 )
-from .forward import explain_gradient_errors, network_logits, run_network, set_evaluation
+from .forward import (
+    BLACK_BOX_METHODS,
+    explain_gradient_errors,
+    network_logits,
+    run_network,
+    set_evaluation,
+)
 from .memory import keep_memory
 from .probability import (
+    BINARY,
     FLOOR,
     INDEPENDENT,
     OUTPUTS,
@@ -25,6 +32,8 @@ from .probability import (
 from .text import encodable, one_line
 
 __all__ = [
+    "BINARY",
+    "BLACK_BOX_METHODS",
     "FLOOR",
     "INDEPENDENT",
     "OUTPUTS",
@@ -32,6 +41,7 @@ __all__ = [
     "encodable",
     "explain_gradient_errors",
     "halve_on_oom",
+    "is_out_of_memory",
     "json_text",
     "keep_memory",
     "locked",

@@ -129,7 +129,13 @@ def explain_gradient_errors(method: str) -> Iterator[None]:
 
 
 def _weight_type(network: nn.Module, default: torch.dtype) -> torch.dtype:
-    """Return the type of the network's first weights with fractions, or ``default``."""
+    """Return the type of the network's first weights with fractions, or ``default``.
+
+    A network that is a front end and a model declares the type of its features, ``input_type``.
+    """
+    declared = getattr(network, "input_type", None)
+    if isinstance(declared, torch.dtype):
+        return declared
     types = (parameter.dtype for parameter in network.parameters())
     return next((dtype for dtype in types if dtype.is_floating_point), default)
 

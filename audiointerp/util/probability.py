@@ -8,17 +8,32 @@ from ..errors import ModelError
 
 FLOOR = -100.0
 """The level of silence, in dB."""
-OUTPUTS = ("softmax", "sigmoid", "probabilities", "independent_probabilities")
+OUTPUTS = (
+    "softmax",
+    "sigmoid",
+    "binary",
+    "probabilities",
+    "independent_probabilities",
+    "binary_probability",
+)
 """What a network's outputs are.
 
 - ``softmax``: logits of classes that compete, so that a clip has one class;
 - ``sigmoid``: logits of independent labels, so that a clip can have several;
+- ``binary``: one logit, of the second of two labels against the first;
 - ``probabilities``: those of classes that compete, e.g. of a network that ends in a softmax;
-- ``independent_probabilities``: those of labels, e.g. of a network that ends in a sigmoid.
+- ``independent_probabilities``: those of labels, e.g. of a network that ends in a sigmoid;
+- ``binary_probability``: one probability, of the second of two labels.
 """
+BINARY = ("binary", "binary_probability")
+"""The entries of :data:`OUTPUTS` with one number per clip, of two labels."""
 INDEPENDENT = ("sigmoid", "independent_probabilities")
 """The entries of :data:`OUTPUTS` where each label is decided by itself."""
-PROBABILITY_OF = {"softmax": "probabilities", "sigmoid": "independent_probabilities"}
+PROBABILITY_OF = {
+    "softmax": "probabilities",
+    "sigmoid": "independent_probabilities",
+    "binary": "binary_probability",
+}
 """The entry of :data:`OUTPUTS` for probabilities, by that for logits."""
 SUM_TOLERANCE = 1e-4
 """Outputs in [0, 1] whose sum is this close to 1 look like probabilities of competing classes."""
@@ -31,33 +46,53 @@ MANY_CLASSES = 16
 def to_logits(outputs: Tensor, output: str = "softmax") -> Tensor:
     """Convert a network's outputs ``(N, C)`` to logits ``(N, C)``, differentiably.
 
-    Logits are returned as they are. Probabilities p of classes that compete become log p, whose
+    Logits are returned as they are; one logit z of two labels becomes (-z/2, z/2), whose softmax is
+    (1 - sigmoid(z), sigmoid(z)). Probabilities p of classes that compete become log p, whose
     softmax is p; independent ones become log(p / (1 - p)). p is first clamped to the numbers that
     have a finite logit: below, to the smallest normal number; for independent labels also above, to
     the largest number below 1. There the gradient is 0, and the logit is known only as a bound (17
     in float32).
 
     Args:
-        outputs: of C classes.
+        outputs: of C classes; ``(N, 1)`` or ``(N,)`` for one logit or probability of two labels.
         output: one of :data:`OUTPUTS`.
 
     Raises:
         ModelError: ``output`` says that they are probabilities, but they are not in [0, 1] or, for
-            classes that compete, do not sum to 1.
+            classes that compete, do not sum to 1; or it says that they are one number per clip.
 
     >>> to_logits(torch.tensor([[0.5, 0.5]]), "probabilities").softmax(-1).tolist()
     [[0.5, 0.5]]
     >>> to_logits(torch.tensor([[0.5, 1.0]]), "independent_probabilities").round().tolist()
     [[0.0, 17.0]]
     """
-    if output not in PROBABILITY_OF.values():
-        return outputs
+    if output in BINARY:
+        outputs = _one_column(outputs, output)
+    if output in PROBABILITY_OF.values():
+        outputs = _logits_of_probabilities(outputs, output)
+    # Symmetric, so that either of the two labels has a logit that depends on the clip.
+    return torch.cat([-outputs / 2, outputs / 2], -1) if output in BINARY else outputs
+
+
+def _logits_of_probabilities(outputs: Tensor, output: str) -> Tensor:
     _check_probabilities(outputs, output)
     limits = torch.finfo(outputs.dtype)
     log_p = outputs.clamp_min(limits.tiny).log()
     if output == "probabilities":
         return log_p
     return log_p - torch.log1p(-outputs.clamp_max(1 - limits.eps / 2))
+
+
+def _one_column(outputs: Tensor, output: str) -> Tensor:
+    """Return one number per clip as ``(N, 1)``."""
+    column = outputs[:, None] if outputs.ndim == 1 else outputs
+    if column.ndim != 2 or column.shape[1] != 1:
+        raise ModelError(
+            f"output={output!r} says that the network returns one number per clip, but it returns "
+            f"{tuple(outputs.shape)}; for one number per label give output='softmax' (classes that "
+            f"compete) or 'sigmoid' (independent labels)"
+        )
+    return column
 
 
 def _check_probabilities(outputs: Tensor, output: str) -> None:
@@ -89,14 +124,18 @@ def suspected_probabilities(outputs: Tensor, output: str = "softmax") -> str | N
     Returns:
         ``"probabilities"`` if all are in [0, 1] and each row sums to 1 within 1e-4;
         ``"independent_probabilities"`` if all are in [0, 1], for ``"sigmoid"`` or where there are
-        at least 16 classes; None if they can be what they are said to be, or are 0 and 1 only.
+        at least 16 classes; ``"binary_probability"`` likewise, for 16 clips; None if they can be
+        what they are said to be, or are 0 and 1 only.
 
     >>> suspected_probabilities(torch.tensor([[0.25, 0.75]]))
     'probabilities'
     >>> suspected_probabilities(torch.tensor([[0.25, 1.75]])) is None
     True
     """
-    if output not in PROBABILITY_OF or not bool(((outputs >= 0) & (outputs <= 1)).all()):
+    # A single logit can be in [0, 1] by chance.
+    if output not in PROBABILITY_OF or (output == "binary" and outputs.numel() < MANY_CLASSES):
+        return None
+    if not bool(((outputs >= 0) & (outputs <= 1)).all()):
         return None
     # Zeros and ones alone are as likely the logits of a constant network.
     if not bool(((outputs > 0) & (outputs < 1)).any()):
@@ -104,6 +143,8 @@ def suspected_probabilities(outputs: Tensor, output: str = "softmax") -> str | N
     sums_to_one = bool(((outputs.sum(-1) - 1).abs() <= SUM_TOLERANCE).all())
     if output == "softmax" and sums_to_one:
         return "probabilities"
+    if output == "binary":
+        return PROBABILITY_OF[output]
     is_independent = output == "sigmoid" or outputs.shape[-1] >= MANY_CLASSES
     return "independent_probabilities" if is_independent else None
 

@@ -1,0 +1,131 @@
+"""Does a classifier decide as its owner's pipeline does? What looks wrong if it does not?"""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError, AudioWarning
+from .clip_probabilities import whole_clip_probabilities
+from .decider import Decider
+from .symptoms import symptoms
+
+Reference = Callable[[np.ndarray], Any] | Sequence[Any] | np.ndarray | Tensor
+"""The owner's own pipeline: a function of one clip's samples ``(L,)``, or its results in order: for
+each clip a label, a class number, or the probabilities of all classes ``(C,)``."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What :meth:`~audiointerp.model.Classifier.check` finds.
+
+    Attributes:
+        clips: the number of clips.
+        accuracy: the share of clips whose label is predicted; NaN if they have no labels.
+        agreement: the share of clips with the class of the reference; NaN without a reference.
+        largest_difference: of any probability from the reference's; NaN if it has none.
+        problems: what looks wrong, and what to do, one sentence each.
+
+    >>> print(Check(4, 0.25, problems=("all clips are predicted as dog",)))
+    4 clips: accuracy 0.25
+    - all clips are predicted as dog
+    """
+
+    clips: int
+    accuracy: float = float("nan")
+    agreement: float = float("nan")
+    largest_difference: float = float("nan")
+    problems: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        figures = {
+            "accuracy": self.accuracy,
+            "agreement with the reference": self.agreement,
+            "largest difference of a probability": self.largest_difference,
+        }
+        parts = [f"{name} {value:.3g}" for name, value in figures.items() if value == value]
+        first = f"{self.clips} clips: {', '.join(parts) or 'no labels, and no reference'}"
+        return "\n".join([first, *(f"- {problem}" for problem in self.problems)])
+
+
+def check(classifier: Decider, clips: Any, reference: Reference | None = None) -> Check:
+    """See :meth:`~audiointerp.model.Classifier.check`.
+
+    Raises:
+        ArgumentError: there is no clip, a clip is not one sound, or the reference has another
+            number of results.
+
+    >>> from audiointerp import Classifier, Cnn6, LogMel
+    >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"], duration=1.0)
+    >>> check(classifier, [(torch.randn(1, 32000), "a"), (torch.randn(1, 32000), "b")]).clips
+    2
+    """
+    items = list(_items(classifier, clips))
+    if not items:
+        raise ArgumentError("check needs at least one clip (wav, label)")
+    wavs = [wav for wav, _ in items]
+    targets = [target for _, target in items]
+    with warnings.catch_warnings():
+        # A wrong level is among the problems.
+        warnings.simplefilter("ignore", AudioWarning)
+        p = whole_clip_probabilities(classifier, wavs)
+        agreement, difference = _compared(classifier, wavs, p, reference)
+        problems = symptoms(classifier, wavs, targets, p, getattr(clips, "sample_rate", None))
+    accuracy = _share(p.argmax(1).tolist(), targets)
+    return Check(len(wavs), accuracy, agreement, difference, tuple(problems))
+
+
+def _items(classifier: Decider, clips: Any) -> Iterator[tuple[Tensor, int | None]]:
+    """Yield each clip ``(1, 1, L)`` with its class number, or None."""
+    for number in range(len(clips)):
+        item = clips[number]
+        wav, label = item if isinstance(item, tuple | list) else (item, None)
+        sound = torch.as_tensor(wav).float()
+        if sound.numel() != sound.shape[-1] or not sound.numel():
+            raise ArgumentError(f"clip {number} is not one mono sound (L,): {tuple(sound.shape)}")
+        name = label.item() if isinstance(label, Tensor | np.generic) else label
+        target = None if name is None else classifier.target(str(name))
+        yield sound.reshape(1, 1, -1), target
+
+
+def _share(predicted: Sequence[int], targets: Sequence[int | None]) -> float:
+    pairs = [
+        label == target
+        for label, target in zip(predicted, targets, strict=True)
+        if target is not None
+    ]
+    return sum(pairs) / len(pairs) if pairs else float("nan")
+
+
+def _compared(
+    classifier: Decider, wavs: Sequence[Tensor], p: Tensor, reference: Reference | None
+) -> tuple[float, float]:
+    """Return the agreement with the reference, and the largest difference of a probability."""
+    if reference is None:
+        return float("nan"), float("nan")
+    if callable(reference):
+        results = [reference(wav.flatten().cpu().numpy()) for wav in wavs]
+    else:
+        results = list(reference)
+    if len(results) != len(wavs):
+        raise ArgumentError(f"the reference has {len(results)} results for {len(wavs)} clips")
+    differences: list[float] = []
+    classes: list[int | None] = []
+    for row, result in zip(p, results, strict=True):
+        if isinstance(result, str | int | np.integer):
+            classes.append(classifier.target(str(result)))
+            continue
+        other = torch.as_tensor(result).double().flatten()
+        if other.shape != row.shape:
+            raise ArgumentError(
+                f"a result of the reference is a label, a class number or {len(row)} "
+                f"probabilities, not {tuple(other.shape)}"
+            )
+        classes.append(int(other.argmax()))
+        if bool(((other >= 0) & (other <= 1)).all()):
+            differences.append(float((other - row).abs().max()))
+    return _share(p.argmax(1).tolist(), classes), max(differences, default=float("nan"))

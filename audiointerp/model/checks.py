@@ -1,0 +1,136 @@
+"""Checks of a classifier's parts, and of the network's logits."""
+
+import math
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ArgumentError, ModelError, unknown_name
+from ..processing import Transform
+from ..util import BINARY, suspected_probabilities
+from .panns import Pann
+from .sound_model import SoundModel
+
+
+def check_parts(
+    network: nn.Module, transform: Transform, labels: Sequence[str], duration: float, output: str
+) -> None:
+    """Check that the parts of a classifier fit each other.
+
+    Raises:
+        ArgumentError: they do not.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> check_parts(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"], 5.0, "softmax")
+    """
+    if not isinstance(network, nn.Module) or not isinstance(transform, Transform):
+        transform_name = getattr(transform, "__name__", type(transform).__name__)
+        raise ArgumentError(
+            f"a classifier is made of a network and a transform, e.g. LogMel(), "
+            f"not of {type(network).__name__} and {transform_name}"
+        )
+    if isinstance(network, SoundModel) and network.sample_rate != transform.sample_rate:
+        raise ArgumentError(
+            f"the model takes {network.sample_rate} Hz, and the grid is of "
+            f"{transform.sample_rate} Hz; give a grid of the model's sample rate"
+        )
+    outputs = 1 if output in BINARY else len(labels)
+    if isinstance(network, Pann) and network.settings["num_classes"] != outputs:
+        raise ArgumentError(
+            f"{len(labels)} labels do not fit a network with "
+            f"{network.settings['num_classes']} classes"
+        )
+    if not 0 < duration < math.inf:
+        raise ArgumentError(f"duration={duration!r} must be finite and above 0 seconds")
+
+
+def checked_labels(labels: Sequence[str], output: str) -> tuple[str, ...]:
+    """Return the labels; that of a binary decision alone gets its opposite before it.
+
+    Raises:
+        ArgumentError: they are not the different names of at least two classes.
+
+    >>> checked_labels(["whale"], "binary")
+    ('not whale', 'whale')
+    """
+    names = tuple(labels)
+    are_strings = all(isinstance(label, str) for label in names)
+    if output in BINARY and len(names) == 1 and are_strings:
+        names = (f"not {names[0]}", names[0])
+    if not are_strings or len(set(names)) != len(names) or len(names) < 2:
+        raise ArgumentError(
+            f"labels must be the different names of at least two classes, not {list(names)!r:.200}"
+        )
+    if output in BINARY and len(names) != 2:
+        raise ArgumentError(
+            f"output={output!r} is one number per clip, of the second of two labels, "
+            f"not of {len(names)}: {', '.join(names):.200}"
+        )
+    return names
+
+
+def label_index(labels: Sequence[str], name: str | int) -> int:
+    """Return the class number of a label, which is given by name or by number.
+
+    Raises:
+        ArgumentError: there is no such label.
+
+    >>> label_index(["cat", "dog"], "dog"), label_index(["cat", "dog"], 0)
+    (1, 0)
+    """
+    if name in labels:
+        return labels.index(str(name))
+    if str(name).isdecimal() and int(name) < len(labels):
+        return int(name)
+    raise ArgumentError(unknown_name("label", name, labels))
+
+
+def checked_logits(logits: Tensor, clips: int, classes: int, allow_nan: bool) -> Tensor:
+    """Return logits ``(N, C)`` that have one row per clip, and one column per label.
+
+    Args:
+        logits: of the network.
+        clips: N.
+        classes: C.
+        allow_nan: whether a clip whose logits are not all finite gets NaN for all classes, rather
+            than an error for all clips.
+
+    Raises:
+        ModelError: they have another shape, or are not finite.
+
+    >>> checked_logits(torch.tensor([[torch.inf, 0.0]]), 1, 2, allow_nan=True)
+    tensor([[nan, nan]])
+    """
+    is_finite = logits.isfinite()
+    all_finite = bool(is_finite.all())
+    if logits.shape != (clips, classes) or not (all_finite or allow_nan):
+        shape = f"{tuple(logits.shape)}{'' if all_finite else ' with NaN or infinite values'}"
+        raise ModelError(
+            f"the network must return finite logits ({clips}, {classes}), "
+            f"one for each label, not {shape}"
+        )
+    if all_finite:
+        return logits
+    return logits.masked_fill(~is_finite.all(1, keepdim=True), torch.nan)
+
+
+def warn_of_probabilities(logits: Tensor, output: str) -> None:
+    """Warn if logits look like probabilities.
+
+    Args:
+        logits: of the network, ``(N, C)``.
+        output: what its outputs are said to be, a name in ``OUTPUTS``.
+
+    >>> warn_of_probabilities(torch.tensor([[3.0, -3.0]]), "softmax")
+    """
+    suspected = suspected_probabilities(logits, output)
+    if suspected is not None:
+        sums = " and sum to 1" if suspected == "probabilities" else ""
+        warnings.warn(
+            f"all outputs of the network are in [0, 1]{sums}, as probabilities are: if they "
+            f"are, give Classifier(…, output={suspected!r}); output={output!r} takes "
+            f"them for logits, and every probability and score would be wrong",
+            stacklevel=4,
+        )

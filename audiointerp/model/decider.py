@@ -1,0 +1,166 @@
+"""What decides: a network with its transform, its labels and the length of its clips."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import choose
+from ..processing import NORMALIZATIONS, Spectrogram, Transform
+from ..util import (
+    OUTPUTS,
+    network_logits,
+    probabilities,
+    set_evaluation,
+    usable_device,
+)
+from .checks import (
+    check_parts,
+    checked_labels,
+    checked_logits,
+    label_index,
+    warn_of_probabilities,
+)
+from .sound_model import BoundModel, SoundModel
+
+
+class Decider:
+    """A network with its transform, its labels and the length of the clips it was trained on.
+
+    It is the part of :class:`~audiointerp.model.Classifier` that decides.
+
+    Attributes:
+        network: any module from features ``(N, 1, F, T)`` in dB to logits or probabilities
+            ``(N, C)``; the features are converted to the type of its weights.
+        transform: makes the features from the sound.
+        labels: the C names of the classes.
+        duration: seconds of sound that the network was trained on; longer clips are explained in
+            windows of this length.
+        training: how it was trained (settings, seeds, accuracies) as plain values, which are saved
+            with the weights.
+        output: what the network's outputs are, a name in ``OUTPUTS``. Logits: ``"softmax"`` (one
+            label per clip), ``"sigmoid"`` (independent labels) or ``"binary"`` (one logit, of the
+            second of two labels). Probabilities, of a network that ends in a softmax:
+            ``"probabilities"``; in a sigmoid: ``"independent_probabilities"``, or
+            ``"binary_probability"`` for one number per clip.
+        normalize: how its clips are normalised, see ``load_audio``.
+
+    Raises:
+        ArgumentError: the parts do not fit each other, or an argument is out of range.
+        ModelError: the network was exported in training mode.
+
+    >>> from audiointerp import Cnn10, LogMel
+    >>> decider = Decider(Cnn10(2, base_channels=4), LogMel(), ["dog", "cat"], duration=1.0)
+    >>> db = decider.transform(torch.zeros(1, 1, 32000)).db
+    >>> decider.probabilities(db).shape, decider.target("cat")
+    (torch.Size([1, 2]), 1)
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        transform: Transform,
+        labels: Sequence[str],
+        duration: float = 5.0,
+        training: Mapping[str, Any] | None = None,
+        output: str = "softmax",
+        normalize: str = "peak",
+    ) -> None:
+        labels = checked_labels(labels, output)
+        check_parts(network, transform, labels, duration, output)
+        self.network = set_evaluation(network)
+        self.transform = transform
+        self.labels = labels
+        self.duration = duration
+        self.training = dict(training or {})
+        self.output = choose("output", output, OUTPUTS)
+        self.normalize = choose("normalization", normalize, NORMALIZATIONS)
+        self._has_seen_outputs = False
+
+    def __repr__(self) -> str:
+        name = type(self.network).__name__
+        if isinstance(self.network, SoundModel):
+            name = f"{self.network.model_name} on sounds"
+        name = f"{type(self).__name__}({name}, {self.transform}"
+        return f"{name}, {len(self.labels)} labels, {self.duration:g} s)"
+
+    @property
+    def sample_rate(self) -> int:
+        """The sample rate of the sounds it takes, in Hz."""
+        return self.transform.sample_rate
+
+    @property
+    def takes_sounds(self) -> bool:
+        """Whether the network takes sounds ``(N, 1, L)``, not features ``(N, 1, F, T)``."""
+        return isinstance(self.network, SoundModel)
+
+    @property
+    def window_length(self) -> int:
+        """The samples of one window."""
+        return round(self.duration * self.sample_rate)
+
+    def bind(self, spectrogram: Spectrogram) -> nn.Module:
+        """Return the network from levels ``(K, 1, F, T)`` of a clip to outputs ``(K, C)``.
+
+        A network on features is returned as it is. A model of sounds is bound to the clip, whose
+        levels are changed and heard.
+
+        >>> from audiointerp import Cnn6, LogMel
+        >>> classifier = Decider(Cnn6(2, base_channels=4), LogMel(), ["a", "b"])
+        >>> classifier.bind(classifier.transform(torch.zeros(1, 1, 160000))) is classifier.network
+        True
+        """
+        if isinstance(self.network, SoundModel):
+            return BoundModel(self.network, spectrogram)
+        return self.network
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the network."""
+        return next((tensor.device for tensor in self.network.parameters()), torch.device("cpu"))
+
+    def to(self, device: str | torch.device | None) -> Self:
+        """Move the network in place; None leaves it where it is.
+
+        Raises:
+            ArgumentError: this machine has no such device.
+        """
+        if device is not None:
+            self.network.to(usable_device(device))
+        return self
+
+    @torch.no_grad()
+    def logits(self, inputs: Tensor, *, allow_nan: bool = False) -> Tensor:
+        """Return the logits ``(N, C)`` of what the network takes, float32 or float64.
+
+        Probabilities are converted to logits, see :func:`~audiointerp.util.to_logits`. A warning is
+        given once if the first outputs look like probabilities, but ``output`` says logits.
+
+        Args:
+            inputs: features ``(N, 1, F, T)`` in dB, or sounds ``(N, 1, L)`` of a model of sounds.
+            allow_nan: whether a clip whose logits are not all finite gets NaN for all classes,
+                rather than an error for all clips.
+
+        Raises:
+            ModelError: the network cannot take the features, or does not return finite logits, one
+                for each label.
+        """
+        logits = network_logits(self.network, inputs.to(self.device), self.output)
+        logits = checked_logits(logits, len(inputs), len(self.labels), allow_nan)
+        if not self._has_seen_outputs:
+            self._has_seen_outputs = True
+            warn_of_probabilities(logits, self.output)
+        return logits
+
+    def probabilities(self, inputs: Tensor) -> Tensor:
+        """Return probabilities ``(N, C)``; the arguments are those of :meth:`logits`."""
+        return probabilities(self.logits(inputs), self.output)
+
+    def target(self, name: str | int) -> int:
+        """Return the class number of a label, which is given by name or by number.
+
+        Raises:
+            ArgumentError: there is no such label.
+        """
+        return label_index(self.labels, name)

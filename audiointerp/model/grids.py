@@ -1,0 +1,30 @@
+"""The grid on which a model of sounds is explained, unless its owner gives another."""
+
+import math
+
+from ..processing import LogMel
+
+WINDOW = 0.032
+"""Seconds of the STFT's window, at least."""
+MEL_BINS = 64
+"""At most."""
+
+
+def default_grid(sample_rate: int) -> LogMel:
+    """Return a log-mel grid for any sample rate: up to half of it, in windows of 32 to 64 ms.
+
+    The number of bins is 64, or less where a bin would lie between two STFT bins.
+
+    Raises:
+        ArgumentError: the sample rate is too low for a spectrogram.
+
+    >>> grid = default_grid(16000)
+    >>> grid.n_fft, grid.hop_length, grid.n_mels, grid.f_max
+    (512, 128, 64, 8000.0)
+    """
+    n_fft = 2 ** math.ceil(math.log2(max(2.0, sample_rate * WINDOW)))
+    for n_mels in range(MEL_BINS, 1, -8):
+        grid = LogMel(sample_rate, n_fft, n_fft // 4, n_mels, 0.0, sample_rate / 2)
+        if bool((grid.band_filters.sum(1) > 0).all()):
+            break
+    return grid

@@ -1,0 +1,262 @@
+"""Models of sounds: a module on waveforms or a function, explained on the grid of a transform.
+
+The model decides by the sound alone, with whatever front end it has inside. A change of the levels
+on the grid is a gain on the clip's own STFT, and the model gets the sound that this gives:
+levels -> gain -> STFT -> sound -> model. All of it is differentiable where the model is.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import ArgumentError, AudioInterpError, ModelError, choose
+from ..processing import Spectrogram, levels_gain
+from ..util import is_out_of_memory, one_line
+from .selected import Select, selected
+
+SHAPES = ("NL", "NCL")
+"""The shape of the sounds that a module takes: ``(N, L)`` or ``(N, 1, L)``."""
+LONGEST_REASON = 200
+
+
+class SoundModel(nn.Module):
+    """A module that takes sounds, e.g. a network with its own front end.
+
+    Args:
+        module: takes sounds ``(N, L)`` or ``(N, 1, L)`` in the type of its weights.
+        sample_rate: of the sounds, in Hz.
+        shape: a name in :data:`SHAPES`; if None, the one that the module takes is found when it is
+            first run.
+        select: the outputs ``(N, C)`` in what the module returns; None if it returns them, or one
+            of the usual names, e.g. ``logits``.
+        network: the part of the module whose layers a class activation map chooses from; all of it
+            if None.
+
+    Raises:
+        ArgumentError: ``module`` is not a module, ``network`` is not a part of it, or ``shape`` is
+            unknown.
+
+    >>> model = SoundModel(nn.Linear(160, 2), 16000)
+    >>> model(torch.zeros(3, 1, 160)).shape, model.shape
+    (torch.Size([3, 2]), 'NL')
+    """
+
+    has_gradients = True
+
+    def __init__(
+        self,
+        module: nn.Module,
+        sample_rate: int,
+        shape: str | None = None,
+        select: Select | None = None,
+        network: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(module, nn.Module):
+            raise ArgumentError(
+                f"a waveform model is an nn.Module, not a {type(module).__name__}; for a function "
+                f"use Classifier.from_function"
+            )
+        if network is not None and all(network is not part for part in module.modules()):
+            raise ArgumentError(
+                f"network={type(network).__name__} is not a part of {type(module).__name__}"
+            )
+        self.module = module
+        # In a tuple, so that it is not registered as a second child.
+        self._layers_of = (network,)
+        self.sample_rate = sample_rate
+        self.shape = None if shape is None else choose("shape", shape, SHAPES)
+        self.select = select
+
+    def forward(self, wav: Tensor) -> Tensor:
+        """Return the outputs ``(N, C)`` for sounds ``(N, 1, L)``.
+
+        Raises:
+            ModelError: the model cannot take the sounds, or its outputs are not one tensor.
+        """
+        if wav.ndim != 3 or wav.shape[1] != 1:
+            raise ModelError(
+                f"{self.model_name} takes sounds (N, 1, L), not {tuple(wav.shape)}; features are "
+                f"explained with interpret, score, or classifier.bind(spectrogram)"
+            )
+        shape = self.shape or self._find_shape(wav)
+        outputs = self._outputs(wav, shape)
+        self.shape = shape
+        return outputs
+
+    @property
+    def model_name(self) -> str:
+        """The class of the module, for messages."""
+        return type(self.module).__name__
+
+    @property
+    def layers_of(self) -> nn.Module:
+        """The part whose layers a class activation map chooses from."""
+        return self._layers_of[0] or self.module
+
+    def _outputs(self, wav: Tensor, shape: str) -> Tensor:
+        sounds = wav[:, 0] if shape == "NL" else wav
+        try:
+            returned = self.module(sounds.to(self._weight_type(sounds.dtype)))
+        # A model of the user can raise any error.
+        except Exception as error:
+            if isinstance(error, AudioInterpError) or is_out_of_memory(error):
+                raise
+            raise ModelError(
+                f"{self.model_name} cannot take sounds {tuple(sounds.shape)} at "
+                f"{self.sample_rate} Hz: {one_line(error, LONGEST_REASON)}; check sample_rate, "
+                f"duration and shape ('NL' for (N, L), 'NCL' for (N, 1, L))"
+            ) from error
+        return selected(returned, self.select, self.model_name)
+
+    def _find_shape(self, wav: Tensor) -> str:
+        """Return the shape of sounds that the module takes, by trying two copies of the first."""
+        pair = wav[:1].detach().expand(2, 1, -1)
+        results: dict[str, Tensor] = {}
+        errors: dict[str, AudioInterpError] = {}
+        for shape in SHAPES:
+            try:
+                with torch.no_grad():
+                    outputs = self._outputs(pair, shape)
+                if len(outputs) == 2:
+                    results[shape] = outputs
+            except AudioInterpError as error:
+                errors[shape] = error
+        if not results:
+            raise errors.get("NL") or ModelError(
+                f"{self.model_name} does not return one row of outputs per sound"
+            )
+        if len(results) == 2 and not _equal(*results.values()):
+            raise ModelError(
+                f"{self.model_name} takes sounds (N, L) and (N, 1, L), and answers differently; "
+                f"give shape='NL' or shape='NCL'"
+            )
+        return next(iter(results))
+
+    def _weight_type(self, default: torch.dtype) -> torch.dtype:
+        types = (parameter.dtype for parameter in self.module.parameters())
+        return next((dtype for dtype in types if dtype.is_floating_point), default)
+
+
+class FunctionModel(SoundModel):
+    """A function from sounds to outputs, without gradients.
+
+    Args:
+        predict: from sounds, a NumPy array ``(N, L)`` float32, to outputs ``(N, C)``.
+        sample_rate: of the sounds, in Hz.
+        select: see :class:`SoundModel`.
+        max_batch: the most sounds per call; None for all at once.
+
+    Raises:
+        ArgumentError: ``predict`` cannot be called, or ``max_batch`` is below 1.
+
+    >>> model = FunctionModel(lambda wavs: np.stack([wavs.max(1), wavs.min(1)], 1), 16000)
+    >>> model(torch.ones(3, 1, 160)).tolist()
+    [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
+    """
+
+    has_gradients = False
+
+    def __init__(
+        self,
+        predict: Callable[[Any], Any],
+        sample_rate: int,
+        select: Select | None = None,
+        max_batch: int | None = None,
+    ) -> None:
+        if not callable(predict):
+            raise ArgumentError(
+                f"predict must be a function from sounds (N, L) to outputs (N, C), "
+                f"not a {type(predict).__name__}"
+            )
+        if max_batch is not None and max_batch < 1:
+            raise ArgumentError(f"max_batch={max_batch!r} must be at least 1, or None")
+        super().__init__(nn.Identity(), sample_rate, "NL", select)
+        self.predict = predict
+        self.max_batch = max_batch
+
+    @property
+    def model_name(self) -> str:
+        return getattr(self.predict, "__name__", type(self.predict).__name__)
+
+    def _outputs(self, wav: Tensor, shape: str) -> Tensor:
+        parts = wav.split(self.max_batch or len(wav))
+        return torch.cat([self._call(part) for part in parts])
+
+    def _call(self, wav: Tensor) -> Tensor:
+        sounds = np.ascontiguousarray(wav[:, 0].detach().float().cpu().numpy())
+        try:
+            returned = self.predict(sounds)
+        # A function of the user can raise any error.
+        except Exception as error:
+            raise ModelError(
+                f"{self.model_name} cannot take sounds {sounds.shape} float32 at "
+                f"{self.sample_rate} Hz: {type(error).__name__}: "
+                f"{one_line(error, LONGEST_REASON)}; it must map (N, L) to outputs (N, C); if it "
+                f"takes one sound at a time, give max_batch=1"
+            ) from error
+        outputs = selected(returned, self.select, self.model_name)
+        if len(outputs) != len(sounds):
+            raise ModelError(
+                f"{self.model_name} returned {tuple(outputs.shape)} for {len(sounds)} sounds; it "
+                f"must return one row of outputs per sound; if it takes one sound at a time, give "
+                f"max_batch=1"
+            )
+        return outputs.to(wav.device)
+
+
+class BoundModel(nn.Module):
+    """A model of sounds, bound to one clip: from levels on the clip's grid to outputs.
+
+    Levels of several clips' lengths, ``T' = n T`` frames, are n versions of the clip in a row.
+
+    Args:
+        model: the model.
+        spectrogram: the clip ``(1, 1, F, T)``, as the transform gives it.
+
+    >>> from audiointerp.processing import LogMel
+    >>> clip = LogMel()(torch.randn(1, 1, 32000))
+    >>> model = SoundModel(nn.Linear(32000, 2), 32000)
+    >>> bound = BoundModel(model, clip)
+    >>> bool(torch.allclose(bound(clip.db), model(clip.to_wav()), atol=1e-4))
+    True
+    """
+
+    input_type = torch.float32
+    """The levels are float32 whatever the type of the model's weights is."""
+
+    def __init__(self, model: SoundModel, spectrogram: Spectrogram) -> None:
+        super().__init__()
+        self.model = model
+        self.spectrogram = spectrogram
+
+    @property
+    def layers_of(self) -> nn.Module:
+        """The part whose layers a class activation map chooses from."""
+        return self.model.layers_of
+
+    @property
+    def explained_model(self) -> SoundModel:
+        """The model, which is the same for every clip."""
+        return self.model
+
+    def forward(self, levels: Tensor) -> Tensor:
+        """Return the outputs ``(K, C)`` for K versions of the levels, ``(K, 1, F, T)`` in dB."""
+        frames = self.spectrogram.db.shape[-1]
+        sounds = [self.sound(part) for part in levels.split(frames, -1)]
+        outputs: Tensor = self.model(torch.cat(sounds, -1))
+        return outputs
+
+    def sound(self, levels: Tensor) -> Tensor:
+        """Return the sounds ``(K, 1, L)`` of K versions of the clip's levels."""
+        original = self.spectrogram
+        gain = levels_gain(original.db, levels.to(original.db))
+        return replace(original, db=levels, gain=gain).to_wav()
+
+
+def _equal(first: Tensor, second: Tensor) -> bool:
+    return first.shape == second.shape and bool(torch.allclose(first, second, atol=1e-5))

@@ -1,0 +1,201 @@
+"""Classifier.check: agreement with the owner's pipeline, and what looks wrong."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from conftest import noise
+from torch import nn
+
+import audiointerp as ai
+from audiointerp.errors import ArgumentError
+from audiointerp.model import Check
+
+RATE = 8000
+LABELS = ["quiet", "middle", "loud"]
+
+
+class Loudness(nn.Module):
+    """Three classes by the level of the sound: -40, -20 and 0 dB."""
+
+    def forward(self, wav):
+        level = 10 * wav.square().mean(-1).clamp_min(1e-12).log10()
+        centres = torch.tensor([-40.0, -20.0, 0.0])
+        return -0.1 * (level[:, None] - centres).square()
+
+
+def classifier(module=None, **arguments):
+    settings = {"sample_rate": RATE, "duration": 0.5, "normalize": "none"}
+    return ai.Classifier.from_waveform(module or Loudness(), LABELS, **settings | arguments)
+
+
+def clips(count=9, seconds=0.5):
+    """Noise at the three levels in turn, with its label."""
+    items = []
+    for number in range(count):
+        wav = noise(seconds, rate=RATE, seed=number)[0]
+        gain = 10 ** ((-40 + 20 * (number % 3)) / 20)
+        items.append((gain * wav / wav.square().mean().sqrt(), number % 3))
+    return items
+
+
+def problems(result):
+    return " | ".join(result.problems)
+
+
+def test_a_classifier_that_fits_has_no_problems():
+    result = classifier().check(
+        [(wav.clamp(-1, 1), label) for wav, label in clips()], reference=["quiet", 1, 2] * 3
+    )
+    assert result.accuracy == 1
+    assert result.agreement == 1
+    assert result.problems == ()
+    assert str(result) == "9 clips: accuracy 1, agreement with the reference 1"
+
+
+def test_the_reference_is_a_function_or_results():
+    model = Loudness()
+    decider = classifier(model)
+
+    def pipeline(samples):
+        assert samples.shape == (4000,)
+        return model(torch.from_numpy(samples)[None]).softmax(1)[0].numpy()
+
+    result = decider.check([wav for wav, _ in clips()], reference=pipeline)
+    assert math.isnan(result.accuracy)
+    assert result.agreement == 1
+    assert result.largest_difference < 1e-4
+    wrong = np.tile([1.0, 0.0, 0.0], (9, 1))
+    result = decider.check(clips(), reference=wrong)
+    assert result.agreement == pytest.approx(1 / 3)
+    assert result.largest_difference > 0.9
+    with pytest.raises(ArgumentError, match="the reference has 2 results for 9 clips"):
+        decider.check(clips(), reference=["quiet", "loud"])
+    with pytest.raises(ArgumentError, match=r"a class number or 3 probabilities, not \(2,\)"):
+        decider.check(clips(1), reference=[[0.5, 0.5]])
+
+
+def test_a_wrong_normalisation_is_named():
+    peaks = [(wav / wav.abs().max(), label) for wav, label in clips()]
+    result = classifier().check(peaks)
+    assert result.accuracy == pytest.approx(1 / 3)
+    assert "all 9 clips are predicted as middle" in problems(result)
+
+    loud = [(100 * wav, label) for wav, label in clips()]
+    assert "samples are up to" in problems(classifier().check(loud))
+
+
+def test_a_better_setting_is_named():
+    class OfPeak(nn.Module):
+        """Two classes: is the peak 1, with a first half that is louder?"""
+
+        def forward(self, wav):
+            first, second = wav.square().chunk(2, -1)
+            difference = (first - second).mean(-1) * (wav.abs().amax(-1) > 0.99)
+            return torch.stack([difference, -difference, difference - 9], -1)
+
+    quiet = []
+    for number in range(8):
+        wav = 0.01 * noise(0.5, rate=RATE, seed=number)[0]
+        half = slice(0, 2000) if number % 2 else slice(2000, 4000)
+        wav[:, half] *= 0.01
+        quiet.append((wav, number % 2))
+    result = classifier(OfPeak()).check(quiet)
+    assert result.accuracy == 0.5
+    assert "and would be 1.00 with normalize='peak'" in problems(result)
+
+
+def test_a_wrong_duration_is_named():
+    class FirstPart(nn.Module):
+        """The class by the level of the first second: silence if it is padded or cut."""
+
+        def forward(self, wav):
+            length = wav.shape[-1]
+            early, late = wav[:, : length // 2], wav[:, length // 2 :]
+            values = torch.stack([early, late], 1).square().mean(-1).clamp_min(1e-9).log()
+            return torch.cat([values, values.amin(1, keepdim=True) - 9], 1)
+
+    long = []
+    for number in range(8):
+        wav = noise(2.0, rate=RATE, seed=number)[0]
+        wav[:, :8000] *= 0.5 if number % 2 else 1.5
+        long.append((wav, number % 2))
+    text = problems(classifier(FirstPart(), duration=0.5).check(long))
+    assert "clips last 2 s, and are classified in windows of 0.5 s" in text
+    assert "would be 1.00 with duration=2" in text
+    short = [(wav[:, :800], label) for wav, label in long]
+    assert "padded with silence to the classifier's 0.5 s" in problems(classifier().check(short))
+
+
+def test_labels_in_another_order_are_named():
+    turned = [(wav, (label + 1) % 3) for wav, label in clips(12)]
+    result = classifier().check(turned)
+    assert result.accuracy == 0
+    assert "with the labels in another order the accuracy would be 1.00" in problems(result)
+
+
+def test_probabilities_taken_for_logits_are_named():
+    class Ending(Loudness):
+        def forward(self, wav):
+            return super().forward(wav).softmax(1)
+
+    with pytest.warns(UserWarning, match="output='probabilities'"):
+        result = classifier(Ending()).check(clips())
+    assert "give output='probabilities', not 'softmax'" in problems(result)
+
+    class OneProbability(Loudness):
+        def forward(self, wav):
+            logits = super().forward(wav)
+            return (logits[:, 2] - logits[:, 1]).sigmoid() * 0.9 + 0.05
+
+    decider = ai.Classifier.from_waveform(
+        OneProbability(),
+        ["loud"],
+        sample_rate=RATE,
+        duration=0.5,
+        normalize="none",
+        output="binary",
+    )
+    result = decider.check([wav for wav, _ in clips(18)])
+    assert "give output='binary_probability', not 'binary'" in problems(result)
+
+
+def test_features_of_another_scale_are_named():
+    network = ai.Cnn6(2, base_channels=4)
+    transform = ai.LogMel()
+    decider = ai.Classifier(network, transform, ["a", "b"], duration=1.0, normalize="none")
+    wavs = [noise(1.0, seed=number) for number in range(8)]
+    mean = torch.cat([transform(wav).db for wav in wavs]).mean((0, 1, 3))
+    network.bn0.running_mean.copy_(mean)
+    assert decider.check(wavs).problems == ()
+    network.bn0.running_mean.copy_(mean - 20)
+    assert "the features are 20 dB above those that the network was trained on" in problems(
+        decider.check(wavs)
+    )
+
+
+def test_another_rate_is_named():
+    class Clips(list):
+        sample_rate = 44100
+
+    result = classifier().check(Clips(clips()))
+    assert "the clips have 44100 Hz, the classifier takes 8000 Hz" in problems(result)
+
+
+def test_clips_that_are_none_are_refused():
+    with pytest.raises(ArgumentError, match="at least one clip"):
+        classifier().check([])
+    with pytest.raises(ArgumentError, match=r"clip 0 is not one mono sound \(L,\): \(2, 4000\)"):
+        classifier().check([(torch.zeros(2, 4000), "loud")])
+    with pytest.raises(ArgumentError, match=r"'lout'.*did you mean 'loud'"):
+        classifier().check([(torch.zeros(4000), "lout")])
+
+
+def test_a_check_changes_nothing():
+    decider = classifier()
+    before = copy.copy(vars(decider))
+    assert isinstance(decider.check(clips()), Check)
+    after = vars(decider)
+    assert {name: after[name] for name in before} | {"_has_seen_outputs": True} == after

@@ -1,0 +1,313 @@
+"""Models of sounds: a clip's levels become a gain, and the model gets the sound."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import noise, small_classifier
+from torch import nn
+
+import audiointerp as ai
+from audiointerp.errors import ArgumentError, ModelError
+from audiointerp.model import BoundModel, SoundModel, default_grid
+from audiointerp.model.selected import selected
+
+RATE = 16000
+LABELS = ["low", "high"]
+
+
+class BandEnergies(nn.Module):
+    """Logits: 10 times the logarithm of the energy below and above 4 kHz, of sounds (N, L)."""
+
+    def forward(self, wav):
+        power = torch.fft.rfft(wav).abs().square()
+        low, high = power[..., : power.shape[-1] // 2], power[..., power.shape[-1] // 2 :]
+        return torch.stack([low.mean(-1), high.mean(-1)], -1).clamp_min(1e-12).log()
+
+
+def waveform(module=None, **arguments):
+    settings = {"sample_rate": RATE, "duration": 1.0, "normalize": "none"}
+    return ai.Classifier.from_waveform(module or BandEnergies(), LABELS, **settings | arguments)
+
+
+def tone(frequency, seconds=1.0, rate=RATE):
+    time = torch.arange(round(seconds * rate), dtype=torch.float64) / rate
+    return torch.sin(2 * torch.pi * frequency * time).float()[None, None]
+
+
+def two_tones():
+    return 0.5 * tone(500) + 0.5 * tone(6000)
+
+
+class FrontEnd(nn.Module):
+    def __init__(self, transform):
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, wav):
+        return self.transform(wav[:, None]).db
+
+
+def with_front_end(classifier, **arguments):
+    """The same network as a module on waveforms."""
+    module = nn.Sequential(FrontEnd(classifier.transform), classifier.network)
+    return ai.Classifier.from_waveform(
+        module,
+        classifier.labels,
+        sample_rate=classifier.sample_rate,
+        duration=classifier.duration,
+        normalize="peak",
+        **{"grid": classifier.transform, "shape": "NL"} | arguments,
+    )
+
+
+def test_the_levels_of_a_clip_give_the_models_own_logits():
+    classifier = waveform()
+    wav = two_tones()
+    spectrogram = classifier.transform(wav)
+    bound = classifier.bind(spectrogram)
+    assert torch.allclose(bound(spectrogram.db), BandEnergies()(wav[:, 0]), atol=1e-4)
+    assert torch.allclose(bound.sound(spectrogram.db), wav, atol=1e-5)
+    silence = torch.full_like(spectrogram.db, -100)
+    assert bound.sound(silence).abs().max() < 1e-6
+
+
+def test_levels_are_a_gain_by_hand():
+    """All levels 20 dB down: the sound has a tenth of the amplitude."""
+    classifier = waveform()
+    wav = two_tones()
+    spectrogram = classifier.transform(wav)
+    quieter = classifier.bind(spectrogram).sound(spectrogram.db - 20)
+    assert torch.allclose(quieter, wav / 10, atol=1e-5)
+
+
+def test_gradients_reach_the_grid_and_equal_finite_differences():
+    classifier = waveform(BandEnergies().double())
+    wav = two_tones().double() + 0.01 * noise(1.0, rate=RATE).double()
+    spectrogram = classifier.transform(wav)
+    bound = BoundModel(classifier.network, spectrogram)
+    db = spectrogram.db.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(bound(db)[0, 1], db)
+    chosen = gradient.abs().flatten().topk(5).indices
+    for index in chosen.tolist():
+        step = torch.zeros_like(spectrogram.db).flatten()
+        step[index] = 1e-3
+        step = step.view_as(spectrogram.db)
+        with torch.no_grad():
+            up, down = (bound(spectrogram.db + sign * step)[0, 1] for sign in (1, -1))
+        measured = float((up - down) / 2e-3)
+        assert measured == pytest.approx(float(gradient.flatten()[index]), rel=1e-3)
+
+
+@pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "occlusion", "lime"])
+def test_the_part_that_decides_is_found_and_heard(method):
+    """The higher tone is what makes the clip "high": the kept part has it, and not the other."""
+    classifier = waveform()
+    methods = {"lime": lambda network: ai.LIME(network, "grid", samples=400)}
+    if method == "occlusion":
+        explainer = ai.Occlusion(classifier.network, (8, 25), (8, 25))
+    else:
+        explainer = methods[method](classifier.network) if method in methods else method
+    result = ai.interpret(classifier, two_tones(), explainer, "pos_thresh_25", target="high")
+    bands = [float(torch.fft.rfft(result.kept)[0, 0, f].abs()) for f in (500, 6000)]
+    assert bands[1] > 3 * bands[0]
+    assert result.heard["p_in"] > 0.9
+    assert torch.allclose(result.kept + result.removed, result.wav, atol=1e-5)
+
+
+def test_a_network_with_its_front_end_is_explained_as_the_network_itself():
+    direct = small_classifier()
+    foreign = with_front_end(direct)
+    wav = noise(1.0)
+    spectrogram = direct.transform(wav)
+    logits = foreign.bind(spectrogram)(spectrogram.db)
+    assert torch.allclose(logits, direct.logits(spectrogram.db), atol=2e-5)
+    for method in ("gradcam", "layercam"):
+        maps = [
+            ai.interpret(classifier, wav, method, target=0, on="audio").attribution.values
+            for classifier in (direct, foreign)
+        ]
+        correlation = torch.corrcoef(torch.stack([each.flatten() for each in maps]))[0, 1]
+        assert correlation > 0.99
+
+
+def test_scores_of_a_model_of_sounds_are_those_of_the_sounds():
+    direct = small_classifier()
+    foreign = with_front_end(direct)
+    wav = noise(1.0)
+    attribution = ai.interpret(direct, wav, "gradcam", target=0).attribution
+    for seconds in (1.0, 2.5):
+        clip = noise(seconds)
+        results = [
+            ai.interpret(classifier, clip, ai.Random(classifier.network), target=0, on="audio")
+            for classifier in (direct, foreign)
+        ]
+        assert results[0].p_of_sounds["p"] == pytest.approx(results[1].p_of_sounds["p"], abs=1e-4)
+    assert attribution.values.shape == direct.transform(wav).db.shape
+
+
+def test_a_long_clip_is_explained_in_windows():
+    classifier = waveform()
+    wav = torch.cat([tone(500), tone(6000)], -1)
+    result = ai.interpret(classifier, wav, "integrated_gradients", target="high")
+    values = result.attribution.values
+    half = values.shape[-1] // 2
+    assert values[..., half + 5 :].sum() > 10 * values[..., : half - 5].abs().sum()
+    assert result.kept.shape == wav.shape
+
+
+def test_a_function_is_a_model():
+    network = BandEnergies()
+
+    def predict(wavs):
+        assert wavs.dtype == np.float32
+        with torch.no_grad():
+            return network(torch.from_numpy(wavs)).softmax(1).numpy()
+
+    classifier = ai.Classifier.from_function(
+        predict, LABELS, sample_rate=RATE, duration=1.0, normalize="none"
+    )
+    wav = two_tones()
+    ours = waveform().probabilities(wav)
+    assert torch.allclose(classifier.probabilities(wav), ours, atol=1e-5)
+    with pytest.raises(ArgumentError, match="saliency needs gradients, and this model is a func"):
+        ai.interpret(classifier, wav, "saliency")
+    explainer = ai.Occlusion(classifier.network, (8, 25), (8, 25))
+    assert ai.interpret(classifier, wav, explainer, target="high").heard["p_in"] > 0.9
+    single = ai.Classifier.from_function(
+        lambda wavs: predict(wavs)[:1],
+        LABELS,
+        sample_rate=RATE,
+        duration=1.0,
+        normalize="none",
+        max_batch=1,
+    )
+    pair = torch.cat([tone(500), tone(6000)])
+    assert single.probabilities(pair).argmax(1).tolist() == [0, 1]
+
+
+def test_one_logit_is_a_model():
+    class OneLogit(nn.Module):
+        def forward(self, wav):
+            low, high = BandEnergies()(wav).unbind(-1)
+            return high - low
+
+    classifier = ai.Classifier.from_waveform(
+        OneLogit(), ["high"], sample_rate=RATE, duration=1.0, normalize="none", output="binary"
+    )
+    assert classifier.labels == ("not high", "high")
+    wav = two_tones()
+    assert torch.allclose(classifier.probabilities(wav), waveform().probabilities(wav), atol=1e-5)
+    high, low = (
+        ai.interpret(classifier, wav, "integrated_gradients", target=label).attribution.values
+        for label in ("high", "not high")
+    )
+    assert torch.allclose(high, -low, atol=1e-5)
+    with pytest.raises(ArgumentError, match="of the second of two labels, not of 3"):
+        ai.Classifier.from_waveform(
+            OneLogit(), "abc", sample_rate=RATE, duration=1.0, normalize="none", output="binary"
+        )
+
+
+def test_the_shape_of_sounds_is_found():
+    convolution = nn.Sequential(nn.Conv1d(1, 2, 8, 8), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    model = SoundModel(convolution, RATE)
+    assert model(torch.zeros(3, 1, 800)).shape == (3, 2)
+    assert model.shape == "NCL"
+
+    class Either(nn.Module):
+        def forward(self, wav):
+            return wav.flatten(1)[:, :2] * wav.ndim
+
+    with pytest.raises(ModelError, match="answers differently; give shape='NL' or shape='NCL'"):
+        SoundModel(Either(), RATE)(torch.ones(1, 1, 8))
+
+
+def test_outputs_are_selected():
+    logits = torch.zeros(1, 2)
+    assert selected({"clipwise_output": logits}, None, "m") is logits
+    assert selected((torch.ones(3), logits), 1, "m") is logits
+    assert selected({"deep": {"down": logits}}, lambda out: out["deep"]["down"], "m") is logits
+    assert selected(type("Record", (), {"logits": logits})(), None, "m") is logits
+    with pytest.raises(ModelError, match=r"no 'logit' \(it returns a dictionary with a, b\)"):
+        selected({"a": logits, "b": logits}, "logit", "m")
+    with pytest.raises(ModelError, match=r"not dict \(it returns a dictionary with a, b\); name"):
+        selected({"a": logits, "b": logits}, None, "m")
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 32000, 44100, 48000])
+def test_the_default_grid_has_no_empty_band(rate):
+    grid = default_grid(rate)
+    assert bool((grid.band_filters.sum(1) > 0).all())
+    assert 32 <= grid.num_bins <= 64
+    wav = noise(0.5, rate=rate)
+    assert torch.allclose(grid(wav).to_wav(), wav, atol=1e-5)
+
+
+def test_features_methods_are_refused_in_one_line():
+    classifier = waveform()
+    background = classifier.transform(two_tones()).db
+    with pytest.raises(ArgumentError, match="shap needs a network on features, and this model"):
+        ai.interpret(classifier, two_tones(), "shap")
+    result = ai.interpret(classifier, two_tones(), "gradient_shap", background=background)
+    assert result.attribution.values.isfinite().all()
+
+
+def test_the_first_forward_says_what_is_wrong():
+    fixed = nn.Sequential(nn.Linear(8000, 2))
+    with pytest.raises(ModelError, match=r"Sequential cannot take sounds \(2, 16000\) at 16000 Hz"):
+        ai.interpret(waveform(fixed), two_tones(), "saliency")
+    with pytest.raises(ArgumentError, match="the grid is of 32000 Hz"):
+        waveform(grid=ai.LogMel())
+    with pytest.raises(ArgumentError, match="for a function use Classifier"):
+        waveform(len)
+    three = nn.Sequential(nn.Linear(16000, 3))
+    with pytest.raises(ModelError, match="one for each label"):
+        ai.interpret(waveform(three), two_tones(), "saliency")
+    with pytest.raises(ModelError, match=r"takes sounds \(N, 1, L\), not \(1, 1, 64, 101\)"):
+        ai.Saliency(waveform().network)(torch.zeros(1, 1, 64, 101))
+
+
+def test_half_precision_keeps_the_levels_in_float32():
+    class Halves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones((), dtype=torch.bfloat16))
+
+        def forward(self, wav):
+            assert wav.dtype == torch.bfloat16
+            return (BandEnergies()(wav.float()) * self.scale.float()).bfloat16()
+
+    result = ai.interpret(
+        waveform(Halves()), two_tones(), "saliency", "pos_thresh_25", target="high"
+    )
+    assert result.attribution.values.dtype == torch.float32
+    assert result.heard["p_in"] > 0.5
+
+
+def saved_waveform():
+    return waveform(Gain())
+
+
+class Gain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, wav):
+        return BandEnergies()(wav) * self.gain
+
+
+def test_a_foreign_network_is_saved_with_the_name_of_its_code(tmp_path):
+    path, name = tmp_path / "a.safetensors", f"{__name__}:saved_waveform"
+    classifier = saved_waveform()
+    classifier.network.module.gain.data.fill_(3.0)
+    with pytest.raises(ModelError, match=r"cannot be saved.*save\(path, factory="):
+        classifier.save(path)
+    classifier.save(path, factory=name)
+    with pytest.raises(ModelError, match="if you trust it"):
+        ai.Classifier.load(path)
+    for factory in (name, saved_waveform):
+        loaded = ai.Classifier.load(path, factory=factory)
+        assert loaded.network.module.gain == 3.0
+    with pytest.raises(ArgumentError, match=r"no function other; it has .*saved_waveform"):
+        ai.Classifier.load(path, factory=f"{__name__}:other")

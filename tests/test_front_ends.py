@@ -461,6 +461,14 @@ SCALINGS = {
         Scaling("natural", offset=1e-6, normalize="clip", epsilon=1e-8, correction=1),
         lambda x: ((x + 1e-6).log() - (x + 1e-6).log().mean()) / ((x + 1e-6).log().std() + 1e-8),
     ),
+    "Whisper": (
+        Scaling("log10", top_db=80.0, mean=-4.0, std=4.0),
+        lambda x: (x.clamp_min(1e-10).log10().maximum(x.max().log10() - 8) + 4) / 4,
+    ),
+    "natural limit": (
+        Scaling("natural", top_db=60.0),
+        lambda x: x.clamp_min(x.max() * 1e-6).log(),
+    ),
     "image": (
         Scaling(top_db=80.0, normalize="range", mean=0.5, std=0.25),
         lambda x: (torch.from_numpy(image(x.numpy())) - 0.5) / 0.25,
@@ -528,6 +536,8 @@ def test_each_clip_is_standardised_by_itself():
     alone = Scaling(normalize="bin", epsilon=0.0)(db[1:])
     assert torch.allclose(bins[1:], alone)
     assert (Scaling(normalize="peak")(db).amax((1, 2, 3)) == 0).all()
+    magnitude = Scaling("log10", top_db=40.0)(db * 1000, power=1)
+    assert torch.allclose(magnitude.amax((1, 2, 3)) - magnitude.amin((1, 2, 3)), db.new_tensor(2.0))
     loud = Scaling(top_db=3.0)(db)
     assert torch.allclose(loud.amax((1, 2, 3)) - loud.amin((1, 2, 3)), torch.tensor(3.0).double())
 
@@ -683,7 +693,7 @@ def test_what_has_no_inverse_or_no_meaning_is_refused(kwargs, words):
         {"epsilon": "1"},
         {"correction": 2},
         {"top_db": 0.0},
-        {"log": "natural", "top_db": 80.0},
+        {"log": "none", "top_db": 80.0},
     ],
 )
 def test_wrong_scalings_are_refused(kwargs):

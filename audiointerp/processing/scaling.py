@@ -21,7 +21,7 @@ class Scaling:
 
     With x, the power of a feature (the magnitude if the transform has ``power=1``):
 
-    1. ``s = log(max(x, clamp) + offset)``, and at least ``max(s) - top_db``,
+    1. ``s = log(max(x, clamp) + offset)``, and not more than ``top_db`` below ``max(s)``,
     2. ``s = (s - location) / (spread + epsilon)``, unless ``normalize`` is ``"none"``,
     3. ``s = (s - mean) / std``.
 
@@ -32,7 +32,7 @@ class Scaling:
             silence: there, x is 0 if there is an offset or no logarithm (so log(x + offset) of
             quieter bins is too low by at most floor / offset), else log(x) is that of the floor.
             Other values than 0 are at least a power of 1e-10, or a magnitude of 1e-5.
-        top_db: the range below the loudest bin in dB, for ``log="db"``; None for no limit.
+        top_db: the range below the loudest bin in dB, whatever the unit of s; None for no limit.
         normalize: location and spread are the mean and standard deviation of the whole spectrogram
             (``"clip"``) or of each bin over time (``"bin"``), the maximum and 1 (``"peak"``, as
             librosa's ``ref=np.max``), or the minimum and max - min (``"range"``). They are those of
@@ -77,10 +77,10 @@ class Scaling:
             raise ArgumentError(f"correction={self.correction!r:.40} must be 0 or 1")
         if self.top_db is None:
             return
-        if not _is_number(self.top_db) or self.top_db <= 0 or self.log != "db":
+        if not _is_number(self.top_db) or self.top_db <= 0 or self.log == "none":
             raise ArgumentError(
                 f"top_db={self.top_db!r:.40} with log={self.log!r}: top_db must be positive, and "
-                "needs log='db'"
+                "needs a logarithm"
             )
 
     def check(self, power: int, num_bins: int) -> None:
@@ -135,7 +135,8 @@ class Scaling:
         # A tensor without a batch axis is one clip.
         clip = tuple(range(1, scaled.ndim)) if scaled.ndim > 2 else tuple(range(scaled.ndim))
         if self.top_db is not None:
-            scaled = scaled.maximum(scaled.amax(clip, keepdim=True) - self.top_db)
+            lowest = scaled.amax(clip, keepdim=True) - self.top_db * self._unit(power)
+            scaled = scaled.maximum(lowest)
         if self.normalize != "none":
             scaled = self._normalized(scaled, clip)
         if self.mean != 0 or self.std != 1:
@@ -145,7 +146,8 @@ class Scaling:
     def _logarithm(self, db: Tensor, power: int) -> Tensor:
         if self.log == "db" and not self.clamp and not self.offset:
             return db
-        logarithm = db * (LN_10 * power / 20)
+        per_db = LN_10 * power / 20
+        logarithm = db * per_db
         if self.clamp:
             logarithm = logarithm.clamp_min(math.log(self.clamp))
         elif self.offset or self.log == "none":
@@ -155,9 +157,11 @@ class Scaling:
             logarithm = torch.logaddexp(logarithm, torch.full_like(db, math.log(self.offset)))
         if self.log == "none":
             return logarithm.exp()
-        if self.log == "natural":
-            return logarithm
-        return logarithm * ((20 / power if self.log == "db" else 1) / LN_10)
+        return logarithm * (self._unit(power) / per_db)
+
+    def _unit(self, power: int) -> float:
+        """What a step of 1 dB is in the logarithm."""
+        return {"db": 1.0, "natural": LN_10 * power / 20, "log10": power / 20}[self.log]
 
     def _normalized(self, values: Tensor, clip: tuple[int, ...]) -> Tensor:
         if self.normalize == "peak":

@@ -228,6 +228,21 @@ def test_without_centring_a_frame_begins_at_its_hop():
     assert transform.num_frames(10) == 1
 
 
+def test_the_ends_take_the_gains_of_the_nearest_frames():
+    """Frames that are not centred reach over both ends of the clip."""
+    wav = noise(4000, 0)
+    for win_length in (None, 40):
+        spec = LogSTFT(8000, 64, 16, center=False, win_length=win_length)(wav)
+        mask = torch.zeros_like(spec.db)
+        mask[..., :8] = 1
+        kept = spec.masked(mask).to_wav()
+        assert snr(wav[..., :100], kept[..., :100]) > 200
+        assert (kept[..., 200:] == 0).all()
+        removed = spec.masked(1 - mask).to_wav()
+        assert (removed[..., :100] == 0).all()
+        assert snr(wav[..., 200:], removed[..., 200:]) > 200
+
+
 # ----- librosa
 
 
@@ -533,6 +548,8 @@ def test_each_clip_is_standardised_by_itself():
     )
     bins = Scaling(normalize="bin", epsilon=0.0)(db)
     assert torch.allclose(bins.mean(-1), torch.zeros(2, 1, 40, dtype=torch.float64), atol=1e-12)
+    ones = torch.ones(2, 1, 40, dtype=torch.float64)
+    assert torch.allclose(bins.std(-1, correction=0), ones, atol=1e-12)
     alone = Scaling(normalize="bin", epsilon=0.0)(db[1:])
     assert torch.allclose(bins[1:], alone)
     assert (Scaling(normalize="peak")(db).amax((1, 2, 3)) == 0).all()

@@ -117,7 +117,10 @@ class Transform(ABC):
         return self.scaling != UNSCALED
 
     def scaled(self, db: Tensor) -> Tensor:
-        """Convert levels ``(N, 1, F, T)`` to what the network sees; differentiable."""
+        """Convert levels ``(N, 1, F, T)`` to what the network sees; differentiable.
+
+        A transform of your own can override this, together with ``is_scaled``.
+        """
         return self.scaling(db, self.power)
 
     @property

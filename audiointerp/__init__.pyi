@@ -57,7 +57,7 @@ from .metrics import METRICS, evaluate
 from .model import Classifier, Cnn6, Cnn10, Cnn14, load_panns
 from .paper import setting as setting
 from .predict import Interpretation, interpret, score
-from .processing import LogMel, LogSTFT, Spectrogram, load_audio, save_audio
+from .processing import LogMel, LogSTFT, Scaling, Spectrogram, load_audio, save_audio
 from .scoring import PROTOCOLS, Curves
 from .scoring import curves as curves
 from .scoring import protocols as protocols
@@ -104,6 +104,7 @@ __all__ = [
     "Occlusion",
     "Random",
     "Saliency",
+    "Scaling",
     "SmoothGrad",
     "Spectrogram",
     "Synthetic",

@@ -12,25 +12,33 @@ from .audio import (
     save_audio,
 )
 from .augmentation import augment
-from .filters import MEL_SCALES
+from .filters import MEL_NORMS, MEL_SCALES
+from .kaldi import kaldi_fbank
 from .masking import DOMAINS, levels_gain
 from .resampling import resample
-from .spectrogram import LogMel, LogSTFT, Spectrogram, Transform, transform_from_dict
+from .scaling import Scaling
+from .spectrogram import LogMel, LogSTFT, transform_from_dict
+from .tapers import TAPERS
+from .transform import Spectrogram, Transform
 from .windows import Windows
 
 __all__ = [
     "DOMAINS",
+    "MEL_NORMS",
     "MEL_SCALES",
     "NORMALIZATIONS",
+    "TAPERS",
     "UNREADABLE_ENDINGS",
     "LogMel",
     "LogSTFT",
+    "Scaling",
     "Spectrogram",
     "Transform",
     "Windows",
     "augment",
     "conversion",
     "fix_length",
+    "kaldi_fbank",
     "levels_gain",
     "load_audio",
     "load_levels",

@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .dataset import ClipDataset, load_clip
+from .dataset import ClipDataset
 from .errors import ArgumentError
-from .interpretation import MASKS, Explainer, Mask
+from .interpretation import MASKS, NULLS, Explainer, Mask
 from .model import Classifier
 from .scoring import (
     ExplainedClip,
     Plan,
+    RecentAttributions,
+    RecentClips,
     build_explainer,
     build_explainers,
     check_fits,
@@ -22,6 +24,7 @@ from .scoring import (
     explain_clip,
     heard_probabilities,
     mask_and_classify,
+    nulls_of,
 )
 
 
@@ -157,11 +160,12 @@ def score(
     *,
     on: str | Sequence[str] = "features",
     protocol: str = "corrected",
-    baselines: bool = True,
+    nulls: Sequence[str] = NULLS,
     curves: bool = False,
     background: Tensor | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,
+    baselines: bool | None = None,
 ) -> pd.DataFrame:
     """Score methods and masks on a data set: one row per clip, method, mask and ``on``.
 
@@ -177,11 +181,14 @@ def score(
         on: ``"features"``, ``"audio"`` (classify the audio that a listener hears), or a list of
             both.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.
-        baselines: whether to score random masks with the same values too, pixelwise and smooth.
+        nulls: names in ``NULLS``, what each mask is compared with; see
+            :mod:`~audiointerp.interpretation.nulls`. An empty list for nothing. ``"other"`` is
+            made from the next clip of another recording, NaN if there is none.
         curves: whether to compute the areas under the deletion and insertion curves.
         background: for methods that need one, features ``(B, 1, F, T)`` of training clips.
         device: where to compute; the classifier is moved there.
         progress: whether to show a progress bar in a terminal.
+        baselines: deprecated, give ``nulls``: True for all, False for none.
 
     Raises:
         ArgumentError: a name is unknown, or the data set does not fit the classifier.
@@ -194,7 +201,8 @@ def score(
     >>> rows[["method", "mask", "status"]].values.tolist()
     [['saliency', 'bin', 'ok']]
     """
-    plan = Plan(masks, protocol, (on,) if isinstance(on, str) else on, baselines, curves)
+    scored_on = (on,) if isinstance(on, str) else on
+    plan = Plan(masks, protocol, scored_on, nulls_of(nulls, baselines), curves)
     classifier.to(device)
     check_fits(classifier, dataset)
     explainers = build_explainers(methods, classifier, background)
@@ -202,7 +210,10 @@ def score(
     clips = tqdm(
         range(len(dataset)), desc="scoring", unit="clip", disable=None if progress else True
     )
+    recent, attributions = RecentClips(dataset), RecentAttributions()
     for index in clips:
-        for result in clip_rows(classifier, load_clip(dataset, index), explainers, plan):
+        loaded = recent.load(index)
+        other = recent.other(index) if "other" in plan.nulls else None
+        for result in clip_rows(classifier, loaded, explainers, plan, other, attributions):
             rows += result.rows
     return pd.DataFrame(rows)

@@ -6,7 +6,7 @@ import pandas as pd
 from audiointerp.experiments.study import EXPERIMENTS
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
-from audiointerp.scoring.rows import COLUMNS, VALUES
+from audiointerp.scoring.columns import COLUMNS, VALUES
 
 STUDY = ("saliency", "gradcam", "shap", "lime", "random")
 
@@ -43,6 +43,7 @@ def made_rows(
         "protocol": "corrected",
         "status": "ok",
         "network": "n",
+        "layer": "",
     }
     rest = dict.fromkeys(("stage", "error_type", "error"), "")
     rows = rows.assign(
@@ -51,6 +52,7 @@ def made_rows(
         **rest,
         recording=rows["clip"],
         correct=correct.astype(object),
+        constant=False,
         batch=1,
         explainer_batch=1,
     )

@@ -15,12 +15,12 @@ from audiointerp.cli import options
 from audiointerp.dataset.esc50 import ESC50
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.experiments import EXPERIMENTS
-from audiointerp.interpretation import METHODS
+from audiointerp.interpretation import METHODS, NULLS
 from audiointerp.interpretation.lime import LIME
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.model.classifier import Classifier
 from audiointerp.processing.audio import save_audio
-from audiointerp.scoring.rows import COLUMNS as ROW
+from audiointerp.scoring.columns import COLUMNS as ROW
 
 
 def test_as_a_process_of_its_own(place):
@@ -97,10 +97,11 @@ def test_version(call):
 def test_help_lists_the_names(call):
     assert list(METHODS) == list(options.METHOD_NAMES)
     assert list(MASKS) == list(options.MASK_NAMES)
+    assert NULLS == options.NULL_NAMES
     interpret = " ".join(call("interpret", "--help").stdout.split())
     assert all(name in interpret for name in (*MASKS, *METHODS))
     run = " ".join(call("run", "--help").stdout.split())
-    assert all(name in run for name in (*METHODS, *EXPERIMENTS))
+    assert all(name in run for name in (*METHODS, *EXPERIMENTS, *NULLS))
 
 
 def test_help_does_not_import_torch():
@@ -137,9 +138,8 @@ def test_run_and_tables(call, place, tmp_path):
     table = call("tables", tmp_path, "--by", "method,mask", "--out", tmp_path / "table.csv")
     assert table.returncode == 0
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 4 * 2
-    assert table.stdout.count("topK_5") == 2 * (
-        2 + 2 + 2 + 1
-    )  # means and two baselines on both, audio less features
+    # Means and four nulls on both, and audio less features.
+    assert table.stdout.count("topK_5") == 2 * (2 + 4 * 2 + 1)
 
 
 class FewLIME(LIME):

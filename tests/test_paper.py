@@ -10,7 +10,7 @@ from made_results import STUDY, made_rows
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.experiments.study import EXPERIMENTS
 from audiointerp.interpretation.masks import MASKS
-from audiointerp.metrics import METRICS
+from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.paper.missing import missing, unfinished
 from audiointerp.paper.paper_tables import notes, paper_of, paper_tables
 from audiointerp.paper.published import PUBLISHED_METHODS, PUBLISHED_SCORES, published_tables
@@ -243,6 +243,11 @@ def test_features_stand_beside_audio_beside_random_masks():
     without = rows.assign(**dict.fromkeys(baselines, np.nan))
     for table in paper_tables(without, ["heard"]):
         assert [column.sub for column in table.columns] == ["mean", "mean", "− features"]
+    newer = rows.assign(**{f"{name}_other": rows[name] - 0.25 for name in RELATIVE})
+    table = by_name(newer, "audio")["audio_mel_clean_FF"]
+    assert numbers(table, cell, "audio", "− other") == pytest.approx([0.25] * 3)
+    assert "other: the mask made from another clip" in table.caption
+    assert "rolled" not in table.caption
     # The kind's former name gives the same tables; without audio there is nothing to compare with.
     assert len(paper_tables(without, ["audio"])) == len(paper_tables(without, ["heard"])) == 5
     assert not paper_tables(without[~audio], ["audio"])

@@ -105,7 +105,7 @@ def test_seconds_are_those_of_each_method_alone():
     classifier, dataset = ten_classes(), small_set(count=1)
     loaded = ai.dataset.load_clip(dataset, 0)
     explainers = build_explainers([Slow, "saliency", "random"], classifier)
-    plan = Plan(["bin"], baselines=False)
+    plan = Plan(["bin"], nulls=[])
     seconds = {}
     for result in clip_rows(classifier, loaded, explainers, plan):
         seconds[result.method] = result.seconds
@@ -204,14 +204,14 @@ def test_a_mask_of_ones_own_that_fails_is_a_row():
 
 
 def test_a_plan_as_plain_values():
-    for plan in (Plan(), Plan(["bin"], "published", ["audio", "features"], False, True)):
+    for plan in (Plan(), Plan(["bin"], "published", ["audio", "features"], [], True)):
         record = asdict(plan)
         as_lists = {
             name: list(value) if isinstance(value, tuple | list) else value
             for name, value in record.items()
         }
         assert plan.to_dict() == as_lists
-        assert list(plan.to_dict()) == ["masks", "protocol", "on", "baselines", "curves"]
+        assert list(plan.to_dict()) == ["masks", "protocol", "on", "nulls", "curves"]
     plan = Plan(["bin", loud, ai.MASKS["topK_30"]])
     assert plan.to_dict()["masks"] == ["bin", loud, "topK_30"]
     assert plan.mask_names == ("bin", "loud", "topK_30")

@@ -11,14 +11,14 @@ from torch import nn
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError
-from audiointerp.interpretation.baselines import BASELINES
+from audiointerp.interpretation.nulls import NULLS
 from audiointerp.metrics import RELATIVE
 from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret, score
 from audiointerp.scoring.curves import curves
 from audiointerp.scoring.explain import explain_clip
 from audiointerp.scoring.outcomes import classify_parts
-from audiointerp.scoring.rows import Plan
+from audiointerp.scoring.plan import Plan
 from audiointerp.util.probability import log_probabilities, probabilities
 
 
@@ -290,8 +290,8 @@ def test_both_kinds_of_scores_in_one_run():
     assert rows.groupby(["clip", "mask"])["on"].apply(list).tolist() == [["features", "audio"]] * 4
     assert set(rows["protocol"]) == {"corrected"}
     for name in (*RELATIVE, "deletion", "insertion"):
-        for kind in BASELINES:
-            assert rows[f"{name}_{kind}"].notna().all()
+        for null in NULLS:
+            assert rows[f"{name}_{null}"].notna().all()
     for on in ("features", "audio"):
         alone = score(
             classifier, dataset, ["saliency"], ["bin", "minmax"], on=on, curves=True, progress=False
@@ -304,7 +304,7 @@ def test_both_kinds_of_scores_in_one_run():
         ["saliency"],
         ["topK_50_pos"],
         protocol="published",
-        baselines=False,
+        nulls=[],
         progress=False,
     )
     assert set(published["protocol"]) == {"published"}

@@ -66,7 +66,7 @@ def test_a_file_takes_the_place_of_defaults_and_the_command_line_wins(
 def test_a_required_option_may_stand_in_the_file(call, tmp_path):
     small_classifier().save(tmp_path / "w.safetensors")
     (tmp_path / "s.toml").write_text(
-        'weights = "w.safetensors"\nmethods = "sing"\nbaselines = false\n'
+        'weights = "w.safetensors"\nmethods = "sing"\ncurves = false\n'
     )
     assert call("run", "mel_clean", "--settings", "s.toml")[2].startswith(
         "audiointerp: unknown method 'sing'"
@@ -121,10 +121,9 @@ def test_a_fault_is_told_in_one_line(fault, call, trained, tmp_path):
 
 
 def test_switches(tmp_path, call):
-    (tmp_path / "s.toml").write_text("baselines = 0")
+    (tmp_path / "s.toml").write_text("curves = 0")
     assert (
-        "baselines must be true or false, not 0"
-        in call("run", "mel_clean", "--settings", "s.toml")[2]
+        "curves must be true or false, not 0" in call("run", "mel_clean", "--settings", "s.toml")[2]
     )
 
 

@@ -78,7 +78,8 @@ def test_a_second_writer_is_refused_and_a_killed_one_is_not_in_the_way(tmp_path,
 def test_a_signal_finishes_the_method_at_hand(tmp_path, expected, capfd):
     for number in (signal.SIGINT, signal.SIGTERM):
         out, before = tmp_path / str(number), signal.getsignal(number)
-        clips = Counted(at={2: lambda number=number: signal.raise_signal(number)})
+        # Clip 3 is read beside clip 2, as its other clip.
+        clips = Counted(at={3: lambda number=number: signal.raise_signal(number)})
         with pytest.raises(Stopped, match="stopped at clip 3 of 6"):
             go(out, clips)
         assert signal.getsignal(number) is before
@@ -106,7 +107,7 @@ def test_a_second_interrupt_stops_at_once(tmp_path, expected):
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        go(tmp_path / "run", Counted(at={2: interrupt}))
+        go(tmp_path / "run", Counted(at={3: interrupt}))
     assert len(list((tmp_path / "run").rglob("clips/0*.json"))) == 4
     go(tmp_path / "run")
     assert tables(tmp_path / "run") == expected

@@ -22,7 +22,7 @@ from audiointerp.experiments.records import (
     write_record,
 )
 from audiointerp.model.classifier import Classifier
-from audiointerp.scoring.rows import COLUMNS, VALUES
+from audiointerp.scoring.columns import COLUMNS, VALUES
 from audiointerp.tables.results import read_results
 
 
@@ -56,7 +56,8 @@ def test_what_is_there_is_not_computed_again(tmp_path, monkeypatch):
         tmp_path / "mel" / "small" / "random" / "attributions" / "00004 burst%2F4.wav.safetensors"
     ).unlink()
     go(tmp_path, methods=[Watched])
-    assert Watched.seen == 14
+    # Clips 3 and 4, and clip 5, whose map is the null of clip 4.
+    assert Watched.seen == 15
 
 
 def test_errors_are_rows_and_are_tried_again(tmp_path, expected):
@@ -108,7 +109,7 @@ NETWORK = CLASSIFIER.network
 OTHER_SETTINGS = {
     r"plan.masks: \['bin', 'topK_5'\] before, \['bin'\] now": {"masks": ["bin"]},
     r"plan.on: \['features'\] before, \['audio'\] now": {"on": "audio"},
-    "plan.baselines: True before, False now": {"baselines": False},
+    r"plan.nulls: \['pixelwise', .*… before, \['rolled'\] now": {"nulls": ["rolled"]},
     "clips: 6 before, 5 now; clip_names_sha256": {"clips": Bursts(5)},
     "network_sha256: '.*… before, '.*… now": {"classifier": small_classifier(seed=1, duration=0.3)},
     "duration: 0.3 before, 0.2 now": {

@@ -138,7 +138,7 @@ def test_a_long_run_stays_small_and_leaves_no_hooks(tmp_path, figure):
         clips,
         ("saliency", "gradcam", "shap"),
         masks=["bin"],
-        baselines=False,
+        nulls=[],
         background=background,
         attributions=False,
     )

@@ -13,7 +13,7 @@ from audiointerp.dataset import esc50_recording
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
-from audiointerp.scoring.rows import VALUES
+from audiointerp.scoring.columns import VALUES
 from audiointerp.tables.bootstrap import FEWEST, bootstrap_interval, bootstrap_means
 from audiointerp.tables.comparisons import bootstrap_p_values, holm, percentile_interval
 from audiointerp.tables.results import COLUMNS, read_results, recordings_by_clip
@@ -83,7 +83,7 @@ def test_an_interval_pairs_the_clips():
     assert same.tolist() == pytest.approx([0.25, 0.25, 0.25])
     spread = compare(paired(np.linspace(-1, 1, 30)), "pixelwise").loc[("a", "bin"), "FF"]
     assert spread["low"] < spread["mean"] < spread["high"]
-    with pytest.raises(ArgumentError, match="no baseline 'smooth'"):
+    with pytest.raises(ArgumentError, match="no null 'smooth'"):
         compare(paired(np.zeros(3)), "smooth")
     with pytest.raises(ArgumentError, match="must hold both"):
         compare(paired(np.zeros(3)), "features")
@@ -297,7 +297,7 @@ def test_audio_is_compared_with_features_clip_by_clip():
     ]  # never averaged together
     text = as_text(both)
     assert "On audio minus on features" in text
-    assert text.count("Minus random masks") == 1
+    assert text.count("Minus the null") == 1
     assert "-0.50 [-0.50, -0.50]" in text
 
 

@@ -16,7 +16,7 @@ from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.model.classifier import Classifier
 from audiointerp.paper.comparable import PARTS_OF, SOFT_MASKS
-from audiointerp.paper.conclusions import ASPECTS, _verdict, conclusions
+from audiointerp.paper.conclusions import ASPECTS, _verdict, aspects_in, conclusions
 from audiointerp.paper.published import PUBLISHED_METHODS, published_tables
 from audiointerp.paper.published_faults import (
     _epoch_fault,
@@ -31,7 +31,7 @@ from audiointerp.paper.validity import (
     frame_as_markdown,
     main_table,
 )
-from audiointerp.scoring.rows import VALUES
+from audiointerp.scoring.columns import VALUES
 from audiointerp.tables.bootstrap import FEWEST
 from audiointerp.tables.results import read_results
 from audiointerp.tables.summary import compare
@@ -192,6 +192,29 @@ def random_attribution(seed):
     return -values.abs() if seed % 5 == 0 else values
 
 
+def test_the_nulls_of_newer_results_stand_in_the_page():
+    """Saliency leads everything by 0.2, but another clip's map scores as well."""
+    rows = made_rows(0.2)
+    assert "features − rolled" not in conclusions(rows)
+    for name in RELATIVE:
+        rows[f"{name}_rolled"] = rows[f"{name}_smooth"]
+        rows[f"{name}_other"] = rows[name]
+    found = conclusions(rows).set_index(["kind", "score"]).loc[("method", "FF")]
+    assert list(aspects_in(rows)) == list(ASPECTS)
+    assert found["audio − rolled"].startswith("survives: +0.20")
+    assert found["audio − other"].startswith("open: +0.00")
+    counts = better_than_random(rows).loc[("FF", "features"), "saliency"]
+    assert counts.to_dict() == {
+        "other": "0 / 14",
+        "pixelwise": "14 / 14",
+        "rolled": "14 / 14",
+        "smooth": "14 / 14",
+    }
+    table = main_table(rows)
+    assert table.loc[("saliency", "bin"), "FF audio − rolled"] == "+0.20 [+0.20, +0.20]"
+    assert table.loc[("saliency", "bin"), "FF audio − other"] == "+0.00 [+0.00, +0.00]"
+
+
 def test_a_soft_mask_is_not_comparable():
     """AD of sigmoid was called refuted: it measured that the network needs the level."""
     rows = made_rows(0.0)
@@ -200,7 +223,7 @@ def test_a_soft_mask_is_not_comparable():
     for score in ("AD", "FidIn"):
         row = found.loc[("mask", score)]
         assert row["winner"] == "sigmoid"
-        assert set(row[list(ASPECTS)]) == {"not comparable"}
+        assert set(row[list(aspects_in(rows))]) == {"not comparable"}
     # Nor is a 0/1 mask behind a soft one that destroys the prediction.
     assert found.loc[("mask", "FF"), "winner"] == "bin"
     assert found.loc[("mask", "FF"), "on features"].startswith("open: +0.00 [+0.00, +0.00]")

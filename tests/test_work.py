@@ -82,7 +82,8 @@ def test_a_killed_worker_is_an_error_and_finished_clips_are_kept(tmp_path, expec
 
 def test_a_signal_finishes_the_clips_at_hand(tmp_path, expected):
     with pytest.raises(Stopped, match="stopped at clip 3 of 6"):
-        go(tmp_path, Eventful(at={2: lambda: signal.raise_signal(signal.SIGINT)}), workers=2)
+        # Clip 3 is read beside clip 2, as its other clip.
+        go(tmp_path, Eventful(at={3: lambda: signal.raise_signal(signal.SIGINT)}), workers=2)
     assert len(list(tmp_path.rglob("clips/0*.json"))) == 6
     assert active_children() == []
     go(tmp_path)

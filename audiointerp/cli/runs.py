@@ -8,6 +8,7 @@ import typer
 from ..errors import ArgumentError, AudioInterpError, choose
 from .options import (
     METHOD_NAMES,
+    NULL_NAMES,
     Background,
     Data,
     Device,
@@ -53,9 +54,9 @@ def run(
         ),
     ] = "features,audio",
     protocol: Protocol = "corrected",
-    baselines: Annotated[
-        bool, typer.Option(help="Also score random masks of the same values.")
-    ] = True,
+    nulls: Annotated[
+        str, typer.Option(help="What each mask is compared with, comma-separated; or none.")
+    ] = ",".join(NULL_NAMES),
     curves: Annotated[
         bool, typer.Option(help="Also compute the areas under deletion and insertion.")
     ] = False,
@@ -93,13 +94,15 @@ def run(
     """
     from ..experiments import background_of_folder, find_experiment
     from ..experiments import run as run_experiment
-    from ..interpretation import MASKS, METHODS, resolve_mask
+    from ..interpretation import MASKS, METHODS, NULLS, resolve_mask
     from ..model import Classifier
 
     setting = find_experiment(experiment)
     method_names = [choose("method", name, METHODS) for name in names_in(methods)]
     chosen_masks = list(MASKS) if masks is None else names_in(masks)
     mask_names = [resolve_mask(name)[0] for name in chosen_masks]
+    chosen_nulls = [] if nulls == "none" else names_in(nulls)
+    null_names = [choose("null", name, NULLS) for name in chosen_nulls]
     classifier = Classifier.load(weights)
     dataset = _open_for(classifier, data, numbers_in(folds), subset)
     clips = None
@@ -116,7 +119,7 @@ def run(
         masks=mask_names,
         on=names_in(on),
         protocol=protocol,
-        baselines=baselines,
+        nulls=null_names,
         curves=curves,
         background=clips,
         noise=noise,
@@ -195,7 +198,7 @@ def validate(
     workers: Workers = 1,
     settings_file: Settings = None,
 ) -> None:
-    """Test the published conclusions with random masks and on audio; write a page about it.
+    """Test the published conclusions beside nulls and on audio; write a page about it.
 
     Example (in a shell):
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..fit import History
 from ..processing import Spectrogram
-from ..scoring import ExplainedClip
+from ..scoring import ExplainedClip, layer_cell
 from ..util import FLOOR
 
 METHOD_TITLES = {"saliency": "Saliency", "gradcam": "Grad-CAM", "shap": "SHAP", "lime": "LIME"}
@@ -129,6 +129,8 @@ def kept_and_removed(interpretation: ExplainedClip, axes: Any = None) -> list[Ax
 def interpretation(result: ExplainedClip, figure: Figure | None = None) -> Figure:
     """Draw the clip, its attribution, the kept and the removed part in one row.
 
+    Below a class activation map stand its layer and the mean size of the layer's cells.
+
     Args:
         result: of :func:`~audiointerp.predict.interpret`.
         figure: where to draw; a new one if None.
@@ -149,6 +151,8 @@ def interpretation(result: ExplainedClip, figure: Figure | None = None) -> Figur
     p = f"p on {result.on} {result.scores['p']:.3f}"
     title = f"{result.attribution.method}: why {result.question}{separator}({p})"
     attribution(result.attribution.values, spec, axes[1], title=title)
+    if layer_text := str(layer_cell(result.attribution)):
+        axes[1].set_xlabel(f"{axes[1].get_xlabel()}\n{layer_text}")
     kept_and_removed(result, axes[2:])
     # Two probabilities and their labels are as wide as the axes only in a smaller font.
     axes[2].set_title(f"kept by {result.mask_name}\n{result.p_text('p_in')}", fontsize=10)

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..interpretation import LARGEST_GAP, additivity_gap, outside_share, surrogate_fit
 from ..metrics import METRICS
 from ..processing import save_audio
-from ..scoring import ExplainedClip
+from ..scoring import ExplainedClip, attribution_cells, layer_cell
 from ..util import atomic_write, make_folder, write_json, write_text
 from .plot import interpretation as interpretation_figure
 
@@ -133,9 +133,8 @@ def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], tit
         "on": result.on,
         "scores": dict(result.scores),
         "heard": dict(result.heard),
-        "additivity_gap": additivity_gap(result.attribution),
         "outside": outside_share(result.attribution),
-        "surrogate_r2": surrogate_fit(result.attribution),
+        **attribution_cells(result.attribution),
     }
     write_json(folder / "scores.json", scores)
     write_text(folder / "index.html", document)
@@ -249,7 +248,9 @@ def _fragment(result: ExplainedClip, figure: Figure) -> str:
 
 def _question(result: ExplainedClip) -> str:
     method, mask = html.escape(result.attribution.method), html.escape(result.mask_name)
-    return f"<p>Why <b>{html.escape(result.question)}</b>? {method}, mask {mask}.</p>"
+    layer = str(layer_cell(result.attribution))
+    about = f"{method}, mask {mask}" + html.escape(layer and f", {layer}")
+    return f"<p>Why <b>{html.escape(result.question)}</b>? {about}.</p>"
 
 
 def _players(result: ExplainedClip) -> str:

@@ -1,17 +1,19 @@
 """Computes the rows of clips in this process."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..dataset import LoadedClip
 from ..interpretation import Explainer
 from ..model import Classifier
-from ..scoring import MethodRows, Plan, clip_rows
+from ..scoring import MethodRows, Plan, RecentAttributions, clip_rows
 
 
 @dataclass(frozen=True, eq=False)
 class Computation:
     """What computes the rows of a clip: a classifier, its explainers by name, and the plan.
+
+    It keeps the attributions of recent clips, since a null needs that of the next clip, too.
 
     >>> import torch
     >>> from audiointerp.interpretation import Random
@@ -20,23 +22,27 @@ class Computation:
     >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"], duration=1.0)
     >>> computation = Computation(classifier, {"random": Random(classifier.network)}, Plan(["bin"]))
     >>> clip = LoadedClip("a.wav", "a", torch.rand(1, 32000), "a", sha256="")
-    >>> [(computed.method, len(computed.rows)) for computed in computation.rows(clip, ["random"])]
+    >>> task = Task(0, clip, ["random"])
+    >>> [(computed.method, len(computed.rows)) for computed in computation.rows(task)]
     [('random', 1)]
     """
 
     classifier: Classifier
     explainers: Mapping[str, Explainer]
     plan: Plan
+    attributions: RecentAttributions = field(default_factory=RecentAttributions)
 
-    def rows(self, loaded: LoadedClip, methods: list[str]) -> Iterator[MethodRows]:
-        """The rows of a clip, method by method."""
-        explainers = [self.explainers[method] for method in methods]
-        return clip_rows(self.classifier, loaded, explainers, self.plan)
+    def rows(self, task: "Task") -> Iterator[MethodRows]:
+        """The rows of a task, method by method."""
+        explainers = [self.explainers[method] for method in task.methods]
+        return clip_rows(
+            self.classifier, task.loaded, explainers, self.plan, task.other, self.attributions
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One clip, and the methods that need it.
+    """One clip, the methods that need it, and the clip of the null ``"other"``, if any.
 
     >>> Task(0, LoadedClip("a.wav", "a", None, "", sha256=""), ["random"]).methods
     ['random']
@@ -45,6 +51,7 @@ class Task:
     index: int
     loaded: LoadedClip
     methods: list[str]
+    other: LoadedClip | None = None
 
 
 Result = tuple[Task, MethodRows]
@@ -68,7 +75,7 @@ def compute_here(
     ['random']
     """
     for task in tasks:
-        for computed in computation.rows(task.loaded, task.methods):
+        for computed in computation.rows(task):
             yield task, computed
             if stop_requested():
                 return

@@ -13,6 +13,7 @@ from ..scoring import COLUMNS
 from ..util import read_json, write_text
 
 STATUS, STAGE = COLUMNS.index("status"), COLUMNS.index("stage")
+OTHER = COLUMNS.index("FF_other")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class ClipRecord:
     def has_scores(self) -> bool:
         """Whether a row has scores; those of another mask may say an error."""
         return any(row[STATUS] == "ok" for row in self.rows)
+
+    @property
+    def has_other(self) -> bool:
+        """Whether every row with scores has those of the null ``"other"``."""
+        return all(row[OTHER] is not None for row in self.rows if row[STATUS] == "ok")
 
 
 def cells(row: Mapping[str, Any]) -> list[Any]:

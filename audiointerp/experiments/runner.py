@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..dataset import ClipDataset, load_clip
+from ..dataset import ClipDataset
 from ..errors import Stopped
-from ..interpretation import MASKS, Explainer, Mask
+from ..interpretation import MASKS, NULLS, Explainer, Mask
 from ..model import Classifier
-from ..scoring import Plan
+from ..scoring import Plan, RecentClips, nulls_of
 from .computation import Task, compute_here
 from .opening import opened
 from .prepare import PreparedRun, prepare_run
@@ -32,7 +32,7 @@ def run(
     masks: Sequence[str | Mask] = tuple(MASKS),
     on: str | Sequence[str] = ("features", "audio"),
     protocol: str = "corrected",
-    baselines: bool = True,
+    nulls: Sequence[str] = NULLS,
     curves: bool = False,
     background: Tensor | None = None,
     noise: str | os.PathLike[str] | None = None,
@@ -42,6 +42,7 @@ def run(
     resume: bool = True,
     shard: tuple[int, int] = (1, 1),
     workers: int = 1,
+    baselines: bool | None = None,
 ) -> pd.DataFrame:
     """Run an experiment and write ``OUT/<transform>/<experiment>/<method>/``.
 
@@ -54,7 +55,7 @@ def run(
         experiment: one of :data:`EXPERIMENTS`, or your own.
         classifier: a classifier trained on the experiment's features.
         dataset: the clean clips; the experiment's noise is mixed in here.
-        methods, masks, on, protocol, baselines, curves, background, device: see
+        methods, masks, on, protocol, nulls, curves, background, device, baselines: see
             :func:`~audiointerp.predict.score`.
         out: the folder of results.
         noise: a recording that replaces the experiment's own noise.
@@ -89,7 +90,8 @@ def run(
     >>> rows["status"].tolist()
     ['ok', 'ok']
     """
-    plan = Plan(masks, protocol, (on,) if isinstance(on, str) else on, baselines, curves)
+    scored_on = (on,) if isinstance(on, str) else on
+    plan = Plan(masks, protocol, scored_on, nulls_of(nulls, baselines), curves)
     prepared = prepare_run(
         experiment,
         classifier,
@@ -115,6 +117,7 @@ def _compute_missing(
 ) -> None:
     """Compute what the stores need for one shard of the clips, and keep it."""
     indices = range(shard[0] - 1, len(prepared.clips), shard[1])
+    clips, plan = RecentClips(prepared.clips), prepared.computation.plan
     bar = tqdm(indices, desc=title, unit="clip", disable=None if title else True)
     reached = 0
     with stoppable() as stop_requested:
@@ -123,11 +126,12 @@ def _compute_missing(
             nonlocal reached
             for index in bar:
                 reached += 1
-                loaded = load_clip(prepared.clips, index)
-                stores = prepared.stores.items()
-                methods = [name for name, store in stores if store.needs(index, loaded)]
+                loaded, stores = clips.load(index), prepared.stores.items()
+                has_other = "other" in plan.nulls and clips.other_index(index) is not None
+                methods = [name for name, store in stores if store.needs(index, loaded, has_other)]
                 if methods:
-                    yield Task(index, loaded, methods)
+                    other = clips.other(index) if has_other else None
+                    yield Task(index, loaded, methods, other)
                 if stop_requested():
                     return
 

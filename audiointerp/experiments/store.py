@@ -60,8 +60,15 @@ class Store:
     attributions: bool = True
     environment: Mapping[str, Any] = field(default_factory=dict)
 
-    def needs(self, index: int, loaded: LoadedClip) -> bool:
+    def needs(self, index: int, loaded: LoadedClip, has_other: bool = False) -> bool:
         """Whether a clip must be computed: it has no record, a failed one, or no attribution.
+
+        Also if the clip that it is compared with, in the null ``"other"``, could not be read or
+        explained, so that a resumed run ends with the same rows as one where nothing failed.
+
+        Args:
+            index, loaded: the clip.
+            has_other: whether the plan compares it with another clip.
 
         Raises:
             AudioInterpError: its record was computed from another sound or with other settings.
@@ -83,16 +90,18 @@ class Store:
                 f"or the noise was changed, or the run began on another kind of processor; "
                 f"{OTHER_FOLDER}"
             )
+        if has_other and not record.has_other:
+            return True
         path = self._attribution_path(index)
         return self.attributions and not (path.is_file() and path.stat().st_size > 0)
 
     def put(self, index: int, loaded: LoadedClip, computed: MethodRows, threads: int) -> None:
-        """Keep the rows of a clip and its attribution; a record without error stays as it is."""
+        """Keep the rows of a clip and its attribution.
+
+        A record without error stays as it is, unless only the new one has the null ``"other"``.
+        """
         if self.attributions and computed.attribution is not None:
             _save_attribution(self._attribution_path(index), computed.attribution)
-        earlier = self._read(index)
-        if earlier is not None and earlier.status == "ok":
-            return
         failed = any(row["status"] == "error" for row in computed.rows)
         record = ClipRecord(
             fingerprint_sha256=self._fingerprint_sha256,
@@ -102,7 +111,10 @@ class Store:
             threads=threads,
             rows=[cells(row) for row in computed.rows],
         )
-        write_record(self._record_path(index), record)
+        earlier = self._read(index)
+        adds_other = record.has_other and not failed
+        if earlier is None or earlier.status != "ok" or (adds_other and not earlier.has_other):
+            write_record(self._record_path(index), record)
 
     def assemble(self) -> pd.DataFrame:
         """The rows of all clips so far; once none is missing, the tables are written too."""

@@ -21,6 +21,7 @@ import torch
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.backend.reduction import dumps
 
+from ..dataset import LoadedClip
 from ..errors import ArgumentError, AudioInterpError
 from ..scoring import MethodRows
 from ..util import keep_memory
@@ -139,8 +140,12 @@ class _WorkerStart:
 
 def _without_shared_storage(task: Task) -> Task:
     """The task with samples of its own: pickling a part of a tensor would send all of it."""
-    wav = None if task.loaded.wav is None else task.loaded.wav.clone()
-    return replace(task, loaded=replace(task.loaded, wav=wav))
+    other = None if task.other is None else _with_own_samples(task.other)
+    return replace(task, loaded=_with_own_samples(task.loaded), other=other)
+
+
+def _with_own_samples(loaded: LoadedClip) -> LoadedClip:
+    return replace(loaded, wav=None if loaded.wav is None else loaded.wav.clone())
 
 
 _computation: Computation | None = None
@@ -168,7 +173,7 @@ def _exit_with_parent(parent: int) -> None:
 
 def _work(task: Task) -> list[MethodRows]:
     assert _computation is not None
-    return [_without_info(computed) for computed in _computation.rows(task.loaded, task.methods)]
+    return [_without_info(computed) for computed in _computation.rows(task)]
 
 
 def _without_info(computed: MethodRows) -> MethodRows:

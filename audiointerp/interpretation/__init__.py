@@ -9,7 +9,6 @@ from .attribution import (
     surrogate_fit,
 )
 from .base import Explainer
-from .baselines import BASELINES, random_field, rearranged
 from .captum import Captum
 from .captum_methods import (
     GradientSHAP,
@@ -23,17 +22,27 @@ from .lime import LIME
 from .masks import MASKS, Mask, checked, tie_share, top
 from .methods import METHODS
 from .naming import usable_name
+from .nulls import (
+    NULLS,
+    RANDOM_MASKS,
+    in_frames,
+    null_seed,
+    random_field,
+    random_shift,
+    rearranged,
+)
 from .random import Random
 from .resolve import CheckedMask, resolve_mask
 from .saliency import Saliency
 from .shap import LARGEST_GAP, SHAP, relative_gap, relative_to
 
 __all__ = [
-    "BASELINES",
     "LARGEST_GAP",
     "LIME",
     "MASKS",
     "METHODS",
+    "NULLS",
+    "RANDOM_MASKS",
     "SHAP",
     "Attribution",
     "Captum",
@@ -53,9 +62,12 @@ __all__ = [
     "additivity_gap",
     "checked",
     "explainer_batch",
+    "in_frames",
     "is_constant",
+    "null_seed",
     "outside_share",
     "random_field",
+    "random_shift",
     "rearranged",
     "relative_gap",
     "relative_to",

@@ -1,13 +1,21 @@
-"""Scores on features beside scores on audio, and beside random masks of the same values."""
+"""Scores on features beside scores on audio, and beside those of the nulls."""
 
 from collections.abc import Iterator, Sequence
 
-from ..interpretation import BASELINES
+from ..interpretation import NULLS, RANDOM_MASKS
 from ..metrics import METRICS, RELATIVE
-from ..tables import Column, Table, table_of
+from ..tables import Column, Table, has_null, table_of
 from .columns import INTERVALS, Columns, clips_in, score_column
 from .conditions import Condition
 from .statistics import means_of, with_intervals
+
+DESCRIPTIONS = {
+    "pixelwise": "a random mask of the same values, bin by bin",
+    "smooth": "one in blobs",
+    "rolled": "the mask itself, rolled in time by a random shift",
+    "other": "the mask made from another clip's attribution by the same method",
+}
+"""What each null is, for captions."""
 
 
 def audio_tables(conditions: Sequence[Condition], published: bool) -> Iterator[Table]:
@@ -20,7 +28,7 @@ def audio_tables(conditions: Sequence[Condition], published: bool) -> Iterator[T
     >>> rows = example_rows(on=("features", "audio"))
     >>> table = next(audio_tables(find_conditions(rows), False))
     >>> table.title
-    'FF on features and on audio, beside random masks: mel_clean, all clips'
+    'FF on features and on audio, beside nulls: mel_clean, all clips'
     """
     together: dict[tuple[str, str, str], list[Condition]] = {}
     for condition in conditions:
@@ -28,21 +36,21 @@ def audio_tables(conditions: Sequence[Condition], published: bool) -> Iterator[T
             key = (condition.transform, condition.label, condition.protocol)
             together.setdefault(key, []).append(condition)
     for group in together.values():
-        kinds = [kind for kind in BASELINES if _has_baseline(group, kind)]
-        if len(group) > 1 or kinds:
+        nulls = [null for null in NULLS if _have_null(group, null)]
+        if len(group) > 1 or nulls:
             for name in RELATIVE:
-                yield _audio_table(group, name, kinds)
+                yield _audio_table(group, name, nulls)
 
 
-def _has_baseline(group: Sequence[Condition], kind: str) -> bool:
-    return any(condition.rows[f"FF_{kind}"].notna().any() for condition in group)
+def _have_null(group: Sequence[Condition], null: str) -> bool:
+    return any(has_null(condition.rows, null) for condition in group)
 
 
-def _audio_table(group: Sequence[Condition], name: str, kinds: Sequence[str]) -> Table:
+def _audio_table(group: Sequence[Condition], name: str, nulls: Sequence[str]) -> Table:
     first = group[0]
     columns: Columns = []
     for condition in group:
-        columns += _beside_baselines(condition, name, kinds)
+        columns += _beside_nulls(condition, name, nulls)
     if len(group) > 1:
         on_features, on_audio = (condition.values(name) for condition in group)
         column = score_column(name, "− features", "audio", difference=True)
@@ -50,25 +58,31 @@ def _audio_table(group: Sequence[Condition], name: str, kinds: Sequence[str]) ->
     scored_on = " and ".join(f"on {condition.on}" for condition in group)
     protocol = "" if first.protocol == "corrected" else f", protocol {first.protocol}"
     better = "more" if METRICS[name].higher_is_better else "less"
+    notes = [f"Means over {clips_in(first)}."]
+    if nulls:
+        described = "; ".join(f"{null}: {DESCRIPTIONS[null]}" for null in nulls)
+        notes.append(
+            f"{described}. − {', − '.join(nulls)}: the score minus the null's, clip by clip "
+            f"({better} is better); 0 where a mask is constant, since such a null equals it."
+        )
     return table_of(
         first.name("audio", first.label, name).replace(f"_on_{first.on}", ""),
-        f"{name} {scored_on}, beside random masks: {first.label}, all clips{protocol}",
-        f"Means over {clips_in(first)}. pixelwise, smooth: random masks of the same values, bin by "
-        "bin or in blobs. − pixelwise, − smooth: the score minus the random mask's, clip by clip "
-        f"({better} is better); 0 where a mask is constant, since its random masks equal it. "
-        f"{INTERVALS}",
+        f"{name} {scored_on}, beside nulls: {first.label}, all clips{protocol}",
+        " ".join([*notes, INTERVALS]),
         columns,
     )
 
 
-def _beside_baselines(condition: Condition, name: str, kinds: Sequence[str]) -> Columns:
-    """Return the columns of a score, of its random masks, and of the difference to them."""
+def _beside_nulls(condition: Condition, name: str, nulls: Sequence[str]) -> Columns:
+    """Return the columns of a score, of its random masks, and of its differences to the nulls."""
     values = condition.values(name)
     column = score_column(name, "mean", condition.on)
     columns: Columns = [(column, condition.scores[name])]
-    for kind in kinds:
-        random = condition.values(f"{name}_{kind}")
-        columns.append((Column(condition.on, kind, column.decimals), means_of(random)))
-        difference = score_column(name, f"− {kind}", condition.on, difference=True)
-        columns.append((difference, with_intervals(values - random)))
+    for null in nulls:
+        null_values = condition.values(f"{name}_{null}")
+        # With a column of means for each null, the table would be too wide for a page.
+        if null in RANDOM_MASKS:
+            columns.append((Column(condition.on, null, column.decimals), means_of(null_values)))
+        difference = score_column(name, f"− {null}", condition.on, difference=True)
+        columns.append((difference, with_intervals(values - null_values)))
     return columns

@@ -1,23 +1,41 @@
-"""Checks the published conclusions on other clips, beside random masks and on audio."""
+"""Checks the published conclusions on other clips, beside nulls and on audio."""
 
 import pandas as pd
 
 from ..errors import AudioInterpError
+from ..interpretation import NULLS
 from ..metrics import METRICS, RELATIVE
-from ..tables import interval_text, percentile_interval, recording_column
+from ..tables import has_null, interval_text, percentile_interval, recording_column
 from .comparable import comparable_masks
 from .published import PUBLISHED_METHODS, PUBLISHED_SCORES, STUDY_MASKS, published_tables
 from .statistics import CLIP
 
-ASPECTS: dict[str, tuple[str, str | None]] = {
-    "on features": ("features", None),
-    "features − pixelwise": ("features", "pixelwise"),
-    "features − smooth": ("features", "smooth"),
-    "on audio": ("audio", None),
-    "audio − pixelwise": ("audio", "pixelwise"),
-    "audio − smooth": ("audio", "smooth"),
-}
-"""The views of a conclusion: what is scored, and which random mask's score is subtracted."""
+
+def _aspects(on: str) -> dict[str, tuple[str, str | None]]:
+    return {f"on {on}": (on, None), **{f"{on} − {null}": (on, null) for null in NULLS}}
+
+
+ASPECTS: dict[str, tuple[str, str | None]] = {**_aspects("features"), **_aspects("audio")}
+"""The views of a conclusion: what is scored, and which null's score is subtracted."""
+
+
+def nulls_in(rows: pd.DataFrame) -> list[str]:
+    """Return the nulls that results have scores of; version 0.1.0 knew only the random masks.
+
+    >>> nulls_in(pd.DataFrame({"FF": [0.5], "FF_smooth": [0.5]}))
+    ['smooth']
+    """
+    return [null for null in NULLS if has_null(rows, null)]
+
+
+def aspects_in(rows: pd.DataFrame) -> dict[str, tuple[str, str | None]]:
+    """Return the views in :data:`ASPECTS` that results allow.
+
+    >>> list(aspects_in(pd.DataFrame({"FF": [0.5], "FF_smooth": [0.5]})))
+    ['on features', 'features − smooth', 'on audio', 'audio − smooth']
+    """
+    known = (None, *nulls_in(rows))
+    return {aspect: (on, null) for aspect, (on, null) in ASPECTS.items() if null in known}
 
 
 def conclusions(rows: pd.DataFrame) -> pd.DataFrame:
@@ -30,7 +48,7 @@ def conclusions(rows: pd.DataFrame) -> pd.DataFrame:
         rows: results on clean mel clips.
 
     Returns:
-        Columns: score, winner, kind (method or mask), and a verdict for each of :data:`ASPECTS`:
+        Columns: score, winner, kind (method or mask), and a verdict for each of :func:`aspects_in`:
         "survives", "refuted" or "open", with the lead over one other, see :func:`_verdict`; "not
         comparable" for a soft mask; "–" where the score says nothing in that view. What is true by
         definition is not compared, see :func:`~audiointerp.paper.comparable.comparable_masks`.
@@ -62,15 +80,16 @@ def _verdicts(rows: pd.DataFrame, kind: str, name: str, winner: str) -> dict[str
     if kind == "mask":
         rivals = comparable_masks(name, winner, STUDY_MASKS)
         scored = scored[scored["mask"].isin([winner, *rivals])]
-    verdicts = dict.fromkeys(ASPECTS, "–")
-    for aspect, (on, baseline) in ASPECTS.items():
+    aspects = aspects_in(rows)
+    verdicts = dict.fromkeys(aspects, "–")
+    for aspect, (on, null) in aspects.items():
         part = scored[scored["on"] == on]
         if name in RELATIVE:
-            values = part[name] if baseline is None else part[name] - part[f"{name}_{baseline}"]
-        elif (on, baseline) == ("features", None):
+            values = part[name] if null is None else part[name] - part[f"{name}_{null}"]
+        elif (on, null) == ("features", None):
             values = part[name]
         else:
-            # A score of the mask alone is the same on audio and for a random mask.
+            # A score of the mask alone is the same on audio, and for a null that has its values.
             continue
         verdicts[aspect] = _verdict(part, kind, winner, name, values)
     return verdicts

@@ -139,7 +139,7 @@ def paper_tables(
     - ``methods``: methods × scores of each mask;
     - ``noise``: the same method and mask on clean clips and under each noise;
     - ``noise_differences``: the same, as differences clip by clip;
-    - ``audio``: scores on features and on audio, beside random masks.
+    - ``audio``: scores on features and on audio, beside nulls.
 
     Tables are of one ``on``, except those of ``audio``. Summary, masks and methods are made of all
     clips, of the correctly and of the wrongly classified ones.
@@ -185,7 +185,7 @@ def notes(
     Experiments: mel_clean. Methods: saliency, gradcam, shap, lime. 2 masks, 2 clips, \
 scored on features, protocol corrected. Classes: dog.
     """
-    paragraphs = [_scope(rows, classes), _score_note(), _interval_note(), _baseline_note()]
+    paragraphs = [_scope(rows, classes), _score_note(), _interval_note(), _null_note()]
     if lacking:
         paragraphs.append(f"Missing for all of the paper's tables: {'; '.join(lacking)}.")
     return paragraphs
@@ -199,7 +199,8 @@ def _version_notes(versions: Sequence[str]) -> list[str]:
     return [
         f"Computed by audiointerp {', '.join(older)}. Definitions have changed since: see the "
         "changelog. In 0.2.0 these are the order of equal entries in top-k masks, which changes "
-        "the masks of LIME above all."
+        "the masks of LIME above all, and the nulls: their random fields are drawn for each method "
+        "and mask anew, and rolled and other are new."
     ]
 
 
@@ -243,9 +244,11 @@ def _interval_note() -> str:
     )
 
 
-def _baseline_note() -> str:
+def _null_note() -> str:
     return (
-        "The method random draws attributions without looking at the sound. pixelwise and smooth "
-        "are random masks with the values of the mask that they stand beside. For a 0/1 mask "
+        "The method random draws attributions without looking at the sound. Nulls are masks that "
+        "know nothing about the clip: pixelwise and smooth have the values of the mask that they "
+        "stand beside in random places, rolled is that mask moved in time, other is made from "
+        "another clip. For a 0/1 mask "
         "SPS = 1 − AREA and COMP = ln(AREA · bins): one number in three columns."
     )

@@ -83,9 +83,7 @@ def faults(
 
 
 def _saliency_rows(classifier: Classifier, dataset: ClipDataset, protocol: str) -> pd.DataFrame:
-    rows = score(
-        classifier, dataset, ["saliency"], [FAULTY_MASK], protocol=protocol, baselines=False
-    )
+    rows = score(classifier, dataset, ["saliency"], [FAULTY_MASK], protocol=protocol, nulls=[])
     return rows[rows["status"] == "ok"]
 
 

@@ -19,7 +19,7 @@ from ..tables import (
     summarise,
 )
 from .comparable import SOFT_MASKS, distinct_masks
-from .conclusions import ASPECTS, conclusions
+from .conclusions import aspects_in, conclusions, nulls_in
 from .published import STUDY_MASKS
 from .published_faults import Fault
 
@@ -30,7 +30,7 @@ LEVEL = 0.05
 def main_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return methods × masks: FF and FidIn on features and on audio, and differences, as text.
 
-    The differences are audio minus features, and each minus the random masks of the same values.
+    The differences are audio minus features, and each minus the nulls that the rows have.
 
     >>> from .example import example_rows
     >>> table = main_table(example_rows(masks=STUDY_MASKS, on=["features", "audio"]))
@@ -38,7 +38,7 @@ def main_table(rows: pd.DataFrame) -> pd.DataFrame:
     ['area', 'FF features', 'FF audio', 'FF audio − features']
     """
     means = summarise(rows)
-    beyond_random = {kind: compare(rows, kind) for kind in ("pixelwise", "smooth")}
+    beyond = {null: compare(rows, null) for null in nulls_in(rows)}
     audio_minus_features = compare(rows, "features")
     table = pd.DataFrame(index=means.loc["features"].index)
     table["area"] = means.loc["features"]["AREA"].map("{:.2f}".format)
@@ -46,10 +46,10 @@ def main_table(rows: pd.DataFrame) -> pd.DataFrame:
         for on in ("features", "audio"):
             table[f"{name} {on}"] = means.loc[on][name].map("{:.2f}".format)
         table[f"{name} audio − features"] = _interval_texts(audio_minus_features, name)
-        for on, kind in ASPECTS.values():
-            if kind is not None:
-                differences = pd.DataFrame(beyond_random[kind].loc[on])
-                table[f"{name} {on} − {kind}"] = _interval_texts(differences, name)
+        for on, null in aspects_in(rows).values():
+            if null is not None:
+                differences = pd.DataFrame(beyond[null].loc[on])
+                table[f"{name} {on} − {null}"] = _interval_texts(differences, name)
     return table
 
 
@@ -58,14 +58,14 @@ def _interval_texts(table: pd.DataFrame, name: str) -> list[str]:
 
 
 def better_than_random(rows: pd.DataFrame) -> pd.DataFrame:
-    """Count the masks in which a method's score beats random masks of the same values.
+    """Count the masks in which a method's score beats that of a null.
 
     A mask counts if its mean difference is on the good side and its p-value, adjusted by Holm over
     the method's masks, is at most 0.05. Masks with the same scores count once, see
     :func:`~audiointerp.paper.comparable.distinct_masks`.
 
     Returns:
-        A row per score, ``on`` and kind of random mask; a column per method: "12 / 13", the masks
+        A row per score, ``on`` and null; a column per method: "12 / 13", the masks
         that beat chance and the distinct masks; "–" where there are fewer than ``FEWEST``
         recordings, so no p-value.
 
@@ -77,15 +77,15 @@ def better_than_random(rows: pd.DataFrame) -> pd.DataFrame:
     table = []
     for on in ("features", "audio"):
         part = rows[(rows["on"] == on) & (rows["status"] == "ok")]
-        for kind in ("pixelwise", "smooth"):
-            differences = paired_differences(part, kind)
+        for null in nulls_in(part):
+            differences = paired_differences(part, null)
             for method, of_method in part.groupby("method"):
                 masks = distinct_masks(of_method)
                 for name in ("FF", "FidIn", "AD"):
                     of_score = pd.Series(differences[name].xs(method, level="method"))
                     by_mask = of_score.unstack("mask")
                     by_mask = by_mask[[mask for mask in masks if mask in by_mask]]
-                    place = {"score": name, "on": on, "than": kind, "method": method}
+                    place = {"score": name, "on": on, "than": null, "method": method}
                     table.append({**place, "masks": _masks_beaten(by_mask, name)})
     return pd.DataFrame(table).pivot(
         index=["score", "on", "than"], columns="method", values="masks"
@@ -191,7 +191,7 @@ def report(
         verdicts=frame_as_markdown(
             verdicts.rename(columns={"winner": "published best"}).drop(columns="kind")
         ),
-        summary="\n".join(_summary_line(verdicts, aspect) for aspect in ASPECTS),
+        summary="\n".join(_summary_line(verdicts, aspect) for aspect in aspects_in(rows)),
         counts=frame_as_markdown(better_than_random(rows).reset_index()),
         table=frame_as_markdown(main_table(rows).reset_index()),
     )
@@ -225,8 +225,9 @@ better, with a paired bootstrap interval over the recordings (none if there are 
 *Survives*: ahead of every other, each interval above 0. *Refuted*: behind at least one, the
 interval below 0. *Open*: neither. The lead shown is the one that decides: the smallest; among
 those below 0 if refuted; among those that reach 0 if open. *− pixelwise*, *− smooth*: minus the
-score of a random mask with the same values, bin by bin or in blobs. SPS and COMP depend on the
-mask alone.
+score of a random mask with the same values, bin by bin or in blobs; *− rolled*, *− other*, where
+the runs have them: minus that of the mask rolled in time, and of another clip's mask. SPS and COMP
+depend on the mask alone.
 
 Two comparisons say nothing about a mask's choice of bins and are left out. In the scores of the
 masked sound, soft masks and any others (*not comparable*): {soft}
@@ -241,15 +242,17 @@ the soft masks, as published.
 
 ## Does a method beat chance?
 
-The number of a method's masks whose score is better than that of random masks with the same
-values, and of how many. The p-values are two-sided, twice the share of bootstrap draws on the wrong
-side of 0, and adjusted by Holm over the masks of a cell (at most 0.05: the chance of any false one
-in a cell is 5 %). Masks with the same scores in 95 % of the clips, mostly `topK_…` and
+The number of a method's masks whose score is better than that of a null, a mask that knows nothing
+about the clip, and of how many. The p-values are two-sided, twice the share of bootstrap draws on
+the wrong side of 0, and adjusted by Holm over the masks of a cell (at most 0.05: the chance of any
+false one in a cell is 5 %). Masks with the same scores in 95 % of the clips, mostly `topK_…` and
 `topK_…_pos`, count once. `random` is the control: it does not look at the sound, and beats
 *pixelwise* only by chance. Where it beats *smooth*, scattered masks win without being right: on
 audio the transform's windows overlap, so single holes are filled and single bins spread, and a
 scattered mask keeps more of the clip than its area says. Compare a method that scatters (saliency,
-shap) with *pixelwise*, and one that makes blobs (gradcam, lime) with *smooth*.
+shap) with *pixelwise*, and one that makes blobs (gradcam, lime) with *smooth*. The nulls *rolled*
+and *other* have the shape of the method's own masks: what is left beyond them is the choice of
+frames, and the answer to this clip.
 
 {counts}
 
@@ -258,9 +261,9 @@ shap) with *pixelwise*, and one that makes blobs (gradcam, lime) with *smooth*.
 Means over the clips; in brackets, paired 95 % BCa bootstrap intervals that draw recordings, each
 with all clips cut from it. They are not corrected for the number of cells: about one in twenty
 misses, so a single cell is no finding. *features*: the masked spectrogram is classified. *audio*:
-the reconstructed sound is analysed and classified, its level unchanged. *− pixelwise*, *− smooth*:
-minus the same score of a random mask with the same values. For all scores of every clip, run the
-command, or `audiointerp tables`.
+the reconstructed sound is analysed and classified, its level unchanged. *− pixelwise*, …:
+minus the same score of that null. For all scores of every clip, run the command, or
+`audiointerp tables`.
 
 {table}
 """

@@ -1,15 +1,19 @@
 """Explain a clip, classify its parts under masks, and score the result."""
 
+from .cells import LayerCell, layer_cell
+from .columns import ADDED, AREAS, COLUMNS, VALUES, attribution_cells, empty_cell, read_rows
 from .curves import Curves
 from .explain import build_explainer, build_explainers, check_fits, explain_clip
 from .explained import ExplainedClip
 from .heard import heard_probabilities
 from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
-from .plan import Plan
+from .plan import Plan, nulls_of
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
-from .rows import AREAS, COLUMNS, VALUES, MethodRows, clip_rows, read_rows
+from .recent import RecentAttributions, RecentClips
+from .rows import MethodRows, clip_rows
 
 __all__ = [
+    "ADDED",
     "AREAS",
     "COLUMNS",
     "ON",
@@ -17,18 +21,25 @@ __all__ = [
     "VALUES",
     "Curves",
     "ExplainedClip",
+    "LayerCell",
     "MethodRows",
     "Outcomes",
     "Plan",
+    "RecentAttributions",
+    "RecentClips",
     "ScoringProtocol",
+    "attribution_cells",
     "build_explainer",
     "build_explainers",
     "check_fits",
     "classify_parts",
     "clip_rows",
+    "empty_cell",
     "explain_clip",
     "heard_probabilities",
+    "layer_cell",
     "mask_and_classify",
+    "nulls_of",
     "protocol_name",
     "protocol_of",
     "read_rows",

@@ -18,6 +18,7 @@ from ..model import (
     windows_of,
 )
 from ..processing import Spectrogram, Windows
+from .cells import with_cell
 from .pooling import explained_differences, join_attributions, window_weights
 
 Method = str | type[Explainer] | Explainer
@@ -175,7 +176,8 @@ def explain_clip(
         method's own tensors have one entry per window, ``(1, W)``. Those of SHAP are of the clip,
         ``(1,)``: ``difference`` is the weighted sum of f(x) - E f(b), ``additivity_gap`` how far
         the sum of the returned values misses it, and ``outside`` the share of it that lies in
-        frames of padding or in frames that another window owns.
+        frames of padding or in frames that another window owns. Methods on a layer have ``cell``,
+        the mean size of the cells of its ``grid`` in Hz and in seconds.
 
     Raises:
         ArgumentError: the target is also the class to explain against, or is unknown.
@@ -210,7 +212,8 @@ def explain_clip(
             explains=explainer.explains,
             differences=explained_differences(classifier, explainer, bound, attributions),
         )
-    return join_attributions(attributions, windows, weights)
+    attribution = join_attributions(attributions, windows, weights)
+    return with_cell(attribution, classifier.transform, windows.size)
 
 
 def _predicted_class(

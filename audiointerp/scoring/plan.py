@@ -1,11 +1,12 @@
 """What is computed for each clip and method."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError, choose
-from ..interpretation import MASKS, Mask, resolve_mask
+from ..interpretation import MASKS, NULLS, Mask, resolve_mask
 from .outcomes import ON
 from .protocols import ScoringProtocol, protocol_name, protocol_of
 
@@ -19,11 +20,12 @@ class Plan:
             from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
         protocol: a name in ``PROTOCOLS``.
         on: names in ``ON``.
-        baselines: whether to score random masks with the same values too, pixelwise and smooth.
+        nulls: names in ``NULLS``: what each mask is compared with; an empty list for nothing.
         curves: whether to compute the areas under the deletion and insertion curves.
 
     Raises:
-        ArgumentError: a name is unknown, or ``masks`` or ``on`` is empty or has a duplicate entry.
+        ArgumentError: a name is unknown, a list has a duplicate entry, or ``masks`` or ``on`` is
+            empty.
 
     >>> def loudest(values):
     ...     return values > 0
@@ -35,7 +37,7 @@ class Plan:
     masks: Sequence[str | Mask] = tuple(MASKS)
     protocol: str = "corrected"
     on: Sequence[str] = ("features",)
-    baselines: bool = True
+    nulls: Sequence[str] = NULLS
     curves: bool = False
 
     def __post_init__(self) -> None:
@@ -46,6 +48,14 @@ class Plan:
         _check_list("on", self.on)
         for name in self.on:
             choose("on", name, ON)
+        is_list = isinstance(self.nulls, Sequence) and not isinstance(self.nulls, str)
+        if not is_list or len(set(self.nulls)) < len(self.nulls):
+            raise ArgumentError(f"nulls: a list of different names or none, not {self.nulls!r}")
+        for name in self.nulls:
+            choose("null", name, NULLS)
+        # Their order changes nothing, so it must not change the fingerprint of a run either.
+        nulls = tuple(name for name in NULLS if name in self.nulls)
+        object.__setattr__(self, "nulls", nulls)
         functions = self.mask_functions
         if len(functions) < len(self.masks):
             raise ArgumentError(f"mask: two masks have the same name ({', '.join(functions)})")
@@ -77,9 +87,30 @@ class Plan:
             "masks": list(self.masks),
             "protocol": self.protocol,
             "on": list(self.on),
-            "baselines": self.baselines,
+            "nulls": list(self.nulls),
             "curves": self.curves,
         }
+
+
+def nulls_of(nulls: Sequence[str], baselines: bool | None) -> Sequence[str]:
+    """Return the nulls that a caller chose, perhaps by the deprecated keyword ``baselines``.
+
+    Args:
+        nulls: the value of ``nulls``.
+        baselines: the value of ``baselines``: None if it was not given, True for all nulls, False
+            for none.
+
+    >>> nulls_of(["rolled"], None)
+    ['rolled']
+    """
+    if baselines is None:
+        return nulls
+    warnings.warn(
+        "baselines is deprecated: give nulls, e.g. nulls=[] for none or nulls=['pixelwise']",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return NULLS if baselines else ()
 
 
 def _check_list(name: str, entries: Sequence[Any]) -> None:

@@ -1,61 +1,39 @@
 """The rows of results: every score of one clip, by method, mask and ``on``."""
 
-import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
 from ..dataset import LoadedClip
 from ..errors import ModelError
 from ..interpretation import (
-    BASELINES,
     Attribution,
+    CheckedMask,
     Explainer,
-    additivity_gap,
+    Mask,
     explainer_batch,
-    random_field,
-    rearranged,
-    surrogate_fit,
+    tie_share,
+    top,
 )
 from ..metrics import METRICS, RELATIVE
 from ..model import Classifier
 from ..processing import Spectrogram
 from ..util import one_line
+from .columns import PROBABILITIES, attribution_cells, row_of
 from .curves import curves
-from .explain import explain_clip
+from .nulls import null_maps, null_masks
 from .outcomes import Outcomes, classify_each_part
 from .plan import Plan
-from .protocols import RENAMED, ScoringProtocol
+from .protocols import ScoringProtocol
+from .recent import AnalysedClip, RecentAttributions
 
-AREAS = ("deletion", "insertion")
-PROBABILITIES = ("p", "p_in", "p_out", "log_odds", "log_odds_in", "log_odds_out")
-BASELINE_VALUES = tuple(f"{name}_{kind}" for kind in BASELINES for name in (*RELATIVE, *AREAS))
-VALUES = (*METRICS, *PROBABILITIES, *AREAS, "additivity_gap", "surrogate_r2", *BASELINE_VALUES)
-"""The columns of scores; NaN where undefined."""
-BATCHES = ("batch", "explainer_batch")
-NUMBERS = frozenset((*VALUES, *BATCHES))
-"""The columns of numbers; the others hold words, ``correct`` True, False or None."""
-COLUMNS = (
-    *("method", "clip", "recording", "target", "predicted", "explained", "correct"),
-    *("protocol", "on", "mask"),
-    *VALUES,
-    *BATCHES,
-    *("status", "stage", "error_type", "error"),
-)
-CORRECT = {"True": True, "False": False}
 LONGEST_REASON = 500
 """The most characters of an error message in a row."""
-PANDAS_VERSION = tuple(int(number) for number in pd.__version__.split(".")[:2])
-EXACT_NUMBERS: dict[str, Any] = (
-    {} if PANDAS_VERSION >= (3, 1) else {"float_precision": "round_trip"}
-)
-"""The option of ``read_csv`` that reads floats to the last bit; pandas 3.1 always does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,19 +58,28 @@ class MethodRows:
 
 
 def clip_rows(
-    classifier: Classifier, loaded: LoadedClip, explainers: Sequence[Explainer], plan: Plan
+    classifier: Classifier,
+    loaded: LoadedClip,
+    explainers: Sequence[Explainer],
+    plan: Plan,
+    other: LoadedClip | None = None,
+    attributions: RecentAttributions | None = None,
 ) -> Iterator[MethodRows]:
     """Explain and score one clip, and yield each method's rows when they are ready.
 
-    The spectrogram and the random masks' fields are computed once, before the first method. An
-    exception raised for a clip or a method becomes a row with its message. The columns are
-    :data:`COLUMNS`:
+    The spectrogram is computed once, before the first method. An exception raised for a clip or a
+    method becomes a row with its message. The columns are :data:`COLUMNS`:
 
     - method, clip; recording: what the clip was cut from; target: the true label; predicted,
       explained: labels; correct: whether the prediction is; protocol, on, mask;
+    - layer: the layer of a class activation map; cell_hz, cell_s: the mean size of its cells, see
+      :func:`~audiointerp.scoring.cells.layer_cell`; constant: whether the attribution is
+      constant up to rounding, so that its masks mean nothing; tie_share: the share of a top-k mask
+      that only the order of equal entries decides;
     - the scores in ``METRICS``; p, p_in, p_out and their log_odds; deletion, insertion: areas under
       the curves; additivity_gap: that of SHAP, the largest over the windows; surrogate_r2: that of
-      LIME, the smallest over the windows; the scores of the baselines (``FF_pixelwise`` …);
+      LIME, the smallest over the windows; the scores of the nulls (``FF_pixelwise`` …), see
+      :mod:`~audiointerp.interpretation.nulls`;
     - batch, explainer_batch: versions of the clip per forward, fewer than planned only after
       out-of-memory;
     - status, ``ok`` or ``error`` (of the method, or of one mask whose parts give NaN); the stage of
@@ -103,13 +90,17 @@ def clip_rows(
         loaded: the clip.
         explainers: the methods, built on the classifier's network.
         plan: what to score.
+        other: the clip of the null ``"other"``. Its columns are NaN without such a clip, and where
+            it cannot be explained.
+        attributions: those of recent clips by this classifier and these explainers, to which the
+            clip's and the other clip's are added.
 
     >>> from audiointerp import Cnn6, LogMel, Saliency, Synthetic
     >>> from audiointerp.dataset import load_clip
     >>> clips = Synthetic((5,), sample_rate=32000, duration=3.0)
     >>> network = Cnn6(10, base_channels=4)
     >>> classifier = Classifier(network, LogMel(), clips.labels, duration=3.0)
-    >>> plan = Plan(["bin", "minmax"], baselines=False)
+    >>> plan = Plan(["bin", "minmax"], nulls=[])
     >>> (result,) = clip_rows(classifier, load_clip(clips, 0), [Saliency(network)], plan)
     >>> [(row["mask"], row["status"]) for row in result.rows]
     [('bin', 'ok'), ('minmax', 'ok')]
@@ -121,67 +112,79 @@ def clip_rows(
         "target": loaded.label,
         "protocol": plan.protocol,
     }
-    spectrogram, fields, read_error = _analyse(classifier, loaded, plan)
+    clip, read_error = _analyse(classifier, loaded)
+    other_clip = _analyse(classifier, other)[0] if other and "other" in plan.nulls else None
+    scorer = _Scorer(classifier, plan, other_clip, attributions or RecentAttributions())
     for explainer in explainers:
         cells = {"method": explainer.name, **clip_cells}
-        if spectrogram is None:
-            rows, attribution = [_row({**cells, **_failure("read", read_error)})], None
+        if clip is None:
+            rows, attribution = [row_of({**cells, **_failure("read", read_error)})], None
         else:
-            rows, attribution = _method_rows(
-                classifier, spectrogram, explainer, fields, plan, cells
-            )
+            rows, attribution = _method_rows(scorer, clip, explainer, cells)
         yield MethodRows(explainer.name, rows, attribution, time.perf_counter() - start)
         # The time that the caller spends between two methods is not counted.
         start = time.perf_counter()
 
 
 def _analyse(
-    classifier: Classifier, loaded: LoadedClip, plan: Plan
-) -> tuple[Spectrogram | None, list[Tensor], Exception | None]:
-    """Return a clip's spectrogram and the fields of its random masks, or the error."""
+    classifier: Classifier, loaded: LoadedClip
+) -> tuple[AnalysedClip | None, Exception | None]:
+    """Return a clip with its spectrogram, or the error."""
     if loaded.wav is None:
-        return None, [], loaded.error
+        return None, loaded.error
     # A user's data set can give audio that no transform takes.
     try:
         spectrogram = classifier.transform(loaded.wav[None].to(classifier.device))
-        kinds = BASELINES if plan.baselines else ()
-        return spectrogram, [random_field(spectrogram.db, kind) for kind in kinds], None
+        return AnalysedClip(loaded, spectrogram), None
     except Exception as error:
-        return None, [], error
+        return None, error
+
+
+@dataclass(frozen=True, eq=False)
+class _Scorer:
+    """What explains and scores the clip: the same for all methods."""
+
+    classifier: Classifier
+    plan: Plan
+    other: AnalysedClip | None
+    attributions: RecentAttributions
+
+    def explain(self, clip: AnalysedClip, explainer: Explainer) -> Attribution:
+        return self.attributions.explain(self.classifier, clip, explainer)
+
+    def other_values(self, explainer: Explainer) -> Tensor | None:
+        """Return the other clip's attribution ``(1, 1, F, T)``; None if there is none."""
+        if self.other is None:
+            return None
+        # Why it cannot be explained stands in that clip's own row.
+        try:
+            return self.explain(self.other, explainer).values
+        except Exception:
+            return None
 
 
 def _method_rows(
-    classifier: Classifier,
-    spectrogram: Spectrogram,
-    explainer: Explainer,
-    fields: Sequence[Tensor],
-    plan: Plan,
-    cells: Mapping[str, str],
+    scorer: _Scorer, clip: AnalysedClip, explainer: Explainer, cells: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], Attribution | None]:
     """Explain and score a clip by one method; return its rows and its attribution."""
     stage = "explain"
     # Whatever a user's network, method or mask raises becomes a row, and the run continues.
     try:
-        attribution = explain_clip(classifier, spectrogram, explainer)
+        attribution = scorer.explain(clip, explainer)
         stage = "score"
-        scored = _score(classifier, spectrogram, attribution, fields, plan)
+        other_values = scorer.other_values(explainer)
+        scored = _score(scorer, clip.spectrogram, attribution, other_values)
     except Exception as error:
-        return [_row({**cells, **_failure(stage, error)})], None
+        return [row_of({**cells, **_failure(stage, error)})], None
     # Here the explained class is the predicted one, since no target was given.
-    predicted = classifier.labels[int(attribution.target)]
+    predicted = scorer.classifier.labels[int(attribution.target)]
     outcome = {
         "predicted": predicted,
         "explained": predicted,
         "correct": predicted == cells["target"],
         "status": "ok",
     }
-    return [_row({**cells, **outcome, **values}) for values in scored], attribution
-
-
-def _row(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all columns in order; missing numbers are NaN, missing words empty."""
-    empty = {name: float("nan") if name in NUMBERS else "" for name in COLUMNS} | {"correct": None}
-    return {name: cells.get(name, empty[name]) for name in COLUMNS}
+    return [row_of({**cells, **outcome, **values}) for values in scored], attribution
 
 
 def _failure(stage: str, error: Exception | None) -> dict[str, str]:
@@ -191,56 +194,68 @@ def _failure(stage: str, error: Exception | None) -> dict[str, str]:
 
 
 def _score(
-    classifier: Classifier,
+    scorer: _Scorer,
     spectrogram: Spectrogram,
     attribution: Attribution,
-    fields: Sequence[Tensor],
-    plan: Plan,
+    other_values: Tensor | None,
 ) -> list[dict[str, Any]]:
     """Score one attribution; return the cells of a row per ``on`` and mask."""
-    protocol, masks_by_name = plan.definitions, plan.mask_functions
-    masks = torch.cat([make_mask(attribution.values) for make_mask in masks_by_name.values()])
-    all_masks = torch.cat([masks, rearranged(masks, fields)])
-    method_values = {
-        "additivity_gap": additivity_gap(attribution),
-        "surrogate_r2": surrogate_fit(attribution),
-        "explainer_batch": explainer_batch(attribution),
-    }
+    classifier, plan = scorer.classifier, scorer.plan
+    db, values, method = spectrogram.db, attribution.values, attribution.method
+    functions = plan.mask_functions
+    masks_by_name = {name: make_mask(values) for name, make_mask in functions.items()}
+    masks = torch.cat(list(masks_by_name.values()))
+    nulls = null_masks(plan.nulls, db, method, masks_by_name, functions, other_values)
+    all_masks = torch.cat([masks, *nulls.values()])
+    method_cells = attribution_cells(attribution)
+    method_cells["explainer_batch"] = explainer_batch(attribution)
+    ties = {name: _tie_share(make_mask, values) for name, make_mask in functions.items()}
+    maps = null_maps(plan.nulls, db, method, values, other_values) if plan.curves else {}
     rows: list[dict[str, Any]] = []
     for on in plan.on:
         outcomes = classify_each_part(classifier, spectrogram, attribution.target, all_masks, on=on)
-        scores = outcomes.scores(masks, protocol.metrics)
+        scores = outcomes.scores(masks, plan.definitions.metrics)
         columns = {name: scores[name] for name in (*METRICS, *PROBABILITIES)}
-        columns |= _baseline_scores(outcomes, all_masks, len(masks), protocol)
-        values = method_values | {"batch": outcomes.batch}
+        columns |= _null_scores(outcomes, nulls, plan.definitions)
+        on_cells: dict[str, Any] = {"batch": outcomes.batch}
         if plan.curves:
-            values |= _curve_areas(classifier, spectrogram, attribution, fields, on)
+            on_cells |= _curve_areas(classifier, spectrogram, attribution, maps, on)
         for number, mask_name in enumerate(masks_by_name):
-            mask_values = {name: float(column[number]) for name, column in columns.items()}
-            cells = _fault(outcomes, number, len(masks)) or values | mask_values
+            mask_cells = {name: float(column[number]) for name, column in columns.items()}
+            mask_cells["tie_share"] = ties[mask_name]
+            cells = _fault(outcomes, number, list(nulls)) or method_cells | on_cells | mask_cells
             rows.append({"on": on, "mask": mask_name, **cells})
     return rows
 
 
-def _fault(outcomes: Outcomes, number: int, count: int) -> dict[str, Any]:
-    """Return an error's cells if a mask, or a random one (these follow by kind), has no outcome."""
-    names = ("", *(f" of its {kind} random mask" for kind in BASELINES))
-    for name, place in zip(names, range(number, outcomes.probs.shape[1], count), strict=False):
-        if fault := outcomes.fault(place):
+def _tie_share(mask: Mask, values: Tensor) -> float:
+    """Return the share of a top-k mask that the order of ties decides; NaN for other masks."""
+    function = mask.function if isinstance(mask, CheckedMask) else mask
+    if not (isinstance(function, partial) and function.func is top):
+        return float("nan")
+    return float(tie_share(values, *function.args, **function.keywords))
+
+
+def _fault(outcomes: Outcomes, number: int, nulls: Sequence[str]) -> dict[str, Any]:
+    """Return an error's cells if a mask or one of its nulls, which follow, has no outcome."""
+    names = ["", *(f" of its null {null}" for null in nulls)]
+    count = outcomes.probs.shape[1] // len(names)
+    for place, name in enumerate(names):
+        if fault := outcomes.fault(place * count + number):
             return _failure("score", ModelError(fault + name))
     return {}
 
 
-def _baseline_scores(
-    outcomes: Outcomes, all_masks: Tensor, count: int, protocol: ScoringProtocol
+def _null_scores(
+    outcomes: Outcomes, nulls: Mapping[str, Tensor], protocol: ScoringProtocol
 ) -> dict[str, Tensor]:
-    """Score the random masks, which follow the ``count`` masks of the attribution, by column."""
-    # The other scores depend on the mask's values only, which are the same.
+    """Score the nulls, whose masks follow those of the attribution, by column."""
+    # The other scores depend on the mask's values only, which are the same, or nearly so.
     metrics = {name: protocol.metrics[name] for name in RELATIVE}
     columns: dict[str, Tensor] = {}
-    for kind, start in zip(BASELINES, range(count, len(all_masks), count), strict=False):
-        scores = outcomes.scores(all_masks[start : start + count], metrics, start)
-        columns |= {f"{name}_{kind}": scores[name] for name in RELATIVE}
+    for number, (null, masks) in enumerate(nulls.items(), 1):
+        scores = outcomes.scores(masks, metrics, number * len(masks))
+        columns |= {f"{name}_{null}": scores[name] for name in RELATIVE}
     return columns
 
 
@@ -248,52 +263,14 @@ def _curve_areas(
     classifier: Classifier,
     spectrogram: Spectrogram,
     attribution: Attribution,
-    fields: Sequence[Tensor],
+    maps: Mapping[str, Tensor],
     on: str,
 ) -> dict[str, float]:
-    """Compute the areas under the curves of an attribution and of the random fields, by column."""
-    suffixes = ("", *(f"_{kind}" for kind in BASELINES))
+    """Compute the areas under the curves of an attribution and of the nulls, by column."""
     areas: dict[str, float] = {}
-    for suffix, values in zip(suffixes, (attribution.values, *fields), strict=False):
+    for null, values in {"": attribution.values, **maps}.items():
+        suffix = null and f"_{null}"
         result = curves(classifier, spectrogram, attribution.target, values, on=on)
         areas[f"deletion{suffix}"] = result.deletion_area
         areas[f"insertion{suffix}"] = result.insertion_area
     return areas
-
-
-def read_rows(source: Path | io.StringIO) -> pd.DataFrame:
-    r"""Read rows from the CSV they were written to.
-
-    Words are read as they are (a clip ``1001`` stays a word), numbers as floats that equal those
-    written to the last bit, NaN where the cell is empty; ``correct`` is True, False or None. A
-    protocol's old name becomes today's.
-
-    Args:
-        source: a file, or its text.
-
-    Raises:
-        ValueError: it is not such a table.
-
-    >>> rows = read_rows(io.StringIO("clip,correct,FF\n1001,True,0.1\n"))
-    >>> rows["clip"].tolist(), rows["correct"].tolist(), rows["FF"].tolist()
-    (['1001'], [True], [0.1])
-    """
-    header = pd.read_csv(source, nrows=0).columns
-    if isinstance(source, io.StringIO):
-        source.seek(0)
-    numbers = [name for name in header if name in NUMBERS]
-    frame: pd.DataFrame = pd.read_csv(
-        source,
-        dtype={name: "str" for name in header if name not in NUMBERS},
-        keep_default_na=False,
-        na_values={name: [""] for name in numbers},
-        **EXACT_NUMBERS,
-    )
-    # A column with a word in it is left as it is, so that the caller can name it.
-    integers = frame[numbers].select_dtypes("int").columns
-    frame[integers] = frame[integers].astype(float)
-    if "correct" in frame:
-        frame["correct"] = [CORRECT.get(word) for word in frame["correct"]]
-    if "protocol" in frame:
-        frame["protocol"] = frame["protocol"].replace(RENAMED)
-    return frame

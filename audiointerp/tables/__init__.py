@@ -13,7 +13,15 @@ from .bootstrap import (
 from .cells import Cell, Column
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
 from .results import classes_of, read_results, recording_column, recordings_by_clip, versions_of
-from .summary import GROUPS, as_text, compare, interval_text, paired_differences, summarise
+from .summary import (
+    GROUPS,
+    as_text,
+    compare,
+    has_null,
+    interval_text,
+    paired_differences,
+    summarise,
+)
 from .table import Table, as_csv, as_markdown, table_as_text, table_of
 from .write import FORMATS, write_tables
 
@@ -35,6 +43,7 @@ __all__ = [
     "classes_of",
     "compare",
     "ends",
+    "has_null",
     "holm",
     "interval_text",
     "mean_of",

@@ -8,11 +8,12 @@ import pandas as pd
 
 from ..dataset import esc50_recording
 from ..errors import AudioInterpError
-from ..scoring import VALUES, read_rows
+from ..scoring import ADDED, VALUES, empty_cell, read_rows
 from ..util import read_json
 
-COLUMNS = ("method", "clip", "mask", "protocol", "on", "status", *VALUES)
-"""Columns that every table of results must have."""
+NUMERIC = [name for name in VALUES if name not in ADDED]
+COLUMNS = ("method", "clip", "mask", "protocol", "on", "status", *NUMERIC)
+"""Columns that every table of results must have, those of version 0.1.0 too."""
 SAME = ("network_sha256", "clips_sha256", "output")
 """Entries of run.json that must be equal for all methods of an experiment.
 
@@ -25,8 +26,9 @@ RENAMED_PROTOCOLS = {"sound": "corrected"}
 def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     """Read every ``TRANSFORM/EXPERIMENT/METHOD/metrics.csv`` below a folder into one table.
 
-    Older tables are brought up to date: protocol ``sound`` is now ``corrected``, and a missing
-    column ``recording`` is filled by :func:`recordings_by_clip`.
+    Older tables are brought up to date: protocol ``sound`` is now ``corrected``, a missing column
+    ``recording`` is filled by :func:`recordings_by_clip`, and columns that version 0.1.0 did not
+    have, e.g. those of the nulls ``rolled`` and ``other``, are empty.
 
     Returns:
         The rows of all files, with three columns before the files' own: ``transform``,
@@ -177,7 +179,8 @@ def _check_table(path: Path, frame: pd.DataFrame, record: dict[str, Any]) -> Non
             f"{path}: has no rows, or a status other than ok and error; "
             "the file was truncated or edited: repeat the run"
         )
-    not_numeric = [name for name in VALUES if not pd.api.types.is_numeric_dtype(frame[name])]
+    numeric = [name for name in VALUES if name in frame]
+    not_numeric = [name for name in numeric if not pd.api.types.is_numeric_dtype(frame[name])]
     if not_numeric:
         raise AudioInterpError(f"{path}: not a number in column {', '.join(not_numeric)}")
 
@@ -196,9 +199,10 @@ def _check_same_inputs(path: Path, record: dict[str, Any], earlier: dict[str, An
 
 
 def _update_old_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rename protocols and fill the column ``recording``, directly after ``clip``."""
+    """Rename protocols, fill ``recording``, directly after ``clip``, and add empty columns."""
     frame["protocol"] = frame["protocol"].replace(RENAMED_PROTOCOLS)
     if "recording" not in frame:
         after_clip = frame.columns.tolist().index("clip") + 1
         frame.insert(after_clip, "recording", recording_column(frame))
-    return frame
+    absent = {name: empty_cell(name) for name in ADDED if name not in frame}
+    return frame.assign(**absent)

@@ -1,4 +1,4 @@
-"""Summaries of results: means, comparisons with random masks, and both as text."""
+"""Summaries of results: means, comparisons with the nulls, and both as text."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError, AudioInterpError, choose
-from ..interpretation import BASELINES, MASKS
+from ..interpretation import MASKS, NULLS
 from ..metrics import METRICS, PERCENT, RELATIVE
 from ..scoring import AREAS
 from .bootstrap import bootstrap_interval, mean_of
@@ -30,7 +30,7 @@ GROUPS = (
 """Columns that a summary may group by."""
 SPLIT_BY = ("protocol", "on")
 """Columns whose values are never averaged over: groups are split by them."""
-REFERENCES = (*BASELINES, "features")
+REFERENCES = (*NULLS, "features")
 """What :func:`compare` may subtract from a score."""
 
 
@@ -77,7 +77,7 @@ def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask"
 
     Args:
         rows: as in :func:`summarise`.
-        than: the reference. ``"pixelwise"`` or ``"smooth"``: random masks with the same values.
+        than: the reference. A name in ``NULLS``: the same score of that null, where it is defined.
             ``"features"``: the difference is the score on audio minus the score on features.
         by: as in :func:`summarise`.
 
@@ -137,7 +137,7 @@ def paired_differences(
     if than == "features":
         differences = _audio_minus_features(scored, names)
     else:
-        differences = _minus_random_mask(scored, names, than)
+        differences = _minus_null(scored, names, than)
     keys = [name for name in _group_columns(differences, by) if name in differences]
     by_clip = differences.groupby([*keys, *_clip_keys(by)], sort=True, observed=True)
     return by_clip[names].mean()
@@ -163,18 +163,27 @@ def _audio_minus_features(scored: pd.DataFrame, names: Sequence[str]) -> pd.Data
     return (on_audio.loc[shared] - on_features.loc[shared]).reset_index()
 
 
-def _minus_random_mask(scored: pd.DataFrame, names: Sequence[str], kind: str) -> pd.DataFrame:
-    """Subtract the scores of random masks, for the rows that have them."""
-    differences = scored.loc[scored[f"FF_{kind}"].notna()].copy()
-    if differences.empty:
-        raise ArgumentError(f"the rows hold no baseline {kind!r}; run with baselines=True")
+def _minus_null(scored: pd.DataFrame, names: Sequence[str], null: str) -> pd.DataFrame:
+    """Subtract the scores of a null, for the rows that have them."""
+    if not has_null(scored, null):
+        raise ArgumentError(f"the rows hold no null {null!r}; run with nulls=[{null!r}]")
+    differences = scored.loc[scored[f"FF_{null}"].notna()].copy()
     for name in names:
-        differences[name] = differences[name] - differences[f"{name}_{kind}"]
+        differences[name] = differences[name] - differences[f"{name}_{null}"]
     return differences
 
 
+def has_null(rows: pd.DataFrame, null: str) -> bool:
+    """Return whether results hold the scores of a null.
+
+    >>> has_null(pd.DataFrame({"FF": [0.5], "FF_smooth": [0.25]}), "smooth")
+    True
+    """
+    return f"FF_{null}" in rows and bool(rows[f"FF_{null}"].notna().any())
+
+
 def as_text(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> str:
-    """Format results as plain text: means, and comparisons with random masks and with features.
+    """Format results as plain text: means, and comparisons with the nulls and with features.
 
     The best mean of each score, by the score's own direction, is marked by ``*``.
 
@@ -200,11 +209,7 @@ def as_text(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> str:
 
 def _available_comparisons(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """List the comparisons that the rows allow, each with its title."""
-    comparisons = [
-        (kind, f"Minus random masks with the same values, {kind}")
-        for kind in BASELINES
-        if rows[f"FF_{kind}"].notna().any()
-    ]
+    comparisons = [(null, f"Minus the null {null}") for null in NULLS if has_null(rows, null)]
     scored_on = set(rows.loc[rows["status"] == "ok", "on"])
     if {"features", "audio"} <= scored_on:
         comparisons.append(("features", "On audio minus on features"))

@@ -1,0 +1,153 @@
+"""What was read and computed for the last few clips, so that nothing is done twice.
+
+The null ``"other"`` compares a clip with the attribution of the next one, which is needed again as
+that clip's own. The results do not depend on what is kept here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ..dataset import ClipDataset, LoadedClip, load_clip, recording_of
+from ..interpretation import Attribution, Explainer
+from ..model import Classifier
+from ..processing import Spectrogram
+from ..util import encodable
+from .explain import explain_clip
+
+KEPT = 3
+"""The clips of which something is kept: the first, the last and the next one."""
+T = TypeVar("T")
+
+
+class Recent(Generic[T]):
+    """The values of the first key and of those that were used last.
+
+    The first is kept since the last clip of a data set is compared with it.
+
+    >>> kept = Recent[int]()
+    >>> for number in range(5):
+    ...     kept.put(str(number), number)
+    >>> [kept.get(str(number)) for number in range(5)]
+    [0, None, None, 3, 4]
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[object, T] = {}
+
+    def get(self, key: object) -> T | None:
+        """Return the value of a key, or None if it is not kept."""
+        value = self._values.get(key)
+        if value is not None and key != next(iter(self._values)):
+            self._values[key] = self._values.pop(key)
+        return value
+
+    def put(self, key: object, value: T) -> None:
+        """Keep a value; the one that was not used for the longest time may go."""
+        self._values[key] = value
+        if len(self._values) > KEPT:
+            oldest = list(self._values)[1]
+            del self._values[oldest]
+
+
+class RecentClips:
+    """The clips of a data set, each read once while it is among the recent ones.
+
+    Args:
+        dataset: the clips.
+
+    >>> from audiointerp import Synthetic
+    >>> clips = RecentClips(Synthetic((5,), duration=3.0))
+    >>> clips.load(0).name == clips.load(0).name, clips.other_index(79)
+    (True, 0)
+    """
+
+    def __init__(self, dataset: ClipDataset) -> None:
+        self.dataset = dataset
+        self._loaded = Recent[LoadedClip]()
+        self._recordings: list[str] | None = None
+
+    def load(self, index: int) -> LoadedClip:
+        """Return a clip; see :func:`~audiointerp.dataset.load_clip`."""
+        loaded = self._loaded.get(index)
+        if loaded is None:
+            loaded = load_clip(self.dataset, index)
+            self._loaded.put(index, loaded)
+        return loaded
+
+    def other_index(self, index: int) -> int | None:
+        """Return the number of the next clip, cyclic, of another recording; None if none has."""
+        if self._recordings is None:
+            self._recordings = list(_recordings(self.dataset))
+        recordings = self._recordings
+        following = (*range(index + 1, len(recordings)), *range(index))
+        others = (number for number in following if recordings[number] != recordings[index])
+        return next(others, None)
+
+    def other(self, index: int) -> LoadedClip | None:
+        """Return that clip; None if there is none, or if it cannot be read."""
+        number = self.other_index(index)
+        if number is None:
+            return None
+        loaded = self.load(number)
+        return None if loaded.wav is None else loaded
+
+
+def _recordings(dataset: ClipDataset) -> Iterator[str]:
+    for index in range(len(dataset)):
+        # A user's data set may raise anything; the clip's own row then says why.
+        try:
+            yield encodable(recording_of(dataset, index))
+        except Exception:
+            yield encodable(dataset.clip_id(index))
+
+
+@dataclass(frozen=True, eq=False)
+class AnalysedClip:
+    """A clip that was read, and its spectrogram.
+
+    >>> import torch
+    >>> from audiointerp import LogMel
+    >>> wav = torch.rand(1, 32000)
+    >>> AnalysedClip(LoadedClip("a", "a", wav, "dog", "0"), LogMel()(wav[None])).key
+    ('a', '0')
+    """
+
+    loaded: LoadedClip
+    spectrogram: Spectrogram
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells the clip from others: its name, and the hash of its label and samples."""
+        return self.loaded.name, self.loaded.sha256
+
+
+class RecentAttributions:
+    """The attributions of recent clips by one classifier, each computed once.
+
+    >>> import torch
+    >>> from audiointerp import Cnn6, LogMel, Saliency
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> wav = torch.rand(1, 32000)
+    >>> clip = AnalysedClip(LoadedClip("a", "a", wav, "dog", "0"), LogMel()(wav[None]))
+    >>> attributions, method = RecentAttributions(), Saliency(network)
+    >>> first = attributions.explain(classifier, clip, method)
+    >>> attributions.explain(classifier, clip, method) is first
+    True
+    """
+
+    def __init__(self) -> None:
+        self._by_method = Recent[dict[str, Attribution]]()
+
+    def explain(
+        self, classifier: Classifier, clip: AnalysedClip, explainer: Explainer
+    ) -> Attribution:
+        """Return the attribution of a clip's predicted class; the methods' names differ."""
+        by_method = self._by_method.get(clip.key)
+        if by_method is None:
+            by_method = {}
+            self._by_method.put(clip.key, by_method)
+        if explainer.name not in by_method:
+            by_method[explainer.name] = explain_clip(classifier, clip.spectrogram, explainer)
+        return by_method[explainer.name]

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from ..util import (
     network_logits,
     probabilities,
     set_evaluation,
-    suspected_probabilities,
     usable_device,
+    warn_of_probabilities,
 )
 from .checkpoint import check_state, read_weights, reason
 from .metadata import read_description
@@ -93,7 +92,6 @@ class Classifier:
         self.duration = duration
         self.training = dict(training or {})
         self.output = choose("output", output, OUTPUTS)
-        self._has_seen_outputs = False
 
     def __repr__(self) -> str:
         return (
@@ -126,7 +124,8 @@ class Classifier:
         """Return the logits ``(N, C)`` of features ``(N, 1, F, T)``, float32 or float64.
 
         Probabilities are converted to logits, see :func:`~audiointerp.util.to_logits`. A warning is
-        given once if the first outputs look like probabilities, but ``output`` says logits.
+        given once if the network's first outputs look like probabilities, but ``output`` says
+        logits.
 
         Args:
             db: the features.
@@ -146,23 +145,10 @@ class Classifier:
                 f"the network must return finite logits ({len(db)}, {len(self.labels)}), "
                 f"one for each label, not {shape}"
             )
-        if not self._has_seen_outputs:
-            self._has_seen_outputs = True
-            self._warn_of_probabilities(logits)
+        warn_of_probabilities(self.network, logits, self.output, stacklevel=4)
         if not all_finite:
             logits = logits.masked_fill(~is_finite.all(1, keepdim=True), torch.nan)
         return logits
-
-    def _warn_of_probabilities(self, outputs: Tensor) -> None:
-        suspected = suspected_probabilities(outputs, self.output)
-        if suspected is not None:
-            sums = " and sum to 1" if suspected == "probabilities" else ""
-            warnings.warn(
-                f"all outputs of the network are in [0, 1]{sums}, as probabilities are: if they "
-                f"are, give Classifier(…, output={suspected!r}); output={self.output!r} takes "
-                f"them for logits, and every probability and score would be wrong",
-                stacklevel=4,
-            )
 
     def probabilities(self, db: Tensor) -> Tensor:
         """Return probabilities ``(N, C)`` of features ``(N, 1, F, T)``; see also :meth:`logits`."""

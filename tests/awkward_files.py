@@ -32,8 +32,15 @@ AU, FLAC, Ogg and MP3; W64 and CAF are not checked.
   states twice its samples, or up to 16 bytes too many, is read in the same way, if the size of the
   whole file in its header is right; if that is too large as well, the file is truncated. An Ogg
   file of whole pages without the closing one is read, too.
-- **A file that holds more than it states** is read whole where the rest can be decoded (FLAC,
-  joined MP3 and Ogg files), else the `AudioWarning` says how many bytes were not read.
+- **A file that holds more than it states** is read whole: the samples that follow the stated ones
+  in WAV, AU and FLAC. A recorder that updates the header every few seconds and loses power leaves
+  such a file. The `AudioWarning` says what was stated and what is there. Bytes that are probably
+  no samples are not read, and the `AudioWarning` says how many there are: fewer than 1024, text,
+  or 64 KiB of zeros; also anything that follows the samples of an AIFF file or other chunks.
+- **Files joined into one** are read to the end of the last one: MP3, Ogg, WAV, AIFF and AU, at one
+  sample rate. Ogg allows this, and players of MP3 do it. In WAV, AIFF and AU the second file is
+  outside of what the header states, and other programs read the first alone or refuse the file, so
+  there is an `AudioWarning`.
 - **Channels that cancel** (stereo in antiphase) leave rounding noise in their mean. Where the mean
   is more than 60 dB below the channels, peak and RMS normalisation would make it loud, so the file
   is refused; `normalize="none"` gives an `AudioWarning`.

@@ -28,9 +28,12 @@ WHOLE_WITH_WARNING = [
     "WAV, twice the data size",
     "WAV, data size 16 too many",
     "RF64, data size 2^64 - 1",
+    "WAV, half the data size",
     "AU, size 0",
+    "AU, half the size",
     "FLAC, half the samples",
 ]
+NOTE = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
 
 
 def written(path, data):
@@ -78,34 +81,68 @@ def test_an_excess_in_both_sizes_is_a_truncated_file(tmp_path, size):
 
 def test_no_samples_are_none_whatever_chunks_follow(tmp_path):
     wav = replaced(encoded("WAV", "PCM_16")[:44], 40, bytes(4))
-    note = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
-    for data in (wav, wav + note):
+    for data in (wav, wav + NOTE):
         with pytest.raises(AudioError, match="the file has no samples"):
             load_audio(written(tmp_path / "clip.wav", data))
 
 
-def test_bytes_beyond_the_stated_samples_are_counted(tmp_path):
-    path = tmp_path / "clip.wav"
-    for name in ("WAV, half the data size", "AU, half the size"):
-        with pytest.warns(AudioWarning, match=f"but {LENGTH} more follow, which were not read"):
-            assert load_audio(written(path, AWKWARD[name]())).shape[-1] == LENGTH // 2
-        with pytest.raises(AudioError, match="strict=True"):
-            load_audio(path, strict=True)
-    note = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
-    with pytest.warns(AudioWarning, match="but 2000 more follow"):
-        load_audio(written(path, encoded("WAV", "PCM_16") + note + bytes(range(200)) * 10))
+@pytest.mark.parametrize("stated", [2, 1600, LENGTH, 2 * LENGTH - 2000])
+@pytest.mark.parametrize("also_riff", [False, True])
+def test_samples_beyond_the_stated_ones_are_read(tmp_path, stated, also_riff):
+    path = written(tmp_path / "clip.wav", wav_stating(stated, also_riff=also_riff))
+    rest = 2 * LENGTH - stated
+    note = f"its data chunk states {stated} bytes, {rest} too few, and {2 * LENGTH} bytes are there"
+    with pytest.warns(AudioWarning, match=note):
+        wav = load_audio(path, normalize="none")
+    assert wav.equal(samples_of(encoded("WAV", "PCM_16")))
+    with pytest.raises(AudioError, match=r"strict=True refuses"):
+        load_audio(path, strict=True)
+
+
+NO_SAMPLES = {
+    "behind a chunk": NOTE + bytes(range(200)) * 10,
+    "too few": bytes(range(1, 201)),
+    "text": b"<?xml version='1.0'?><x:xmpmeta xmlns:x='adobe:ns:meta/'>" + b"<a>text</a>" * 200,
+    "preallocated": bytes(2**17) + b"old content of the card",
+}
+
+
+@pytest.mark.parametrize("name", NO_SAMPLES)
+def test_other_bytes_beyond_the_samples_are_not_read_as_sound(tmp_path, name):
+    path, rest = tmp_path / "clip.wav", NO_SAMPLES[name]
+    count = len(rest.removeprefix(NOTE))
+    with pytest.warns(AudioWarning, match=f"but {count} more follow, which were not read"):
+        wav = load_audio(written(path, encoded("WAV", "PCM_16") + rest), normalize="none")
+    assert wav.equal(samples_of(encoded("WAV", "PCM_16")))
+
+
+@pytest.mark.parametrize(
+    ("container", "between"),
+    [("WAV", b""), ("WAV", NOTE), ("AIFF", b""), ("AU", b""), ("RF64", b"")],
+)
+def test_joined_files_are_read_to_their_end_with_a_warning(tmp_path, container, between):
+    path, whole = tmp_path / "clip.wav", encoded(container, "PCM_16")
+    expected = samples_of(whole)
+    with pytest.warns(AudioWarning, match="it is 3 files joined into one, .* read 3 s"):
+        wav = load_audio(written(path, whole + (between + whole) * 2), normalize="none")
+    assert wav.equal(torch.cat([expected] * 3, -1))
+    with pytest.raises(AudioError, match="strict=True refuses"):
+        load_audio(path, strict=True)
+    with pytest.raises(AudioError, match=r"should have 320\d\d bytes, but has 310\d\d;"):
+        load_audio(written(path, whole + whole[:-1000]))
+    with pytest.raises(AudioError, match="chained sounds of 16000 and 8000 Hz"):
+        load_audio(written(path, whole + encoded(container, "PCM_16", rate=8000)))
 
 
 def test_chunks_tags_and_padding_after_the_samples_are_silent(tmp_path):
     path, wav = tmp_path / "clip.wav", encoded("WAV", "PCM_16")
-    chunk = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
     for tail in (
         b"",
         b"\0",
-        chunk,
-        chunk[:-2],
+        NOTE,
+        NOTE[:-2],
         bytes(4096),
-        chunk + bytes(512),
+        NOTE + bytes(512),
         b"TAG" + b"x" * 125,
     ):
         assert load_audio(written(path, wav + tail), strict=True).shape[-1] == LENGTH

@@ -11,6 +11,7 @@ import soundfile
 import torch
 from made_results import made_rows
 
+from audiointerp import paper
 from audiointerp.cli import options
 from audiointerp.dataset.esc50 import ESC50
 from audiointerp.dataset.synthetic import Synthetic
@@ -196,6 +197,14 @@ def test_validate_writes_its_page(call, place, tmp_path, monkeypatch, threads):
         tmp_path / "results",
     )
     assert "--out" in call(*again, "--out", tmp_path).stderr
+    with monkeypatch.context() as patched:
+        patched.setattr(paper, "faults", lambda *arguments: [])
+        rows_from = ("--rows", tmp_path / "results", "--out", tmp_path / "again.md")
+        assert call(*again, *rows_from).returncode == 0
+    written_again = (tmp_path / "again.md").read_text()
+    assert f"The scores are those of `{tmp_path / 'results'}`, computed by" in written_again
+    start = "## Which conclusions survive"
+    assert written_again.partition(start)[2] == page.partition(start)[2]
     (tmp_path / "data" / "audio" / ESC50(tmp_path / "data", (5,)).clip_id(0)).write_bytes(b"broken")
     for part in (tmp_path / "results").rglob("00000.json"):
         part.unlink()

@@ -192,6 +192,14 @@ def validate(
     data: Data = None,
     subset: Subset = None,
     results: Results = Path("results"),
+    rows_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--rows",
+            help="A folder with finished results of this network and these clips: nothing is run, "
+            "only the faults are measured.",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/validity.md"),
     resume: Resume = True,
     device: Device = "cpu",
@@ -200,14 +208,26 @@ def validate(
 ) -> None:
     """Test the published conclusions beside nulls and on audio; write a page about it.
 
-    Example (in a shell):
+    With --rows it takes minutes, since the clips were scored before.
+
+    Examples (in a shell):
 
       audiointerp validate --weights weights/synthetic_mel_cnn10.safetensors --workers 4
+
+      audiointerp validate --weights mel.safetensors --data data/ESC-50 --rows results
     """
     from ..experiments import TEST_FOLDS, check_features, find_experiment
     from ..experiments import run as run_experiment
     from ..model import Classifier
-    from ..paper import STUDY_MASKS, STUDY_METHODS, failures, faults, kept_accuracies, report
+    from ..paper import (
+        STUDY_MASKS,
+        STUDY_METHODS,
+        failures,
+        faults,
+        finished_rows,
+        kept_accuracies,
+        report,
+    )
     from ..util import write_text
 
     setting = find_experiment("mel_clean")
@@ -217,21 +237,25 @@ def validate(
     background = _training_background(classifier, data, subset)
     accuracies = kept_accuracies(weights.with_suffix(".json"))
     _check_page(out)
-    rows = run_experiment(
-        setting,
-        classifier,
-        dataset,
-        STUDY_METHODS,
-        results,
-        masks=STUDY_MASKS,
-        background=background,
-        device=device,
-        attributions=False,
-        resume=resume,
-        workers=workers,
-    )
+    if rows_from is None:
+        rows = run_experiment(
+            setting,
+            classifier,
+            dataset,
+            STUDY_METHODS,
+            results,
+            masks=STUDY_MASKS,
+            background=background,
+            device=device,
+            attributions=False,
+            resume=resume,
+            workers=workers,
+        )
+    else:
+        rows = finished_rows(rows_from, classifier, dataset)
     figures = faults(classifier, dataset, background, accuracies)
-    write_text(out, report(rows, figures, command_line(), weights, classifier.labels))
+    origin = "" if rows_from is None else _origin_of(rows_from)
+    write_text(out, report(rows, figures, command_line(), weights, classifier.labels, origin))
     typer.echo(f"wrote {out}")
     _refuse_failures(failures(rows))
 
@@ -244,6 +268,17 @@ def _training_background(
 
     train = _open_for(classifier, data, list(TRAIN_FOLDS), subset)
     return background_of(train, classifier.transform)
+
+
+def _origin_of(folder: Path) -> str:
+    """Say which version computed the rows of a folder."""
+    from ..tables import versions_of
+
+    versions = ", ".join(versions_of(folder)) or "of an unknown version"
+    return (
+        f"The scores are those of `{folder}`, computed by audiointerp {versions}; the faults were "
+        f"measured by the command."
+    )
 
 
 def _check_page(out: Path) -> None:

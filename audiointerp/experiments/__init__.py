@@ -5,6 +5,7 @@ A clip that fails becomes error rows in :mod:`audiointerp.scoring.rows`; a resum
 """
 
 from .data import background_of, background_of_folder, open_data, target_of
+from .fingerprint import sha256_of_state
 from .runner import run
 from .study import (
     EXPERIMENTS,
@@ -32,5 +33,6 @@ __all__ = [
     "find_experiment",
     "open_data",
     "run",
+    "sha256_of_state",
     "target_of",
 ]

@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ArgumentError, ModelError, choose
-from ..util import BLACK_BOX_METHODS, OUTPUTS, explain_gradient_errors, halve_on_oom, probabilities
+from ..util import (
+    BLACK_BOX_METHODS,
+    OUTPUTS,
+    explain_gradient_errors,
+    halve_on_oom,
+    probabilities,
+    warn_of_probabilities,
+)
 from .attribution import Attribution
 from .preserve import preserve_state
 from .repeatable import refuse_random
@@ -146,7 +153,8 @@ class Explainer(ABC):
             against: another class, to explain why the network prefers the target to it: the
                 difference of their logits is explained.
             output: what the network's outputs are, a name in ``OUTPUTS``. Of probabilities p, the
-                logit log p (or log(p / (1 - p)) of independent ones) is explained.
+                logit log p (or log(p / (1 - p)) of independent ones) is explained. If the first
+                outputs look like probabilities, but are said to be logits, a warning is given once.
 
         Raises:
             ArgumentError: the features or the target do not fit, or the network's weights are in
@@ -178,6 +186,7 @@ class Explainer(ABC):
         (score, values, info), batch = halve_on_oom(attempt, self.batch or 1)
         if self.batch is not None:
             info["batch"] = torch.full((len(db),), batch)
+        warn_of_probabilities(model, score.logits, output, stacklevel=3)
         values = values.detach().to(db.dtype)
         if not values.isfinite().all():
             raise ModelError(

@@ -12,10 +12,12 @@ from .base import Explainer, on_grid, seed_of
 from .layers import LAYOUTS, MeasuredLayer, measure_layer
 from .naming import usable_name
 from .preserve import seeded
-from .score import Score
+from .score import Score, refuse_probabilities
 
 BATCH_ARGUMENTS = ("internal_batch_size", "perturbations_per_eval", "nt_samples_batch_size")
 """The names that captum gives to the batch size."""
+MODULE_METHODS = (captum.attr.DeepLift, captum.attr.LRP)
+"""Methods with rules of their own for the modules that they know; other operations are not seen."""
 
 
 class Captum(Explainer):
@@ -39,7 +41,8 @@ class Captum(Explainer):
     Raises:
         ArgumentError: ``make`` cannot be called, or the name or the layout is not usable. When
             called: the layout cannot be measured or is not the given one, or is ``"TF"`` for
-            captum's ``GuidedGradCam``, which does not turn the map.
+            captum's ``GuidedGradCam``, which does not turn the map; or ``output`` says that the
+            outputs are probabilities, for DeepLift and LRP, which see modules only.
 
     >>> import captum.attr
     >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
@@ -95,6 +98,8 @@ class Captum(Explainer):
         arguments = self._arguments(db)
         with seeded(seed_of(db, self.seed)):
             method = self.make(score)
+            if isinstance(_inner(method), MODULE_METHODS):
+                refuse_probabilities(self.name, score.output)
             if isinstance(method, captum.attr.GuidedGradCam):
                 self._refuse_turned(method.grad_cam.layer, db)
             values, delta = method.attribute(db.requires_grad_(), **arguments), None
@@ -140,10 +145,14 @@ class Captum(Explainer):
         return arguments | {key: self.batch for key in BATCH_ARGUMENTS if key in arguments}
 
 
+def _inner(method: Any) -> Any:
+    """Return the method that a NoiseTunnel contains, or the method itself."""
+    return getattr(method, "attribution_method", method)
+
+
 def _layer_of(method: Any) -> nn.Module | None:
     """Return the layer on whose grid a captum object attributes, or None."""
-    # A NoiseTunnel contains the method.
-    method = getattr(method, "attribution_method", method)
+    method = _inner(method)
     layer = getattr(method, "layer", None)
     is_of_layer = isinstance(method, captum.attr.LayerAttribution)
     return layer if is_of_layer and isinstance(layer, nn.Module) else None

@@ -127,6 +127,26 @@ def _check_logits(logits: Tensor, clips: int, targets: tuple[Tensor | None, ...]
     return logits
 
 
+def refuse_probabilities(method: str, output: str) -> None:
+    """Refuse outputs whose logit is made by a logarithm, for methods that see modules only.
+
+    Args:
+        method: its name, for the message.
+        output: what the network's outputs are, a name in ``OUTPUTS``.
+
+    Raises:
+        ArgumentError: they are probabilities.
+
+    >>> refuse_probabilities("SHAP", "softmax")
+    """
+    if "probabilities" in output:
+        raise ArgumentError(
+            f"{method} explains logits and cannot see through the logarithm that output={output!r} "
+            f"needs; give the network without its last softmax or sigmoid, and output='softmax' "
+            f"or 'sigmoid', or use gradient_shap or kernel_shap"
+        )
+
+
 def describe_tensor(tensor: Tensor) -> str:
     """Return a tensor's shape, and whether it has values that are not finite, for a message.
 

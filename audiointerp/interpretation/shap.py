@@ -11,7 +11,7 @@ from ..util import network_logits
 from .base import Explainer, check_background
 from .hidden import hidden_operations
 from .preserve import preserve_state
-from .score import Score
+from .score import Score, refuse_probabilities
 
 SMALLEST_DIFFERENCE = 0.1
 """Logits; the relative error of a smaller difference means nothing."""
@@ -83,7 +83,7 @@ class SHAP(Explainer):
                 f"the clip {tuple(db.shape[1:])} and the background "
                 f"{tuple(self.background.shape[1:])} differ in shape"
             )
-        _refuse_probabilities(score.output)
+        refuse_probabilities("SHAP", score.output)
         score.settle(db)
         values = torch.zeros_like(db)
         with warnings.catch_warnings():
@@ -163,16 +163,6 @@ class _SingleOutput(nn.Module):
     def forward(self, db: Tensor) -> Tensor:
         column: Tensor = self.score(db)[:, None]
         return column
-
-
-def _refuse_probabilities(output: str) -> None:
-    """Refuse outputs whose logit is made by a logarithm, through which shap cannot see."""
-    if "probabilities" in output:
-        raise ArgumentError(
-            f"SHAP explains logits and cannot see through the logarithm that output={output!r} "
-            f"needs; give the network without its last softmax or sigmoid, and output='softmax' "
-            f"or 'sigmoid', or use gradient_shap or kernel_shap"
-        )
 
 
 def _refuse_hidden_operations(network: nn.Module, background: Tensor) -> None:

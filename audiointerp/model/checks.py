@@ -1,7 +1,6 @@
 """Checks of a classifier's parts, and of the network's logits."""
 
 import math
-import warnings
 from collections.abc import Sequence
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, unknown_name
 from ..processing import Transform
-from ..util import BINARY, suspected_probabilities
+from ..util import BINARY
 from .panns import Pann
 from .sound_model import SoundModel
 
@@ -114,23 +113,3 @@ def checked_logits(logits: Tensor, clips: int, classes: int, allow_nan: bool) ->
     if all_finite:
         return logits
     return logits.masked_fill(~is_finite.all(1, keepdim=True), torch.nan)
-
-
-def warn_of_probabilities(logits: Tensor, output: str) -> None:
-    """Warn if logits look like probabilities.
-
-    Args:
-        logits: of the network, ``(N, C)``.
-        output: what its outputs are said to be, a name in ``OUTPUTS``.
-
-    >>> warn_of_probabilities(torch.tensor([[3.0, -3.0]]), "softmax")
-    """
-    suspected = suspected_probabilities(logits, output)
-    if suspected is not None:
-        sums = " and sum to 1" if suspected == "probabilities" else ""
-        warnings.warn(
-            f"all outputs of the network are in [0, 1]{sums}, as probabilities are: if they "
-            f"are, give Classifier(…, output={suspected!r}); output={output!r} takes "
-            f"them for logits, and every probability and score would be wrong",
-            stacklevel=4,
-        )

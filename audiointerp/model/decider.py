@@ -14,14 +14,9 @@ from ..util import (
     probabilities,
     set_evaluation,
     usable_device,
-)
-from .checks import (
-    check_parts,
-    checked_labels,
-    checked_logits,
-    label_index,
     warn_of_probabilities,
 )
+from .checks import check_parts, checked_labels, checked_logits, label_index
 from .sound_model import BoundModel, SoundModel
 
 
@@ -76,7 +71,6 @@ class Decider:
         self.training = dict(training or {})
         self.output = choose("output", output, OUTPUTS)
         self.normalize = choose("normalization", normalize, NORMALIZATIONS)
-        self._has_seen_outputs = False
 
     def __repr__(self) -> str:
         name = type(self.network).__name__
@@ -148,9 +142,7 @@ class Decider:
         """
         logits = network_logits(self.network, inputs.to(self.device), self.output)
         logits = checked_logits(logits, len(inputs), len(self.labels), allow_nan)
-        if not self._has_seen_outputs:
-            self._has_seen_outputs = True
-            warn_of_probabilities(logits, self.output)
+        warn_of_probabilities(self.network, logits, self.output, stacklevel=4)
         return logits
 
     def probabilities(self, inputs: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 Nothing here is needed to explain a classifier of your own; the rooms below know nothing of it.
 """
 
+from .finished import finished_rows
 from .paper_tables import Paper, paper_of, paper_tables
 from .published import PUBLISHED_METHODS, PUBLISHED_SCORES, STUDY_MASKS, STUDY_METHODS
 from .published_faults import faults, kept_accuracies
@@ -20,6 +21,7 @@ __all__ = [
     "choose_setting",
     "failures",
     "faults",
+    "finished_rows",
     "kept_accuracies",
     "load_or_train",
     "open_folds",

@@ -154,6 +154,7 @@ def report(
     command: str,
     weights: str | os.PathLike[str],
     labels: Sequence[str],
+    origin: str = "",
 ) -> str:
     """Return the text of ``docs/validity.md``.
 
@@ -163,6 +164,7 @@ def report(
         command: the command line that made the results.
         weights: the classifier's file.
         labels: the classes of the clips.
+        origin: a sentence on where the results come from, if the command did not compute them.
 
     Raises:
         AudioInterpError: no clip was scored with a published winner.
@@ -183,7 +185,7 @@ def report(
         weights=Path(weights).name,
         labels=", ".join(labels),
         failures=failed and f"{failed} ",
-        command=command,
+        command=f"{command}\n\n{origin}".rstrip(),
         faults=frame_as_markdown(faults_table),
         fewest=FEWEST,
         masks=len(STUDY_MASKS),
@@ -208,13 +210,13 @@ The published figures (the study's repository, `exile8/coursework24`, `tables.ip
 and Cnn14. These are other clips and a smaller network: a conclusion that fails here is not general;
 one that holds has been seen twice.
 
-## Four faults of the published code
+## Five faults of the published code
 
 {faults}
 
 Each was measured on our network and clips. `protocol="published"` reproduces the second and the
-fourth (and the published constants); `SHAP(…, strict=False)` allows the first; the third cannot be
-reproduced.
+fourth (and the published constants), and with `interpret` plays the sounds of the fifth;
+`SHAP(…, strict=False)` allows the first; the third cannot be reproduced.
 
 ## Which conclusions survive
 

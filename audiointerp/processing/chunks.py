@@ -3,13 +3,14 @@
 The stated size of the samples can be wrong in three ways. A **placeholder** was never filled in:
 recorders that were switched off and programs that write into a pipe leave 0 or a very large
 number. What is there is read. A **truncated** file has fewer bytes than stated, which is a fault.
-A size that is **too small** hides samples after it: bytes that are no chunk.
+A size that is **too small** hides samples after it: bytes that are no chunk. They are read if they
+can be samples, see :func:`_can_be_samples`. A whole file that was appended is read as one.
 
 A small excess can be a wrong size or a truncated file. The size of the whole file, which the header
 states too, tells them apart: only if it is right is nothing missing.
 """
 
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from .container_info import ByteOrder, ContainerInfo, read_bytes, read_number, size_fault
 
@@ -30,6 +31,9 @@ EXCESS = 16
 """The bytes by which some writers count too many: a header, or a block of padding."""
 PADDING = 2**16
 """Fewer zero bytes than these after the last chunk fill a block of a disk or card."""
+LEAST_SAMPLES = 1024
+"""Fewer bytes than these after the stated samples, e.g. an unknown tag, are not read as samples."""
+_FORMS = {b"WAVE", b"AIFF", b"AIFC"}
 # Chunks that may follow the samples, and are no loss if truncated.
 _TRAILING = {b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"cue ", b"fact", b"COMM", b"NAME"}
 
@@ -64,21 +68,27 @@ def examine_chunks(file: BinaryIO, start: int, size: int, magic: bytes) -> Conta
         # The COMM chunk states the length too, so a placeholder in the SSND chunk is harmless.
         is_placeholder = False
     elif stated == 0:
-        is_placeholder = _bytes_beyond(file, content, size, order, padding=0) > 0
+        is_placeholder = _what_follows(file, content, size, order, padding=0).unknown > 0
     else:
         is_whole = start + 8 + total == size
         is_placeholder = _is_placeholder(stated, available, is_whole)
     if is_placeholder:
         return placeholder_info(part, stated, available, field, width, order)
-    beyond = 0
+    rest = _Rest()
     if 0 < stated <= available:
         ends = {content + stated, content + stated + stated % 2}
-        beyond = min(_bytes_beyond(file, end, size, order) for end in ends)
+        followers = [_what_follows(file, end, size, order) for end in ends]
+        rest = min(followers, key=lambda follower: follower.unknown)
+    # The COMM chunk of AIFF states the length too, so its size cannot be mended here.
+    is_direct = magic != b"FORM" and size - rest.unknown <= content + stated + stated % 2
+    if is_direct and _can_be_samples(file, content + stated, rest.unknown):
+        return placeholder_info(part, stated, available, field, width, order)
     samples = None
     if magic == b"FORM" and b"COMM" in chunks:
         samples = read_number(file, chunks[b"COMM"][0] + 2, 4, "big") or None
     fault = size_fault(part, stated, 256**width - 1, available)
-    return ContainerInfo(samples, fault, note=beyond_note(part, stated, beyond))
+    note = beyond_note(part, stated, rest.unknown)
+    return ContainerInfo(samples, fault, note=note, next_file=rest.next_file)
 
 
 def examine_au(file: BinaryIO, start: int, size: int) -> ContainerInfo:
@@ -91,23 +101,28 @@ def examine_au(file: BinaryIO, start: int, size: int) -> ContainerInfo:
     """
     content = start + read_number(file, start + 4, 4, "big")
     stated, available = read_number(file, start + 8, 4, "big"), size - content
-    if stated == 0 < available:
-        return placeholder_info("header", 0, available, start + 8, 4, "big")
-    fault = size_fault("samples", stated, 2**32 - 1, available)
     beyond = 0 if stated == 2**32 - 1 else max(0, available - stated)
+    end = content + stated
+    if beyond and read_bytes(file, end, 4) == b".snd":
+        return ContainerInfo(next_file=end)
+    if stated == 0 < available or _can_be_samples(file, end, beyond):
+        return placeholder_info("header", stated, available, start + 8, 4, "big")
+    fault = size_fault("samples", stated, 2**32 - 1, available)
     return ContainerInfo(fault=fault, note=beyond_note("header", stated, beyond))
 
 
 def placeholder_info(
     part: str, stated: int, available: int, field: int, width: int, order: ByteOrder
 ) -> ContainerInfo:
-    r"""The note on a placeholder, and the size to read instead of it.
+    r"""The note on a placeholder or another wrong size, and the size to read instead of it.
 
     >>> placeholder_info("data chunk", 0, 8, 40, 4, "little").patch
     (40, b'\x08\x00\x00\x00')
     """
     excess = stated - available
     kind = f"{excess} too many" if 0 < excess <= EXCESS or excess == available else "a placeholder"
+    if stated and excess < 0:
+        kind = f"{-excess} too few"
     note = f"its {part} states {stated} bytes, {kind}, and {available} bytes are there"
     mended = min(available, 256**width - 1).to_bytes(width, order)
     return ContainerInfo(note=note, patch=(field, mended))
@@ -151,24 +166,45 @@ def _find_chunks(
     return chunks
 
 
-def _bytes_beyond(
+class _Rest(NamedTuple):
+    """What follows the samples besides chunks, tags and padding."""
+
+    unknown: int = 0
+    """The bytes from the first on that are none of these."""
+    next_file: int | None = None
+    """Where another file begins."""
+
+
+def _what_follows(
     file: BinaryIO, position: int, size: int, order: ByteOrder, padding: int = PADDING
-) -> int:
-    """The bytes from a position on that are neither other chunks nor a tag nor padding."""
+) -> _Rest:
+    """What follows from a position on that is neither other chunks nor a tag nor padding."""
     for _ in range(MAX_CHUNKS):
         rest = size - position
-        head = read_bytes(file, position, 8)
+        head = read_bytes(file, position, 12)
         is_tag = rest == 128 and head.startswith(b"TAG")
         if rest < min(8, padding) or is_tag:
-            return 0
+            break
         if rest < padding and not any(read_bytes(file, position, rest)):
-            return 0
-        length = int.from_bytes(head[4:], order)
+            break
+        if head[:4] in BYTE_ORDERS and head[8:] in _FORMS:
+            return _Rest(next_file=position)
+        length = int.from_bytes(head[4:8], order)
         is_name = head[:4].isascii() and head[:4].decode("latin-1").isprintable()
         fits = position + 8 + length <= size or head[:4] in _TRAILING
         if rest == 0:
-            return 0
+            break
         if len(head) < 8 or not is_name or not fits:
-            return rest
+            return _Rest(rest)
         position += 8 + length + length % 2
-    return 0
+    return _Rest()
+
+
+def _can_be_samples(file: BinaryIO, position: int, count: int) -> bool:
+    """Tell whether bytes after the stated samples are samples rather than a tag or old content.
+
+    Few bytes, text, and the zeros of a block that was allocated before it was needed are not.
+    """
+    head = read_bytes(file, position, PADDING)
+    is_text = head[:64].isascii() and head[:64].decode("latin-1").isprintable()
+    return count >= LEAST_SAMPLES and any(head) and not is_text

@@ -20,11 +20,13 @@ class ContainerInfo(NamedTuple):
     fault: str | None = None
     """How the file contradicts its container; None if it does not."""
     links: tuple[tuple[int, int], ...] = ()
-    """The start and end of each sound of a chained file (Ogg, MP3); empty or one: not chained."""
+    """The start and end of each sound of a chained or joined file; empty or one: a single sound."""
     note: str | None = None
     """What is doubtful about the length of a file that can be read; None if nothing is."""
     patch: tuple[int, bytes] | None = None
     """A position and the bytes to read there instead: a length that was never filled in."""
+    next_file: int | None = None
+    """Where another file begins that was appended to this one; None if there is none."""
 
 
 def read_bytes(file: BinaryIO, start: int, count: int) -> bytes:

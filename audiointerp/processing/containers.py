@@ -1,10 +1,11 @@
 """The length that the container of a sound file states, compared with what the file holds.
 
 A decoder reads what is there: a WAV file cut in half gives half the sound, without an error. It
-also stops at the stated length, however much follows. The containers checked here are WAV and AIFF
-(``chunks``), AU, FLAC (``flac``), Ogg (checksums, page numbers, end-of-stream flag) and MP3
-(``mpeg``), each also after ID3v2 tags. Any other file that soundfile reads (W64, CAF, ...) is not
-checked. Nothing is decoded. Sizes are in bytes, samples are per channel.
+also stops at the stated length, however much follows, and at the end of the first of joined files.
+The containers checked here are WAV and AIFF (``chunks``), AU, FLAC (``flac``), Ogg (checksums, page
+numbers, end-of-stream flag) and MP3 (``mpeg``), each also after ID3v2 tags. Any other file that
+soundfile reads (W64, CAF, ...) is not checked. Nothing is decoded. Sizes are in bytes, samples are
+per channel.
 """
 
 import os
@@ -35,6 +36,21 @@ def examine(file: BinaryIO) -> ContainerInfo:
     """
     size = file.seek(0, os.SEEK_END)
     start = skip_tags(file, 0, size)
+    info = _examine_one(file, start, size)
+    links = []
+    while info.next_file is not None and info.fault is None:
+        links.append((start, info.next_file))
+        start = info.next_file
+        info = _examine_one(file, start, size)
+    if not links:
+        return info
+    joined = f"it is {len(links) + 1} files joined into one, all of which were read"
+    note = f"{joined}; in the last, {info.note}" if info.note else joined
+    return ContainerInfo(None, info.fault, (*links, (start, size)), note, info.patch)
+
+
+def _examine_one(file: BinaryIO, start: int, size: int) -> ContainerInfo:
+    """Examine the file that begins at a position; others may follow it."""
     magic = read_bytes(file, start, 4)
     if magic in BYTE_ORDERS:
         return examine_chunks(file, start, size, magic)

@@ -3,7 +3,7 @@
 A header can state anything, so no memory is allocated from it: samples are decoded in blocks and
 mixed to mono block by block. The decoded length is compared with the length that the container
 states, so a truncated file is an error. Where the container states too little, or a length that was
-never filled in, a note says what was read.
+never filled in, or where files were joined, a note says what was read.
 """
 
 import io
@@ -163,16 +163,24 @@ def read_sound(path: Path) -> Sound:
 
 def _sources(path: Path, file: BinaryIO, info: ContainerInfo) -> Iterator[str | io.IOBase]:
     """The file, or each sound of a chained file, of which libsndfile reads only the first."""
-    if info.patch:
+    if len(info.links) > 1:
+        for start, end in info.links:
+            file.seek(start)
+            yield io.BytesIO(_patched(file.read(end - start), start, info.patch))
+    elif info.patch:
         # soundfile reads a file object from where it is.
         file.seek(0)
         yield _Patched(file, *info.patch)
-    elif len(info.links) < 2:
-        yield str(path)
     else:
-        for start, end in info.links:
-            file.seek(start)
-            yield io.BytesIO(file.read(end - start))
+        yield str(path)
+
+
+def _patched(content: bytes, start: int, patch: tuple[int, bytes] | None) -> bytes:
+    """Replace the bytes of the patch in a part of a file that begins at ``start``."""
+    if patch is None or not start <= patch[0] < start + len(content):
+        return content
+    place = patch[0] - start
+    return content[:place] + patch[1] + content[place + len(patch[1]) :]
 
 
 def _check_header(path: Path, stream: _Stream) -> None:

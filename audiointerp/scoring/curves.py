@@ -9,7 +9,7 @@ from ..errors import ArgumentError
 from ..interpretation import top
 from ..model import Classifier
 from ..processing import Spectrogram
-from .outcomes import classify_parts
+from .outcomes import classify_each_part
 
 STEPS = 20
 
@@ -21,8 +21,9 @@ class Curves:
     Attributes:
         shares: ``(S + 1,)``, from 0 to 1: the share of the bins deleted or inserted so far, those
             with the largest attribution first.
-        deletion: ``(S + 1,)``, p of the clip without these bins.
-        insertion: ``(S + 1,)``, p of these bins alone, in silence.
+        deletion: ``(S + 1,)``, p of the clip without these bins; NaN where the network's logits
+            are not finite.
+        insertion: ``(S + 1,)``, p of these bins alone, in silence; NaN likewise.
 
     >>> falling, rising = torch.tensor([1.0, 0.5, 0.0]), torch.tensor([0.0, 1.0, 1.0])
     >>> result = Curves(torch.linspace(0, 1, 3), deletion=falling, insertion=rising)
@@ -36,12 +37,12 @@ class Curves:
 
     @property
     def deletion_area(self) -> float:
-        """The area under the deletion curve, in [0, 1]; lower is better."""
+        """The area under the deletion curve, in [0, 1]; lower is better; NaN if one p is."""
         return float(torch.trapezoid(self.deletion, self.shares))
 
     @property
     def insertion_area(self) -> float:
-        """The area under the insertion curve, in [0, 1]; higher is better."""
+        """The area under the insertion curve, in [0, 1]; higher is better; NaN if one p is."""
         return float(torch.trapezoid(self.insertion, self.shares))
 
     def __repr__(self) -> str:
@@ -79,6 +80,7 @@ def curves(
 
     Raises:
         ArgumentError: ``steps`` is less than 1, or ``on`` is unknown.
+        ModelError: the network does not return finite logits for the clean clip.
 
     >>> from audiointerp import Cnn6, LogMel
     >>> network = Cnn6(2, base_channels=4)
@@ -92,6 +94,6 @@ def curves(
         raise ArgumentError(f"steps={steps} must be at least 1")
     shares = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
     masks = torch.cat([top(values, share) for share in shares.tolist()])
-    outcomes = classify_parts(classifier, spectrogram, target, masks, against=against, on=on)
+    outcomes = classify_each_part(classifier, spectrogram, target, masks, against=against, on=on)
     _, kept, removed = outcomes.probs[..., outcomes.target]
     return Curves(shares, deletion=removed, insertion=kept)

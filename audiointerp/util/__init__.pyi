@@ -26,8 +26,8 @@ from .probability import (
     log_of_the_others,
     log_probabilities,
     probabilities,
-    suspected_probabilities,
     to_logits,
+    warn_of_probabilities,
 )
 from .text import encodable, one_line
 
@@ -56,9 +56,9 @@ __all__ = [
     "refuse_held",
     "run_network",
     "set_evaluation",
-    "suspected_probabilities",
     "to_logits",
     "usable_device",
+    "warn_of_probabilities",
     "write_json",
     "write_text",
 ]

@@ -1,7 +1,10 @@
 """Conventions that all rooms share: the level of silence, and logits as probabilities."""
 
+import warnings
+from weakref import WeakKeyDictionary
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ModelError
@@ -41,6 +44,7 @@ LARGEST_ERROR = 1e-2
 """How far probabilities may be from [0, 1], and their sum from 1: the rounding of bfloat16."""
 MANY_CLASSES = 16
 """So many logits are not all in [0, 1] by chance."""
+_CHECKED: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
 
 
 def to_logits(outputs: Tensor, output: str = "softmax") -> Tensor:
@@ -147,6 +151,41 @@ def suspected_probabilities(outputs: Tensor, output: str = "softmax") -> str | N
         return PROBABILITY_OF[output]
     is_independent = output == "sigmoid" or outputs.shape[-1] >= MANY_CLASSES
     return "independent_probabilities" if is_independent else None
+
+
+def warn_of_probabilities(
+    network: nn.Module, outputs: Tensor, output: str, *, stacklevel: int
+) -> None:
+    """Warn if the first outputs of a network look like probabilities, but are said to be logits.
+
+    They are checked once for a network and an ``output``, whoever asks: a classifier, or an
+    explainer that is called by itself.
+
+    Args:
+        network: what returned the outputs.
+        outputs: ``(N, C)``.
+        output: one of :data:`OUTPUTS`, what they are said to be.
+        stacklevel: of the warning, 2 for the caller of this function.
+
+    >>> with warnings.catch_warnings(record=True, action="always") as caught:
+    ...     warn_of_probabilities(nn.Softmax(1), torch.ones(1, 4) / 4, "softmax", stacklevel=2)
+    >>> str(caught[0].message)[:58]
+    'all outputs of the network are in [0, 1] and sum to 1, as '
+    """
+    checked = _CHECKED.setdefault(network, set())
+    if output in checked:
+        return
+    checked.add(output)
+    suspected = suspected_probabilities(outputs, output)
+    if suspected is not None:
+        sums = " and sum to 1" if suspected == "probabilities" else ""
+        warnings.warn(
+            f"all outputs of the network are in [0, 1]{sums}, as probabilities are: if they are, "
+            f"give Classifier(…, output={suspected!r}), and an explainer that you call yourself "
+            f"explainer(db, output={suspected!r}); output={output!r} takes them for logits, and "
+            f"every probability and score would be wrong",
+            stacklevel=stacklevel,
+        )
 
 
 def probabilities(logits: Tensor, output: str = "softmax") -> Tensor:

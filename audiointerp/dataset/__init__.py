@@ -1,11 +1,13 @@
 """Clips and their sources: ESC-50, folders and CSV files, synthetic clips, background noise."""
 
-from .clip_dataset import ClipDataset, esc50_recording, recording_of
-from .clips import Clip, LabelledClips, LoadedClip, load_clip
+from .clip import Clip
+from .clip_dataset import ClipDataset, esc50_recording, only_target, recording_of, targets_of
+from .clips import LabelledClips
 from .esc50 import ESC50
 from .feature_tensors import compute_features, features
 from .folders import sound_files
-from .in_memory import EvenSubset, InMemory, Part
+from .in_memory import EvenSubset, InMemory, Joined, Part, Selection
+from .loaded_clip import LoadedClip, load_clip
 from .noise import NOISES, Contaminated, made_noise, synthetic_noise, write_noises
 from .synthetic import CLASSES, Synthetic
 
@@ -18,17 +20,21 @@ __all__ = [
     "Contaminated",
     "EvenSubset",
     "InMemory",
+    "Joined",
     "LabelledClips",
     "LoadedClip",
     "Part",
+    "Selection",
     "Synthetic",
     "compute_features",
     "esc50_recording",
     "features",
     "load_clip",
     "made_noise",
+    "only_target",
     "recording_of",
     "sound_files",
     "synthetic_noise",
+    "targets_of",
     "write_noises",
 ]

@@ -1,5 +1,7 @@
 """Clips and their sources: ESC-50, folders and CSV files, synthetic clips, background noise."""
 
+from .as_clip import as_clip
+from .as_dataset import as_dataset
 from .clip import Clip
 from .clip_dataset import ClipDataset, esc50_recording, only_target, recording_of, targets_of
 from .clips import LabelledClips
@@ -26,6 +28,8 @@ __all__ = [
     "Part",
     "Selection",
     "Synthetic",
+    "as_clip",
+    "as_dataset",
     "compute_features",
     "esc50_recording",
     "features",

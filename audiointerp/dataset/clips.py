@@ -126,18 +126,11 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
         path = Path(path)
         table = read_labels(path, audio=audio, columns=columns)
         targets = numbered(table.labels, labels, path)
-        clips = [
-            Clip(
-                row.path,
-                tuple(sorted(targets[label] for label in row.labels))
-                if table.has_several
-                else targets[row.labels[0]],
-                row.fold,
-                row.name,
-                row.recording,
-            )
-            for row in table.clips
-        ]
+        clips = []
+        for row in table.clips:
+            several = tuple(sorted(targets[label] for label in row.labels))
+            target = several if table.has_several else several[0]
+            clips.append(Clip(row.path, target, row.fold, row.name, row.recording))
         chosen = in_folds(clips, folds, path)
         return LabelledClips(chosen, labels or table.labels, **form)  # type: ignore[arg-type]
 

@@ -99,11 +99,7 @@ def read_labels(
     """
     table = open_table(path)
     names = _names_of_columns(table, columns or {})
-    # Every row must have a file and a label; the messages name the columns as they are here.
-    rows = [
-        replace(row, cells=row.cells | {name: row[column] for name, column in names.items()})
-        for row in table.rows([names["filename"], names["label"]])
-    ]
+    rows = [_renamed(row, names) for row in table.rows([names["filename"], names["label"]])]
     folder = _Folder.of(path, rows[0], None if audio is None else Path(audio))
     by_file: dict[PurePosixPath, list[Row]] = {}
     for row in rows:
@@ -116,6 +112,11 @@ def read_labels(
     else:
         labels = sorted({label for clip in clips for label in clip.labels})
     return LabelTable(clips, tuple(labels), any(len(clip.labels) > 1 for clip in clips))
+
+
+def _renamed(row: Row, names: Mapping[str, str]) -> Row:
+    """The row with its cells under the names that this module uses as well."""
+    return replace(row, cells=row.cells | {name: row[column] for name, column in names.items()})
 
 
 def _names_of_columns(table: Table, given: Mapping[str, str]) -> dict[str, str]:

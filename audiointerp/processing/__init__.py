@@ -14,12 +14,15 @@ from .audio import (
 from .augmentation import augment
 from .filters import MEL_SCALES
 from .masking import DOMAINS
+from .reading import LEAST_MIX, MAX_LEVEL
 from .resampling import resample
 from .spectrogram import LogMel, LogSTFT, Spectrogram, Transform, transform_from_dict
 from .windows import Windows
 
 __all__ = [
     "DOMAINS",
+    "LEAST_MIX",
+    "MAX_LEVEL",
     "MEL_SCALES",
     "NORMALIZATIONS",
     "UNREADABLE_ENDINGS",

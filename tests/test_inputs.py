@@ -7,17 +7,21 @@ import torch
 from torch.utils.data import ConcatDataset, Subset, TensorDataset
 
 from audiointerp.dataset import (
+    Contaminated,
     EvenSubset,
     InMemory,
     Synthetic,
     as_clip,
     as_dataset,
     compute_features,
+    has_label,
     load_clip,
     recording_of,
     targets_of,
 )
 from audiointerp.errors import ArgumentError, AudioError, DatasetError
+from audiointerp.model import Classifier
+from audiointerp.predict import score
 from audiointerp.processing import LogMel, load_audio, resample
 
 WAV = torch.sin(torch.arange(800) / 5) / 2
@@ -352,13 +356,30 @@ def test_wrong_labels_name_the_clip(label, message):
 def test_several_labels_are_carried_by_every_wrapper():
     pairs = [(WAV, ["dog", "cat"]), (WAV, ["dog"]), (WAV, [])]
     dataset = as_dataset(pairs, 8000, ["cat", "dog"])
-    for wrapped in (dataset, InMemory(dataset), EvenSubset(dataset, None)):
+    noisy = Contaminated(InMemory(dataset), "white")
+    for wrapped in (dataset, InMemory(dataset), EvenSubset(dataset, None), noisy):
         assert [targets_of(wrapped, index) for index in range(3)] == [(0, 1), (1,), ()]
     loaded = load_clip(InMemory(dataset), 0)
     assert (loaded.label, loaded.labels, loaded.error) == ("cat; dog", ("cat", "dog"), None)
-    assert [loaded.has_label(name) for name in ("cat", "dog", "owl")] == [True, True, False]
+    assert [has_label(loaded.label, name) for name in ("cat", "dog", "owl")] == [True, True, False]
+    assert has_label("one; label", "one; label")
     with pytest.raises(DatasetError, match=r"0 has 2 labels \(cat, dog\), but exactly one"):
         compute_features(dataset, LogMel(8000, 256, 80, 32, f_max=4000.0), progress=False)
+
+
+def test_rows_name_all_labels_and_any_of_them_is_correct():
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(32 * 11, 3))
+    torch.nn.init.zeros_(network[1].weight)
+    network[1].bias = torch.nn.Parameter(torch.tensor([0.0, 1.0, 0.0]))
+    transform = LogMel(8000, 256, 80, 32, f_max=4000.0)
+    classifier = Classifier(network, transform, ["cat", "dog", "owl"], duration=0.1)
+    pairs = [(WAV, ["dog", "owl"]), (WAV, ["cat", "owl"]), (WAV, ["dog"]), (WAV, [])]
+    dataset = as_dataset(pairs, 8000, classifier.labels)
+    rows = score(classifier, dataset, ["random"], ["topK_30"], progress=False)
+    assert rows["error"].tolist() == [""] * 4
+    assert rows["target"].tolist() == ["dog; owl", "cat; owl", "dog", ""]
+    assert rows["predicted"].tolist() == ["dog"] * 4
+    assert rows["correct"].tolist() == [True, False, True, False]
 
 
 def test_bad_samples_name_the_clip_and_cost_it_alone():

@@ -15,8 +15,6 @@ from .converted import Converted, Form, GivenNames, stated_rate
 from .in_memory import Joined, Selection
 from .label_values import label_names
 
-TABLES = ("meta/esc50.csv", "metadata/UrbanSound8K.csv")
-"""The tables by which the folders of known data sets are recognised."""
 NEEDED = (
     "give a sequence of (wav, label), a torch or Hugging Face data set, a folder with a subfolder "
     "per class, or a CSV table"
@@ -47,8 +45,7 @@ def as_dataset(
               number, or several of them (:func:`~audiointerp.dataset.label_values.as_target`);
             - a torch ``Subset`` or ``ConcatDataset`` of such data sets;
             - a Hugging Face ``Dataset`` with a column of audio and one of labels;
-            - the path of a folder with one subfolder per class, in the layout of ESC-50, or of a
-              table (:meth:`LabelledClips.from_csv`).
+            - the path of a folder or of a table (:meth:`LabelledClips.open`).
 
         sample_rate: the rate in Hz of the clips, e.g. ``classifier.sample_rate``; clips whose own
             rate is known are resampled. May be left out if the data state it.
@@ -96,7 +93,13 @@ def as_dataset(
 def _of_data_sets(data: Any, form: Form, audio: str, label: str) -> ClipDataset:
     """A data set from files, one of this library, or parts of data sets."""
     if isinstance(data, str | os.PathLike):
-        return _of_files(Path(data), form)
+        return LabelledClips.open(
+            data,
+            form.labels,
+            sample_rate=stated_rate(form.sample_rate),
+            duration=form.duration,
+            normalize=form.normalize or "peak",
+        )
     if isinstance(data, Subset):
         whole = as_dataset(data.dataset, **vars(form), audio=audio, label=label)
         return Selection(whole, data.indices)
@@ -114,20 +117,6 @@ def _of_data_sets(data: Any, form: Form, audio: str, label: str) -> ClipDataset:
             f"{', '.join(form.labels or ()):.200}; build it with labels="
         )
     return cast("ClipDataset", data)
-
-
-def _of_files(path: Path, form: Form) -> ClipDataset:
-    settings: dict[str, Any] = {
-        "sample_rate": stated_rate(form.sample_rate),
-        "duration": form.duration,
-        "normalize": form.normalize or "peak",
-    }
-    if path.is_file():
-        return LabelledClips.from_csv(path, labels=form.labels, **settings)
-    for table in TABLES:
-        if (path / table).is_file():
-            return LabelledClips.from_csv(path / table, labels=form.labels, **settings)
-    return LabelledClips.from_folder(path, form.labels, **settings)
 
 
 def _is_ours(data: Any) -> bool:

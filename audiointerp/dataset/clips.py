@@ -15,6 +15,9 @@ from .folders import class_folders
 from .label_table import read_labels
 from .length import FixedLength
 
+TABLES = ("meta/esc50.csv", "metadata/UrbanSound8K.csv")
+"""The tables by which the folders of known data sets are recognised."""
+
 
 class LabelledClips(Dataset[tuple[Tensor, Target]]):
     """Sound files with labels; an item is ``(wav (1, L) float32, target)``.
@@ -59,6 +62,30 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
         self.duration = duration
         self.normalize = choose("normalization", normalize, NORMALIZATIONS)
         self._fix_length = FixedLength(duration, sample_rate)
+
+    @staticmethod
+    def open(
+        path: str | os.PathLike[str],
+        labels: Sequence[str] | None = None,
+        **form: float | str | None,
+    ) -> "LabelledClips":
+        """Use a folder with one subfolder per class, a table, or a folder with a known table.
+
+        Args:
+            path: as for :meth:`from_folder` or :meth:`from_csv`; or the folder of ESC-50 or
+                UrbanSound8K.
+            labels: the class names by target; by default those of the data.
+            form: ``sample_rate``, ``duration`` and ``normalize``, as in the class.
+
+        Raises:
+            DatasetError: the path holds no such data set.
+        """
+        path = Path(path)
+        tables = (table for table in (path, *map(path.joinpath, TABLES)) if table.is_file())
+        table = next(tables, None)
+        if table is None:
+            return LabelledClips.from_folder(path, labels, **form)  # type: ignore[arg-type]
+        return LabelledClips.from_csv(table, labels=labels, **form)  # type: ignore[arg-type]
 
     @staticmethod
     def from_folder(

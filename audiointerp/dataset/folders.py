@@ -35,6 +35,8 @@ AUDIO_ENDINGS = frozenset(
     ending for name in soundfile.available_formats() for ending in ENDINGS_OF.get(name, ())
 )
 """The endings of files that the installed libsndfile decodes."""
+LONGEST_STATED = 1e6
+"""The longest duration, in seconds, that a header is believed: 11 days."""
 
 
 def sound_files(folder: Path) -> list[Path]:
@@ -104,3 +106,17 @@ def class_folders(root: Path) -> dict[str, list[Path]]:
             "subfolder with its name"
         )
     return by_label
+
+
+def stated_seconds(path: Path) -> float:
+    """The duration in seconds that a sound file's header states; 0 if it states none.
+
+    >>> stated_seconds(Path("no such file.wav"))
+    0.0
+    """
+    try:
+        seconds = float(soundfile.info(path).duration)
+    except (OSError, soundfile.SoundFileError, RuntimeError):
+        return 0.0
+    # Headers of streams may state a length that no file has.
+    return seconds if seconds < LONGEST_STATED else 0.0

@@ -38,9 +38,14 @@ class LoadedClip:
     error: Exception | None = None
     labels: tuple[str, ...] = ()
 
-    def has_label(self, label: str) -> bool:
-        """Whether this is the clip's true label, or one of them."""
-        return label in (self.labels or (self.label,))
+
+def has_label(cell: str, label: str) -> bool:
+    """Whether a clip's labels, joined as in :attr:`LoadedClip.label`, have this one.
+
+    >>> has_label("cat; dog", "dog"), has_label("cat; dog", "do")
+    (True, False)
+    """
+    return label == cell or label in cell.split(SEPARATOR)
 
 
 def load_clip(dataset: ClipDataset, index: int) -> LoadedClip:

@@ -7,7 +7,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..dataset import ESC50, ClipDataset, Synthetic, only_target, sound_files, targets_of
+from ..dataset import (
+    ESC50,
+    ClipDataset,
+    Synthetic,
+    only_target,
+    sound_files,
+    targets_of,
+)
 from ..errors import ArgumentError
 from ..model import Classifier
 from ..processing import Transform, fix_length, load_audio

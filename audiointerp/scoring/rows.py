@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..dataset import LoadedClip
+from ..dataset import LoadedClip, has_label
 from ..errors import ModelError
 from ..interpretation import (
     BASELINES,
@@ -88,8 +88,9 @@ def clip_rows(
     exception raised for a clip or a method becomes a row with its message. The columns are
     :data:`COLUMNS`:
 
-    - method, clip; recording: what the clip was cut from; target: the true label; predicted,
-      explained: labels; correct: whether the prediction is; protocol, on, mask;
+    - method, clip; recording: what the clip was cut from; target: the true label, or all of them,
+      joined by "; "; predicted, explained: labels; correct: whether the prediction is one of the
+      true labels; protocol, on, mask;
     - the scores in ``METRICS``; p, p_in, p_out and their log_odds; deletion, insertion: areas under
       the curves; additivity_gap: that of SHAP, the largest over the windows; surrogate_r2: that of
       LIME, the smallest over the windows; the scores of the baselines (``FF_pixelwise`` …);
@@ -172,7 +173,7 @@ def _method_rows(
     outcome = {
         "predicted": predicted,
         "explained": predicted,
-        "correct": predicted == cells["target"],
+        "correct": has_label(cells["target"], predicted),
         "status": "ok",
     }
     return [_row({**cells, **outcome, **values}) for values in scored], attribution

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from audiointerp.dataset.clips import load_clip
 from audiointerp.dataset.esc50 import ESC50
+from audiointerp.dataset.loaded_clip import load_clip
 from audiointerp.experiments.fingerprint import sha256_of_state
 from audiointerp.experiments.study import EXPERIMENTS, TRANSFORMS, clips_of
 from audiointerp.interpretation.masks import MASKS

@@ -80,7 +80,7 @@ FAULTS = {
     "unknown": (
         "s.toml",
         "epoch = 3",
-        "unknown key 'epoch'; this command knows: base-channels, data, device, dropout, epochs,",
+        "unknown key 'epoch'; this command knows: base-channels, clips, data, device, dropout,",
     ),
     "a name of Python's": ("s.toml", "base_channels = 3", "unknown key 'base_channels'"),
     "itself": ("s.toml", 'settings = "s.toml"', "unknown key 'settings'"),

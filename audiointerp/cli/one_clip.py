@@ -1,4 +1,4 @@
-"""The commands for one data set or one clip: demo, train, interpret."""
+"""The commands for the demo and for one clip: demo, interpret."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,6 @@ from .options import (
     Subset,
     app,
     command_line,
-    numbers_in,
 )
 from .settings_file import Settings
 
@@ -44,98 +43,6 @@ def demo(
     from .demo import run_demo
 
     run_demo(data, subset, out, seed, command_line())
-
-
-@app.command()
-def train(
-    out: Out = Path("weights"),
-    data: Data = None,
-    subset: Subset = None,
-    transform: Annotated[
-        str, typer.Option("--transform", "--features", help="mel or stft (--features: old name).")
-    ] = "mel",
-    network: Annotated[str, typer.Option(help="Cnn6, Cnn10 or Cnn14.")] = "Cnn10",
-    base_channels: Annotated[
-        int, typer.Option(min=1, help="Channels of the first block; the official networks have 64.")
-    ] = 16,
-    epochs: Annotated[int, typer.Option(min=1)] = 60,
-    learning_rate: Annotated[
-        float, typer.Option(help="The highest rate of the one-cycle schedule.")
-    ] = 3e-3,
-    dropout: Annotated[float, typer.Option(min=0, max=0.9, help="After each block.")] = 0.1,
-    head_dropout: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Before and after the embedding.")
-    ] = 0.2,
-    frequency_mask: Annotated[
-        int, typer.Option(min=0, help="SpecAugment: the widest frequency mask, in bins.")
-    ] = 10,
-    time_mask: Annotated[
-        int, typer.Option(min=0, help="SpecAugment: the widest time mask, in frames.")
-    ] = 40,
-    seeds: Annotated[
-        str, typer.Option(help="Comma-separated; the best on the validation fold is saved.")
-    ] = "0",
-    name: Annotated[
-        str | None,
-        typer.Option(help="Name of the files; default: from the data, transform and network."),
-    ] = None,
-    device: Device = "cpu",
-    settings_file: Settings = None,
-) -> None:
-    """Train on folds 1-3, select on fold 4, test on fold 5; write the weights and a card.
-
-    Examples (in a shell):
-
-      audiointerp train --transform mel
-
-      audiointerp train --data data/ESC-50 --subset esc10 --transform stft --seeds 0,1,2
-    """
-    from ..display import write_card
-    from ..experiments import TEST_FOLDS, TRAIN_FOLDS, TRANSFORMS, VALID_FOLDS, open_data
-    from ..fit import FitSettings, train_classifier
-
-    preset = TRANSFORMS[choose("transform", transform, TRANSFORMS)]
-    data_name = subset or ("synthetic" if data is None else "esc50")
-    name = name or f"{data_name}_{transform}_{network.lower()}"
-    settings = FitSettings(
-        epochs=epochs,
-        learning_rate=learning_rate,
-        frequency_mask=frequency_mask,
-        time_mask=time_mask,
-    )
-    train_set, valid_set, test_set = (
-        open_data(data, folds, subset, sample_rate=preset.sample_rate)
-        for folds in (TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS)
-    )
-    _check_train_output(name, out)
-    outcomes = train_classifier(
-        (train_set, valid_set, test_set),
-        preset,
-        network,
-        base_channels=base_channels,
-        dropout=dropout,
-        head_dropout=head_dropout,
-        settings=settings,
-        seeds=numbers_in(seeds),
-        device=device,
-    )
-    weights = write_card(outcomes, out, name, command_line())
-    for outcome in outcomes:
-        best = outcome.history.best_epoch
-        typer.echo(
-            f"seed {outcome.seed}: "
-            f"validation {best.valid_accuracy:.4f} (epoch {outcome.history.best}), "
-            f"test {outcome.test_accuracy:.4f}, {outcome.seconds / 60:.1f} min"
-        )
-    typer.echo(f"wrote {weights}")
-
-
-def _check_train_output(name: str, out: Path) -> None:
-    """Refuse, before the training, what could not be written after it."""
-    if Path(name).name != name:
-        raise ArgumentError(f"--name {name}: give a name without a folder, and the folder by --out")
-    if out.exists() and not out.is_dir():
-        raise ArgumentError(f"--out {out}: a file stands in place of this folder")
 
 
 @app.command()

@@ -55,6 +55,14 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", help="A folder in the layout of ESC-50; default: synthetic clips."),
 ]
+Clips = Annotated[
+    Path | None,
+    typer.Option(
+        "--clips",
+        help="Clips of your own instead of --data: a folder with one subfolder per class, or a CSV "
+        "table.",
+    ),
+]
 Subset = Annotated[str | None, typer.Option(help="esc10: the ten classes of ESC-10.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, …")]
 Workers = Annotated[

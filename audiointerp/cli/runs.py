@@ -10,6 +10,7 @@ from .options import (
     METHOD_NAMES,
     NULL_NAMES,
     Background,
+    Clips,
     Data,
     Device,
     Protocol,
@@ -23,6 +24,7 @@ from .options import (
     numbers_in,
     shard_in,
 )
+from .own_clips import Part, open_for_run, training_background
 from .settings_file import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ def run(
     ],
     weights: Annotated[Path, typer.Option(help="A classifier on the experiment's transform.")],
     data: Data = None,
+    clips: Clips = None,
+    part: Part = None,
     subset: Subset = None,
     methods: Annotated[
         str, typer.Option(help="Comma-separated: " + ", ".join(METHOD_NAMES))
@@ -60,7 +64,9 @@ def run(
     curves: Annotated[
         bool, typer.Option(help="Also compute the areas under deletion and insertion.")
     ] = False,
-    folds: Annotated[str, typer.Option(help="The folds to explain.")] = "5",
+    folds: Annotated[
+        str | None, typer.Option(help="The folds to explain; default: 5 of --data.")
+    ] = None,
     background: Background = None,
     noise: Annotated[
         Path | None, typer.Option(help="A sound file instead of the experiment's noise.")
@@ -83,14 +89,16 @@ def run(
 ) -> None:
     """Score methods and masks on the test clips.
 
-    SHAP's background is drawn from the training folds, 2 clips per class, unless --background is
-    given. If a run is interrupted, the same command resumes it.
+    SHAP's background is drawn from the training clips, 2 per class, unless --background is given.
+    If a run is interrupted, the same command resumes it.
 
     Examples (in a shell):
 
       audiointerp run mel_clean --weights weights/synthetic_mel_cnn10.safetensors
 
       audiointerp run mel_horse --data data/ESC-50 --weights mel.safetensors --shard 1/4
+
+      audiointerp run mel_clean --clips digits --weights digits.safetensors
     """
     from ..experiments import background_of_folder, find_experiment
     from ..experiments import run as run_experiment
@@ -104,12 +112,18 @@ def run(
     chosen_nulls = [] if nulls == "none" else names_in(nulls)
     null_names = [choose("null", name, NULLS) for name in chosen_nulls]
     classifier = Classifier.load(weights)
-    dataset = _open_for(classifier, data, numbers_in(folds), subset)
-    clips = None
-    if background is not None:
-        clips = background_of_folder(background, classifier)
-    elif any(METHODS[name].needs_background for name in method_names):
-        clips = _training_background(classifier, data, subset)
+    _check_source(data, clips, subset, part)
+    needs_background = any(METHODS[name].needs_background for name in method_names)
+    features = None if background is None else background_of_folder(background, classifier)
+    dataset: ClipDataset
+    if clips is not None:
+        dataset, split = open_for_run(classifier, clips, folds, part)
+        if needs_background and features is None:
+            features = training_background(classifier, clips, split)
+    else:
+        dataset = _open_for(classifier, data, numbers_in(folds or "5"), subset)
+        if needs_background and features is None:
+            features = _training_background(classifier, data, subset)
     rows = run_experiment(
         setting,
         classifier,
@@ -121,7 +135,7 @@ def run(
         protocol=protocol,
         nulls=null_names,
         curves=curves,
-        background=clips,
+        background=features,
         noise=noise,
         device=device,
         attributions=attributions,
@@ -131,6 +145,16 @@ def run(
     )
     folder = out / setting.transform / setting.name
     _print_run(rows, dataset, shard_in(shard), folder, max_errors)
+
+
+def _check_source(
+    data: Path | None, clips: Path | None, subset: str | None, part: str | None
+) -> None:
+    """Refuse options of --data beside --clips, and the other way round."""
+    if clips is not None and not (data is None and subset is None):
+        raise ArgumentError("--clips replaces --data and --subset; give one or the other")
+    if clips is None and part is not None:
+        raise ArgumentError("--part is of --clips; for --data give --folds")
 
 
 def _open_for(

@@ -1,12 +1,17 @@
 """Clips and their sources: ESC-50, folders and CSV files, synthetic clips, background noise."""
 
-from .clip_dataset import ClipDataset, esc50_recording, recording_of
-from .clips import Clip, LabelledClips, LoadedClip, load_clip
+from .as_clip import as_clip
+from .as_dataset import as_dataset
+from .clip import Clip, in_folds
+from .clip_dataset import ClipDataset, esc50_recording, only_target, recording_of, targets_of
+from .clips import LabelledClips
 from .esc50 import ESC50
 from .feature_tensors import compute_features, features
-from .folders import sound_files
-from .in_memory import EvenSubset, InMemory, Part
+from .folders import sound_files, stated_seconds
+from .in_memory import EvenSubset, InMemory, Joined, Part, Selection
+from .loaded_clip import LoadedClip, has_label, load_clip
 from .noise import NOISES, Contaminated, made_noise, synthetic_noise, write_noises
+from .split import Split, split_clips
 from .synthetic import CLASSES, Synthetic
 
 __all__ = [
@@ -18,17 +23,28 @@ __all__ = [
     "Contaminated",
     "EvenSubset",
     "InMemory",
+    "Joined",
     "LabelledClips",
     "LoadedClip",
     "Part",
+    "Selection",
+    "Split",
     "Synthetic",
+    "as_clip",
+    "as_dataset",
     "compute_features",
     "esc50_recording",
     "features",
+    "has_label",
+    "in_folds",
     "load_clip",
     "made_noise",
+    "only_target",
     "recording_of",
     "sound_files",
+    "split_clips",
+    "stated_seconds",
     "synthetic_noise",
+    "targets_of",
     "write_noises",
 ]

@@ -1,10 +1,11 @@
-"""Reading and validating CSV tables of clips.
+"""Reading and validating tables of clips, separated by commas, semicolons or tabs.
 
 Every row must be complete, every file name must stay inside its folder, and no file may be listed
 twice.
 """
 
 import csv
+import io
 import os
 import re
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from ..errors import DatasetError
 
 LARGEST_TABLE = 2**26
 """The largest table in bytes; ESC-50's has 0.1e6."""
+SEPARATORS = (",", ";", "\t")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -61,19 +63,79 @@ class Row:
         return int(text)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
-    r"""Read the rows of a CSV file, whose ``columns`` must have a value in every row.
+@dataclass(frozen=True)
+class Table:
+    """The cells of a table, as text.
+
+    Attributes:
+        path: the file.
+        header: the names of the columns.
+        separator: between the cells: a comma, a semicolon or a tab.
+        lines: the cells of each row, and the line of the file on which it ends.
+
+    >>> Table(Path("clips.csv"), ("filename", "label"), ";", ((("a.wav", "dog"), 2),)).described
+    "its columns are: filename, label (separated by ';')"
+    """
+
+    path: Path
+    header: tuple[str, ...]
+    separator: str
+    lines: tuple[tuple[tuple[str, ...], int], ...]
+
+    @property
+    def described(self) -> str:
+        """The columns and the separator, for messages."""
+        columns = ", ".join(self.header) or "none"
+        return f"its columns are: {columns:.400} (separated by {self.separator!r})"
+
+    def rows(self, columns: Sequence[str]) -> list[Row]:
+        """The rows, of which each must have as many cells as the header.
+
+        Args:
+            columns: those that must have a value in every row.
+
+        Raises:
+            DatasetError: a column is missing or duplicate, there are no rows, or a row has a wrong
+                number of cells or lacks a required value.
+        """
+        missing = [column for column in columns if column not in self.header]
+        if missing:
+            raise DatasetError(
+                f"{self.path}: the table has no column {', '.join(missing)}; {self.described}"
+            )
+        if len(set(self.header)) < len(self.header):
+            raise DatasetError(f"{self.path}: the table has duplicate column names")
+        if not self.lines:
+            raise DatasetError(f"{self.path}: the table holds no clips")
+        return [self._checked_row(cells, line, columns) for cells, line in self.lines]
+
+    def _checked_row(self, cells: Sequence[str], line: int, columns: Sequence[str]) -> Row:
+        row = Row(dict(zip(self.header, cells, strict=False)), self.path, line)
+        if len(cells) != len(self.header):
+            raise row.error(
+                f"{len(cells)} cells, but the header has {len(self.header)}; quote values with "
+                f"{self.separator!r} in them"
+            )
+        empty = [column for column in columns if not row[column]]
+        if empty:
+            raise row.error(f"no value for {', '.join(empty)}")
+        return row
+
+
+def open_table(path: Path) -> Table:
+    r"""Read a table whose cells are separated by commas, semicolons or tabs.
+
+    The separator is the one that gives the header the most cells.
 
     Raises:
-        DatasetError: the file is missing, too large, not a CSV table or empty; a column is missing
-            or duplicate; or a row has a wrong number of cells or lacks a required value.
+        DatasetError: the file is missing, too large, or not such a table.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "clips.csv")
-    ...     _ = path.write_text("filename,label\na.wav,dog\n")
-    ...     read_table(path, ["filename", "label"])[0].cells
-    {'filename': 'a.wav', 'label': 'dog'}
+    ...     path = Path(folder, "clips.tsv")
+    ...     _ = path.write_text("filename\tlabel\na.wav\tdog\n")
+    ...     open_table(path).header
+    ('filename', 'label')
     """
     if not path.is_file():
         raise DatasetError(f"{path}: the table of clips is missing")
@@ -82,33 +144,38 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
         raise DatasetError(f"{path}: the table has {size} bytes, the limit is {LARGEST_TABLE}")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            rows = [(cells, reader.line_num) for cells in reader if cells]
+            text = file.read()
+        separator = max(SEPARATORS, key=lambda separator: len(_header(text, separator)))
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        header = tuple(next(reader, ()))
+        lines = tuple((tuple(cells), reader.line_num) for cells in reader if cells)
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise DatasetError(f"{path}: not a CSV table ({error})") from error
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise DatasetError(f"{path}: the table has no column {', '.join(missing)}")
-    if len(set(header)) < len(header):
-        raise DatasetError(f"{path}: the table has duplicate column names")
-    if not rows:
-        raise DatasetError(f"{path}: the table holds no clips")
-    return [_checked_row(path, header, cells, line, columns) for cells, line in rows]
+    return Table(path, header, separator, lines)
 
 
-def _checked_row(
-    path: Path, header: Sequence[str], cells: Sequence[str], line: int, columns: Sequence[str]
-) -> Row:
-    row = Row(dict(zip(header, cells, strict=False)), path, line)
-    if len(cells) != len(header):
-        raise row.error(
-            f"{len(cells)} cells, but the header has {len(header)}; quote values with commas"
-        )
-    empty = [column for column in columns if not row[column]]
-    if empty:
-        raise row.error(f"no value for {', '.join(empty)}")
-    return row
+def _header(text: str, separator: str) -> list[str]:
+    """The first row by this separator; a single cell if it is not one."""
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), [])
+    except csv.Error:
+        return [""]
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
+    r"""Read the rows of a table, whose ``columns`` must have a value in every row.
+
+    Raises:
+        DatasetError: as for :func:`open_table` and :meth:`Table.rows`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "clips.csv")
+    ...     _ = path.write_text("filename,label\na.wav,dog\n")
+    ...     read_table(path, ["filename", "label"])[0].cells
+    {'filename': 'a.wav', 'label': 'dog'}
+    """
+    return open_table(path).rows(columns)
 
 
 def check_unique_files(rows: Sequence[Row]) -> None:

@@ -1,52 +1,25 @@
 """Labelled sound files as a torch data set: the base of ESC-50, and for your own clips."""
 
-import hashlib
-import math
 import os
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..errors import ArgumentError, AudioWarning, DatasetError, choose
-from ..processing import NORMALIZATIONS, fix_length, load_levels, normalized
-from ..util import encodable
-from .clip_dataset import ClipDataset, clip_at, esc50_recording, recording_of
-from .clip_table import check_unique_files, file_of_row, read_table
-from .folders import sound_files
+from ..errors import DatasetError, choose
+from ..processing import NORMALIZATIONS, load_levels, normalized
+from .clip import Clip, in_folds
+from .clip_dataset import Target, as_targets, clip_at, esc50_recording
+from .folders import class_folders
+from .label_table import read_labels
+from .length import FixedLength
 
-LEAST_CUT = 0.05
-"""The least excess over ``duration`` that gives a warning: coders append some milliseconds, and a
-clip of 5 s in ESC-10 has 5.14 s."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One clip of a data set.
-
-    Attributes:
-        path: the sound file.
-        target: the number of the class.
-        fold: the fold of cross-validation.
-        name: the clip's name in results; the file's name if empty.
-        recording: what the clip was cut from; if empty, what a name of ESC-50 states, or else the
-            clip itself.
-
-    >>> Clip(Path("audio/1-977-A-39.wav"), target=39, recording="977").target
-    39
-    """
-
-    path: Path
-    target: int
-    fold: int = 1
-    name: str = ""
-    recording: str = ""
+TABLES = ("meta/esc50.csv", "metadata/UrbanSound8K.csv")
+"""The tables by which the folders of known data sets are recognised."""
 
 
-class LabelledClips(Dataset[tuple[Tensor, int]]):
+class LabelledClips(Dataset[tuple[Tensor, Target]]):
     """Sound files with labels; an item is ``(wav (1, L) float32, target)``.
 
     Args:
@@ -63,8 +36,8 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         ArgumentError: ``duration`` or ``normalize`` is invalid.
 
     >>> dataset = LabelledClips([Clip(Path("a.wav"), 1)], ["cat", "dog"], duration=1.0)
-    >>> len(dataset), dataset.clip_id(0), dataset.recording(0)
-    (1, 'a.wav', 'a.wav')
+    >>> len(dataset), dataset.clip_id(0), dataset.recording(0), dataset.targets(0)
+    (1, 'a.wav', 'a.wav', (1,))
     """
 
     def __init__(
@@ -79,20 +52,40 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         if not clips:
             raise DatasetError("the data set holds no clips")
         for clip in clips:
-            if not 0 <= clip.target < len(labels):
+            if any(not 0 <= target < len(labels) for target in as_targets(clip.target)):
                 raise DatasetError(
                     f"{clip.path}: target {clip.target} is not among {len(labels)} labels"
                 )
-        if duration is not None and not 0 < duration < math.inf:
-            raise ArgumentError(
-                f"duration={duration!r}: must be finite and above 0 seconds; None takes whole files"
-            )
         self.clips = tuple(clips)
         self.labels = tuple(labels)
         self.sample_rate = sample_rate
         self.duration = duration
         self.normalize = choose("normalization", normalize, NORMALIZATIONS)
-        self._has_warned = False
+        self._fix_length = FixedLength(duration, sample_rate)
+
+    @staticmethod
+    def open(
+        path: str | os.PathLike[str],
+        labels: Sequence[str] | None = None,
+        **form: float | str | None,
+    ) -> "LabelledClips":
+        """Use a folder with one subfolder per class, a table, or a folder with a known table.
+
+        Args:
+            path: as for :meth:`from_folder` or :meth:`from_csv`; or the folder of ESC-50 or
+                UrbanSound8K.
+            labels: the class names by target; by default those of the data.
+            form: ``sample_rate``, ``duration`` and ``normalize``, as in the class.
+
+        Raises:
+            DatasetError: the path holds no such data set.
+        """
+        path = Path(path)
+        tables = (table for table in (path, *map(path.joinpath, TABLES)) if table.is_file())
+        table = next(tables, None)
+        if table is None:
+            return LabelledClips.from_folder(path, labels, **form)  # type: ignore[arg-type]
+        return LabelledClips.from_csv(table, labels=labels, **form)  # type: ignore[arg-type]
 
     @staticmethod
     def from_folder(
@@ -116,18 +109,9 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
             DatasetError: the folder is missing, no subfolder has a sound file, or a subfolder is
                 not among ``labels``.
         """
-        root = Path(root)
-        if not root.is_dir():
-            raise DatasetError(f"{root}: no such data folder")
-        folders = [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
-        by_label = {folder.name: paths for folder in folders if (paths := sound_files(folder))}
-        if not by_label:
-            raise DatasetError(
-                f"{root}: no subfolder has a sound file; put the clips of each class into a "
-                "subfolder with its name"
-            )
+        by_label = class_folders(Path(root))
         clips = []
-        for label, target in _targets(list(by_label), labels, root).items():
+        for label, target in numbered(list(by_label), labels, Path(root)).items():
             for path in by_label[label]:
                 name = f"{label}/{path.name}"
                 clips.append(
@@ -140,65 +124,51 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         path: str | os.PathLike[str],
         folds: Sequence[int] | None = None,
         labels: Sequence[str] | None = None,
+        *,
+        audio: str | os.PathLike[str] | None = None,
+        columns: Mapping[str, str] | None = None,
         **form: float | str | None,
     ) -> "LabelledClips":
-        """Use a CSV table with the columns ``filename`` and ``label``.
+        """Use a table whose cells are separated by commas, semicolons or tabs.
 
-        Optional columns are ``fold`` and ``recording`` (an empty cell: the file is a recording).
-        File names are relative to the table, in its folder or below.
+        Its columns ``filename`` and ``label`` may have other names, e.g. those of ESC-50,
+        UrbanSound8K and FSD50K; ``fold`` and ``recording`` are optional (an empty cell: the file is
+        a recording). A column ``labels`` lists several labels in one cell, and a file may be listed
+        once for each of its labels: then a target is a tuple of class numbers.
+        :mod:`~audiointerp.dataset.label_table` describes the names and where files are looked for.
 
         Args:
             path: the table.
             folds: the folds to take; all by default.
-            labels: the class names by target; by default the sorted labels of the whole table,
-                whichever folds are taken.
+            labels: the class names by target; by default those of the whole table, whichever folds
+                are taken, in the order of their numbers if the table has these, else sorted.
+            audio: the folder of the sound files; by default the table's, or one beside it.
+            columns: the names of the columns in this table, e.g. ``{"filename": "clip"}``.
             form: ``sample_rate``, ``duration`` and ``normalize``, as in the class.
 
         Raises:
             DatasetError: the table or a column is missing, a row is incomplete, a file is listed
-                twice or outside the folder, or a fold or label is unknown.
+                twice with one label or is outside the folder, or a fold or label is unknown.
         """
         path = Path(path)
-        rows = read_table(path, ("filename", "label"))
-        check_unique_files(rows)
-        table_labels = sorted({row["label"] for row in rows})
-        targets = _targets(table_labels, labels, path)
-        clips = [
-            Clip(
-                file_of_row(path.parent, row, bare=False),
-                targets[row["label"]],
-                row.number("fold"),
-                row["filename"],
-                row.cells.get("recording", "").strip(),
-            )
-            for row in rows
-        ]
+        table = read_labels(path, audio=audio, columns=columns)
+        targets = numbered(table.labels, labels, path)
+        clips = []
+        for row in table.clips:
+            several = tuple(sorted(targets[label] for label in row.labels))
+            target = several if table.has_several else several[0]
+            clips.append(Clip(row.path, target, row.fold, row.name, row.recording))
         chosen = in_folds(clips, folds, path)
-        return LabelledClips(chosen, labels or table_labels, **form)  # type: ignore[arg-type]
+        return LabelledClips(chosen, labels or table.labels, **form)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
         clip = clip_at(self.clips, index)
         wav = load_levels(clip.path, self.sample_rate, normalize=self.normalize)
-        if self.duration is not None:
-            self._warn_of_cut(clip.path, wav.shape[-1] / self.sample_rate, self.duration)
-            wav = fix_length(wav, round(self.duration * self.sample_rate))
+        wav = self._fix_length(wav, str(clip.path))
         return normalized(wav, self.normalize)[0], clip.target
-
-    def _warn_of_cut(self, path: Path, seconds: float, duration: float) -> None:
-        """Warn of the first clip of the data set that is cut."""
-        if self._has_warned or seconds <= duration * (1 + LEAST_CUT):
-            return
-        self._has_warned = True
-        warnings.warn(
-            f"{path}: only the first {duration:g} of {seconds:.6g} s are used, the last "
-            f"{seconds - duration:.6g} s are cut off, as of any longer file of this data set; "
-            "give another duration, or duration=None for whole files",
-            AudioWarning,
-            stacklevel=3,
-        )
 
     def clip_id(self, index: int) -> str:
         """The clip's name in results."""
@@ -209,84 +179,27 @@ class LabelledClips(Dataset[tuple[Tensor, int]]):
         """The recording that the clip was cut from."""
         return clip_at(self.clips, index).recording or esc50_recording(self.clip_id(index))
 
+    def targets(self, index: int) -> tuple[int, ...]:
+        """The numbers of the clip's classes."""
+        return as_targets(clip_at(self.clips, index).target)
 
-def _targets(
+
+def numbered(
     used_labels: Sequence[str], labels: Sequence[str] | None, source: Path
 ) -> dict[str, int]:
-    """The target of each label in use."""
+    """The target of each label in use: its place in ``labels``, or among those in use.
+
+    Raises:
+        DatasetError: a label in use is not among ``labels``.
+
+    >>> numbered(["cat", "dog"], ["dog", "owl", "cat"], Path("clips"))
+    {'cat': 2, 'dog': 0}
+    """
     targets = {label: target for target, label in enumerate(labels or used_labels)}
     unknown = [label for label in used_labels if label not in targets]
     if unknown:
         raise DatasetError(
-            f"{source}: unknown label {', '.join(unknown)}; choose among: {', '.join(targets)}"
+            f"{source}: unknown label {', '.join(unknown):.200}; choose among: "
+            f"{', '.join(targets):.200}"
         )
     return {label: targets[label] for label in used_labels}
-
-
-def in_folds(clips: Sequence[Clip], folds: Sequence[int] | None, source: Path) -> list[Clip]:
-    """The clips of these folds, or all clips if ``folds`` is None.
-
-    Raises:
-        DatasetError: a fold has no clips, or ``folds`` is empty.
-
-    >>> clips = [Clip(Path("a.wav"), 0, fold=1), Clip(Path("b.wav"), 0, fold=2)]
-    >>> [clip.path.name for clip in in_folds(clips, (2,), Path("clips.csv"))]
-    ['b.wav']
-    """
-    if folds is None:
-        return list(clips)
-    known = sorted({clip.fold for clip in clips})
-    unknown = sorted(set(folds) - set(known))
-    if unknown or not folds:
-        names = ", ".join(map(str, unknown)) or "none"
-        raise DatasetError(
-            f"{source}: unknown fold {names}; it has the folds {', '.join(map(str, known))}"
-        )
-    return [clip for clip in clips if clip.fold in folds]
-
-
-@dataclass(frozen=True, eq=False)
-class LoadedClip:
-    """A clip that was read once, for all of its rows in the results.
-
-    Attributes:
-        name: its name in results.
-        recording: what it was cut from.
-        wav: ``(1, L)``; None if it cannot be read.
-        label: the true label; empty if it cannot be read.
-        sha256: the hash of name, label and samples, or of name and error.
-        error: why it cannot be read; None if it can.
-
-    >>> LoadedClip("a.wav", "a", None, "", "0" * 64, OSError("no such file")).wav is None
-    True
-    """
-
-    name: str
-    recording: str
-    wav: Tensor | None
-    label: str
-    sha256: str
-    error: Exception | None = None
-
-
-def load_clip(dataset: ClipDataset, index: int) -> LoadedClip:
-    """Read a clip; an error is stored in the result, so that a run can continue.
-
-    >>> clip = load_clip(LabelledClips([Clip(Path("missing.wav"), 0)], ["dog"]), 0)
-    >>> clip.name, str(clip.error)
-    ('missing.wav', 'missing.wav: no such audio file')
-    """
-    name = recording = encodable(dataset.clip_id(index))
-    # A user's data set may raise anything.
-    try:
-        recording = encodable(recording_of(dataset, index))
-        wav, target = dataset[index]
-        label = dataset.labels[target]
-        content = wav.contiguous().numpy().tobytes()
-    except Exception as error:
-        return LoadedClip(name, recording, None, "", _sha256(f"{name}\n{error}"), error)
-    return LoadedClip(name, recording, wav, label, _sha256(f"{name}\n{label}\n", content))
-
-
-def _sha256(text: str, content: bytes = b"") -> str:
-    return hashlib.sha256(text.encode("utf-8", "backslashreplace") + content).hexdigest()

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DatasetError, choose
+from .clip import Clip, in_folds
 from .clip_dataset import esc50_recording
-from .clip_table import Row, check_unique_files, file_of_row, read_table
-from .clips import Clip, LabelledClips, in_folds
+from .clip_table import check_unique_files, file_of_row, read_table
+from .clips import LabelledClips
+from .label_table import category_names
 
 FOLDS = 5
 COLUMNS = ("filename", "fold", "target", "category")
@@ -59,7 +61,7 @@ class ESC50(LabelledClips):
         if subset is not None:
             choose("subset", subset, ["esc10"])
             rows = [row for row in rows if row["esc10"].strip().lower() == "true"]
-        names = _category_names(table, rows)
+        names = category_names(table, rows)
         targets = {number: target for target, number in enumerate(names)}
         clips = [
             Clip(
@@ -77,15 +79,3 @@ class ESC50(LabelledClips):
             duration=duration,
             normalize=normalize,
         )
-
-
-def _category_names(table: Path, rows: Sequence[Row]) -> dict[int, str]:
-    """The category of each target number of the table, in order."""
-    names: dict[int, str] = {}
-    for row in rows:
-        target, name = row.number("target"), row["category"]
-        if names.setdefault(target, name) != name:
-            raise DatasetError(f"{table}: target {target} is both {names[target]!r} and {name!r}")
-    if len(set(names.values())) < len(names):
-        raise DatasetError(f"{table}: one category has two targets")
-    return dict(sorted(names.items()))

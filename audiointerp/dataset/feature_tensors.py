@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from ..errors import ArgumentError
 from ..processing import Transform
-from .clip_dataset import ClipDataset
+from .clip_dataset import ClipDataset, only_target
 
 
 def compute_features(
@@ -23,6 +23,7 @@ def compute_features(
         The features ``(clips, 1, F, T)`` and the targets ``(clips,)``.
 
     Raises:
+        DatasetError: a clip has several classes, or none.
         ArgumentError: the data set's sample rate is not the transform's, or clips have different
             lengths.
 
@@ -57,7 +58,7 @@ def compute_features(
                 "duration"
             )
         features_of_clips.append(db)
-        targets.append(target)
+        targets.append(only_target(dataset, index, target))
     return torch.cat(features_of_clips), torch.tensor(targets)
 
 

@@ -35,6 +35,8 @@ AUDIO_ENDINGS = frozenset(
     ending for name in soundfile.available_formats() for ending in ENDINGS_OF.get(name, ())
 )
 """The endings of files that the installed libsndfile decodes."""
+LONGEST_STATED = 1e6
+"""The longest duration, in seconds, that a header is believed: 11 days."""
 
 
 def sound_files(folder: Path) -> list[Path]:
@@ -61,3 +63,60 @@ def sound_files(folder: Path) -> list[Path]:
             f"{conversion(unreadable[0])}, and move the originals elsewhere"
         )
     return sorted(path for path in files if path.suffix.lower() in AUDIO_ENDINGS)
+
+
+def class_folders(root: Path) -> dict[str, list[Path]]:
+    """The sound files of a folder with one subfolder per class, by the class; sorted by name.
+
+    Raises:
+        DatasetError: the folder is missing, no subfolder has a sound file, or a subfolder has sound
+            files in folders below it, which would be left out.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "dog").mkdir()
+    ...     Path(folder, "dog", "a.wav").touch()
+    ...     [(label, len(paths)) for label, paths in class_folders(Path(folder)).items()]
+    [('dog', 1)]
+    """
+    if not root.is_dir():
+        raise DatasetError(f"{root}: no such data folder")
+    folders = [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
+    by_label = {folder.name: paths for folder in folders if (paths := sound_files(folder))}
+    nested = [
+        below
+        for folder in folders
+        for below in sorted(folder.iterdir())
+        if below.is_dir() and not below.name.startswith(".")
+    ]
+    deeper = next((below for below in nested if sound_files(below)), None)
+    if deeper is not None and by_label:
+        raise DatasetError(
+            f"{deeper}: its sound files would be left out; put the clips of a class into its "
+            "subfolder itself, or list them in a CSV table"
+        )
+    if deeper is not None:
+        raise DatasetError(
+            f"{root}: its subfolders are no classes, their clips are in folders below, e.g. "
+            f"{deeper}; give the folder of the classes, e.g. {deeper.parent}"
+        )
+    if not by_label:
+        raise DatasetError(
+            f"{root}: no subfolder has a sound file; put the clips of each class into a "
+            "subfolder with its name"
+        )
+    return by_label
+
+
+def stated_seconds(path: Path) -> float:
+    """The duration in seconds that a sound file's header states; 0 if it states none.
+
+    >>> stated_seconds(Path("no such file.wav"))
+    0.0
+    """
+    try:
+        seconds = float(soundfile.info(path).duration)
+    except (OSError, soundfile.SoundFileError, RuntimeError):
+        return 0.0
+    # Headers of streams may state a length that no file has.
+    return seconds if seconds < LONGEST_STATED else 0.0

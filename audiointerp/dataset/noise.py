@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from ..errors import ArgumentError, AudioError, choose
 from ..processing import load_audio, normalized, save_audio
 from ..util import make_folder
-from .clip_dataset import ClipDataset, recording_of
+from .clip_dataset import ClipDataset, Target, recording_of, targets_of
 from .soundscape import horse, room, white
 from .synthesis import one_thread
 
@@ -20,7 +20,7 @@ LONGEST = 600.0
 """The longest synthetic noise, in seconds."""
 
 
-class Contaminated(Dataset[tuple[Tensor, int]]):
+class Contaminated(Dataset[tuple[Tensor, Target]]):
     """A data set with a noise mixed into each clip.
 
     Clip and noise are each divided by their root mean square, mixed ``ratio`` : ``1 - ratio``, and
@@ -69,7 +69,7 @@ class Contaminated(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
         wav, target = self.dataset[index]
         length = wav.shape[-1]
         repeats = -(-length // self.noise.shape[-1])
@@ -88,6 +88,10 @@ class Contaminated(Dataset[tuple[Tensor, int]]):
     def recording(self, index: int) -> str:
         """The recording that the clean clip was cut from."""
         return recording_of(self.dataset, index)
+
+    def targets(self, index: int) -> tuple[int, ...]:
+        """The numbers of the clean clip's classes."""
+        return targets_of(self.dataset, index)
 
 
 def synthetic_noise(name: str, sample_rate: int, seconds: float = 5.0, seed: int = 0) -> Tensor:

@@ -205,6 +205,10 @@ class Synthetic(Dataset[tuple[Tensor, int]]):
         """The recording in the clip's name, as ESC50 reads it from a written copy."""
         return esc50_recording(self.clip_id(index))
 
+    def targets(self, index: int) -> tuple[int, ...]:
+        """The number of the clip's class."""
+        return (clip_at(self.rows, index)[2],)
+
     @one_thread()
     def parts(self, index: int) -> tuple[Tensor, Tensor]:
         """The event and the background of a clip, each ``(1, 1, L)``; the clip is their sum."""

@@ -126,12 +126,14 @@ def check_esc50(root: str | os.PathLike[str], shown: str | os.PathLike[str] | No
 
     root, shown = Path(root), shown or root
     try:
-        clips = ESC50(root).clips
+        dataset = ESC50(root)
     except DatasetError as error:
         reason = str(error).replace(f"{root}/", "")
         raise DownloadError(f"{shown}: is not a complete ESC-50 ({reason})") from error
+    clips = dataset.clips
+    targets = [dataset.targets(index)[0] for index in range(len(clips))]
     faults = [
-        *_group_faults("class", [clip.target for clip in clips], CLASSES),
+        *_group_faults("class", targets, CLASSES),
         *_group_faults("fold", [clip.fold for clip in clips], FOLDS),
         *_file_faults(root / "audio", {clip.path.name for clip in clips}),
     ]

@@ -10,12 +10,10 @@ from torch import Tensor
 from ..dataset import (
     ESC50,
     ClipDataset,
-    Contaminated,
-    EvenSubset,
-    InMemory,
-    LabelledClips,
     Synthetic,
+    only_target,
     sound_files,
+    targets_of,
 )
 from ..errors import ArgumentError
 from ..model import Classifier
@@ -56,22 +54,16 @@ def open_data(
 
 
 def target_of(dataset: ClipDataset, index: int) -> int:
-    """The target of a clip, without decoding the clip if the data set keeps its targets.
+    """The target of a clip with one class, without decoding it if the data set keeps its targets.
 
+    Raises:
+        DatasetError: the clip has several classes, or none.
+
+    >>> from audiointerp.dataset import Contaminated
     >>> target_of(Contaminated(Synthetic((5,)), "white"), 79)
     9
     """
-    # A subclass that reads its clips in another way may number its targets in another way too.
-    read = type(dataset).__getitem__
-    if isinstance(dataset, LabelledClips) and read is LabelledClips.__getitem__:
-        return dataset.clips[index].target
-    if isinstance(dataset, Synthetic) and read is Synthetic.__getitem__:
-        return dataset.rows[index][2]
-    if isinstance(dataset, EvenSubset):
-        return target_of(dataset.dataset, dataset.indices[index])
-    if isinstance(dataset, Contaminated | InMemory):
-        return target_of(dataset.dataset, index)
-    return dataset[index][1]
+    return only_target(dataset, index, targets_of(dataset, index))
 
 
 def background_of(
@@ -102,9 +94,9 @@ def background_of(
     for index in order:
         if all(len(indices) == per_class for indices in drawn.values()):
             break
-        indices = drawn[target_of(dataset, index)]
-        if len(indices) < per_class:
-            indices.append(index)
+        for target in targets_of(dataset, index):
+            if len(drawn[target]) < per_class:
+                drawn[target].append(index)
     for target, indices in drawn.items():
         if len(indices) < per_class:
             raise ArgumentError(

@@ -15,6 +15,7 @@ from .augmentation import augment
 from .filters import MEL_NORMS, MEL_SCALES
 from .kaldi import kaldi_fbank
 from .masking import DOMAINS, levels_gain
+from .reading import LEAST_MIX, MAX_LEVEL
 from .resampling import resample
 from .scaling import Scaling
 from .spectrogram import LogMel, LogSTFT, transform_from_dict
@@ -24,6 +25,8 @@ from .windows import Windows
 
 __all__ = [
     "DOMAINS",
+    "LEAST_MIX",
+    "MAX_LEVEL",
     "MEL_NORMS",
     "MEL_SCALES",
     "NORMALIZATIONS",

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..dataset import LoadedClip
+from ..dataset import LoadedClip, has_label
 from ..errors import ModelError
 from ..interpretation import (
     Attribution,
@@ -70,8 +70,9 @@ def clip_rows(
     The spectrogram is computed once, before the first method. An exception raised for a clip or a
     method becomes a row with its message. The columns are :data:`COLUMNS`:
 
-    - method, clip; recording: what the clip was cut from; target: the true label; predicted,
-      explained: labels; correct: whether the prediction is; protocol, on, mask;
+    - method, clip; recording: what the clip was cut from; target: the true label, or all of them,
+      joined by "; "; predicted, explained: labels; correct: whether the prediction is one of the
+      true labels; protocol, on, mask;
     - layer: the layer of a class activation map; cell_hz, cell_s: the mean size of its cells, see
       :func:`~audiointerp.scoring.cells.layer_cell`; constant: whether the attribution is
       constant up to rounding, so that its masks mean nothing; tie_share: the share of a top-k mask
@@ -181,7 +182,7 @@ def _method_rows(
     outcome = {
         "predicted": predicted,
         "explained": predicted,
-        "correct": predicted == cells["target"],
+        "correct": has_label(cells["target"], predicted),
         "status": "ok",
     }
     return [row_of({**cells, **outcome, **values}) for values in scored], attribution

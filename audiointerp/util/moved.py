@@ -22,7 +22,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "plot": ("display.plot",),
     "protocols": ("scoring.protocols",),
     "report": ("display.report",),
-    "rows": ("scoring.rows", "scoring.columns", "dataset.clips"),
+    "rows": ("scoring.rows", "scoring.columns", "dataset.loaded_clip"),
     "setting": ("paper.setting",),
     "store": ("experiments.store",),
     "supplementary": ("paper.supplementary",),

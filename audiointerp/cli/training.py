@@ -1,0 +1,170 @@
+"""The command that trains a classifier: train."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ArgumentError, choose
+from .options import Clips, Data, Device, Out, Subset, app, command_line, numbers_in
+from .own_clips import (
+    Bands,
+    Duration,
+    Highest,
+    HopLength,
+    Lowest,
+    SampleRate,
+    Share,
+    WindowLength,
+    open_for_training,
+    split_record,
+    transform_for,
+)
+from .settings_file import Settings
+
+if TYPE_CHECKING:
+    from ..dataset import ClipDataset
+
+
+@app.command()
+def train(
+    out: Out = Path("weights"),
+    data: Data = None,
+    clips: Clips = None,
+    subset: Subset = None,
+    validation: Share = None,
+    test: Share = None,
+    duration: Duration = None,
+    transform: Annotated[
+        str, typer.Option("--transform", "--features", help="mel or stft (--features: old name).")
+    ] = "mel",
+    sample_rate: SampleRate = None,
+    n_fft: WindowLength = None,
+    hop_length: HopLength = None,
+    n_mels: Bands = None,
+    f_min: Lowest = None,
+    f_max: Highest = None,
+    network: Annotated[str, typer.Option(help="Cnn6, Cnn10 or Cnn14.")] = "Cnn10",
+    base_channels: Annotated[
+        int, typer.Option(min=1, help="Channels of the first block; the official networks have 64.")
+    ] = 16,
+    epochs: Annotated[int, typer.Option(min=1)] = 60,
+    learning_rate: Annotated[
+        float, typer.Option(help="The highest rate of the one-cycle schedule.")
+    ] = 3e-3,
+    dropout: Annotated[float, typer.Option(min=0, max=0.9, help="After each block.")] = 0.1,
+    head_dropout: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Before and after the embedding.")
+    ] = 0.2,
+    frequency_mask: Annotated[
+        int, typer.Option(min=0, help="SpecAugment: the widest frequency mask, in bins.")
+    ] = 10,
+    time_mask: Annotated[
+        int, typer.Option(min=0, help="SpecAugment: the widest time mask, in frames.")
+    ] = 40,
+    seeds: Annotated[
+        str, typer.Option(help="Comma-separated; the best on the validation fold is saved.")
+    ] = "0",
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the files; default: from the data, transform and network."),
+    ] = None,
+    device: Device = "cpu",
+    settings_file: Settings = None,
+) -> None:
+    """Train on folds 1-3, select on fold 4, test on fold 5; write the weights and a card.
+
+    Clips of your own (--clips) are divided by recording, or by the folds of their table: the last
+    is for test, the one before for selection. Networks for clips of less than a second, or of a
+    low rate, need a transform of their own, as in the last example.
+
+    Examples (in a shell):
+
+      audiointerp train --transform mel
+
+      audiointerp train --data data/ESC-50 --subset esc10 --transform stft --seeds 0,1,2
+
+      audiointerp train --clips digits --sample-rate 8000 --n-mels 32 --network Cnn6
+    """
+    from ..display import write_card
+    from ..experiments import TEST_FOLDS, TRAIN_FOLDS, TRANSFORMS, VALID_FOLDS, open_data
+    from ..fit import FitSettings, train_classifier
+
+    preset = transform_for(
+        TRANSFORMS[choose("transform", transform, TRANSFORMS)],
+        sample_rate=sample_rate,
+        n_fft=n_fft,
+        hop_length=hop_length,
+        n_mels=n_mels,
+        f_min=f_min,
+        f_max=f_max,
+    )
+    _check_train_source(data, clips, subset, validation, test)
+    data_name = subset or ("synthetic" if data is None else "esc50")
+    if clips is not None:
+        data_name = clips.resolve().stem
+    name = name or f"{data_name}_{transform}_{network.lower()}"
+    settings = FitSettings(
+        epochs=epochs,
+        learning_rate=learning_rate,
+        frequency_mask=frequency_mask,
+        time_mask=time_mask,
+    )
+    _check_train_output(name, out)
+    datasets: tuple[ClipDataset, ClipDataset, ClipDataset]
+    record = {}
+    if clips is not None:
+        split = open_for_training(clips, preset, duration, validation, test)
+        datasets = (split.train, split.validation, split.test)
+        record = {"split": split_record(split, validation, test)}
+    else:
+        rate, seconds = preset.sample_rate, 5.0 if duration is None else duration
+        train_set, valid_set, test_set = (
+            open_data(data, folds, subset, sample_rate=rate, duration=seconds)
+            for folds in (TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS)
+        )
+        datasets = (train_set, valid_set, test_set)
+    outcomes = train_classifier(
+        datasets,
+        preset,
+        network,
+        base_channels=base_channels,
+        dropout=dropout,
+        head_dropout=head_dropout,
+        settings=settings,
+        seeds=numbers_in(seeds),
+        device=device,
+    )
+    for outcome in outcomes:
+        outcome.classifier.training.update(record)
+    weights = write_card(outcomes, out, name, command_line())
+    for outcome in outcomes:
+        best = outcome.history.best_epoch
+        typer.echo(
+            f"seed {outcome.seed}: "
+            f"validation {best.valid_accuracy:.4f} (epoch {outcome.history.best}), "
+            f"test {outcome.test_accuracy:.4f}, {outcome.seconds / 60:.1f} min"
+        )
+    typer.echo(f"wrote {weights}")
+
+
+def _check_train_source(
+    data: Path | None,
+    clips: Path | None,
+    subset: str | None,
+    validation: float | None,
+    test: float | None,
+) -> None:
+    """Refuse options of --data beside --clips, and the other way round."""
+    if clips is not None and not (data is None and subset is None):
+        raise ArgumentError("--clips replaces --data and --subset; give one or the other")
+    if clips is None and not (validation is None and test is None):
+        raise ArgumentError("--validation and --test are of --clips; --data is divided by folds")
+
+
+def _check_train_output(name: str, out: Path) -> None:
+    """Refuse, before the training, what could not be written after it."""
+    if Path(name).name != name:
+        raise ArgumentError(f"--name {name}: give a name without a folder, and the folder by --out")
+    if out.exists() and not out.is_dir():
+        raise ArgumentError(f"--out {out}: a file stands in place of this folder")

@@ -19,6 +19,7 @@ from .captum_methods import (
     SmoothGrad,
 )
 from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
+from .grids import on_grid
 from .lime import LIME
 from .masks import MASKS, Mask, checked, tie_share, top
 from .methods import METHODS
@@ -54,6 +55,7 @@ __all__ = [
     "checked",
     "explainer_batch",
     "is_constant",
+    "on_grid",
     "outside_share",
     "random_field",
     "rearranged",

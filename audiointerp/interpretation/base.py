@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..errors import ArgumentError, ModelError, choose
 from ..util import OUTPUTS, explain_gradient_errors, halve_on_oom, probabilities
@@ -217,23 +216,6 @@ def check_background(background: Tensor) -> None:
         )
     if not background.isfinite().all():
         raise ArgumentError("the background contains NaN or infinite values")
-
-
-def on_grid(coarse: Tensor, db: Tensor, layout: str) -> Tensor:
-    """Interpolate a layer's map ``(N, 1, ..., ...)`` bilinearly to the grid of the features.
-
-    Args:
-        coarse: the map.
-        db: the features ``(N, 1, F, T)``.
-        layout: the axes of the map, ``"FT"`` or ``"TF"``.
-
-    >>> on_grid(torch.zeros(1, 1, 5, 2), torch.zeros(1, 1, 8, 20), "TF").shape
-    torch.Size([1, 1, 8, 20])
-    """
-    swapped = coarse.transpose(2, 3) if layout == "TF" else coarse
-    return functional.interpolate(
-        swapped.detach(), db.shape[2:], mode="bilinear", align_corners=False
-    )
 
 
 def seed_of(clip: Tensor, seed: int) -> int:

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, choose
-from .base import Explainer, on_grid, seed_of
-from .layers import LAYOUTS, MeasuredLayer, measure_layer
+from .base import Explainer, seed_of
+from .grids import on_grid
+from .layers import MeasuredLayer, measure_layer
+from .measurement import LAYOUTS
 from .naming import usable_name
 from .preserve import seeded
 from .score import Score

@@ -26,6 +26,7 @@ from .methods import METHODS
 from .naming import usable_name
 from .random import Random
 from .resolve import CheckedMask, resolve_mask
+from .rise import RISE
 from .saliency import Saliency
 from .shap import LARGEST_GAP, SHAP, relative_gap, relative_to
 
@@ -35,6 +36,7 @@ __all__ = [
     "LIME",
     "MASKS",
     "METHODS",
+    "RISE",
     "SHAP",
     "Attribution",
     "Captum",

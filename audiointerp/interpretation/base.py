@@ -78,7 +78,8 @@ class Explainer(ABC):
         ):
             raise ArgumentError(
                 f"{self.name} needs the modules or gradients of a network, and TorchScript hides "
-                f"them; give the nn.Module it was made from, or use occlusion, lime or kernel_shap"
+                f"them; give the nn.Module it was made from, or use rise, occlusion, lime or "
+                f"kernel_shap"
             )
         self.network = network
 

@@ -1,6 +1,7 @@
 """Any captum method as an explainer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import captum.attr
@@ -95,8 +96,8 @@ class Captum(Explainer):
     def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the values of one clip, and the convergence delta if captum returns it."""
         arguments = self._arguments(db)
-        with seeded(seed_of(db, self.seed)):
-            method = self.make(score)
+        with seeded(seed_of(db, self.seed)), self._counted(score, db, arguments) as counted:
+            method = self.make(counted)
             if isinstance(method, captum.attr.GuidedGradCam):
                 self._refuse_turned(method.grad_cam.layer, db)
             values, delta = method.attribute(db.requires_grad_(), **arguments), None
@@ -113,6 +114,11 @@ class Captum(Explainer):
         if layer is not None or values.shape != db.shape:
             values = on_grid(values.sum(1, keepdim=True), db, self._layout_of(layer, db))
         return values.to(db), delta
+
+    @contextmanager
+    def _counted(self, score: Score, db: Tensor, arguments: dict[str, Any]) -> Iterator[Any]:
+        """Yield the function that captum gets; methods of many calls count them."""
+        yield score
 
     def _refuse_turned(self, layer: nn.Module, db: Tensor) -> None:
         """Refuse captum's Guided Grad-CAM where it would take time for frequency."""

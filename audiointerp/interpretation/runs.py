@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from ..util import run_network
 from .preserve import seeded
 
-
 _Ended = list[tuple[nn.Module, Tensor | None]]
 
 

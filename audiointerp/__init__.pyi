@@ -53,6 +53,7 @@ from .interpretation import (
     Random,
     Saliency,
     SmoothGrad,
+    explain_func,
 )
 from .metrics import METRICS, evaluate
 from .model import Classifier, Cnn6, Cnn10, Cnn14, load_panns
@@ -111,6 +112,7 @@ __all__ = [
     "Synthetic",
     "compute_features",
     "evaluate",
+    "explain_func",
     "features",
     "interpret",
     "load_audio",

@@ -18,6 +18,7 @@ from .captum_methods import (
     Occlusion,
     SmoothGrad,
 )
+from .conventions import explain_func, from_captum, is_captum_class
 from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
 from .grids import on_grid
 from .lime import LIME
@@ -55,7 +56,10 @@ __all__ = [
     "SmoothGrad",
     "additivity_gap",
     "checked",
+    "explain_func",
     "explainer_batch",
+    "from_captum",
+    "is_captum_class",
     "is_constant",
     "on_grid",
     "outside_share",

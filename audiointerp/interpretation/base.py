@@ -140,6 +140,17 @@ class Explainer(ABC):
         probs = probabilities(score.logits, output)
         return Attribution(values, score.target, probs, self.name, info, score.against)
 
+    def attribute(self, inputs: Tensor, target: Any = None, **arguments: Any) -> Tensor:
+        """Return the values alone ``(N, 1, F, T)``, as captum's methods do.
+
+        Args:
+            inputs: features ``(N, 1, F, T)``.
+            target: as for a call of the explainer; also a list of classes.
+            **arguments: as for a call of the explainer.
+        """
+        classes = torch.tensor(target) if isinstance(target, list | tuple) else target
+        return self(inputs, classes, **arguments).values
+
     @contextmanager
     def _batch_set_to(self, batch: int) -> Iterator[None]:
         planned = self.batch

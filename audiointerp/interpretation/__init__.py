@@ -1,5 +1,6 @@
 """Attribution methods, and the masks made from attributions."""
 
+from .attention import AttentionRelevance
 from .attribution import (
     Attribution,
     additivity_gap,
@@ -39,6 +40,7 @@ __all__ = [
     "METHODS",
     "RISE",
     "SHAP",
+    "AttentionRelevance",
     "Attribution",
     "Captum",
     "CheckedMask",

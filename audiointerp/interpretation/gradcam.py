@@ -17,6 +17,7 @@ from .hidden import hidden_operations
 from .layers import MeasuredLayer, measure_layer
 from .measurement import LAYOUTS
 from .score import Score
+from .tokens import checked_grid
 
 ACTIVATIONS = frozenset(
     """
@@ -75,7 +76,7 @@ class GradCAM(Explainer):
         grid: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(network)
-        self.grid = None if grid is None else _checked_grid(grid)
+        self.grid = None if grid is None else checked_grid(grid)
         self.layer = _find_layer(network, layer, self.grid)
         self.layout = None if layout is None else choose("layout", str(layout), LAYOUTS)
         self._measured: dict[Any, MeasuredLayer] = {}
@@ -182,15 +183,6 @@ class GuidedGradCAM(GradCAM):
                 f"{self.name}: {type(self.network).__name__} runs no nn.ReLU, so guided "
                 f"backpropagation is the plain gradient; {instead}"
             )
-
-
-def _checked_grid(grid: Any) -> tuple[int, int]:
-    sizes = tuple(grid) if isinstance(grid, list | tuple) else ()
-    if len(sizes) != 2 or not all(isinstance(size, int) and size >= 1 for size in sizes):
-        raise ArgumentError(
-            f"grid={grid!r:.80}: give rows and columns of the tokens, e.g. grid=(12, 101)"
-        )
-    return sizes
 
 
 def _frequencies_of(network: nn.Module) -> tuple[Tensor | None, Tensor | None]:

@@ -99,7 +99,8 @@ def _measured_layer(measurement: Measurement, layer: nn.Module | None) -> Measur
     if measurement.is_sequence(module):
         return MeasuredLayer(module, name, "FT", (1, shape[2]))
     if len(shape) == 3:
-        tokens, layout = _tokens(measurement, module)
+        place = measurement.place(module)
+        tokens, layout = locate_tokens(measurement, shape[1], place, measurement.longer.get(module))
         rows, columns = tokens.rows, tokens.columns
         cells = (rows, columns) if layout == "FT" else (columns, rows)
         return MeasuredLayer(module, name, layout, cells, tokens)
@@ -124,14 +125,29 @@ def _given_layer(measurement: Measurement, layer: nn.Module) -> nn.Module:
     return layer
 
 
-def _tokens(measurement: Measurement, module: nn.Module) -> tuple[TokenGrid, str]:
-    """Return where the cells of a layer are among its tokens, and their layout."""
-    count, place = measurement.shapes[module][1], measurement.place(module)
+def locate_tokens(
+    measurement: Measurement, count: int, place: str, longer: tuple[int, ...] | None = None
+) -> tuple[TokenGrid, str]:
+    """Return where the patches are among the tokens of a transformer, and their layout.
+
+    Args:
+        measurement: of the network.
+        count: the tokens.
+        place: the layer, for messages.
+        longer: the shape of the layer's tokens for a longer clip, if it is known.
+
+    Raises:
+        ArgumentError: the grid or the layout is not known, or the grid has too many cells.
+
+    >>> import torch
+    >>> measurement = Measurement(nn.Conv2d(1, 2, 3), torch.zeros(1, 1, 8, 20), grid=(1, 20))
+    >>> locate_tokens(measurement, 21, "the layer")
+    (TokenGrid(rows=1, columns=20, first=1), 'FT')
+    """
     patches = measurement.patches()
     cells = measurement.shapes[patches][2:] if patches is not None else None
     grid = measurement.grid or token_grid(count, cells, declared_grid(measurement.network))
     if grid is None:
-        longer = measurement.longer.get(module)
         if longer is not None and longer[1] > count:
             # One token for each step in time.
             return TokenGrid(1, count, 0), "FT"
@@ -145,6 +161,8 @@ def _tokens(measurement: Measurement, module: nn.Module) -> tuple[TokenGrid, str
     if patches is not None and grid == cells:
         return TokenGrid(*grid, first), measurement.checked_layout(patches)
     layout = measurement.layout or measurement.declared
+    if layout is None and 1 in grid:
+        layout = "FT" if grid[0] == 1 else "TF"
     if layout is None:
         raise ArgumentError(
             f"whether the {grid[0]} rows of tokens of {place} are frequencies cannot be "

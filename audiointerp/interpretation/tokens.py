@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..errors import ArgumentError
+
 MOST_OTHER_TOKENS = 8
 """Tokens before those of the patches: of the class, of distillation, registers."""
 
@@ -26,6 +28,23 @@ class TokenGrid:
         """Return tokens ``(N, tokens, dim)`` as ``(N, dim, rows, columns)``."""
         patches = tokens[:, self.first :].transpose(1, 2)
         return patches.reshape(len(tokens), -1, self.rows, self.columns)
+
+
+def checked_grid(grid: Any) -> tuple[int, int]:
+    """Return rows and columns of tokens as a tuple.
+
+    Raises:
+        ArgumentError: they are not two whole numbers of at least 1.
+
+    >>> checked_grid([12, 101])
+    (12, 101)
+    """
+    sizes = tuple(grid) if isinstance(grid, list | tuple) else ()
+    if len(sizes) != 2 or not all(isinstance(size, int) and size >= 1 for size in sizes):
+        raise ArgumentError(
+            f"grid={grid!r:.80}: give rows and columns of the tokens, e.g. grid=(12, 101)"
+        )
+    return sizes
 
 
 def token_grid(

@@ -38,7 +38,9 @@ from .interpretation import (
     LIME,
     MASKS,
     METHODS,
+    RISE,
     SHAP,
+    AttentionRelevance,
     Attribution,
     Captum,
     Explainer,
@@ -52,6 +54,7 @@ from .interpretation import (
     Random,
     Saliency,
     SmoothGrad,
+    explain_func,
 )
 from .metrics import METRICS, evaluate
 from .model import Classifier, Cnn6, Cnn10, Cnn14, load_panns
@@ -71,8 +74,10 @@ __all__ = [
     "METHODS",
     "METRICS",
     "PROTOCOLS",
+    "RISE",
     "SHAP",
     "ArgumentError",
+    "AttentionRelevance",
     "Attribution",
     "AudioError",
     "AudioInterpError",
@@ -110,6 +115,7 @@ __all__ = [
     "Synthetic",
     "compute_features",
     "evaluate",
+    "explain_func",
     "features",
     "interpret",
     "load_audio",

@@ -34,6 +34,7 @@ FEW = {
     "gradient_shap": {"samples": 3},
     "kernel_shap": {"samples": 120},
     "occlusion": {"patch": (32, 50), "stride": (32, 50)},
+    "rise": {"samples": 20},
 }
 
 

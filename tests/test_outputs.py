@@ -32,6 +32,7 @@ QUICK = {
     "lime": lambda network: ai.LIME(network, "grid", samples=120),
     "kernel_shap": lambda network: ai.KernelSHAP(network, samples=120),
     "occlusion": lambda network: ai.Occlusion(network, (32, 50), (32, 50)),
+    "rise": lambda network: ai.RISE(network, samples=20),
 }
 
 
@@ -236,7 +237,7 @@ class Frozen(nn.Module):
         return self.head(features)
 
 
-BLACK_BOXES = ("lime", "random", "kernel_shap", "occlusion")
+BLACK_BOXES = ("lime", "random", "kernel_shap", "occlusion", "rise")
 
 
 def exported(network):

@@ -152,7 +152,9 @@ def test_every_method_answers_why_this_rather_than_that(classifier):
         "lime": ai.LIME(network, "grid", samples=120),
         "kernel_shap": ai.KernelSHAP(network, samples=120),
         "occlusion": ai.Occlusion(network, (32, 50), (32, 50)),
+        "rise": ai.RISE(network, samples=20),
     }
+    turned = {"saliency", "gradcam", "integrated_gradients", "shap", "lime", "occlusion", "rise"}
     for name in ai.METHODS:
         method = quick.get(name, name)
         result = interpret(
@@ -163,7 +165,7 @@ def test_every_method_answers_why_this_rather_than_that(classifier):
             classifier, wav, method, target="label1", against="label0", background=background
         )
         assert result.scores["log_odds"] == pytest.approx(-back.scores["log_odds"], abs=1e-6)
-        if name in {"saliency", "gradcam", "integrated_gradients", "shap", "lime", "occlusion"}:
+        if name in turned:
             scale = result.attribution.values.abs().max()
             assert torch.allclose(
                 result.attribution.values, -back.attribution.values, atol=1e-4 * float(scale)

@@ -31,6 +31,7 @@ METHOD_NAMES = (
     "occlusion",
     "guided_gradcam",
     "layercam",
+    "rise",
 )
 MASK_NAMES = (
     "bin",

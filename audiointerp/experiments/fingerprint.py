@@ -112,6 +112,8 @@ def settings_of(explainer: Explainer) -> dict[str, Any]:
     bound.apply_defaults()
     # The first two arguments are the explainer itself and its network.
     settings = dict(list(bound.arguments.items())[2:])
+    # A progress bar changes no result.
+    settings.pop("progress", None)
     try:
         described_settings = {name: described(value) for name, value in settings.items()}
     except ArgumentError as error:

@@ -1,5 +1,6 @@
 """Attribution methods, and the masks made from attributions."""
 
+from .attention import AttentionRelevance
 from .attribution import (
     Attribution,
     additivity_gap,
@@ -17,7 +18,9 @@ from .captum_methods import (
     Occlusion,
     SmoothGrad,
 )
+from .conventions import explain_func, from_captum, is_captum_class
 from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
+from .grids import on_grid
 from .lime import LIME
 from .masks import MASKS, Mask, checked, tie_share, top
 from .methods import METHODS
@@ -33,6 +36,7 @@ from .nulls import (
 )
 from .random import Random
 from .resolve import CheckedMask, resolve_mask
+from .rise import RISE
 from .saliency import Saliency
 from .shap import LARGEST_GAP, SHAP, relative_gap, relative_to
 
@@ -43,7 +47,9 @@ __all__ = [
     "METHODS",
     "NULLS",
     "RANDOM_MASKS",
+    "RISE",
     "SHAP",
+    "AttentionRelevance",
     "Attribution",
     "Captum",
     "CheckedMask",
@@ -61,10 +67,14 @@ __all__ = [
     "SmoothGrad",
     "additivity_gap",
     "checked",
+    "explain_func",
     "explainer_batch",
+    "from_captum",
     "in_frames",
+    "is_captum_class",
     "is_constant",
     "null_seed",
+    "on_grid",
     "outside_share",
     "random_field",
     "random_shift",

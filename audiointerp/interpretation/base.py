@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..errors import ArgumentError, ModelError, choose
 from ..util import (
@@ -106,7 +105,7 @@ class Explainer(ABC):
         ):
             raise ArgumentError(
                 f"{cls.name} needs the modules or gradients of a network, and TorchScript hides "
-                f"them; give the nn.Module it was made from, or use occlusion, lime or kernel_shap"
+                f"them; give the nn.Module it was made from, or use {BLACK_BOX_METHODS}"
             )
         if not cls.black_box and not getattr(network, "has_gradients", True):
             raise ArgumentError(
@@ -196,6 +195,17 @@ class Explainer(ABC):
         probs = probabilities(score.logits, output)
         return Attribution(values, score.target, probs, self.name, info, score.against)
 
+    def attribute(self, inputs: Tensor, target: Any = None, **arguments: Any) -> Tensor:
+        """Return the values alone ``(N, 1, F, T)``, as captum's methods do.
+
+        Args:
+            inputs: features ``(N, 1, F, T)``.
+            target: as for a call of the explainer; also a list of classes.
+            **arguments: as for a call of the explainer.
+        """
+        classes = torch.tensor(target) if isinstance(target, list | tuple) else target
+        return self(inputs, classes, **arguments).values
+
     @contextmanager
     def _batch_set_to(self, batch: int) -> Iterator[None]:
         planned = self.batch
@@ -273,23 +283,6 @@ def check_background(background: Tensor) -> None:
         )
     if not background.isfinite().all():
         raise ArgumentError("the background contains NaN or infinite values")
-
-
-def on_grid(coarse: Tensor, db: Tensor, layout: str) -> Tensor:
-    """Interpolate a layer's map ``(N, 1, ..., ...)`` bilinearly to the grid of the features.
-
-    Args:
-        coarse: the map.
-        db: the features ``(N, 1, F, T)``.
-        layout: the axes of the map, ``"FT"`` or ``"TF"``.
-
-    >>> on_grid(torch.zeros(1, 1, 5, 2), torch.zeros(1, 1, 8, 20), "TF").shape
-    torch.Size([1, 1, 8, 20])
-    """
-    swapped = coarse.transpose(2, 3) if layout == "TF" else coarse
-    return functional.interpolate(
-        swapped.detach(), db.shape[2:], mode="bilinear", align_corners=False
-    )
 
 
 def seed_of(clip: Tensor, seed: int) -> int:

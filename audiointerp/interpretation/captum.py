@@ -1,6 +1,7 @@
 """Any captum method as an explainer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import captum.attr
@@ -8,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, choose
-from .base import Explainer, on_grid, seed_of
-from .layers import LAYOUTS, MeasuredLayer, measure_layer
+from .base import Explainer, seed_of
+from .grids import on_grid
+from .layers import MeasuredLayer, measure_layer
+from .measurement import LAYOUTS
 from .naming import usable_name
 from .preserve import seeded
 from .score import Score, refuse_probabilities
@@ -96,8 +99,8 @@ class Captum(Explainer):
     def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the values of one clip, and the convergence delta if captum returns it."""
         arguments = self._arguments(db)
-        with seeded(seed_of(db, self.seed)):
-            method = self.make(score)
+        with seeded(seed_of(db, self.seed)), self._counted(score, db, arguments) as counted:
+            method = self.make(counted)
             if isinstance(_inner(method), MODULE_METHODS):
                 refuse_probabilities(self.name, score.output)
             if isinstance(method, captum.attr.GuidedGradCam):
@@ -116,6 +119,11 @@ class Captum(Explainer):
         if layer is not None or values.shape != db.shape:
             values = on_grid(values.sum(1, keepdim=True), db, self._layout_of(layer, db))
         return values.to(db), delta
+
+    @contextmanager
+    def _counted(self, score: Score, db: Tensor, arguments: dict[str, Any]) -> Iterator[Any]:
+        """Yield the function that captum gets; methods of many calls count them."""
+        yield score
 
     def _refuse_turned(self, layer: nn.Module, db: Tensor) -> None:
         """Refuse captum's Guided Grad-CAM where it would take time for frequency."""

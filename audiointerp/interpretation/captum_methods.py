@@ -1,5 +1,8 @@
 """The captum methods that are known by name."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import captum.attr
@@ -8,7 +11,9 @@ from torch import Tensor, nn
 from ..errors import ArgumentError, choose
 from ..util import FLOOR
 from .base import check_background
+from .calls import CountedScore, show_calls
 from .captum import Captum
+from .score import Score
 from .segments import FILLINGS, SEGMENTS, filling, segmented
 
 BATCH = 32
@@ -117,7 +122,21 @@ class GradientSHAP(Captum):
         )
 
 
-class KernelSHAP(Captum):
+class _Counted(Captum):
+    """A method whose versions of a clip are counted and shown."""
+
+    progress: bool | None
+
+    @contextmanager
+    def _counted(self, score: Score, db: Tensor, arguments: dict[str, Any]) -> Iterator[Any]:
+        with show_calls(self.name, self._number_of_calls(db, arguments), self.progress) as advance:
+            yield CountedScore(score, advance)
+
+    def _number_of_calls(self, db: Tensor, arguments: dict[str, Any]) -> int:
+        raise NotImplementedError
+
+
+class KernelSHAP(_Counted):
     """Shapley values of segments, by weighted regression over random sets of segments.
 
     Each bin carries the value of its segment (Lundberg and Lee, NeurIPS 2017).
@@ -128,6 +147,7 @@ class KernelSHAP(Captum):
         fill: replaces a segment that is left out, see :class:`~audiointerp.interpretation.LIME`.
         samples: the number of sets; by default five for each segment and at least 500.
         seed: of the sets.
+        progress: whether to show a progress bar; by default, on a terminal only.
 
     Raises:
         ArgumentError: when called: the clip has one segment, or too many for ``samples``.
@@ -148,8 +168,10 @@ class KernelSHAP(Captum):
         fill: str = "silence",
         samples: int | None = None,
         seed: int = 0,
+        progress: bool | None = None,
     ) -> None:
         super().__init__(network, captum.attr.KernelShap, seed=seed, perturbations_per_eval=BATCH)
+        self.progress = progress
         self.segments = choose("segments", segments, SEGMENTS)
         self.fill = choose("fill", fill, FILLINGS)
         self.samples = samples
@@ -168,6 +190,10 @@ class KernelSHAP(Captum):
             **super()._arguments(db),
         }
 
+    def _number_of_calls(self, db: Tensor, arguments: dict[str, Any]) -> int:
+        samples: int = arguments["n_samples"]
+        return samples
+
 
 def _number_of_samples(samples: int | None, segments: int) -> int:
     if samples is None:
@@ -180,13 +206,19 @@ def _number_of_samples(samples: int | None, segments: int) -> int:
     return samples
 
 
-class Occlusion(Captum):
+class Occlusion(_Counted):
     """How much the score falls when a sliding patch is silenced (Zeiler and Fergus, ECCV 2014).
 
     Args:
         network: see :class:`~audiointerp.interpretation.Explainer`.
         patch: bins and frames of the patch.
         stride: bins and frames between two positions.
+        samples: the most positions; if there would be more, the patch and the stride are enlarged
+            by the same whole number, the smallest that will do. By default, any number.
+        progress: whether to show a progress bar; by default, on a terminal only.
+
+    Raises:
+        ArgumentError: ``samples`` is not a whole number of at least 1.
 
     >>> import torch
     >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
@@ -198,13 +230,49 @@ class Occlusion(Captum):
     black_box = True
 
     def __init__(
-        self, network: nn.Module, patch: tuple[int, int] = (8, 16), stride: tuple[int, int] = (4, 8)
+        self,
+        network: nn.Module,
+        patch: tuple[int, int] = (8, 16),
+        stride: tuple[int, int] = (4, 8),
+        samples: int | None = None,
+        progress: bool | None = None,
     ) -> None:
         super().__init__(
-            network,
-            captum.attr.Occlusion,
-            sliding_window_shapes=(1, *patch),
-            strides=(1, *stride),
-            baselines=FLOOR,
-            perturbations_per_eval=BATCH,
+            network, captum.attr.Occlusion, baselines=FLOOR, perturbations_per_eval=BATCH
         )
+        if samples is not None and (not isinstance(samples, int) or samples < 1):
+            raise ArgumentError(f"samples={samples!r}: must be a whole number of at least 1")
+        self.patch, self.stride, self.samples = tuple(patch), tuple(stride), samples
+        self.progress = progress
+
+    def _arguments(self, db: Tensor) -> dict[str, Any]:
+        factor = self._factor(db)
+        # A patch that a factor enlarges ends at the clip's borders.
+        patch = [
+            size if factor == 1 else min(factor * size, most)
+            for size, most in zip(self.patch, db.shape[2:], strict=True)
+        ]
+        return {
+            "sliding_window_shapes": (1, *patch),
+            "strides": (1, *(factor * step for step in self.stride)),
+            **super()._arguments(db),
+        }
+
+    def _factor(self, db: Tensor) -> int:
+        """Return by how much the patch and the stride are enlarged."""
+        factor = 1
+        while self.samples is not None and self._positions(db, factor) > self.samples:
+            factor += 1
+        return factor
+
+    def _positions(self, db: Tensor, factor: int) -> int:
+        sizes = zip(db.shape[2:], self.patch, self.stride, strict=True)
+        counts = [
+            1 + max(0, math.ceil((size - factor * patch) / (factor * step)))
+            for size, patch, step in sizes
+        ]
+        return math.prod(counts)
+
+    def _number_of_calls(self, db: Tensor, arguments: dict[str, Any]) -> int:
+        # The clip itself is the first.
+        return 1 + self._positions(db, self._factor(db))

@@ -11,10 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, choose
-from .base import Explainer, on_grid
+from .base import Explainer
+from .grids import on_grid
 from .hidden import hidden_operations
-from .layers import LAYOUTS, MeasuredLayer, measure_layer
+from .layers import MeasuredLayer, measure_layer
+from .measurement import LAYOUTS
 from .score import Score
+from .tokens import checked_grid
 
 ACTIVATIONS = frozenset(
     """
@@ -32,18 +35,31 @@ class GradCAM(Explainer):
     The map is interpolated bilinearly to the grid of the features. Which axis of the layer is time
     is measured: the network also runs on the clip twice in a row, and that axis grows.
     ``info["layer"]`` is the layer's name, and ``info["grid"]`` its cells in frequency and in time.
+    Activations over time alone, ``(N, channels, T)``, give a map that is the same at all
+    frequencies, with the grid ``(1, T)``. Of the tokens of a transformer those before the patches
+    (of the class, of distillation) are left out.
+
+    If the network, or a module inside of it, has the attributes ``cell_frequencies`` (Hz of each
+    row of its own front end, ``(F',)``) and ``frequencies`` (Hz of each row of the features,
+    ``(F,)``), the map reaches the features by frequency, see
+    :func:`~audiointerp.interpretation.on_grid`.
 
     Args:
         network: see :class:`~audiointerp.interpretation.Explainer`.
-        layer: a layer with activations ``(N, channels, ..., ...)``, or its name; if None, the
-            convolution that runs last among those whose activations have more than one cell in
-            time. The patch embedding of a transformer is never taken by itself.
+        layer: a layer with activations ``(N, channels, ..., ...)``, ``(N, channels, T)`` or tokens
+            ``(N, tokens, dim)``, or its name. If None, the last block or layer whose activations
+            have more than one cell in time and, if there is one, in frequency; the logits must
+            depend on it. PANNs of this library take the last convolution among such. The patch
+            embedding of a transformer is never taken by itself.
         layout: if it cannot be measured, ``"FT"`` if those activations are (frequency, time),
             ``"TF"`` if the network swaps the axes; by default the network's ``activation_layout``.
+        grid: rows and columns of a transformer's tokens, in that order, if its configuration does
+            not say it.
 
     Raises:
-        ArgumentError: there is no such layer or layout, or no convolution. When called: no
-            convolution qualifies, or the layout cannot be measured or is not the given one.
+        ArgumentError: there is no such layer or layout, no convolution, or the grid is not two
+            whole numbers of at least 1. When called: no layer qualifies, or the layout or the grid
+            cannot be measured or is not the given one.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     >>> GradCAM(network)(torch.randn(1, 1, 8, 9)).values.shape
@@ -53,24 +69,55 @@ class GradCAM(Explainer):
     name = "gradcam"
 
     def __init__(
-        self, network: nn.Module, layer: nn.Module | str | None = None, layout: str | None = None
+        self,
+        network: nn.Module,
+        layer: nn.Module | str | None = None,
+        layout: str | None = None,
+        grid: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(network)
-        self.layer = _find_layer(network, layer)
+        self.grid = None if grid is None else checked_grid(grid)
+        self.layer = _find_layer(network, layer, self.grid)
         self.layout = None if layout is None else choose("layout", str(layout), LAYOUTS)
         self._measured: dict[Any, MeasuredLayer] = {}
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        layer = measure_layer(self.network, db, self.layer, self.layout, self._measured)
+        layer = measure_layer(self.network, db, self.layer, self.layout, self._measured, self.grid)
         coarse = self._coarse_map(score, db.requires_grad_(), layer)
         info = {"layer": layer.name, "grid": layer.grid}
-        return on_grid(coarse, db, layer.layout), info
+        return on_grid(coarse, db, layer.layout, *_frequencies_of(self.network)), info
 
     def _coarse_map(self, score: Score, db: Tensor, layer: MeasuredLayer) -> Tensor:
         """Return the map on the layer's own grid, ``(N, 1, ..., ...)``."""
+        if layer.tokens is not None:
+            activations, gradients = self._activations_and_gradients(score, db, layer)
+            return (gradients.mean((2, 3), keepdim=True) * activations).sum(1, keepdim=True)
         method = captum.attr.LayerGradCam(score, layer.module)
-        coarse: Tensor = method.attribute(db, relu_attributions=False)
-        return coarse
+        return layer.as_map(method.attribute(db, relu_attributions=False))
+
+    def _activations_and_gradients(
+        self, score: Score, db: Tensor, layer: MeasuredLayer
+    ) -> tuple[Tensor, Tensor]:
+        """Return both as ``(N, channels, ..., ...)``, of a layer that the network uses once."""
+        recorded: list[Tensor] = []
+
+        def record(module: nn.Module, inputs: Any, activations: Tensor) -> Tensor:
+            recorded.append(activations)
+            # The network goes on with a copy, since it may change it in place.
+            return activations.clone()
+
+        handle = layer.module.register_forward_hook(record)
+        try:
+            total = score(db).sum()
+        finally:
+            handle.remove()
+        if len(recorded) != 1:
+            raise ModelError(
+                f"{self.name} needs a layer that the network uses once; "
+                f"{layer.name} was used {len(recorded)} times"
+            )
+        (gradient,) = torch.autograd.grad(total, recorded)
+        return layer.as_map(recorded[0]), layer.as_map(gradient)
 
 
 class LayerCAM(GradCAM):
@@ -87,25 +134,8 @@ class LayerCAM(GradCAM):
     name = "layercam"
 
     def _coarse_map(self, score: Score, db: Tensor, layer: MeasuredLayer) -> Tensor:
-        recorded: list[Tensor] = []
-
-        def record(module: nn.Module, inputs: Any, activations: Tensor) -> Tensor:
-            recorded.append(activations)
-            # The network goes on with a copy, since it may change it in place.
-            return activations.clone()
-
-        handle = layer.module.register_forward_hook(record)
-        try:
-            total = score(db).sum()
-        finally:
-            handle.remove()
-        if len(recorded) != 1:
-            raise ModelError(
-                f"layercam needs a layer that the network uses once; "
-                f"{layer.name} was used {len(recorded)} times"
-            )
-        (gradient,) = torch.autograd.grad(total, recorded)
-        return (gradient.clamp_min(0) * recorded[0]).sum(1, keepdim=True)
+        activations, gradients = self._activations_and_gradients(score, db, layer)
+        return (gradients.clamp_min(0) * activations).sum(1, keepdim=True)
 
 
 class GuidedGradCAM(GradCAM):
@@ -155,7 +185,18 @@ class GuidedGradCAM(GradCAM):
             )
 
 
-def _find_layer(network: nn.Module, layer: nn.Module | str | None) -> nn.Module | None:
+def _frequencies_of(network: nn.Module) -> tuple[Tensor | None, Tensor | None]:
+    """Return the frequencies of the front end and of the features, if the network states them."""
+    for module in network.modules():
+        bands = getattr(module, "cell_frequencies", None)
+        if bands is not None:
+            return bands, getattr(module, "frequencies", None)
+    return None, None
+
+
+def _find_layer(
+    network: nn.Module, layer: nn.Module | str | None, grid: tuple[int, int] | None
+) -> nn.Module | None:
     """Return the given layer, or None if it is to be measured."""
     if isinstance(layer, nn.Module):
         return layer
@@ -164,9 +205,10 @@ def _find_layer(network: nn.Module, layer: nn.Module | str | None) -> nn.Module 
     }
     if layer is not None:
         return layers[choose("layer", layer, layers)]
-    if not any(isinstance(module, nn.Conv2d) for module in network.modules()):
+    convolutions = (nn.Conv1d, nn.Conv2d)
+    if grid is None and not any(isinstance(module, convolutions) for module in network.modules()):
         raise ArgumentError(
-            f"{type(network).__name__} has no Conv2d; "
-            f"give GradCAM a layer with activations (N, channels, F, T)"
+            f"{type(network).__name__} has no Conv2d or Conv1d; give GradCAM a layer with "
+            f"activations (N, channels, F, T), or grid=(rows, columns) of a transformer's tokens"
         )
     return None

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError, choose
 from .base import Explainer
+from .calls import show_calls
 from .score import Score
 from .segments import FILLINGS, SEGMENTS, filling, segmented
 
@@ -35,6 +36,7 @@ class LIME(Explainer):
         samples: the number of draws; the whole clip is one of them.
         seed: of the draws, the same for every clip; 12345 as published.
         batch: draws in one forward pass; it affects memory and rounding only.
+        progress: whether to show a progress bar; by default, on a terminal only.
 
     Raises:
         ArgumentError: an argument is unknown or out of range.
@@ -56,6 +58,7 @@ class LIME(Explainer):
         samples: int = 1000,
         seed: int = 12345,
         batch: int = 16,
+        progress: bool | None = None,
     ) -> None:
         super().__init__(network)
         self.segments = choose("segments", segments, SEGMENTS)
@@ -68,6 +71,7 @@ class LIME(Explainer):
             )
         self.samples, self.seed = samples, seed
         self.batch: int = batch
+        self.progress = progress
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         score.settle(db)
@@ -100,9 +104,11 @@ class LIME(Explainer):
         """Return the explained probability of each draw."""
         fill = filling(db, segments, self.fill)
         probabilities = []
-        for draws in kept.bool().split(self.batch):
-            kept_bins = draws[:, segments[0, 0]][:, None]
-            probabilities.append(score.probability(torch.where(kept_bins, db, fill)))
+        with show_calls(self.name, self.samples, self.progress) as advance:
+            for draws in kept.bool().split(self.batch):
+                kept_bins = draws[:, segments[0, 0]][:, None]
+                probabilities.append(score.probability(torch.where(kept_bins, db, fill)))
+                advance(len(draws))
         return torch.cat(probabilities)
 
 

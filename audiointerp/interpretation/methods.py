@@ -5,6 +5,7 @@ from .captum_methods import GradientSHAP, IntegratedGradients, KernelSHAP, Occlu
 from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
 from .lime import LIME
 from .random import Random
+from .rise import RISE
 from .saliency import Saliency
 from .shap import SHAP
 
@@ -22,5 +23,6 @@ METHODS: dict[str, type[Explainer]] = {
     "occlusion": Occlusion,
     "guided_gradcam": GuidedGradCAM,
     "layercam": LayerCAM,
+    "rise": RISE,
 }
 """Each method by its ``name``."""

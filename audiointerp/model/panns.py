@@ -122,6 +122,11 @@ class Pann(nn.Module):
         self.head = nn.Linear(width, num_classes)
 
     @property
+    def cam_layers(self) -> list[str]:
+        """The layers from which class activation maps take theirs: the convolutions."""
+        return [name for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]
+
+    @property
     def shrinkage(self) -> int:
         """How many input bins (and frames) become one in the last block."""
         return int(2 ** (self.num_blocks - 1)) * self.last_pool

@@ -9,7 +9,15 @@ from torch import Tensor
 
 from ..dataset import ClipDataset
 from ..errors import ArgumentError, choose
-from ..interpretation import METHODS, Attribution, Captum, Explainer, usable_name
+from ..interpretation import (
+    METHODS,
+    Attribution,
+    Captum,
+    Explainer,
+    from_captum,
+    is_captum_class,
+    usable_name,
+)
 from ..model import (
     Classifier,
     bound_windows,
@@ -22,7 +30,7 @@ from .cells import with_cell
 from .pooling import explained_differences, join_attributions, window_weights
 
 Method = str | type[Explainer] | Explainer
-"""A name in ``METHODS``, an explainer class, or an explainer."""
+"""A name in ``METHODS``, an explainer class, or an explainer; also a captum class."""
 
 
 def build_explainer(
@@ -31,7 +39,8 @@ def build_explainer(
     """Build an explainer of the classifier's network; an explainer is returned as it is.
 
     Args:
-        method: a name in ``METHODS``, an explainer class, or an explainer of this network.
+        method: a name in ``METHODS``, an explainer class, an explainer of this network, or a captum
+            class, which gets silence as its baseline.
         classifier: the classifier.
         background: features ``(B, 1, F, T)`` of training clips, for methods that need them.
 
@@ -48,6 +57,8 @@ def build_explainer(
     if isinstance(method, Explainer):
         _check_explainer(method, classifier)
         return method
+    if is_captum_class(method):
+        return from_captum(classifier.network, method)
     kind = METHODS[choose("method", method, METHODS)] if isinstance(method, str) else method
     if not (isinstance(kind, type) and issubclass(kind, Explainer)):
         raise ArgumentError(

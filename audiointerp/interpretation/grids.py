@@ -1,0 +1,86 @@
+"""From the grid of a layer to the grid of the features."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..errors import ArgumentError
+
+
+def on_grid(
+    coarse: Tensor,
+    db: Tensor,
+    layout: str,
+    cell_frequencies: Tensor | None = None,
+    frequencies: Tensor | None = None,
+) -> Tensor:
+    """Interpolate a layer's map ``(N, 1, ..., ...)`` bilinearly to the grid of the features.
+
+    The rows of the map are spread evenly over those of the features. If the network computes a
+    spectrogram of its own from the clip, with other bands than the features have, they are spread
+    over the bands of that front end, and each row of the features takes the value at its own
+    frequency. Rows that the front end does not cover get 0.
+
+    Args:
+        coarse: the map.
+        db: the features ``(N, 1, F, T)``.
+        layout: the axes of the map, ``"FT"`` or ``"TF"``.
+        cell_frequencies: the centre of each band of the front end in Hz, rising, ``(F',)``.
+        frequencies: the centre of each row of the features in Hz, ``(F,)``.
+
+    Raises:
+        ArgumentError: only one of the two lists of frequencies is given, or one has the wrong size
+            or does not rise.
+
+    >>> on_grid(torch.zeros(1, 1, 5, 2), torch.zeros(1, 1, 8, 20), "TF").shape
+    torch.Size([1, 1, 8, 20])
+    >>> rows, bands = torch.tensor([[[[1.0], [3.0]]]]), torch.tensor([100.0, 300.0])
+    >>> hz = torch.tensor([100.0, 200.0, 300.0, 9000.0])
+    >>> on_grid(rows, torch.zeros(1, 1, 4, 1), "FT", bands, hz).flatten().tolist()
+    [1.0, 2.0, 3.0, 0.0]
+    """
+    swapped = (coarse.transpose(2, 3) if layout == "TF" else coarse).detach()
+    if cell_frequencies is None:
+        return functional.interpolate(swapped, db.shape[2:], mode="bilinear", align_corners=False)
+    if frequencies is None:
+        raise ArgumentError(
+            "cell_frequencies says where the rows of the network's front end are, but not where "
+            "those of the features are: give frequencies too, in Hz (F,)"
+        )
+    bands = _rising("cell_frequencies", cell_frequencies)
+    rows = _rising("frequencies", frequencies)
+    if len(rows) != db.shape[2]:
+        raise ArgumentError(f"frequencies has {len(rows)} entries, the features {db.shape[2]} rows")
+    in_time = functional.interpolate(
+        swapped, (swapped.shape[2], db.shape[3]), mode="bilinear", align_corners=False
+    )
+    weights = torch.from_numpy(_row_weights(swapped.shape[2], bands, rows)).to(in_time)
+    return torch.einsum("fr,ncrt->ncft", weights, in_time)
+
+
+def _rising(name: str, frequencies: Tensor) -> np.ndarray:
+    hz: np.ndarray = torch.as_tensor(frequencies).detach().cpu().double().numpy()
+    if hz.ndim != 1 or not len(hz) or not np.isfinite(hz).all() or (np.diff(hz) <= 0).any():
+        raise ArgumentError(f"{name} must be rising frequencies in Hz, one for each row")
+    return hz
+
+
+def _row_weights(cells: int, bands: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return how much each row of the features ``(F,)`` takes from each row of a map: ``(F, R)``.
+
+    Along the front end's bands the map is interpolated as by ``functional.interpolate``.
+    """
+    numbers = np.arange(len(bands))
+    place = (np.interp(rows, bands, numbers) + 0.5) * cells / len(bands) - 0.5
+    place = place.clip(0, cells - 1)
+    lower = np.floor(place).astype(int)
+    weights = np.zeros((len(rows), cells))
+    row_numbers = np.arange(len(rows))
+    weights[row_numbers, lower] = 1 - (place - lower)
+    weights[row_numbers, np.minimum(lower + 1, cells - 1)] += place - lower
+    # A band reaches to its neighbour's centre, so the outermost reach as far to the outside.
+    spacing = np.diff(bands) if len(bands) > 1 else np.array([np.inf])
+    covered = (rows > bands[0] - spacing[0]) & (rows < bands[-1] + spacing[-1])
+    covered_weights: np.ndarray = weights * covered[:, None]
+    return covered_weights

@@ -1,0 +1,162 @@
+"""RISE (Petsiuk, Das and Saenko, BMVC 2018)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..errors import ArgumentError, choose
+from .base import Explainer, seed_of
+from .calls import show_calls
+from .score import Score
+from .segments import filling
+
+FILLS = ("silence", "mean")
+
+
+class RISE(Explainer):
+    """How much the explained probability rises, on average, where a bin is kept.
+
+    The network hears the clip under random smooth masks: a coarse grid of cells, each kept with the
+    probability ``keep``, is shifted at random by up to a cell and interpolated bilinearly to the
+    bins. Of the probabilities p of the N masked versions and their masks M, the value of a bin is
+
+        mean((p - mean p) · M) / E[M],    E[M] = keep,
+
+    with N - 1 in place of N in the mean. That is the map of the paper (its equation 6),
+    E[p | kept] = sum(p · M) / (N · E[M]), less its mean E[p], which is the same for all bins and is
+    in ``info``. Its expectation is the paper's; the noise of the mean is not in it.
+
+    In ``info``, each ``(N,)``: ``"mean_probability"``; ``"standard_error"``, the root mean square
+    over the bins; ``"noise_share"``, its square divided by the variance of the values over the
+    bins, at most 1. Of a share near 1 the map says nothing; four times the samples have a quarter
+    of it.
+
+    Args:
+        network: see :class:`~audiointerp.interpretation.Explainer`.
+        cells: of the coarse grid, in frequency and in time.
+        keep: the probability of a cell to be kept.
+        fill: replaces what is removed: ``"silence"``, or ``"mean"``, the band's mean in this clip.
+        samples: the number of masked versions.
+        seed: of the masks, together with the clip's features.
+        batch: versions in one forward pass; it affects memory and rounding only.
+        progress: whether to show a progress bar; by default, on a terminal only.
+
+    Raises:
+        ArgumentError: an argument is unknown or out of range. When called: there are more cells
+            than bins or frames.
+
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(160, 2))
+    >>> RISE(network, cells=(2, 4), samples=20)(torch.rand(2, 1, 8, 20)).values.shape
+    torch.Size([2, 1, 8, 20])
+    """
+
+    name = "rise"
+    black_box = True
+    explains = "probability"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        cells: tuple[int, int] = (8, 8),
+        keep: float = 0.5,
+        fill: str = "silence",
+        samples: int = 1000,
+        seed: int = 0,
+        batch: int = 16,
+        progress: bool | None = None,
+    ) -> None:
+        super().__init__(network)
+        self.fill = choose("fill", fill, FILLS)
+        numbers = (*cells, samples, seed, batch) if isinstance(cells, list | tuple) else ()
+        are_integers = len(numbers) == 5 and all(isinstance(number, int) for number in numbers)
+        if not are_integers or min(*cells, batch) < 1 or samples < 2 or seed < 0:
+            raise ArgumentError(
+                f"cells={cells!r}, samples={samples!r}, seed={seed!r}, batch={batch!r}: must be "
+                f"whole numbers, two cells of at least 1, samples of 2, the seed 0, the batch 1"
+            )
+        if not 0 < keep < 1:
+            raise ArgumentError(f"keep={keep!r}: must be a probability between 0 and 1")
+        self.cells, self.keep, self.samples, self.seed = tuple(cells), keep, samples, seed
+        self.batch: int = batch
+        self.progress = progress
+
+    def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        score.settle(db)
+        if self.cells[0] > db.shape[2] or self.cells[1] > db.shape[3]:
+            raise ArgumentError(
+                f"cells={self.cells} are more than the bins and frames {tuple(db.shape[2:])}"
+            )
+        parts = [
+            self._explain_clip(score.of(number), db[number, None]) for number in range(len(db))
+        ]
+        values, errors, means = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+        variance = values.flatten(1).var(1, correction=0)
+        info = {
+            "mean_probability": means,
+            "standard_error": errors,
+            "noise_share": (errors.square() / variance).nan_to_num(1.0).clamp_max(1.0),
+        }
+        return values, info
+
+    @torch.no_grad()
+    def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the values ``(1, 1, F, T)``, the standard error ``(1,)`` and the mean p ``(1,)``.
+
+        The masks are made twice, since all of them would not fit into memory.
+        """
+        fill = filling(db, torch.zeros_like(db, dtype=torch.long), self.fill)
+        probabilities = []
+        with show_calls(self.name, self.samples, self.progress) as advance:
+            for masks in self._masks(db):
+                probabilities.append(score.probability(torch.lerp(fill, db, masks.to(db))))
+                advance(len(masks))
+        p = torch.cat(probabilities).cpu().double()
+        rise = p - p.mean()
+        total = torch.zeros(db.shape[1:], dtype=torch.float64)
+        squares = torch.zeros_like(total)
+        for masks, rises in zip(self._masks(db), rise.split(self.batch), strict=True):
+            products = rises[:, None, None, None] * (masks - self.keep) / self.keep
+            total += products.sum(0)
+            squares += products.square().sum(0)
+        values = total / (self.samples - 1)
+        variance = squares / self.samples - (total / self.samples).square()
+        error = (variance / self.samples).mean().clamp_min(0).sqrt()
+        return values[None].to(db), error[None].to(db), p.mean()[None].to(db)
+
+    def _masks(self, db: Tensor) -> Iterator[Tensor]:
+        """Yield the masks in batches ``(K, 1, F, T)``, float64 on the CPU, the same each time."""
+        generator = torch.Generator().manual_seed(seed_of(db, self.seed))
+        kept = torch.rand((self.samples, 1, *self.cells), generator=generator) < self.keep
+        sizes = [-(-size // cells) for size, cells in zip(db.shape[2:], self.cells, strict=True)]
+        shifts = torch.rand((self.samples, 2), generator=generator) * torch.tensor(sizes)
+        for cells, corners in zip(kept.split(self.batch), shifts.split(self.batch), strict=True):
+            yield smooth_masks(cells.double(), corners.long(), (db.shape[2], db.shape[3]))
+
+
+def smooth_masks(cells: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor:
+    """Interpolate coarse masks to the bins, and shift them (section 3.2 of the paper).
+
+    Args:
+        cells: ``(K, 1, h, w)``, in [0, 1].
+        shifts: bins and frames, ``(K, 2)``, from 0 to less than the size of a cell.
+        size: F and T. A cell has ceil(F / h) bins and ceil(T / w) frames; the cells are
+            interpolated to one cell more than that in each axis, of which F and T are cut.
+
+    Returns:
+        The masks ``(K, 1, F, T)``.
+
+    >>> smooth_masks(torch.ones(3, 1, 2, 2), torch.tensor([[0, 0], [1, 3], [3, 4]]), (8, 10)).shape
+    torch.Size([3, 1, 8, 10])
+    """
+    h, w = cells.shape[2:]
+    large = (-(-size[0] // h) * (h + 1), -(-size[1] // w) * (w + 1))
+    smooth = functional.interpolate(cells, large, mode="bilinear", align_corners=False)
+    return torch.stack(
+        [
+            mask[:, row : row + size[0], column : column + size[1]]
+            for mask, (row, column) in zip(smooth, shifts.tolist(), strict=True)
+        ]
+    )

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import ArgumentError, ModelError
+from ..errors import ArgumentError
 from ..util import network_logits
 from .base import Explainer, check_background
-from .hidden import hidden_operations
 from .preserve import preserve_state
+from .rewrite import check_equal, visible_network
 from .score import Score
 
 SMALLEST_DIFFERENCE = 0.1
@@ -70,8 +70,7 @@ class SHAP(Explainer):
             raise ArgumentError(f"batch={batch} must be at least 1")
         self.background = background
         self.batch: int = batch
-        if strict:
-            _refuse_hidden_operations(network, background)
+        self._rewritten = _rewritten_network(network, background) if strict else None
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         # The import takes seconds (it loads plotting libraries), so it happens only when needed.
@@ -84,8 +83,10 @@ class SHAP(Explainer):
             )
         _refuse_probabilities(score.output)
         score.settle(db)
+        if self._rewritten is not None:
+            check_equal(self.network, self._rewritten.to(db.device), db)
         values = torch.zeros_like(db)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), preserve_state(self._rewritten or self.network):
             # Such modules have been refused already, or the gap shows what they cost.
             warnings.filterwarnings("ignore", "unrecognized nn.Module")
             expected = self._accumulate(shap, score, db, values)
@@ -96,18 +97,24 @@ class SHAP(Explainer):
         expected = torch.zeros(len(db), device=db.device, dtype=db.dtype)
         for background in self.background.to(db).split(self.batch):
             share = len(background) / len(self.background)
-            output = _SingleOutput(score.of(0))
+            output = _SingleOutput(self._score_of(score, 0))
             explainer = shap.DeepExplainer(output, background)
             with torch.no_grad():
                 logits = network_logits(self.network, background, score.output)
             for number in range(len(db)):
-                output.score = score.of(number)
+                output.score = self._score_of(score, number)
                 expected[number] += share * output.score.chosen(logits).mean()
                 # shap's own check raises at its own limit, which would lose the clip. _measure_gap
                 # checks the same sum for every clip, records the gap and warns.
                 phi = explainer.shap_values(db[number : number + 1], check_additivity=False)
                 values[number] += share * torch.from_numpy(phi)[0, ..., 0].to(db)
         return expected
+
+    def _score_of(self, score: Score, clip: int) -> Score:
+        """Return one clip's score, computed by the network that shap sees."""
+        clip_score = score.of(clip)
+        clip_score.network = self._rewritten or self.network
+        return clip_score
 
     def _measure_gap(
         self, score: Score, values: Tensor, expected: Tensor
@@ -174,21 +181,11 @@ def _refuse_probabilities(output: str) -> None:
         )
 
 
-def _refuse_hidden_operations(network: nn.Module, background: Tensor) -> None:
+def _rewritten_network(network: nn.Module, background: Tensor) -> nn.Module | None:
+    """Return a network that shap sees all of, or None if it sees all of the given one."""
     from shap.explainers._deep.deep_pytorch import op_handler
 
     like = next(network.parameters(), background)
     with preserve_state(network):
-        try:
-            hidden = hidden_operations(network, background[:1].to(like), set(op_handler))
-        except (ModelError, ArgumentError) as error:
-            raise ArgumentError(
-                f"the network cannot take the background {tuple(background.shape)}: {error}"
-            ) from error
-    if hidden:
-        raise ModelError(
-            f"SHAP cannot see through this network: {'; '.join(hidden)}. Make each ReLU, maximum "
-            f"and pooling a module that shap knows (nn.ReLU, nn.MaxPool1d, …; windows without "
-            f"overlap) and that forward uses once, or use gradient_shap or integrated_gradients, "
-            f"which do not need this"
-        )
+        visible = visible_network(network, background.to(like), set(op_handler))
+    return None if visible is network else visible

@@ -13,6 +13,7 @@ from torch.nn import functional
 from ..errors import ArgumentError, ModelError, choose
 from ..util import OUTPUTS, explain_gradient_errors, halve_on_oom, probabilities
 from .attribution import Attribution
+from .batch_norm import right_batch_norm_gradients
 from .preserve import preserve_state
 from .repeatable import refuse_random
 from .score import Score, describe_tensor
@@ -123,6 +124,7 @@ class Explainer(ABC):
             with (
                 explain_gradient_errors(self.name),
                 preserve_state(self.network),
+                right_batch_norm_gradients(self.network),
                 torch.enable_grad(),
                 self._batch_set_to(batch),
             ):

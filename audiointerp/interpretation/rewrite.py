@@ -61,6 +61,7 @@ def visible_network(network: nn.Module, background: Tensor, known: Collection[st
     if left:
         raise _refusal(_still_hidden(hidden, left), "no module that shap knows replaces it")
     check_equal(network, rewritten, background)
+    _refuse_mixed_clips(rewritten, clip)
     return rewritten
 
 
@@ -82,10 +83,51 @@ def check_equal(network: nn.Module, rewritten: nn.Module, clips: Tensor) -> None
             except (ModelError, RuntimeError) as error:
                 reason = one_line(str(error), LONGEST_REASON)
                 raise _refusal([], f"rewritten, it fails ({reason})") from error
-        precision = next((tensor.dtype for tensor in network.parameters()), logits.dtype)
-        allowed = max(LARGEST_CHANGE, 8 * torch.finfo(precision).eps) * logits.abs().max()
-        if not change <= allowed:
-            raise _refusal([], f"rewritten, its logits change by {float(change):.2g}")
+        if not change <= _rounding(network, LARGEST_CHANGE) * logits.abs().max():
+            raise _refusal(
+                [],
+                f"torch.fx fixes a choice in its forward, which for other clips changes the "
+                f"logits by {float(change):.2g}",
+            )
+
+
+def _refuse_mixed_clips(rewritten: nn.Module, clip: Tensor) -> None:
+    """Refuse a network whose nonlinear modules do not take clips along their first axis.
+
+    shap compares the first half of each such input with the second half.
+    """
+    inputs: dict[nn.Module, Tensor] = {}
+
+    def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        inputs[module] = arguments[0]
+
+    # Below "network" are the modules of the given network, which are linear.
+    modules = {
+        module: name
+        for name, module in rewritten.named_modules()
+        if not module._modules and not name.startswith("network")
+    }
+    handles = [module.register_forward_pre_hook(keep) for module in modules]
+    try:
+        with torch.no_grad():
+            run_network(rewritten, clip)
+            of_clip = dict(inputs)
+            run_network(rewritten, torch.cat([clip, clip.flip(3)]))
+    finally:
+        for handle in handles:
+            handle.remove()
+    for module, alone in of_clip.items():
+        first, second = inputs[module].tensor_split([len(alone)])
+        change = (first - alone).abs().max()
+        if len(first) != len(second) or change > _rounding(rewritten, 1e-3) * alone.abs().max():
+            operation = modules[module].rsplit("_", 1)[0]
+            raise _refusal([operation], "its input does not have the clips along its first axis")
+
+
+def _rounding(network: nn.Module, least: float) -> float:
+    """Return the relative change that rounding can make: ``least``, or more in half precision."""
+    precision = next((tensor.dtype for tensor in network.parameters()), torch.float32)
+    return max(least, 8 * torch.finfo(precision).eps) if precision.is_floating_point else least
 
 
 def _takes_hooks(network: nn.Module, clip: Tensor) -> bool:

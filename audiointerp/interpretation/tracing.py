@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import torch
@@ -40,7 +41,7 @@ def traced(network: nn.Module, example: Tensor) -> fx.GraphModule:
     ['ReLU', 'Largest']
     """
     root = _Root(network)
-    with _restored_attributes(network), _symbolic_len(network), torch.enable_grad():
+    with _restored_attributes(network), _python_functions(network), torch.enable_grad():
         graph = _Tracer(example).trace(root)
         for node in graph.nodes:
             node.meta.clear()
@@ -235,26 +236,35 @@ def _restored_attributes(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _symbolic_len(network: nn.Module) -> Iterator[None]:
-    """Let ``len(x)`` in the forward of a user's module be a symbol.
+def _python_functions(network: nn.Module) -> Iterator[None]:
+    """Let ``len`` and ``isinstance`` in the forwards of a user's modules see through symbols.
 
-    Python itself makes a number of it, which would fix the number of clips.
+    Python's own ``len`` returns a number, which would fix the number of clips.
     """
     forwards = [
         inspect.unwrap(type(module).forward)
         for module in network.modules()
         if not type(module).__module__.startswith("torch.")
     ]
-    names = [getattr(forward, "__globals__", {}) for forward in forwards]
-    patched = [space for space in names if space.setdefault("len", _len) is _len]
+    spaces = [getattr(forward, "__globals__", {}) for forward in forwards]
+    instead = {"len": _len, "isinstance": _isinstance}
+    changed = []
     try:
+        for space, name in product(spaces, instead):
+            if name not in space:
+                changed.append((space, name))
+                space[name] = instead[name]
         yield
     finally:
-        for space in patched:
-            space.pop("len", None)
+        for space, name in changed:
+            del space[name]
 
 
 def _len(value: Any) -> Any:
     if isinstance(value, _Symbol):
         return value.tracer.create_proxy("call_function", len, (value,), {})
     return len(value)
+
+
+def _isinstance(value: Any, kinds: Any) -> bool:
+    return isinstance(value, kinds) or isinstance(_example_of(value), kinds)

@@ -455,6 +455,14 @@ def test_a_wrapper_of_a_network_is_followed():
     assert SHAP(wrapped, BACKGROUND)(CLIPS, target=1).values.equal(values)
 
 
+def test_an_exported_network_is_followed():
+    network = prepared(Residual())
+    _, values = explained(network)
+    clips = torch.export.Dim("clips", min=1, max=64)
+    exported = torch.export.export(network, (CLIPS,), dynamic_shapes={"db": {0: clips}})
+    assert_same(SHAP(exported.module(), BACKGROUND)(CLIPS, target=1).values, values)
+
+
 def test_float64_and_a_background_of_one_clip():
     network = prepared(Residual()).double()
     info = SHAP(network, BACKGROUND[:1].double())(CLIPS.double()).info

@@ -29,27 +29,29 @@ class SHAP(Explainer):
 
     shap replaces the gradients of the modules that it knows. It does not see nonlinear operations
     outside of them (``torch.relu``, ``torch.max``, a module used twice), and its values would then
-    not sum to the difference, so such a network is refused.
+    not sum to the difference. Such a network is explained by a copy of its forward in which they
+    are modules, with the same weights and logits equal within 1e-5 of the largest. Operations that
+    no such module replaces (products of two results, softmax, normalisation by the clip's own
+    statistics) are refused.
 
     ``info["difference"]`` is f(x) - E f(b), and ``info["additivity_gap"]`` is
     |sum - difference| / |difference|, NaN where |difference| is at most 0.1 logits. A gap above
     1e-3 also gives a warning.
 
     Args:
-        network: see :class:`~audiointerp.interpretation.Explainer`; each ReLU and pooling must be a
-            module that is used once.
+        network: see :class:`~audiointerp.interpretation.Explainer`.
         background: features ``(B, 1, F, T)`` to compare with, e.g. of some training clips; as long
             as the clips to explain.
         batch: background clips explained at once; it affects memory and rounding only.
-        strict: whether to refuse a network that shap cannot see through; if not, the gap shows how
-            much is missed.
+        strict: whether to rewrite or refuse a network that shap cannot see through; if not, the
+            network is explained as it is written, and the gap shows how much is missed.
 
     Raises:
         ArgumentError: the background is not usable, or ``batch`` is below 1.
-        ModelError: shap cannot see through the network; the message names the operations.
+        ModelError: shap cannot see through the network; the message names the first operations.
 
     When called, it raises an ArgumentError if ``output`` says that the network's outputs are
-    probabilities.
+    probabilities, and a ModelError if the rewritten network's logits of the clip differ.
 
     >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
     >>> background, clip = torch.zeros(4, 1, 2, 3), torch.ones(1, 1, 2, 3)

@@ -210,7 +210,8 @@ def _name_of(kind: str, target: Any, kwargs: dict[str, Any]) -> tuple[str, bool]
     if kind == "call_method":
         name = str(target)
     elif kind == "call_function":
-        name = getattr(target, "__name__", "")
+        # Exported graphs call overloads, e.g. "relu.default".
+        name = getattr(target, "__name__", "").partition(".")[0]
     else:
         return "", False
     plain = name.removesuffix("_")

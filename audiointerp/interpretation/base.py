@@ -20,6 +20,7 @@ from ..util import (
     warn_of_probabilities,
 )
 from .attribution import Attribution
+from .batch_norm import right_batch_norm_gradients
 from .preserve import preserve_state
 from .repeatable import refuse_random
 from .score import Score, describe_tensor
@@ -177,6 +178,7 @@ class Explainer(ABC):
             with (
                 explain_gradient_errors(self.name),
                 preserve_state(self.network),
+                right_batch_norm_gradients(self.network),
                 torch.enable_grad(),
                 self._batch_set_to(batch),
             ):

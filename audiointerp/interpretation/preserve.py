@@ -52,6 +52,7 @@ def preserve_state(network: nn.Module) -> Iterator[None]:
     # TorchScript modules have no hooks, and their parameters cannot be replaced.
     modules = [module for module, _ in modes if not isinstance(module, torch.jit.ScriptModule)]
     hooks = [_hook_keys(module) for module in modules]
+    kinds = [module._is_full_backward_hook for module in modules]
     inplace = [module for module in modules if getattr(module, "inplace", False) is True]
     tensors = [(dict(module._parameters), dict(module._buffers)) for module in modules]
     attributes = [set(vars(module)) for module in modules]
@@ -72,6 +73,8 @@ def preserve_state(network: nn.Module) -> Iterator[None]:
             module.inplace = True  # type: ignore[assignment]
         for module, mode in modes:
             module.training = mode
+        for module, kind in zip(modules, kinds, strict=True):
+            module._is_full_backward_hook = kind
         for module, keys, (params, buffers) in zip(modules, hooks, tensors, strict=True):
             _remove_new_hooks(module, keys)
             _restore(module._parameters, params)

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import ArgumentError, ModelError
+from ..errors import ArgumentError
 from ..util import network_logits
 from .base import Explainer, check_background
-from .hidden import hidden_operations
 from .preserve import preserve_state
+from .rewrite import check_equal, visible_network
 from .score import Score, refuse_probabilities
 
 SMALLEST_DIFFERENCE = 0.1
@@ -29,27 +29,29 @@ class SHAP(Explainer):
 
     shap replaces the gradients of the modules that it knows. It does not see nonlinear operations
     outside of them (``torch.relu``, ``torch.max``, a module used twice), and its values would then
-    not sum to the difference, so such a network is refused.
+    not sum to the difference. Such a network is explained by a copy of its forward in which they
+    are modules, with the same weights and logits equal within 1e-5 of the largest. Operations that
+    no such module replaces (products of two results, softmax, normalisation by the clip's own
+    statistics) are refused.
 
     ``info["difference"]`` is f(x) - E f(b), and ``info["additivity_gap"]`` is
     |sum - difference| / |difference|, NaN where |difference| is at most 0.1 logits. A gap above
     1e-3 also gives a warning.
 
     Args:
-        network: see :class:`~audiointerp.interpretation.Explainer`; each ReLU and pooling must be a
-            module that is used once.
+        network: see :class:`~audiointerp.interpretation.Explainer`.
         background: features ``(B, 1, F, T)`` to compare with, e.g. of some training clips; as long
             as the clips to explain.
         batch: background clips explained at once; it affects memory and rounding only.
-        strict: whether to refuse a network that shap cannot see through; if not, the gap shows how
-            much is missed.
+        strict: whether to rewrite or refuse a network that shap cannot see through; if not, the
+            network is explained as it is written, and the gap shows how much is missed.
 
     Raises:
         ArgumentError: the background is not usable, or ``batch`` is below 1.
-        ModelError: shap cannot see through the network; the message names the operations.
+        ModelError: shap cannot see through the network; the message names the first operations.
 
     When called, it raises an ArgumentError if ``output`` says that the network's outputs are
-    probabilities.
+    probabilities, and a ModelError if the rewritten network's logits of the clip differ.
 
     >>> linear = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
     >>> background, clip = torch.zeros(4, 1, 2, 3), torch.ones(1, 1, 2, 3)
@@ -71,8 +73,7 @@ class SHAP(Explainer):
             raise ArgumentError(f"batch={batch} must be at least 1")
         self.background = background
         self.batch: int = batch
-        if strict:
-            _refuse_hidden_operations(network, background)
+        self._rewritten = _rewritten_network(network, background) if strict else None
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         # The import takes seconds (it loads plotting libraries), so it happens only when needed.
@@ -85,8 +86,10 @@ class SHAP(Explainer):
             )
         refuse_probabilities("SHAP", score.output)
         score.settle(db)
+        if self._rewritten is not None:
+            check_equal(self.network, self._rewritten.to(db.device), db)
         values = torch.zeros_like(db)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), preserve_state(self._rewritten or self.network):
             # Such modules have been refused already, or the gap shows what they cost.
             warnings.filterwarnings("ignore", "unrecognized nn.Module")
             expected = self._accumulate(shap, score, db, values)
@@ -97,18 +100,24 @@ class SHAP(Explainer):
         expected = torch.zeros(len(db), device=db.device, dtype=db.dtype)
         for background in self.background.to(db).split(self.batch):
             share = len(background) / len(self.background)
-            output = _SingleOutput(score.of(0))
+            output = _SingleOutput(self._score_of(score, 0))
             explainer = shap.DeepExplainer(output, background)
             with torch.no_grad():
                 logits = network_logits(self.network, background, score.output)
             for number in range(len(db)):
-                output.score = score.of(number)
+                output.score = self._score_of(score, number)
                 expected[number] += share * output.score.chosen(logits).mean()
                 # shap's own check raises at its own limit, which would lose the clip. _measure_gap
                 # checks the same sum for every clip, records the gap and warns.
                 phi = explainer.shap_values(db[number : number + 1], check_additivity=False)
                 values[number] += share * torch.from_numpy(phi)[0, ..., 0].to(db)
         return expected
+
+    def _score_of(self, score: Score, clip: int) -> Score:
+        """Return one clip's score, computed by the network that shap sees."""
+        clip_score = score.of(clip)
+        clip_score.network = self._rewritten or self.network
+        return clip_score
 
     def _measure_gap(
         self, score: Score, values: Tensor, expected: Tensor
@@ -165,21 +174,11 @@ class _SingleOutput(nn.Module):
         return column
 
 
-def _refuse_hidden_operations(network: nn.Module, background: Tensor) -> None:
+def _rewritten_network(network: nn.Module, background: Tensor) -> nn.Module | None:
+    """Return a network that shap sees all of, or None if it sees all of the given one."""
     from shap.explainers._deep.deep_pytorch import op_handler
 
     like = next(network.parameters(), background)
     with preserve_state(network):
-        try:
-            hidden = hidden_operations(network, background[:1].to(like), set(op_handler))
-        except (ModelError, ArgumentError) as error:
-            raise ArgumentError(
-                f"the network cannot take the background {tuple(background.shape)}: {error}"
-            ) from error
-    if hidden:
-        raise ModelError(
-            f"SHAP cannot see through this network: {'; '.join(hidden)}. Make each ReLU, maximum "
-            f"and pooling a module that shap knows (nn.ReLU, nn.MaxPool1d, …; windows without "
-            f"overlap) and that forward uses once, or use gradient_shap or integrated_gradients, "
-            f"which do not need this"
-        )
+        visible = visible_network(network, background.to(like), set(op_handler))
+    return None if visible is network else visible

@@ -26,6 +26,7 @@ from .probability import (
     log_of_the_others,
     log_probabilities,
     probabilities,
+    suspected_probabilities,
     to_logits,
     warn_of_probabilities,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "refuse_held",
     "run_network",
     "set_evaluation",
+    "suspected_probabilities",
     "to_logits",
     "usable_device",
     "warn_of_probabilities",

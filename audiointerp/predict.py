@@ -1,19 +1,21 @@
 """Explain, listen to and score a clip in one call; score a whole data set."""
 
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .dataset import ClipDataset
-from .errors import ArgumentError
-from .interpretation import MASKS, NULLS, Explainer, Mask
+from .dataset import ClipDataset, as_clip, as_dataset
+from .interpretation import MASKS, NULLS, Mask
 from .model import Classifier
 from .scoring import (
     ExplainedClip,
+    Method,
     Plan,
     RecentAttributions,
     RecentClips,
@@ -25,7 +27,11 @@ from .scoring import (
     heard_probabilities,
     mask_and_classify,
     nulls_of,
+    scored_on,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Interpretation(ExplainedClip):
@@ -46,11 +52,50 @@ class Interpretation(ExplainedClip):
 
         return interpretation_html(self)
 
+    def plot(self, figure: "Figure | None" = None) -> "Figure":
+        """Draw the clip, its attribution, the kept and the removed part.
+
+        Args:
+            figure: where to draw; a new one if None.
+
+        >>> from audiointerp import Cnn6, LogMel
+        >>> network = Cnn6(2, base_channels=4)
+        >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+        >>> len(interpret(classifier, torch.randn(32000)).plot().axes) > 2
+        True
+        """
+        from .display import plot
+
+        return plot.interpretation(self, figure)
+
+    def save(self, folder: str | os.PathLike[str], title: str = "explanation") -> None:
+        """Write the three sounds, a picture, a page with players and the scores into a folder.
+
+        Args:
+            folder: is made if it is missing.
+            title: of the page.
+
+        Raises:
+            AudioInterpError: a file cannot be written.
+
+        >>> import tempfile
+        >>> from audiointerp import Cnn6, LogMel
+        >>> network = Cnn6(2, base_channels=4)
+        >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     interpret(classifier, torch.randn(32000)).save(folder)
+        ...     "kept.wav" in os.listdir(folder)
+        True
+        """
+        from .display import write_interpretation
+
+        write_interpretation(self, folder, title)
+
 
 def interpret(
     classifier: Classifier,
-    wav: Tensor,
-    method: str | type[Explainer] | Explainer = "gradcam",
+    audio: Any,
+    method: Method = "gradcam",
     mask: str | Mask = "topK_30",
     *,
     target: str | int | None = None,
@@ -58,7 +103,7 @@ def interpret(
     background: Tensor | None = None,
     inversion: str = "gain",
     protocol: str = "corrected",
-    on: str = "features",
+    on: str | None = None,
     device: str | torch.device | None = None,
 ) -> Interpretation:
     """Explain one clip and make the explanation audible.
@@ -68,8 +113,10 @@ def interpret(
 
     Args:
         classifier: the classifier whose decision is explained.
-        wav: ``(1, 1, L)`` at the classifier's sample rate, normalised as in training, e.g. by
-            ``load_audio``.
+        audio: one clip: the path of a sound file, a pair (samples, rate), or another recording that
+            :func:`~audiointerp.dataset.as_clip` takes, which is normalised as the classifier's
+            clips are; or a tensor or array ``(L,)``, ``(1, L)`` or ``(1, 1, L)`` at the
+            classifier's sample rate, which is taken as it is, e.g. of ``load_audio``.
         method: a name in ``METHODS``, an explainer class, or an explainer.
         mask: a name in ``MASKS``, or one of these with another percentage, e.g. ``"topK_20"``, or a
             function from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
@@ -81,11 +128,13 @@ def interpret(
         protocol: the definitions of the mask and the scores, a name in ``PROTOCOLS``, and how a
             soft mask is heard: a share of the level in dB, or of the power as published.
         on: what is scored, ``"features"`` or ``"audio"``; see
-            :func:`~audiointerp.scoring.outcomes.classify_parts`.
+            :func:`~audiointerp.scoring.outcomes.classify_parts`. By default ``"features"``, and
+            ``"audio"`` of a classifier that takes sounds.
         device: where to compute; the classifier is moved there.
 
     Raises:
-        ArgumentError: a name is unknown, or ``wav`` is not one finite mono clip.
+        ArgumentError: a name is unknown, or ``audio`` is not one finite mono clip.
+        AudioError: the sound file cannot be read.
 
     >>> from audiointerp import Cnn6, LogMel
     >>> network = Cnn6(2, base_channels=4)
@@ -94,14 +143,14 @@ def interpret(
     >>> result.kept.shape, sorted(result.scores)[:4]
     (torch.Size([1, 1, 32000]), ['AD', 'AG', 'AI', 'AREA'])
     """
-    plan = Plan([mask], protocol, [on])
+    (scored,) = scored_on(classifier, on)
+    plan = Plan([mask], protocol, [scored])
     ((mask_name, make_mask),) = plan.mask_functions.items()
     classifier.to(device)
     target_index = None if target is None else classifier.target(target)
     against_index = None if against is None else classifier.target(against)
     explainer = build_explainer(method, classifier, background)
-    _check_wav(wav)
-    wav = wav.float()
+    wav = _clip_of(audio, classifier)
     spectrogram = classifier.transform(wav.to(classifier.device))
     attribution = explain_clip(classifier, spectrogram, explainer, target_index, against_index)
     mask_values = make_mask(attribution.values)
@@ -111,7 +160,7 @@ def interpret(
         attribution.target,
         mask_values,
         against=attribution.against,
-        on=on,
+        on=scored,
     )
     scores = outcomes.scores(mask_values, plan.definitions.metrics)
     domain = plan.definitions.listening_domain
@@ -135,30 +184,39 @@ def interpret(
         ),
         labels=classifier.labels,
         protocol=plan.protocol,
-        on=on,
+        on=scored,
     )
 
 
-def _check_wav(wav: Tensor) -> None:
-    if not isinstance(wav, Tensor) or wav.ndim != 3 or len(wav) != 1:
-        shape = tuple(wav.shape) if isinstance(wav, Tensor) else f"a {type(wav).__name__}"
-        raise ArgumentError(
-            f"interpret takes one mono clip (1, 1, L), e.g. load_audio(path), not {shape}; "
-            f"score takes many"
+def _clip_of(audio: Any, classifier: Classifier) -> Tensor:
+    """Return one clip ``(1, 1, L)`` on the CPU."""
+    # Samples without a rate are taken as they are; all else is a recording.
+    is_samples = isinstance(audio, Tensor | np.ndarray)
+    normalize = "none" if is_samples else classifier.normalize
+    return as_clip(audio, classifier.sample_rate, normalize=normalize)
+
+
+def _dataset_of(clips: Any, classifier: Classifier) -> ClipDataset:
+    """Return the data set that the classifier explains."""
+    dataset: ClipDataset = clips
+    if not all(hasattr(clips, name) for name in ("sample_rate", "labels", "clip_id")):
+        dataset = as_dataset(
+            clips,
+            classifier.sample_rate,
+            labels=classifier.labels,
+            normalize=classifier.normalize if isinstance(clips, str | os.PathLike) else None,
         )
-    if not wav.is_floating_point():
-        raise ArgumentError(
-            f"audio has float samples in [-1, 1], as load_audio returns, not {wav.dtype}"
-        )
+    check_fits(classifier, dataset)
+    return dataset
 
 
 def score(
     classifier: Classifier,
-    dataset: ClipDataset,
-    methods: Sequence[str | type[Explainer] | Explainer],
+    dataset: Any,
+    methods: Sequence[Method] | Mapping[str, Method],
     masks: Sequence[str | Mask] = tuple(MASKS),
     *,
-    on: str | Sequence[str] = "features",
+    on: str | Sequence[str] | None = None,
     protocol: str = "corrected",
     nulls: Sequence[str] = NULLS,
     curves: bool = False,
@@ -174,12 +232,15 @@ def score(
 
     Args:
         classifier: the classifier.
-        dataset: the clips; each clip's predicted class is explained.
-        methods: names in ``METHODS``, explainer classes, or explainers; their names must differ.
+        dataset: the clips, whose predicted classes are explained: a data set, or what
+            :func:`~audiointerp.dataset.as_dataset` takes, e.g. a folder with a subfolder per class,
+            a table, or a list of pairs (sound, label).
+        methods: names in ``METHODS``, explainer classes, or explainers, whose names must differ; or
+            these by a name of your own, e.g. Grad-CAM of several layers.
         masks: names in ``MASKS``, also with other percentages, e.g. ``"topK_20"``, or functions
             from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
         on: ``"features"``, ``"audio"`` (classify the audio that a listener hears), or a list of
-            both.
+            both; by default ``"features"``, and ``"audio"`` of a classifier that takes sounds.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.
         nulls: names in ``NULLS``, what each mask is compared with; see
             :mod:`~audiointerp.interpretation.nulls`. An empty list for nothing. ``"other"`` is
@@ -201,17 +262,17 @@ def score(
     >>> rows[["method", "mask", "status"]].values.tolist()
     [['saliency', 'bin', 'ok']]
     """
-    scored_on = (on,) if isinstance(on, str) else on
-    plan = Plan(masks, protocol, scored_on, nulls_of(nulls, baselines), curves)
+    scored = scored_on(classifier, on)
+    plan = Plan(masks, protocol, scored, nulls_of(nulls, baselines), curves)
     classifier.to(device)
-    check_fits(classifier, dataset)
+    dataset = _dataset_of(dataset, classifier)
     explainers = build_explainers(methods, classifier, background)
     rows: list[dict[str, Any]] = []
-    clips = tqdm(
+    indices = tqdm(
         range(len(dataset)), desc="scoring", unit="clip", disable=None if progress else True
     )
     recent, attributions = RecentClips(dataset), RecentAttributions()
-    for index in clips:
+    for index in indices:
         loaded = recent.load(index)
         other = recent.other(index) if "other" in plan.nulls else None
         for result in clip_rows(classifier, loaded, explainers, plan, other, attributions):

@@ -71,7 +71,7 @@ def test_methods_by_name_class_and_instance(classifier):
         interpret(classifier, wav, "gradcam", "top")
     with pytest.raises(ArgumentError, match="give background=features"):
         interpret(classifier, wav, "shap")
-    with pytest.raises(ArgumentError, match="one mono clip"):
+    with pytest.raises(ArgumentError, match="has 2 clips: give one"):
         interpret(classifier, torch.zeros(2, 1, 500))
     for wrong in ("clip.wav", wav.numpy()):
         with pytest.raises(ArgumentError, match="load_audio"):

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from ..fit import Trained
-from ..model import Classifier
+from ..model import Classifier, without_scaling
 from ..util import atomic_write, make_folder, write_json, write_text
 from . import plot
 
@@ -106,7 +106,8 @@ def _write_figure(path: Path, outcomes: Sequence[Trained], best: Trained) -> Non
 
 def _card_text(outcomes: Sequence[Trained], best: Trained, name: str, command: str) -> str:
     classifier = best.classifier
-    network, transform, labels = classifier.network, classifier.transform, classifier.labels
+    network, transform = without_scaling(classifier.network), classifier.transform
+    labels = classifier.labels
     parameters = sum(parameter.numel() for parameter in network.parameters())
     rows = "\n".join(
         f"| {outcome.seed} | {outcome.history.best_epoch.valid_accuracy:.4f} "

@@ -83,14 +83,18 @@ def environment() -> dict[str, str]:
 
 
 def sha256_of_state(module: nn.Module) -> str:
-    """SHA-256 of a module's class name and of its parameters and buffers: names, shapes, values.
+    """SHA-256 of a module's name, and of its parameters and buffers: names, shapes, values.
+
+    The name is that of its class, or of the model in a model of sounds.
 
     >>> from torch import nn
     >>> weights = nn.Linear(2, 1)
     >>> sha256_of_state(weights) == sha256_of_state(weights), len(sha256_of_state(weights))
     (True, 64)
     """
-    digest = hashlib.sha256(type(module).__name__.encode())
+    # A function has no state; its name is all that tells it from another.
+    name = getattr(module, "model_name", type(module).__name__)
+    digest = hashlib.sha256(name.encode())
     for name, tensor in module.state_dict().items():
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(_bytes_of(tensor))

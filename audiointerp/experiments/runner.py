@@ -13,7 +13,7 @@ from ..dataset import ClipDataset
 from ..errors import Stopped
 from ..interpretation import MASKS, NULLS, Explainer, Mask
 from ..model import Classifier
-from ..scoring import Plan, RecentClips, nulls_of
+from ..scoring import Plan, RecentClips, nulls_of, scored_on
 from .computation import Task, compute_here
 from .opening import opened
 from .prepare import PreparedRun, prepare_run
@@ -30,7 +30,7 @@ def run(
     out: str | os.PathLike[str],
     *,
     masks: Sequence[str | Mask] = tuple(MASKS),
-    on: str | Sequence[str] = ("features", "audio"),
+    on: str | Sequence[str] | None = None,
     protocol: str = "corrected",
     nulls: Sequence[str] = NULLS,
     curves: bool = False,
@@ -90,8 +90,8 @@ def run(
     >>> rows["status"].tolist()
     ['ok', 'ok']
     """
-    scored_on = (on,) if isinstance(on, str) else on
-    plan = Plan(masks, protocol, scored_on, nulls_of(nulls, baselines), curves)
+    scored = scored_on(classifier, on, default=("features", "audio"))
+    plan = Plan(masks, protocol, scored, nulls_of(nulls, baselines), curves)
     prepared = prepare_run(
         experiment,
         classifier,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..dataset import ClipDataset, compute_features
 from ..errors import ArgumentError
-from ..model import Classifier, Pann, build_network, initialise, load_panns
+from ..model import Classifier, Pann, build_network, initialise, load_panns, with_scaling
 from ..processing import Transform
 from ..util import usable_device
 from .loop import History, fit, logits_of
@@ -124,8 +124,9 @@ def train_classifier(
     outcomes = []
     for fit_settings, model, origin in plans:
         start = time.perf_counter()
-        history = fit(model, train, valid, fit_settings, device=device, progress=progress)
-        predicted = logits_of(model, test[0]).argmax(1)
+        trained = with_scaling(model, transform)
+        history = fit(trained, train, valid, fit_settings, device=device, progress=progress)
+        predicted = logits_of(trained, test[0]).argmax(1)
         confusion = torch.zeros(len(labels), len(labels), dtype=torch.long)
         confusion.index_put_((test[1], predicted), torch.tensor(1), accumulate=True)
         training = {"seed": fit_settings.seed, "fit": asdict(fit_settings), **origin}

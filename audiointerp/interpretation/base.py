@@ -21,9 +21,11 @@ from ..util import (
 )
 from .attribution import Attribution
 from .batch_norm import right_batch_norm_gradients
+from .inputs import check_features, one_class_per_clip
+from .naming import usable_name
 from .preserve import preserve_state
 from .repeatable import refuse_random
-from .score import Score, describe_tensor
+from .score import Score
 
 
 class Explainer(ABC):
@@ -136,6 +138,22 @@ class Explainer(ABC):
         explainer.network = network
         return explainer
 
+    def renamed(self, name: str) -> Self:
+        """Return this explainer under another name in results; itself if it has this name.
+
+        Raises:
+            ArgumentError: the name cannot name a folder.
+
+        >>> from audiointerp.interpretation import Saliency
+        >>> Saliency(nn.Identity()).renamed("plain_gradient").name
+        'plain_gradient'
+        """
+        if name == self.name:
+            return self
+        explainer = copy.copy(self)
+        explainer.name = usable_name(name)  # type: ignore[misc]
+        return explainer
+
     def __call__(
         self,
         db: Tensor,
@@ -162,11 +180,11 @@ class Explainer(ABC):
             ModelError: the network cannot take the features, gives no gradients although the method
                 needs them, or is random; its logits or the attribution are not finite.
         """
-        _check_features(db)
+        check_features(db)
         choose("output", output, OUTPUTS)
         _refuse_channels_last(self.network)
-        explained = _one_class_per_clip("target", target, db)
-        compared = _one_class_per_clip("class to explain against", against, db)
+        explained = one_class_per_clip("target", target, db)
+        compared = one_class_per_clip("class to explain against", against, db)
         model = getattr(self.network, "explained_model", self.network)
         if not any(model is checked for checked in self._repeatable):
             with preserve_state(self.network):
@@ -223,35 +241,6 @@ class Explainer(ABC):
         """Return the values ``(N, 1, F, T)`` and the entries of ``info``."""
 
 
-def _check_features(db: Tensor) -> None:
-    if not isinstance(db, Tensor):
-        raise ArgumentError(
-            f"features are a tensor (N, 1, F, T), e.g. spectrogram.db, not a {type(db).__name__}"
-        )
-    if db.ndim != 4 or db.shape[1] != 1 or not len(db) or not db.is_floating_point():
-        raise ArgumentError(
-            f"features are a float tensor (N, 1, F, T), not {db.dtype} of shape {tuple(db.shape)}"
-        )
-    if not db.isfinite().all():
-        raise ArgumentError("the features contain NaN or infinite values")
-
-
-def _one_class_per_clip(name: str, number: int | Tensor | None, db: Tensor) -> Tensor | None:
-    if number is None:
-        return None
-    if isinstance(number, str):
-        raise ArgumentError(
-            f"a {name} is a class number here, not {number!r}; use classifier.target(name)"
-        )
-    classes = torch.as_tensor(number, device=db.device)
-    if classes.is_floating_point() or classes.shape not in ((), (1,), (len(db),)):
-        raise ArgumentError(
-            f"a {name} is one class number, or one per clip ({len(db)},), "
-            f"not {describe_tensor(classes)}"
-        )
-    return classes.expand(len(db))
-
-
 def _refuse_channels_last(network: nn.Module) -> None:
     """Refuse channels_last weights on the CPU, whose gradients torch 2.11 computes wrongly.
 
@@ -265,26 +254,6 @@ def _refuse_channels_last(network: nn.Module) -> None:
                 f"gradients of such networks on the CPU; first call "
                 f"network.to(memory_format=torch.contiguous_format)"
             )
-
-
-def check_background(background: Tensor) -> None:
-    """Check that a background is features ``(B, 1, F, T)`` of at least one clip, all finite.
-
-    Raises:
-        ArgumentError: it is not.
-
-    >>> check_background(torch.zeros(4, 1, 64, 100))
-    """
-    if not isinstance(background, Tensor):
-        raise ArgumentError(
-            f"a background is features (B, 1, F, T) of B clips, not a {type(background).__name__}"
-        )
-    if background.ndim != 4 or background.shape[1] != 1 or not len(background):
-        raise ArgumentError(
-            f"a background is features (B, 1, F, T) of B clips, not {tuple(background.shape)}"
-        )
-    if not background.isfinite().all():
-        raise ArgumentError("the background contains NaN or infinite values")
 
 
 def seed_of(clip: Tensor, seed: int) -> int:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError, choose
 from ..util import FLOOR
-from .base import check_background
 from .calls import CountedScore, show_calls
 from .captum import Captum
+from .inputs import check_background
 from .score import Score
 from .segments import FILLINGS, SEGMENTS, filling, segmented
 

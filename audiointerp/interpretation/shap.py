@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError
 from ..util import network_logits
-from .base import Explainer, check_background
+from .base import Explainer
+from .inputs import check_background
 from .preserve import preserve_state
 from .rewrite import check_equal, visible_network
 from .score import Score, refuse_probabilities

@@ -8,11 +8,13 @@ from .clip_probabilities import (
     clip_log_probabilities,
     log_probabilities_by_window,
     pool_windows,
+    whole_clip_probabilities,
     windows_of,
 )
 from .factory import made_by
 from .grids import default_grid
 from .panns import NETWORKS, Cnn6, Cnn10, Cnn14, Pann, build_network, initialise
+from .scaled import ScaledNetwork, with_scaling, without_scaling
 from .sound_model import BoundModel, FunctionModel, SoundModel
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "FunctionModel",
     "Loaded",
     "Pann",
+    "ScaledNetwork",
     "SoundModel",
     "bound_windows",
     "build_network",
@@ -36,5 +39,8 @@ __all__ = [
     "log_probabilities_by_window",
     "made_by",
     "pool_windows",
+    "whole_clip_probabilities",
     "windows_of",
+    "with_scaling",
+    "without_scaling",
 ]

@@ -17,6 +17,7 @@ from ..util import (
     warn_of_probabilities,
 )
 from .checks import check_parts, checked_labels, checked_logits, label_index
+from .scaled import with_scaling
 from .sound_model import BoundModel, SoundModel
 
 
@@ -26,8 +27,9 @@ class Decider:
     It is the part of :class:`~audiointerp.model.Classifier` that decides.
 
     Attributes:
-        network: any module from features ``(N, 1, F, T)`` in dB to logits or probabilities
-            ``(N, C)``; the features are converted to the type of its weights.
+        network: any module from features ``(N, 1, F, T)`` to logits or probabilities ``(N, C)``;
+            the features are converted to the type of its weights. If the transform scales the
+            levels, the attribute is the network behind this scaling, from levels in dB.
         transform: makes the features from the sound.
         labels: the C names of the classes.
         duration: seconds of sound that the network was trained on; longer clips are explained in
@@ -64,7 +66,8 @@ class Decider:
     ) -> None:
         labels = checked_labels(labels, output)
         check_parts(network, transform, labels, duration, output)
-        self.network = set_evaluation(network)
+        # Explainers take it as it is: from levels in dB to outputs.
+        self.network = with_scaling(set_evaluation(network), transform)
         self.transform = transform
         self.labels = labels
         self.duration = duration

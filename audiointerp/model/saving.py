@@ -17,6 +17,7 @@ from .decider import Decider
 from .factory import Factory, made_by
 from .metadata import read_description
 from .panns import NETWORKS
+from .scaled import without_scaling
 
 Made = TypeVar("Made", bound=Decider)
 METADATA_KEY = "audiointerp"
@@ -41,14 +42,14 @@ def save_classifier(classifier: Decider, path: Path, factory: str | None = None)
     """
     state = {
         name: tensor.detach().cpu().contiguous()
-        for name, tensor in classifier.network.state_dict().items()
+        for name, tensor in without_scaling(classifier.network).state_dict().items()
     }
     if factory is None:
         text = _description(classifier)
         expected: nn.Module = _expected_network(text, path)
     else:
         text = json.dumps(factory)
-        expected = made_by(factory).network
+        expected = without_scaling(made_by(factory).network)
     try:
         check_state(expected, state, str(path))
     except ArgumentError as error:
@@ -87,7 +88,7 @@ def load_classifier(path: Path, build: Callable[..., Made], factory: Factory | N
     state, metadata = read_weights(path)
     if factory is not None:
         classifier = made_by(factory)
-        fit_state(classifier.network, state, str(path))
+        fit_state(without_scaling(classifier.network), state, str(path))
         return classifier  # type: ignore[return-value]
     if FACTORY_KEY in metadata:
         name = json.loads(metadata[FACTORY_KEY])
@@ -127,11 +128,12 @@ def _built(path: Path, build: Callable[..., Made], state: dict[str, Tensor], tex
 def _description(classifier: Decider) -> str:
     """Return the JSON from which the network and the transform can be rebuilt."""
     # Exact types: a subclass may compute something else, and load could not rebuild it.
-    _require_exact_type(classifier.network, tuple(NETWORKS.values()))
+    network = without_scaling(classifier.network)
+    _require_exact_type(network, tuple(NETWORKS.values()))
     _require_exact_type(classifier.transform, (LogMel, LogSTFT))
     record: dict[str, Any] = {
-        "network": type(classifier.network).__name__,
-        "settings": classifier.network.settings,
+        "network": type(network).__name__,
+        "settings": network.settings,
         "transform": classifier.transform.to_dict(),
         "labels": classifier.labels,
         "duration": classifier.duration,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError, AudioInterpError, ModelError, choose
 from ..processing import Spectrogram, levels_gain
-from ..util import is_out_of_memory, one_line
+from ..util import is_out_of_memory, one_line, weight_type
 from .selected import Select, selected
 
 SHAPES = ("NL", "NCL")
@@ -101,7 +101,7 @@ class SoundModel(nn.Module):
     def _outputs(self, wav: Tensor, shape: str) -> Tensor:
         sounds = wav[:, 0] if shape == "NL" else wav
         try:
-            returned = self.module(sounds.to(self._weight_type(sounds.dtype)))
+            returned = self.module(sounds.to(weight_type(self.module, sounds.dtype)))
         # A model of the user can raise any error.
         except Exception as error:
             if isinstance(error, AudioInterpError) or is_out_of_memory(error):
@@ -136,10 +136,6 @@ class SoundModel(nn.Module):
                 f"give shape='NL' or shape='NCL'"
             )
         return next(iter(results))
-
-    def _weight_type(self, default: torch.dtype) -> torch.dtype:
-        types = (parameter.dtype for parameter in self.module.parameters())
-        return next((dtype for dtype in types if dtype.is_floating_point), default)
 
 
 class FunctionModel(SoundModel):

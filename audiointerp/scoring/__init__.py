@@ -3,11 +3,11 @@
 from .cells import LayerCell, layer_cell
 from .columns import ADDED, AREAS, COLUMNS, VALUES, attribution_cells, empty_cell, read_rows
 from .curves import Curves
-from .explain import build_explainer, build_explainers, check_fits, explain_clip
+from .explain import Method, build_explainer, build_explainers, check_fits, explain_clip
 from .explained import ExplainedClip
 from .heard import heard_probabilities
 from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
-from .plan import Plan, nulls_of
+from .plan import Plan, nulls_of, scored_on
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
 from .recent import RecentAttributions, RecentClips
 from .rows import MethodRows, clip_rows
@@ -22,6 +22,7 @@ __all__ = [
     "Curves",
     "ExplainedClip",
     "LayerCell",
+    "Method",
     "MethodRows",
     "Outcomes",
     "Plan",
@@ -43,4 +44,5 @@ __all__ = [
     "protocol_name",
     "protocol_of",
     "read_rows",
+    "scored_on",
 ]

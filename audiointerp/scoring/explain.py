@@ -1,7 +1,7 @@
 """Build explainers, and explain one clip of any length with a network that takes windows."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -99,12 +99,14 @@ def _check_explainer(explainer: Explainer, classifier: Classifier) -> None:
 
 
 def build_explainers(
-    methods: Sequence[Method], classifier: Classifier, background: Tensor | None = None
+    methods: Sequence[Method] | Mapping[str, Method],
+    classifier: Classifier,
+    background: Tensor | None = None,
 ) -> list[Explainer]:
     """Build one explainer per method; their names must differ, since results are stored by name.
 
     Args:
-        methods: as for :func:`build_explainer`.
+        methods: as for :func:`build_explainer`; or these by the name that they get.
         classifier: the classifier.
         background: features ``(B, 1, F, T)`` of training clips, for methods that need them.
 
@@ -120,7 +122,13 @@ def build_explainers(
     """
     if isinstance(methods, str) or not methods:
         raise ArgumentError(f"methods: a list of at least one, e.g. ['gradcam'], not {methods!r}")
-    explainers = [build_explainer(method, classifier, background) for method in methods]
+    if isinstance(methods, Mapping):
+        explainers = [
+            build_explainer(method, classifier, background).renamed(name)
+            for name, method in methods.items()
+        ]
+    else:
+        explainers = [build_explainer(method, classifier, background) for method in methods]
     names = [usable_name(explainer.name) for explainer in explainers]
     if len(set(names)) < len(names):
         raise ArgumentError(

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import ArgumentError, choose
 from ..interpretation import MASKS, NULLS, Mask, resolve_mask
+from ..model import Classifier
 from .outcomes import ON
 from .protocols import ScoringProtocol, protocol_name, protocol_of
 
@@ -90,6 +91,35 @@ class Plan:
             "nulls": list(self.nulls),
             "curves": self.curves,
         }
+
+
+def scored_on(
+    classifier: Classifier, on: str | Sequence[str] | None, default: Sequence[str] = ("features",)
+) -> tuple[str, ...]:
+    """Return what is scored: the features, or the sounds of a model that takes sounds.
+
+    Args:
+        classifier: the classifier.
+        on: a name or names in ``ON``; None for the default.
+        default: of classifiers that take features; of the others it is ``"audio"``.
+
+    Raises:
+        ArgumentError: features are asked for, and the classifier takes sounds.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"])
+    >>> scored_on(classifier, None), scored_on(classifier, "audio")
+    (('features',), ('audio',))
+    """
+    if on is None:
+        return ("audio",) if classifier.takes_sounds else tuple(default)
+    names = (on,) if isinstance(on, str) else tuple(on)
+    if classifier.takes_sounds and "features" in names:
+        raise ArgumentError(
+            "on='features': this classifier takes sounds, and has no features to score; "
+            "leave on out, or give on='audio'"
+        )
+    return names
 
 
 def nulls_of(nulls: Sequence[str], baselines: bool | None) -> Sequence[str]:

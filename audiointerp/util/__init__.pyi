@@ -16,6 +16,7 @@ from .forward import (
     network_logits,
     run_network,
     set_evaluation,
+    weight_type,
 )
 from .memory import keep_memory
 from .probability import (
@@ -61,6 +62,7 @@ __all__ = [
     "to_logits",
     "usable_device",
     "warn_of_probabilities",
+    "weight_type",
     "write_json",
     "write_text",
 ]

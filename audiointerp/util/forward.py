@@ -61,7 +61,7 @@ def run_network(network: nn.Module, db: Tensor) -> Any:
     torch.Size([1, 6])
     """
     try:
-        return network(db.to(_weight_type(network, db.dtype)))
+        return network(db.to(_input_type(network, db.dtype)))
     # A network of the user can raise any error.
     except Exception as error:
         if isinstance(error, AudioInterpError) or is_out_of_memory(error):
@@ -128,16 +128,20 @@ def explain_gradient_errors(method: str) -> Iterator[None]:
         ) from error
 
 
-def _weight_type(network: nn.Module, default: torch.dtype) -> torch.dtype:
+def weight_type(network: nn.Module, default: torch.dtype) -> torch.dtype:
     """Return the type of the network's first weights with fractions, or ``default``.
 
-    A network that is a front end and a model declares the type of its features, ``input_type``.
+    >>> weight_type(nn.Linear(2, 2).half(), torch.float32)
+    torch.float16
     """
-    declared = getattr(network, "input_type", None)
-    if isinstance(declared, torch.dtype):
-        return declared
     types = (parameter.dtype for parameter in network.parameters())
     return next((dtype for dtype in types if dtype.is_floating_point), default)
+
+
+def _input_type(network: nn.Module, default: torch.dtype) -> torch.dtype:
+    """Return the type of the features; what has a front end before its weights declares it."""
+    declared = getattr(network, "input_type", None)
+    return declared if isinstance(declared, torch.dtype) else weight_type(network, default)
 
 
 def _is_training_node(node: Any) -> bool:

@@ -7,7 +7,7 @@ from conftest import noise, small_set, ten_classes
 from torch import nn
 
 import audiointerp as ai
-from audiointerp.errors import ArgumentError
+from audiointerp.errors import ArgumentError, AudioError
 from audiointerp.interpretation import additivity_gap
 from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret, score
@@ -73,9 +73,9 @@ def test_methods_by_name_class_and_instance(classifier):
         interpret(classifier, wav, "shap")
     with pytest.raises(ArgumentError, match="has 2 clips: give one"):
         interpret(classifier, torch.zeros(2, 1, 500))
-    for wrong in ("clip.wav", wav.numpy()):
-        with pytest.raises(ArgumentError, match="load_audio"):
-            interpret(classifier, wrong)
+    with pytest.raises(AudioError, match=r"clip\.wav: no such audio file"):
+        interpret(classifier, "clip.wav")
+    assert torch.equal(interpret(classifier, wav.numpy()).wav, wav)
     assert interpret(classifier, wav.double()).kept.dtype == torch.float32
     with pytest.raises(ArgumentError, match=r"not torch\.int16"):
         interpret(classifier, (wav * 30000).to(torch.int16))

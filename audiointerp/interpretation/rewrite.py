@@ -53,7 +53,8 @@ def visible_network(network: nn.Module, background: Tensor, known: Collection[st
     # shap applies its rule for functions of one number to softmax, which is none.
     seen = {*known, Clamp.__name__, Log.__name__} - {"Softmax"}
     try:
-        rewritten = traced(network, clip)
+        # What torch.compile returns cannot be traced, but the module that it compiles can.
+        rewritten = traced(getattr(network, "_orig_mod", network), clip)
         left = hidden_operations(rewritten, clip, seen)
     # The forward of a user's network can raise any error.
     except Exception as error:

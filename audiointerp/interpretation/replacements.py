@@ -4,7 +4,6 @@ Each entry of ``REPLACEMENTS`` takes the function's first argument for one examp
 arguments as they are, and returns the module, or None if no module does the same.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -117,9 +116,9 @@ def _activation(kind: type[nn.Module]) -> Callable[..., nn.Module]:
     return build
 
 
-def _log(scale: float, offset: float = 0.0) -> Callable[..., nn.Module]:
+def _log(name: str) -> Callable[..., nn.Module]:
     def build(x: Tensor) -> nn.Module:
-        return Log(scale, offset)
+        return Log(name)
 
     return build
 
@@ -139,10 +138,10 @@ REPLACEMENTS: dict[str, Callable[..., nn.Module | None]] = {
     "clip": _clamp,
     "clamp_min": _clamp,
     "clamp_max": _clamp_max,
-    "log": _log(1.0),
-    "log2": _log(1 / math.log(2)),
-    "log10": _log(1 / math.log(10)),
-    "log1p": _log(1.0, 1.0),
+    "log": _log("log"),
+    "log2": _log("log2"),
+    "log10": _log("log10"),
+    "log1p": _log("log1p"),
     "max": _max,
     "amax": _amax,
     "max_pool1d": _max_pool(1),

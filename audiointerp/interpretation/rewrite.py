@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..errors import ArgumentError, ModelError
 from ..util import network_logits, one_line, run_network
 from .hidden import hidden_operations
+from .shap_modules import Clamp, Log
 from .tracing import traced
 
 LARGEST_CHANGE = 1e-5
@@ -49,9 +50,12 @@ def visible_network(network: nn.Module, background: Tensor, known: Collection[st
         ) from error
     if not hidden and _takes_hooks(network, clip):
         return network
+    # shap applies its rule for functions of one number to softmax, which is none.
+    seen = {*known, Clamp.__name__, Log.__name__} - {"Softmax"}
     try:
-        rewritten = traced(network, clip)
-        left = hidden_operations(rewritten, clip, {*known, "Log"} - {"Softmax"})
+        # What torch.compile returns cannot be traced, but the module that it compiles can.
+        rewritten = traced(getattr(network, "_orig_mod", network), clip)
+        left = hidden_operations(rewritten, clip, seen)
     # The forward of a user's network can raise any error.
     except Exception as error:
         if isinstance(error, MemoryError | torch.OutOfMemoryError):
@@ -76,8 +80,9 @@ def check_equal(network: nn.Module, rewritten: nn.Module, clips: Tensor) -> None
     # At least two clips, since the network was traced with one.
     clips = clips if len(clips) > 1 else clips.expand(2, -1, -1, -1)
     for batch in clips.split(BATCH):
-        with torch.no_grad():
-            logits = network_logits(network, batch)
+        # As when shap runs it: some networks, as ours, choose another memory format without.
+        with torch.enable_grad():
+            logits = network_logits(network, batch).detach()
             try:
                 change = (network_logits(rewritten, batch) - logits).abs().max()
             except (ModelError, RuntimeError) as error:
@@ -86,8 +91,8 @@ def check_equal(network: nn.Module, rewritten: nn.Module, clips: Tensor) -> None
         if not change <= _rounding(network, LARGEST_CHANGE) * logits.abs().max():
             raise _refusal(
                 [],
-                f"torch.fx fixes a choice in its forward, which for other clips changes the "
-                f"logits by {float(change):.2g}",
+                f"rewritten with torch.fx, its logits change by {float(change):.2g}, as if its "
+                f"forward chose by the clips",
             )
 
 

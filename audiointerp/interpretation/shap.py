@@ -76,6 +76,15 @@ class SHAP(Explainer):
         self.batch: int = batch
         self._rewritten = _rewritten_network(network, background) if strict else None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_rewritten": self._rewritten is not None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Rewrite the network again, since a traced network cannot be pickled."""
+        vars(self).update(state)
+        again = state["_rewritten"]
+        self._rewritten = _rewritten_network(self.network, self.background) if again else None
+
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         # The import takes seconds (it loads plotting libraries), so it happens only when needed.
         import shap

@@ -1,6 +1,7 @@
 """Modules that do what a function of torch does, and through which shap sees."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,10 +71,48 @@ class Largest(nn.Module):
         return maxima
 
 
-class Clamp(nn.Module):
-    """The clamp between two numbers, by one ReLU for each.
+class RescaledLayer(nn.Module, ABC):
+    """A function of each entry that shap does not know, with DeepLIFT's rescale rule.
 
-    The rescale rule depends only on a function's values, so it gives the same for both.
+    Its gradient is (f(a) - f(b)) / (a - b), where a are the entries of the first half of the batch
+    and b those of the second half, as shap pairs clips and background. A subclass gives f and that
+    slope.
+
+    >>> x = torch.tensor([[4.0], [-1.0]], requires_grad=True)
+    >>> Clamp(0.0, 3.0)(x)[0].sum().backward()
+    >>> round(5 * float(x.grad[0]), 4)
+    3.0
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return f of a batch of pairs."""
+        result: Tensor = _RescaleRule.apply(x, self)  # type: ignore[no-untyped-call]
+        return result
+
+    @abstractmethod
+    def value(self, x: Tensor) -> Tensor:
+        """Return f(x)."""
+
+    @abstractmethod
+    def slope(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return (f(a) - f(b)) / (a - b), and the derivative where a = b."""
+
+
+class _RescaleRule(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: RescaledLayer) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.layer = layer
+        return layer.value(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        slope = ctx.layer.slope(*ctx.saved_tensors[0].chunk(2))
+        return gradients[0] * torch.cat([slope, slope]), None
+
+
+class Clamp(RescaledLayer):
+    """The clamp between two numbers, either of which may be None.
 
     >>> Clamp(0.0, 6.0)(torch.tensor([-1.0, 2.0, 7.0]))
     tensor([0., 2., 6.])
@@ -82,57 +121,43 @@ class Clamp(nn.Module):
     def __init__(self, low: float | None, high: float | None) -> None:
         super().__init__()
         self.low, self.high = low, high
-        self.above, self.below = nn.ReLU(), nn.ReLU()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def value(self, x: Tensor) -> Tensor:
         """Return the clamped entries."""
-        if self.low is not None:
-            x = self.low + self.above(x - self.low)
-        if self.high is not None:
-            x = self.high - self.below(self.high - x)
-        return x
+        return x.clamp(self.low, self.high)
+
+    def slope(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the share of the change that the clamp lets through."""
+        slope = (self.value(a) - self.value(b)) / (a - b)
+        return torch.where(a == b, (self.value(a) == a).to(a), slope)
 
 
-class Log(nn.Module):
-    """scale · ln(x + offset) with the rescale rule, which shap does not have for logarithms.
+class Log(RescaledLayer):
+    """A logarithm by its name in torch: ``"log"``, ``"log2"``, ``"log10"`` or ``"log1p"``.
 
-    Its gradient is (ln a - ln b) / (a - b), where a are the entries of the first half of the
-    batch and b those of the second half, as shap pairs clips and background.
-
-    >>> x = torch.tensor([[4.0], [1.0]], requires_grad=True)
-    >>> Log()(x)[0].sum().backward()
-    >>> round(3 * float(x.grad[0]), 4)
-    1.3863
+    >>> Log("log10")(torch.tensor([100.0]))
+    tensor([2.])
     """
 
-    def __init__(self, scale: float = 1.0, offset: float = 0.0) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        self.scale, self.offset = scale, offset
+        self.name = name
+        self.base = {"log2": 2.0, "log10": 10.0}.get(name, math.e)
+        self.offset = 1.0 if name == "log1p" else 0.0
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logarithms of a batch of pairs."""
-        logarithm: Tensor = _RescaledLog.apply(x + self.offset)  # type: ignore[no-untyped-call]
-        return self.scale * logarithm
+    def value(self, x: Tensor) -> Tensor:
+        """Return the logarithms."""
+        logarithm: Tensor = getattr(x, self.name)()
+        return logarithm
 
-
-class _RescaledLog(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x.log()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        clips, background = ctx.saved_tensors[0].chunk(2)
-        change = clips - background
+    def slope(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the slope, precise for close and for distant entries."""
+        change, start = a - b, b + self.offset
         # The difference of the logarithms of two close numbers is not precise.
-        slope = torch.where(
-            change.abs() < 0.5 * background,
-            torch.log1p(change / background) / change,
-            (clips.log() - background.log()) / change,
-        )
-        slope = torch.where(change == 0, 1 / background, slope)
-        return gradients[0] * torch.cat([slope, slope])
+        close = torch.log1p(change / start) / math.log(self.base) / change
+        distant = (self.value(a) - self.value(b)) / change
+        slope = torch.where(change.abs() < 0.5 * start, close, distant)
+        return torch.where(change == 0, 1 / start / math.log(self.base), slope)
 
 
 def window_positions(

@@ -17,6 +17,8 @@ from .dataset import (
     EvenSubset,
     LabelledClips,
     Synthetic,
+    as_clip,
+    as_dataset,
     compute_features,
     features,
 )
@@ -107,6 +109,8 @@ __all__ = [
     "SmoothGrad",
     "Spectrogram",
     "Synthetic",
+    "as_clip",
+    "as_dataset",
     "compute_features",
     "evaluate",
     "features",

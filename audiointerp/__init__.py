@@ -5,7 +5,8 @@ wav -> spectrogram -> attribution -> mask -> masked spectrogram -> audio and sco
 ======================  ===========================================================================
 load and save           ``load_audio``, ``save_audio``
 spectrograms            ``LogMel``, ``LogSTFT``, ``Spectrogram`` (``masked``, ``to_wav``)
-data sets               ``ESC50``, ``Synthetic``, ``LabelledClips``, ``Contaminated``
+data sets               ``ESC50``, ``Synthetic``, ``LabelledClips``, ``Contaminated``;
+                        from other forms: ``as_dataset``, ``as_clip``
 networks                ``Cnn6``, ``Cnn10``, ``Cnn14``, ``Classifier`` (``load``, ``save``),
                         ``load_panns``
 training                ``compute_features``, ``fit.fit``, ``FitSettings``

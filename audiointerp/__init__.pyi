@@ -17,6 +17,8 @@ from .dataset import (
     EvenSubset,
     LabelledClips,
     Synthetic,
+    as_clip,
+    as_dataset,
     compute_features,
     features,
 )
@@ -113,6 +115,8 @@ __all__ = [
     "SmoothGrad",
     "Spectrogram",
     "Synthetic",
+    "as_clip",
+    "as_dataset",
     "compute_features",
     "evaluate",
     "explain_func",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from test_extending import run_page
 
 import audiointerp as ai
 from audiointerp.dataset import LabelledClips, as_dataset, recording_of, split_clips, targets_of
@@ -140,6 +141,13 @@ def test_in_the_shell(call, digits, tmp_path):
         assert (done.returncode, done.stderr.count("\n")) == (1, 1), message
         assert message in done.stderr
     assert not (tmp_path / "none").exists()
+
+
+def test_the_page_about_your_clips(digits, monkeypatch):
+    monkeypatch.chdir(digits.parent)
+    namespace = run_page("docs/your-clips.md", {})
+    assert (namespace["rows"]["status"] == "ok").all()
+    assert namespace["trained"].test_accuracy >= 0.5
 
 
 MISTAKES = {

@@ -56,6 +56,11 @@ class ESC50(LabelledClips):
         if not root.is_dir():
             raise DatasetError(f"{root}: no such data folder")
         table = root / "meta" / "esc50.csv"
+        if not table.is_file():
+            raise DatasetError(
+                f"{table}: the table of clips is missing; a folder with one subfolder per class, "
+                "or another table, is opened by LabelledClips.open (--clips)"
+            )
         rows = read_table(table, COLUMNS if subset is None else (*COLUMNS, "esc10"))
         check_unique_files(rows)
         if subset is not None:

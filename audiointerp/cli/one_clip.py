@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ArgumentError, choose
+from .models import open_classifier
 from .options import (
     MASKS_HELP,
     METHOD_NAMES,
     Background,
     Data,
     Device,
+    Model,
+    On,
     Out,
     Protocol,
     Subset,
+    Weights,
     app,
     command_line,
 )
@@ -50,7 +54,8 @@ def interpret(
     clip: Annotated[
         Path, typer.Argument(help="A sound file of any length, sample rate and channels.")
     ],
-    weights: Annotated[Path, typer.Option(help="A classifier written by train.")],
+    weights: Weights = None,
+    model: Model = None,
     method: Annotated[str, typer.Option(help=", ".join(METHOD_NAMES))] = "gradcam",
     mask: Annotated[str, typer.Option(help=MASKS_HELP)] = "topK_30",
     target: Annotated[
@@ -62,10 +67,7 @@ def interpret(
         typer.Option(help="Another label: explain why the label rather than this one."),
     ] = None,
     background: Background = None,
-    on: Annotated[
-        str,
-        typer.Option(help="What is scored: features, or audio (the masked sound, classified)."),
-    ] = "features",
+    on: On = None,
     protocol: Protocol = "corrected",
     inversion: Annotated[str, typer.Option(help="gain, nnls, lstsq or griffinlim.")] = "gain",
     out: Out = Path("interpretation"),
@@ -81,19 +83,20 @@ def interpret(
       audiointerp interpret dog.wav --weights weights/esc10_mel_cnn10.safetensors --target rooster
 
       audiointerp interpret dog.wav --weights weights/esc10_mel_cnn10.safetensors --against rooster
+
+      audiointerp interpret dog.wav --model my_model:make_classifier --method integrated_gradients
     """
     from ..display import WRITTEN, write_interpretation
     from ..experiments import background_of_folder
     from ..interpretation import METHODS, resolve_mask
-    from ..model import Classifier
     from ..predict import interpret as interpret_clip
     from ..processing import load_audio
 
     choose("method", method, METHODS)
     resolve_mask(mask)
     _refuse_overwriting(clip, [out / name for name in WRITTEN])
-    classifier = Classifier.load(weights)
-    wav = load_audio(clip, classifier.sample_rate)
+    classifier = open_classifier(weights, model)
+    wav = load_audio(clip, classifier.sample_rate, normalize=classifier.normalize)
     clips = None if background is None else background_of_folder(background, classifier)
     result = interpret_clip(
         classifier,

@@ -52,6 +52,22 @@ MASK_NAMES = (
 NULL_NAMES = ("pixelwise", "smooth", "rolled", "other")
 MASKS_HELP = f"{', '.join(MASK_NAMES)}; also topK_20 or another percentage, for all that have one"
 
+Weights = Annotated[Path | None, typer.Option("--weights", help="A classifier written by train.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="Code of your own that makes the classifier, module:function; with --weights, these "
+        "are read into it.",
+    ),
+]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        help="What is scored, comma-separated: features, audio (the masked sound, classified).",
+    ),
+]
 Data = Annotated[
     Path | None,
     typer.Option("--data", help="A folder in the layout of ESC-50; default: synthetic clips."),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ArgumentError, AudioInterpError, choose
+from .models import open_classifier
 from .options import (
     METHOD_NAMES,
     NULL_NAMES,
@@ -13,10 +14,13 @@ from .options import (
     Clips,
     Data,
     Device,
+    Model,
+    On,
     Protocol,
     Results,
     Resume,
     Subset,
+    Weights,
     Workers,
     app,
     command_line,
@@ -38,9 +42,14 @@ if TYPE_CHECKING:
 @app.command()
 def run(
     experiment: Annotated[
-        str, typer.Argument(help="stft_clean, mel_clean, mel_horse, mel_room or mel_white.")
+        str,
+        typer.Argument(
+            help="stft_clean, mel_clean, mel_horse, mel_room or mel_white; with --clips also a "
+            "name of your own."
+        ),
     ],
-    weights: Annotated[Path, typer.Option(help="A classifier on the experiment's transform.")],
+    weights: Weights = None,
+    model: Model = None,
     data: Data = None,
     clips: Clips = None,
     part: Part = None,
@@ -51,12 +60,7 @@ def run(
     masks: Annotated[
         str | None, typer.Option(help="Comma-separated, also e.g. topK_20; default: all.")
     ] = None,
-    on: Annotated[
-        str,
-        typer.Option(
-            help="What is scored: features, audio (the masked sound, classified), or both."
-        ),
-    ] = "features,audio",
+    on: On = None,
     protocol: Protocol = "corrected",
     nulls: Annotated[
         str, typer.Option(help="What each mask is compared with, comma-separated; or none.")
@@ -98,20 +102,23 @@ def run(
 
       audiointerp run mel_horse --data data/ESC-50 --weights mel.safetensors --shard 1/4
 
-      audiointerp run mel_clean --clips digits --weights digits.safetensors
+      audiointerp run digits --clips digits --weights digits.safetensors
+
+      audiointerp run birds --clips birds.csv --model my_birds:make_classifier
     """
-    from ..experiments import background_of_folder, find_experiment
+    from ..experiments import background_of_folder, find_experiment, own_experiment
     from ..experiments import run as run_experiment
     from ..interpretation import MASKS, METHODS, NULLS, resolve_mask
-    from ..model import Classifier
 
-    setting = find_experiment(experiment)
     method_names = [choose("method", name, METHODS) for name in names_in(methods)]
     chosen_masks = list(MASKS) if masks is None else names_in(masks)
     mask_names = [resolve_mask(name)[0] for name in chosen_masks]
     chosen_nulls = [] if nulls == "none" else names_in(nulls)
     null_names = [choose("null", name, NULLS) for name in chosen_nulls]
-    classifier = Classifier.load(weights)
+    if clips is None:
+        find_experiment(experiment)
+    classifier = open_classifier(weights, model)
+    setting = own_experiment(experiment, classifier)
     _check_source(data, clips, subset, part)
     needs_background = any(METHODS[name].needs_background for name in method_names)
     features = None if background is None else background_of_folder(background, classifier)
@@ -131,7 +138,7 @@ def run(
         method_names,
         out,
         masks=mask_names,
-        on=names_in(on),
+        on=None if on is None else names_in(on),
         protocol=protocol,
         nulls=null_names,
         curves=curves,

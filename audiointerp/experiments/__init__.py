@@ -17,6 +17,8 @@ from .study import (
     check_features,
     clips_of,
     find_experiment,
+    input_kind,
+    own_experiment,
 )
 
 __all__ = [
@@ -31,7 +33,9 @@ __all__ = [
     "check_features",
     "clips_of",
     "find_experiment",
+    "input_kind",
     "open_data",
+    "own_experiment",
     "run",
     "sha256_of_state",
     "target_of",

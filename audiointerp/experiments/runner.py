@@ -18,12 +18,12 @@ from .computation import Task, compute_here
 from .opening import opened
 from .prepare import PreparedRun, prepare_run
 from .signals import stoppable
-from .study import Experiment
+from .study import Experiment, own_experiment
 from .workers import compute_in_workers
 
 
 def run(
-    experiment: Experiment,
+    experiment: Experiment | str,
     classifier: Classifier,
     dataset: ClipDataset,
     methods: Sequence[str | type[Explainer] | Explainer],
@@ -52,8 +52,8 @@ def run(
     in the end: see :mod:`~audiointerp.experiments.store`.
 
     Args:
-        experiment: one of :data:`EXPERIMENTS`, or your own.
-        classifier: a classifier trained on the experiment's features.
+        experiment: one of :data:`EXPERIMENTS`, your own, or the name of one on clean clips.
+        classifier: a classifier that takes what the experiment says.
         dataset: the clean clips; the experiment's noise is mixed in here.
         methods, masks, on, protocol, nulls, curves, background, device, baselines: see
             :func:`~audiointerp.predict.score`.
@@ -90,6 +90,8 @@ def run(
     >>> rows["status"].tolist()
     ['ok', 'ok']
     """
+    if isinstance(experiment, str):
+        experiment = own_experiment(experiment, classifier)
     scored = scored_on(classifier, on, default=("features", "audio"))
     plan = Plan(masks, protocol, scored, nulls_of(nulls, baselines), curves)
     prepared = prepare_run(

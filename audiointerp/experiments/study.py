@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..dataset import ClipDataset, Contaminated
 from ..errors import ArgumentError, choose
+from ..interpretation import usable_name
 from ..model import Classifier
 from ..processing import LogMel, LogSTFT, Transform
 
@@ -18,7 +19,7 @@ class Experiment:
 
     Attributes:
         name: its name, and that of its folder in results.
-        transform: the classifier's transform, a name in :data:`TRANSFORMS`.
+        transform: what the classifier takes, see :func:`input_kind`.
         noise: the background noise, a name in ``NOISES`` or a path; None for clean clips.
         ratio: the signal's share of the mixture, in (0, 1]; see
             :class:`~audiointerp.dataset.Contaminated`.
@@ -87,6 +88,35 @@ def clips_of(
     return Contaminated(dataset, noise or experiment.noise, experiment.ratio)
 
 
+def input_kind(classifier: Classifier) -> str:
+    """Return what a classifier takes: ``"mel"``, ``"stft"``, ``"sounds"``, or its transform's name.
+
+    >>> from audiointerp.model import Cnn6
+    >>> input_kind(Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"]))
+    'mel'
+    """
+    if classifier.takes_sounds:
+        return "sounds"
+    name = type(classifier.transform).__name__
+    kinds = {type(transform).__name__: kind for kind, transform in TRANSFORMS.items()}
+    return kinds.get(name, name.lower())
+
+
+def own_experiment(name: str, classifier: Classifier) -> Experiment:
+    """Return an experiment of your own on clean clips; a name of the study's is that experiment.
+
+    Raises:
+        ArgumentError: the name cannot name a folder.
+
+    >>> from audiointerp.model import Cnn6
+    >>> own_experiment("birds", Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"]))
+    Experiment(name='birds', transform='mel', noise=None, ratio=0.6)
+    """
+    if name in EXPERIMENTS:
+        return EXPERIMENTS[name]
+    return Experiment(usable_name(name), input_kind(classifier))
+
+
 def check_features(experiment: Experiment, classifier: Classifier) -> None:
     """Refuse a classifier on other features than the experiment's.
 
@@ -98,9 +128,9 @@ def check_features(experiment: Experiment, classifier: Classifier) -> None:
     ...     EXPERIMENTS["mel_clean"], Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"])
     ... )
     """
-    kind = type(classifier.transform).__name__
-    if kind != type(TRANSFORMS[experiment.transform]).__name__:
+    kind = input_kind(classifier)
+    if kind != experiment.transform:
         raise ArgumentError(
             f"experiment {experiment.name} needs a classifier on {experiment.transform} features, "
-            f"this one takes {kind}"
+            f"this one takes {kind}; with clips of your own, give the run a name of your own"
         )

@@ -11,7 +11,7 @@ from torch import nn
 from ..processing import Transform
 from .check import Check, check
 from .decider import Decider
-from .factory import Factory
+from .factory import Factory, made_by
 from .grids import default_grid
 from .saving import load_classifier, save_classifier
 from .selected import Select
@@ -129,6 +129,25 @@ class Classifier(Decider):
         model = FunctionModel(predict, sample_rate, select, max_batch)
         grid = grid or default_grid(sample_rate)
         return cls(model, grid, labels, duration, None, output, normalize)
+
+    @classmethod
+    def from_factory(cls, factory: Factory) -> Self:
+        """Call code of your own that makes a classifier.
+
+        Args:
+            factory: a function, or its name ``"module:function"``; the module is looked for in the
+                current folder, too.
+
+        Raises:
+            ArgumentError: there is no such function, or it does not return a classifier.
+
+        >>> from audiointerp import Cnn6, LogMel
+        >>> def make():
+        ...     return Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"])
+        >>> Classifier.from_factory(make).labels
+        ('cat', 'dog')
+        """
+        return made_by(factory)  # type: ignore[return-value]
 
     def check(self, clips: Any, reference: Any = None) -> Check:
         """Check that it decides as its owner's pipeline does; the first thing to call.

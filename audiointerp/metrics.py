@@ -5,7 +5,7 @@ the kept part and the removed part; probs ``(N, C)`` are those of all classes; a
 ``(N, 1, F, T)`` in [0, 1]. All scores are computed in float64.
 
 No score involves a listener. Faithfulness alone is misleading, since silencing a random half of the
-bins changes almost any prediction: compare each score with that of random masks of the same area.
+bins changes almost any prediction: compare each score with those of the nulls.
 
 These are the corrected definitions; ``scoring.PROTOCOLS`` also has the published ones.
 """

@@ -75,6 +75,7 @@ def results_for_tables(place):
             ["saliency", "gradcam"],
             place / "results_synthetic_2_clips",
             masks=["topK_30", "sigmoid"],
+            nulls=["smooth", "other"],
             attributions=False,
             progress=False,
         )

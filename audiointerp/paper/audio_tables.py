@@ -63,7 +63,8 @@ def _audio_table(group: Sequence[Condition], name: str, nulls: Sequence[str]) ->
         described = "; ".join(f"{null}: {DESCRIPTIONS[null]}" for null in nulls)
         notes.append(
             f"{described}. − {', − '.join(nulls)}: the score minus the null's, clip by clip "
-            f"({better} is better); 0 where a mask is constant, since such a null equals it."
+            f"({better} is better); 0 where a mask is constant, since a null of its values equals "
+            "it."
         )
     return table_of(
         first.name("audio", first.label, name).replace(f"_on_{first.on}", ""),

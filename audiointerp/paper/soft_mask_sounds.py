@@ -107,11 +107,11 @@ def sound_gaps(
         name: spectrogram.masked(mask, domain).to_wav(HEARD_INVERSION)
         for name, domain in domains.items()
     }
-    heard = heard_probabilities(classifier, sounds, target)
+    p_of_sounds = heard_probabilities(classifier, sounds, target)
     published, scored = (sound.double().flatten().cpu() for sound in sounds.values())
     return SoundGaps(
-        published=abs(heard["published"] - p_in),
-        scored=abs(heard["scored"] - p_in),
+        published=abs(p_of_sounds["published"] - p_in),
+        scored=abs(p_of_sounds["scored"] - p_in),
         louder=_decibels(published.square().sum(), scored.square().sum()),
         si_sdr=_si_sdr(published, scored),
     )

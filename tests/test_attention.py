@@ -173,7 +173,7 @@ def test_torch_s_own_encoder_is_explained():
 
 def test_networks_without_attention_are_refused():
     classifier = small_classifier()
-    with pytest.raises(ModelError, match="no self-attention.*use gradcam"):
+    with pytest.raises(ModelError, match=r"no self-attention.*use gradcam"):
         ai.AttentionRelevance(classifier.network)(torch.randn(1, 1, 64, 101))
     with pytest.raises(ArgumentError, match="rows and columns"):
         ai.AttentionRelevance(classifier.network, grid=(1, 2, 3))

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from audiointerp.errors import ArgumentError
-from audiointerp.interpretation import GradCAM, LayerCAM, is_constant, on_grid
+from audiointerp.interpretation import AttentionRelevance, GradCAM, LayerCAM, is_constant, on_grid
 from audiointerp.model.panns import Cnn6, Cnn10, Cnn14
 
 
@@ -190,6 +190,28 @@ class Transformer(nn.Module):
         tokens = self.blocks(tokens)
         pooled = tokens[:, :2] if self.pooling == "class" else tokens[:, 2:]
         return self.head(pooled.mean(1))
+
+
+def test_a_token_for_each_step_in_time():
+    """As in wav2vec 2.0; by hand: the head takes the mean over the tokens."""
+
+    class Steps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.blocks = nn.Conv1d(8, 8, 3, 2), nn.Sequential(Encoder(), Encoder())
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, db):
+            return self.head(self.blocks(self.conv(db[:, 0]).transpose(1, 2)).mean(1))
+
+    torch.manual_seed(0)
+    network, db = Steps(), torch.randn(2, 1, 8, 41)
+    attribution = GradCAM(network)(db, target=1)
+    assert attribution.info == {"layer": "blocks.1", "grid": (1, 20)}
+    tokens = network.blocks(network.conv(db[:, 0]).transpose(1, 2))
+    coarse = (tokens @ network.head.weight[1])[:, None, None] / 20
+    assert torch.allclose(attribution.values, on_grid(coarse, db, "FT"), atol=1e-6)
+    assert AttentionRelevance(network)(db).info["grid"] == (1, 20)
 
 
 def test_tokens_of_a_transformer_by_hand():

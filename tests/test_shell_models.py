@@ -71,19 +71,19 @@ def test_a_model_of_sounds_from_clip_to_table(call, folder, model):
     clip = folder / "clips" / "high" / "0.wav"
     arguments = ("--model", model, "--method", "random", "--mask", "topK_50")
     done = call("interpret", clip, *arguments, "--out", "reason")
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.stdout + done.stderr
     assert (folder / "reason" / "kept.wav").is_file()
     done = call(
         *("run", "bands", "--clips", "clips", "--model", model, "--methods", "random"),
         *("--masks", "topK_50", "--out", "results"),
     )
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.stdout + done.stderr
     rows = pd.read_csv(folder / "results" / "sounds" / "bands" / "random" / "metrics.csv")
     assert rows["correct"].all()
     assert set(rows["on"]) == {"audio"}
     done = call("tables", "results")
-    assert done.exit_code == 0, done.output
-    assert "random" in done.output
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "random" in done.stdout + done.stderr
 
 
 def test_weights_are_read_into_the_model(call, folder):
@@ -95,11 +95,11 @@ def test_weights_are_read_into_the_model(call, folder):
     clip = folder / "clips" / "high" / "0.wav"
     arguments = ("--weights", "flat.safetensors", "--method", "random", "--out", "reason")
     refused = call("interpret", clip, *arguments)
-    assert refused.exit_code == 1
-    assert "--model band_model:make in a shell" in refused.output
+    assert refused.returncode == 1
+    assert "--model band_model:make in a shell" in refused.stdout + refused.stderr
     done = call("interpret", clip, *arguments, "--model", "band_model:make")
-    assert done.exit_code == 0, done.output
-    assert "0.500" in done.output
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0.500" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,6 @@ def test_weights_are_read_into_the_model(call, folder):
 )
 def test_wrong_uses_end_in_one_line(call, folder, arguments, message):
     done = call("interpret", folder / "clips" / "low" / "0.wav", *arguments)
-    assert done.exit_code == 1
-    assert message in done.output
-    assert "Traceback" not in done.output
+    assert done.returncode == 1
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -62,7 +62,9 @@ def default_layer(measurement: Measurement) -> nn.Module:
             return layer
     sequences = [run for run in runs if _is_long_sequence(measurement, run)]
     if sequences:
-        return sequences[-1].module
+        # As in wav2vec 2.0, a transformer may follow, with a token for each step in time.
+        tokens = _token_runs(measurement, lambda count: count in measurement.lengths_in_time())
+        return _name_of_output(tokens) if tokens else sequences[-1].module
     unclear = [run for run in maps if measurement.layout_of(run.module) is None]
     unclear = [run for run in unclear if max(run.shape[2:]) > 1]
     if unclear:
@@ -183,20 +185,26 @@ def _last_tokens(measurement: Measurement, grid: tuple[int, int]) -> nn.Module:
     If the class token decides, the last block's output at the patches is not used, and the layer
     is the normalisation before the last attention.
     """
-    tokens = [
-        run
-        for run in measurement.runs
-        if len(run.shape) == 3
-        and run.shape[0] == 1
-        and token_grid(run.shape[1], grid, None) is not None
-        and (isinstance(run.module, nn.LayerNorm) or next(run.module.children(), None) is not None)
-        and measurement.uses[run.module] == 1
-    ]
-    first = grid[0] * grid[1]
-    used = [run for run in tokens if run.gradient is not None and run.gradient[-first:].any()]
+    tokens = _token_runs(measurement, lambda count: token_grid(count, grid, None) is not None)
+    patches = grid[0] * grid[1]
+    used = [run for run in tokens if run.gradient is not None and run.gradient[-patches:].any()]
     if not used:
         raise ArgumentError(
             f"no layer that {type(measurement.network).__name__} runs has the tokens of a grid "
             f"of {grid} patches that its logits depend on; give layer= and grid=(rows, columns)"
         )
     return _name_of_output(used)
+
+
+def _token_runs(measurement: Measurement, fits: Callable[[int], bool]) -> list[Run]:
+    """Return the runs with a fitting number of tokens ``(1, tokens, dim)``: norms and blocks."""
+    return [
+        run
+        for run in measurement.runs
+        if len(run.shape) == 3
+        and run.shape[0] == 1
+        and fits(run.shape[1])
+        and run.gradient is not None
+        and (isinstance(run.module, nn.LayerNorm) or next(run.module.children(), None) is not None)
+        and measurement.uses[run.module] == 1
+    ]

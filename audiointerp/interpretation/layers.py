@@ -148,8 +148,9 @@ def locate_tokens(
     cells = measurement.shapes[patches][2:] if patches is not None else None
     grid = measurement.grid or token_grid(count, cells, declared_grid(measurement.network))
     if grid is None:
-        if longer is not None and longer[1] > count:
-            # One token for each step in time.
+        # There may be one token for each step in time.
+        grows = longer is not None and longer[1] > count
+        if grows or count in measurement.lengths_in_time():
             return TokenGrid(1, count, 0), "FT"
         raise ArgumentError(
             f"the {count} tokens of {place} are not known to be on a grid; give "

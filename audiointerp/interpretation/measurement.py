@@ -116,6 +116,12 @@ class Measurement:
             return isinstance(module, CONVOLUTIONS_1D)
         return longer[1] == shape[1] and longer[2] > shape[2]
 
+    def lengths_in_time(self) -> set[int]:
+        """Return the numbers of steps of activations ``(1, channels, T)``, where above one."""
+        modules = [module for module in self.shapes if isinstance(module, CONVOLUTIONS_1D)]
+        lengths = {self.shapes[module][2] for module in modules if self.is_sequence(module)}
+        return lengths - {1}
+
     def grows(self, module: nn.Module) -> str | None:
         """Return the layout of a map that the two runs show, or None."""
         if module not in self.longer or not is_map(self.longer[module]):

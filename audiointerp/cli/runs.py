@@ -23,7 +23,6 @@ from .options import (
     Weights,
     Workers,
     app,
-    command_line,
     names_in,
     numbers_in,
     shard_in,
@@ -128,9 +127,9 @@ def run(
         if needs_background and features is None:
             features = training_background(classifier, clips, split)
     else:
-        dataset = _open_for(classifier, data, numbers_in(folds or "5"), subset)
+        dataset = open_for(classifier, data, numbers_in(folds or "5"), subset)
         if needs_background and features is None:
-            features = _training_background(classifier, data, subset)
+            features = training_background_of(classifier, data, subset)
     rows = run_experiment(
         setting,
         classifier,
@@ -164,10 +163,16 @@ def _check_source(
         raise ArgumentError("--part is of --clips; for --data give --folds")
 
 
-def _open_for(
+def open_for(
     classifier: "Classifier", data: Path | None, folds: list[int], subset: str | None
 ) -> "ClipDataset":
-    """Open folds of a data set with the sample rate and the duration of a classifier."""
+    """Open folds of a data set with the sample rate and the duration of a classifier.
+
+    Raises:
+        DatasetError: the folder is not in the layout of ESC-50.
+
+    Example: ``open_for(classifier, None, [5], None)`` opens synthetic clips.
+    """
     from ..experiments import open_data
 
     return open_data(
@@ -215,115 +220,14 @@ def _print_run(
         )
 
 
-@app.command()
-def validate(
-    weights: Annotated[
-        Path, typer.Option(help="A mel classifier written by train, with its card beside it.")
-    ],
-    data: Data = None,
-    subset: Subset = None,
-    results: Results = Path("results"),
-    rows_from: Annotated[
-        Path | None,
-        typer.Option(
-            "--rows",
-            help="A folder with finished results of this network and these clips: nothing is run, "
-            "only the faults are measured.",
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/validity.md"),
-    resume: Resume = True,
-    device: Device = "cpu",
-    workers: Workers = 1,
-    settings_file: Settings = None,
-) -> None:
-    """Test the published conclusions beside nulls and on audio; write a page about it.
-
-    With --rows it takes minutes, since the clips were scored before.
-
-    Examples (in a shell):
-
-      audiointerp validate --weights weights/synthetic_mel_cnn10.safetensors --workers 4
-
-      audiointerp validate --weights mel.safetensors --data data/ESC-50 --rows results
-    """
-    from ..experiments import TEST_FOLDS, check_features, find_experiment
-    from ..experiments import run as run_experiment
-    from ..model import Classifier
-    from ..paper import (
-        STUDY_MASKS,
-        STUDY_METHODS,
-        failures,
-        faults,
-        finished_rows,
-        kept_accuracies,
-        report,
-    )
-    from ..util import write_text
-
-    setting = find_experiment("mel_clean")
-    classifier = Classifier.load(weights, device)
-    check_features(setting, classifier)
-    dataset = _open_for(classifier, data, list(TEST_FOLDS), subset)
-    background = _training_background(classifier, data, subset)
-    accuracies = kept_accuracies(weights.with_suffix(".json"))
-    _check_page(out)
-    if rows_from is None:
-        rows = run_experiment(
-            setting,
-            classifier,
-            dataset,
-            STUDY_METHODS,
-            results,
-            masks=STUDY_MASKS,
-            background=background,
-            device=device,
-            attributions=False,
-            resume=resume,
-            workers=workers,
-        )
-    else:
-        rows = finished_rows(rows_from, classifier, dataset)
-    figures = faults(classifier, dataset, background, accuracies)
-    origin = "" if rows_from is None else _origin_of(rows_from)
-    write_text(out, report(rows, figures, command_line(), weights, classifier.labels, origin))
-    typer.echo(f"wrote {out}")
-    _refuse_failures(failures(rows))
-
-
-def _training_background(
+def training_background_of(
     classifier: "Classifier", data: Path | None, subset: str | None
 ) -> "Tensor":
-    """Draw a background from the training folds."""
+    """Draw a background from the training folds.
+
+    Example: ``training_background_of(classifier, Path("data/ESC-50"), "esc10")``.
+    """
     from ..experiments import TRAIN_FOLDS, background_of
 
-    train = _open_for(classifier, data, list(TRAIN_FOLDS), subset)
+    train = open_for(classifier, data, list(TRAIN_FOLDS), subset)
     return background_of(train, classifier.transform)
-
-
-def _origin_of(folder: Path) -> str:
-    """Say which version computed the rows of a folder."""
-    from ..tables import versions_of
-
-    versions = ", ".join(versions_of(folder)) or "of an unknown version"
-    return (
-        f"The scores are those of `{folder}`, computed by audiointerp {versions}; the faults were "
-        f"measured by the command."
-    )
-
-
-def _check_page(out: Path) -> None:
-    """Refuse, before the long run, a page that could not be written after it."""
-    from ..util import make_folder
-
-    make_folder(out.parent)
-    if out.is_dir():
-        raise ArgumentError(f"--out {out}: is a folder; give a file, e.g. {out / 'validity.md'}")
-
-
-def _refuse_failures(summary: str) -> None:
-    if summary:
-        raise AudioInterpError(
-            f"{summary} See the columns stage and error of metrics.csv; "
-            "the same command retries them"
-        )

@@ -1,0 +1,115 @@
+"""The command that tests the published conclusions."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ArgumentError, AudioInterpError
+from .options import Data, Device, Results, Resume, Subset, Workers, app, command_line
+from .runs import open_for, training_background_of
+from .settings_file import Settings
+
+
+@app.command()
+def validate(
+    weights: Annotated[
+        Path, typer.Option(help="A mel classifier written by train, with its card beside it.")
+    ],
+    data: Data = None,
+    subset: Subset = None,
+    results: Results = Path("results"),
+    rows_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--rows",
+            help="A folder with finished results of this network and these clips: nothing is run, "
+            "only the faults are measured.",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/validity.md"),
+    resume: Resume = True,
+    device: Device = "cpu",
+    workers: Workers = 1,
+    settings_file: Settings = None,
+) -> None:
+    """Test the published conclusions beside nulls and on audio; write a page about it.
+
+    With --rows it takes minutes, since the clips were scored before.
+
+    Examples (in a shell):
+
+      audiointerp validate --weights weights/synthetic_mel_cnn10.safetensors --workers 4
+
+      audiointerp validate --weights mel.safetensors --data data/ESC-50 --rows results
+    """
+    from ..experiments import TEST_FOLDS, check_features, find_experiment
+    from ..experiments import run as run_experiment
+    from ..model import Classifier
+    from ..paper import (
+        STUDY_MASKS,
+        STUDY_METHODS,
+        failures,
+        faults,
+        finished_rows,
+        kept_accuracies,
+        report,
+    )
+    from ..util import write_text
+
+    setting = find_experiment("mel_clean")
+    classifier = Classifier.load(weights, device)
+    check_features(setting, classifier)
+    dataset = open_for(classifier, data, list(TEST_FOLDS), subset)
+    background = training_background_of(classifier, data, subset)
+    accuracies = kept_accuracies(weights.with_suffix(".json"))
+    _check_page(out)
+    if rows_from is None:
+        rows = run_experiment(
+            setting,
+            classifier,
+            dataset,
+            STUDY_METHODS,
+            results,
+            masks=STUDY_MASKS,
+            background=background,
+            device=device,
+            attributions=False,
+            resume=resume,
+            workers=workers,
+        )
+    else:
+        rows = finished_rows(rows_from, classifier, dataset)
+    figures = faults(classifier, dataset, background, accuracies)
+    origin = "" if rows_from is None else _origin_of(rows_from)
+    write_text(out, report(rows, figures, command_line(), weights, classifier.labels, origin))
+    typer.echo(f"wrote {out}")
+    _refuse_failures(failures(rows))
+
+
+def _origin_of(folder: Path) -> str:
+    """Say which version computed the rows of a folder."""
+    from ..tables import versions_of
+
+    versions = ", ".join(versions_of(folder)) or "of an unknown version"
+    return (
+        f"The scores are those of `{folder}`, computed by audiointerp {versions}; the faults were "
+        f"measured by the command."
+    )
+
+
+def _check_page(out: Path) -> None:
+    """Refuse, before the long run, a page that could not be written after it."""
+    from ..util import make_folder
+
+    make_folder(out.parent)
+    if out.is_dir():
+        raise ArgumentError(f"--out {out}: is a folder; give a file, e.g. {out / 'validity.md'}")
+
+
+def _refuse_failures(summary: str) -> None:
+    if summary:
+        raise AudioInterpError(
+            f"{summary} See the columns stage and error of metrics.csv; "
+            "the same command retries them"
+        )

@@ -13,6 +13,7 @@ from .audio import (
 )
 from .augmentation import augment
 from .filters import MEL_SCALES
+from .kaldi import kaldi_fbank
 from .masking import DOMAINS, levels_gain
 from .resampling import resample
 from .spectrogram import LogMel, LogSTFT, Spectrogram, Transform, transform_from_dict
@@ -31,6 +32,7 @@ __all__ = [
     "augment",
     "conversion",
     "fix_length",
+    "kaldi_fbank",
     "levels_gain",
     "load_audio",
     "load_levels",

@@ -5,49 +5,100 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..errors import choose
+from ..errors import ArgumentError, choose
 
-MEL_SCALES = ("htk", "slaney")
+MEL_SCALES = ("htk", "slaney", "kaldi")
+MEL_NORMS = ("auto", "none", "slaney")
 
 
 def mel_filters(
-    sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float, mel_scale: str
+    sample_rate: int,
+    n_fft: int,
+    n_mels: int,
+    f_min: float,
+    f_max: float,
+    mel_scale: str,
+    mel_norm: str = "auto",
 ) -> Tensor:
     """Triangular mel filters ``(n_mels, n_fft // 2 + 1)``, float64; a new tensor at each call.
 
     ``"htk"`` is torchaudio's default: the HTK scale, peaks of 1. ``"slaney"`` is the default of
     librosa and PANNs: the Slaney scale, unit area. On white noise their levels differ by 16 dB
-    (low bands) to 28 dB (high bands), so a network needs the scale it was trained on.
+    (low bands) to 28 dB (high bands), so a network needs the scale it was trained on. ``"kaldi"``
+    has the edges of HTK, but its triangles are straight in mel, not in Hz.
+
+    ``mel_norm`` is ``"none"`` (peaks of 1), ``"slaney"`` (unit area) or ``"auto"``, that of the
+    scale's library.
 
     Raises:
-        ArgumentError: ``mel_scale`` is unknown.
+        ArgumentError: ``mel_scale`` or ``mel_norm`` is unknown, or unit area is asked of Kaldi's.
 
     >>> mel_filters(32000, 1024, 64, 50.0, 14000.0, "htk").shape
     torch.Size([64, 513])
     """
     # A copy, so that a caller who edits it in place does not change the cache.
-    return _cached_mel_filters(sample_rate, n_fft, n_mels, f_min, f_max, mel_scale).clone()
+    return _cached_mel_filters(
+        sample_rate, n_fft, n_mels, f_min, f_max, mel_scale, mel_norm
+    ).clone()
+
+
+def check_mel_norm(mel_norm: str, mel_scale: str) -> None:
+    """Check the normalisation of mel filters.
+
+    Raises:
+        ArgumentError: it is unknown, or unit area is asked of Kaldi's filters.
+
+    >>> check_mel_norm("slaney", "htk")
+    """
+    choose("mel norm", mel_norm, MEL_NORMS)
+    if mel_norm == "slaney" and mel_scale == "kaldi":
+        raise ArgumentError("mel_norm='slaney' is not for Kaldi's filters, which have peaks of 1")
 
 
 @lru_cache(maxsize=32)
 def _cached_mel_filters(
-    sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float, mel_scale: str
+    sample_rate: int,
+    n_fft: int,
+    n_mels: int,
+    f_min: float,
+    f_max: float,
+    mel_scale: str,
+    mel_norm: str,
 ) -> Tensor:
     import librosa
 
     choose("mel scale", mel_scale, MEL_SCALES)
-    htk = mel_scale == "htk"
+    check_mel_norm(mel_norm, mel_scale)
+    if mel_scale == "kaldi":
+        return _kaldi_filters(sample_rate, n_fft, n_mels, f_min, f_max)
+    if mel_norm == "auto":
+        mel_norm = "slaney" if mel_scale == "slaney" else "none"
     filters = librosa.filters.mel(
         sr=sample_rate,
         n_fft=n_fft,
         n_mels=n_mels,
         fmin=f_min,
         fmax=f_max,
-        htk=htk,
-        norm=None if htk else "slaney",
+        htk=mel_scale == "htk",
+        norm="slaney" if mel_norm == "slaney" else None,
         dtype="float64",
     )
     return torch.from_numpy(filters)
+
+
+def _kaldi_filters(sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float) -> Tensor:
+    def mel(hertz: Tensor) -> Tensor:
+        return 1127 * torch.log1p(hertz / 700)
+
+    low, high = mel(torch.tensor([f_min, f_max], dtype=torch.float64)).tolist()
+    edges = torch.linspace(low, high, n_mels + 2, dtype=torch.float64)[:, None]
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    bins = mel(torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft)
+    rising, falling = (bins - left) / (centre - left), (right - bins) / (right - centre)
+    filters = torch.minimum(rising, falling).clamp_min(0)
+    # Kaldi leaves out the bin at half the sample rate.
+    filters[:, -1] = 0
+    return filters
 
 
 def lifting(filters: Tensor) -> Tensor:

@@ -226,8 +226,8 @@ def mel_power(wav: Tensor, n_fft: int, hop_length: int, filters: Tensor) -> Tens
 
 
 def _kaldi_frequencies(sample_rate: int, n_mels: int) -> Tensor:
-    import librosa
-
-    half = sample_rate / 2
-    edges = librosa.mel_frequencies(n_mels + 2, fmin=KALDI_LOWEST, fmax=half, htk=True)
-    return torch.from_numpy(edges[1:-1].copy())
+    """Return the centres of Kaldi's bands, equally spaced in mel = 1127 log(1 + f / 700)."""
+    ends = torch.tensor([KALDI_LOWEST, sample_rate / 2], dtype=torch.float64)
+    low, high = (1127 * torch.log1p(ends / 700)).tolist()
+    edges = torch.linspace(low, high, n_mels + 2, dtype=torch.float64)
+    return 700 * torch.expm1(edges[1:-1] / 1127)

@@ -21,7 +21,6 @@ ON_SOUNDS = (
     "data2vec-audio",
     "hubert",
     "sew",
-    "sew-d",
     "unispeech",
     "unispeech-sat",
     "wav2vec2",

@@ -13,6 +13,7 @@ from .check import Check, check
 from .decider import Decider
 from .factory import Factory, made_by
 from .grids import default_grid
+from .hugging_face import load_transformer
 from .saving import load_classifier, save_classifier
 from .selected import Select
 from .sound_model import FunctionModel, SoundModel
@@ -83,6 +84,57 @@ class Classifier(Decider):
         model = SoundModel(module, sample_rate, shape, select, network)
         grid = grid or default_grid(sample_rate)
         return cls(model, grid, labels, duration, None, output, normalize)
+
+    @classmethod
+    def from_transformers(
+        cls,
+        model: Any,
+        extractor: Any = None,
+        *,
+        prompts: Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
+        duration: float | None = None,
+        normalize: str = "none",
+        output: str | None = None,
+        grid: Transform | None = None,
+    ) -> Self:
+        """Make a classifier of a Hugging Face model: AST, wav2vec2, HuBERT, WavLM, Whisper, CLAP.
+
+        Its feature extractor is computed in torch, so gradients reach the sound, and there is no
+        attention mask, because windows are full. Needs the package transformers:
+        ``pip install 'audiointerp[hf]'``.
+
+        Args:
+            model: a folder, which needs no network; a name on the hub; or a loaded model, which is
+                used as it is. What is loaded here can return its attention weights.
+            extractor: the feature extractor or processor, or its folder; by default that of the
+                model's folder.
+            prompts: for CLAP: one sentence for each class; no template is put around them.
+            labels: the names of the classes, by default the model's own or the prompts.
+            duration: seconds of sound that it was trained on; by default the longest that AST,
+                Whisper or CLAP takes. Shorter clips get silence up to it, shorter durations are
+                padded as the extractor pads them.
+            normalize: how its clips are normalised, beyond what the extractor does.
+            output: what its outputs are; by default ``"sigmoid"`` for a model that was trained with
+                several labels per clip, else ``"softmax"``.
+            grid: where attributions and masks live, see :meth:`from_waveform`.
+
+        Raises:
+            ArgumentError: an argument is missing, out of range, or does not fit the model.
+            ModelError: transformers is not installed; there is no such model, or it is of another
+                kind, or it was not trained to classify.
+
+        >>> classifier = Classifier.from_transformers("my-ast")  # doctest: +SKIP
+        >>> classifier.labels  # doctest: +SKIP
+        ('dog', 'rooster')
+        """
+        loaded = load_transformer(model, extractor, prompts, labels, duration, output)
+        grid = grid or default_grid(loaded.sample_rate)
+        loaded.module.frequencies = grid.frequencies
+        sound_model = SoundModel(loaded.module, loaded.sample_rate, "NL", None, loaded.module.model)
+        return cls(
+            sound_model, grid, loaded.labels, loaded.duration, None, loaded.output, normalize
+        )
 
     @classmethod
     def from_function(

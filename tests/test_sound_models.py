@@ -56,7 +56,7 @@ def with_front_end(classifier, **arguments):
         sample_rate=classifier.sample_rate,
         duration=classifier.duration,
         normalize="peak",
-        **{"grid": classifier.transform, "shape": "NL"} | arguments,
+        **{"grid": classifier.transform, "bands": classifier.transform, "shape": "NL"} | arguments,
     )
 
 
@@ -128,6 +128,27 @@ def test_a_network_with_its_front_end_is_explained_as_the_network_itself():
         ]
         correlation = torch.corrcoef(torch.stack([each.flatten() for each in maps]))[0, 1]
         assert correlation > 0.99
+
+
+def test_maps_over_bands_that_are_not_known_are_over_time_alone():
+    direct = small_classifier()
+    foreign = with_front_end(direct, bands=None)
+    with pytest.warns(UserWarning, match="bands of the model's own front end"):
+        attribution = ai.interpret(foreign, noise(1.0), "layercam", target=0).attribution
+    assert torch.equal(
+        attribution.values, attribution.values[:, :, :1].expand_as(attribution.values)
+    )
+    assert attribution.info["grid"][0] == 1
+    # Twice as many bands, in the same range: the map is at the same frequencies.
+    finer = ai.LogMel(n_mels=128)
+    turned = with_front_end(direct, grid=finer)
+    maps = [
+        ai.interpret(classifier, noise(1.0), "layercam", target=0, on="audio").attribution.values
+        for classifier in (direct, turned)
+    ]
+    halved = torch.nn.functional.avg_pool2d(maps[1], (2, 1))
+    correlation = torch.corrcoef(torch.stack([maps[0].flatten(), halved.flatten()]))[0, 1]
+    assert correlation > 0.95
 
 
 def test_scores_of_a_model_of_sounds_are_those_of_the_sounds():

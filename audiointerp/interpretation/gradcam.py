@@ -84,8 +84,19 @@ class GradCAM(Explainer):
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         layer = measure_layer(self.network, db, self.layer, self.layout, self._measured, self.grid)
         coarse = self._coarse_map(score, db.requires_grad_(), layer)
-        info = {"layer": layer.name, "grid": layer.grid}
-        return on_grid(coarse, db, layer.layout, *_frequencies_of(self.network)), info
+        info: dict[str, Any] = {"layer": layer.name, "grid": layer.grid}
+        bands, frequencies = _frequencies_of(self.network)
+        rows = 3 if layer.layout == "TF" else 2
+        if bands is None and coarse.shape[rows] > 1 and _has_unknown_bands(self.network):
+            warnings.warn(
+                f"{self.name}: the {coarse.shape[rows]} rows of {layer.name} are bands of the "
+                f"model's own front end, and which is not known, so the map is over time alone; "
+                f"give bands= when the classifier is made (Hz of each band)",
+                stacklevel=5,
+            )
+            coarse = coarse.mean(rows, keepdim=True)
+            info["grid"] = (1, layer.grid[1])
+        return on_grid(coarse, db, layer.layout, bands, frequencies), info
 
     def _coarse_map(self, score: Score, db: Tensor, layer: MeasuredLayer) -> Tensor:
         """Return the map on the layer's own grid, ``(N, 1, ..., ...)``."""
@@ -183,6 +194,11 @@ class GuidedGradCAM(GradCAM):
                 f"{self.name}: {type(self.network).__name__} runs no nn.ReLU, so guided "
                 f"backpropagation is the plain gradient; {instead}"
             )
+
+
+def _has_unknown_bands(network: nn.Module) -> bool:
+    """Return whether a front end between the features and the network may have other bands."""
+    return getattr(network, "has_front_end", False)
 
 
 def _frequencies_of(network: nn.Module) -> tuple[Tensor | None, Tensor | None]:

@@ -16,7 +16,7 @@ from .grids import default_grid
 from .hugging_face import load_transformer
 from .saving import load_classifier, save_classifier
 from .selected import Select
-from .sound_model import FunctionModel, SoundModel
+from .sound_model import Bands, FunctionModel, SoundModel
 
 
 class Classifier(Decider):
@@ -51,6 +51,7 @@ class Classifier(Decider):
         shape: str | None = None,
         select: Select | None = None,
         network: nn.Module | None = None,
+        bands: Bands | None = None,
     ) -> Self:
         """Make a classifier of a module that takes sounds, e.g. one with its own front end.
 
@@ -69,6 +70,8 @@ class Classifier(Decider):
             select: the outputs in what the module returns: a key or attribute, an index or a
                 function.
             network: the part of the module whose layers Grad-CAM chooses from; all of it if None.
+            bands: the centre of each band of the module's own front end in Hz, or a transform with
+                these bands, for Grad-CAM's maps; without it they are over time alone.
 
         Raises:
             ArgumentError: an argument is out of range, or the grid has another sample rate.
@@ -81,7 +84,7 @@ class Classifier(Decider):
         >>> classifier.logits(torch.zeros(3, 1, 16000)).shape
         torch.Size([3, 2])
         """
-        model = SoundModel(module, sample_rate, shape, select, network)
+        model = SoundModel(module, sample_rate, shape, select, network, bands)
         grid = grid or default_grid(sample_rate)
         return cls(model, grid, labels, duration, None, output, normalize)
 

@@ -5,7 +5,7 @@ on the grid is a gain on the clip's own STFT, and the model gets the sound that 
 levels -> gain -> STFT -> sound -> model. All of it is differentiable where the model is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, AudioInterpError, ModelError, choose
-from ..processing import Spectrogram, levels_gain
+from ..processing import Spectrogram, Transform, levels_gain
 from ..util import is_out_of_memory, one_line, weight_type
 from .selected import Select, selected
 
 SHAPES = ("NL", "NCL")
 """The shape of the sounds that a module takes: ``(N, L)`` or ``(N, 1, L)``."""
+Bands = Sequence[float] | Tensor | Transform
+"""The bands of a front end: the centre of each in Hz, rising, or a transform that has them."""
 LONGEST_REASON = 200
 
 
@@ -35,6 +37,8 @@ class SoundModel(nn.Module):
             of the usual names, e.g. ``logits``.
         network: the part of the module whose layers a class activation map chooses from; all of it
             if None.
+        bands: the centre of each band of the module's own front end in Hz, rising, or a transform
+            with these bands; None if they are not known.
 
     Raises:
         ArgumentError: ``module`` is not a module, ``network`` is not a part of it, or ``shape`` is
@@ -54,6 +58,7 @@ class SoundModel(nn.Module):
         shape: str | None = None,
         select: Select | None = None,
         network: nn.Module | None = None,
+        bands: Bands | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(module, nn.Module):
@@ -68,6 +73,7 @@ class SoundModel(nn.Module):
         self.module = module
         # In a tuple, so that it is not registered as a second child.
         self._layers_of = (network,)
+        self.bands = bands.frequencies if isinstance(bands, Transform) else bands
         self.sample_rate = sample_rate
         self.shape = None if shape is None else choose("shape", shape, SHAPES)
         self.select = select
@@ -234,6 +240,21 @@ class BoundModel(nn.Module):
     def layers_of(self) -> nn.Module:
         """The part whose layers a class activation map chooses from."""
         return self.model.layers_of
+
+    has_front_end = True
+
+    @property
+    def cell_frequencies(self) -> Tensor | None:
+        """The centre of each band of the model's own front end in Hz, ``(F',)``, if known."""
+        if self.model.bands is not None:
+            return torch.as_tensor(self.model.bands, dtype=torch.float64)
+        stated = (getattr(part, "cell_frequencies", None) for part in self.model.modules())
+        return next((bands for bands in stated if bands is not None), None)
+
+    @property
+    def frequencies(self) -> Tensor:
+        """The centre of each row of the grid in Hz, ``(F,)``."""
+        return self.spectrogram.transform.frequencies
 
     @property
     def explained_model(self) -> SoundModel:

@@ -161,7 +161,6 @@ class WithAuxiliaryHead(nn.Module):
         return logits
 
 
-@pytest.mark.xfail(strict=True, reason="interpretation/layers.py takes the last that runs")
 def test_a_head_that_does_not_reach_the_logits_is_not_the_layer_of_gradcam():
     attribution = ai.GradCAM(WithAuxiliaryHead())(torch.randn(1, 1, 16, 20))
     assert attribution.info["layer"] == "body"

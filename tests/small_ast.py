@@ -7,6 +7,7 @@ accuracy on fold 5, the agreement with the owner's pipeline, and scores of two m
 import sys
 from pathlib import Path
 
+import pandas as pd
 import torch
 import transformers
 from torch.nn import functional
@@ -111,7 +112,7 @@ def explain(root: Path, folder: Path) -> None:
             rows.append(result.scores)
             if number == 0:
                 print(method, result)
-        print(method, {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]})
+        print(method, pd.DataFrame(rows).mean().to_dict())
 
 
 if __name__ == "__main__":

@@ -133,11 +133,11 @@ def test_nan_on_a_curve_costs_no_clip():
 
     broken = Classifier(NaNForSilence(whole.network), ai.LogMel(), clips.labels, 3.0)
     arguments = (clips, ["saliency"], ["minmax"])
-    rows = score(broken, *arguments, curves=True, baselines=False, progress=False)
+    rows = score(broken, *arguments, curves=True, nulls=[], progress=False)
     expected = score(
         Classifier(whole.network, ai.LogMel(), clips.labels, 3.0),
         *arguments,
-        baselines=False,
+        nulls=[],
         progress=False,
     )
     assert rows["status"].tolist() == ["ok", "ok"]

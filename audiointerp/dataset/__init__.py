@@ -1,10 +1,10 @@
 """Clips and their sources: ESC-50, folders and CSV files, synthetic clips, background noise."""
 
-from .as_clip import as_clip
-from .as_dataset import as_dataset
 from .clip import Clip, in_folds
 from .clip_dataset import ClipDataset, esc50_recording, only_target, recording_of, targets_of
+from .clip_forms import as_clip
 from .clips import LabelledClips
+from .dataset_forms import as_dataset
 from .esc50 import ESC50
 from .feature_tensors import compute_features, features
 from .folders import sound_files, stated_seconds

@@ -10,8 +10,8 @@ from torch.utils.data import Dataset
 
 from ..errors import ArgumentError, DatasetError
 from ..processing import normalized
-from .as_clip import as_levels
 from .clip_dataset import Target, as_targets, clip_at
+from .clip_forms import as_levels
 from .label_values import as_target
 from .length import FixedLength
 

@@ -100,13 +100,44 @@ def test_readme(tmp_path, monkeypatch):
         ai.save_audio(folder / f"{index}.wav", clips[index][0][None], clips.sample_rate)
     shutil.copy(tmp_path / "clips" / "dog" / "0.wav", tmp_path / "clip.wav")
     own_network = small_classifier(num_classes=2).network
-    namespace = run_page("README.md", {"network": own_network, "labels": ("dog", "rooster")})
+    module, predict = own_models()
+    write_small_transformer("my-ast")
+    names = {
+        "network": own_network,
+        "module": module,
+        "predict": predict,
+        "labels": ("dog", "rooster"),
+        "pairs": [(torch.linspace(-0.1, 0.1, 16000), "LABEL_0")],
+        "own_pipeline": lambda samples: "LABEL_0",
+    }
+    namespace = run_page("README.md", names)
     scores = namespace["scores"]
     assert len(scores) == 3 * 2
     assert (scores["status"] == "ok").all()
     parts = namespace["kept"].to_wav() + namespace["removed"].to_wav()
     assert torch.allclose(parts, namespace["wav"], atol=1e-5)
     assert (tmp_path / "kept.wav").is_file()
+
+
+def own_models():
+    """A module on sounds at 16 kHz and a function, both of two classes."""
+    layers = torch.nn.Conv1d(1, 8, 400, 160), torch.nn.AdaptiveAvgPool1d(1), torch.nn.Flatten()
+    module = torch.nn.Sequential(*layers, torch.nn.Linear(8, 2))
+
+    def predict(wavs):
+        with torch.no_grad():
+            return module(torch.from_numpy(wavs)[:, None]).softmax(1).numpy()
+
+    return module, predict
+
+
+def write_small_transformer(folder):
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    bins = {"num_mel_bins": 32, "max_length": 100}
+    config = transformers.ASTConfig(**sizes, intermediate_size=16, **bins)
+    transformers.ASTForAudioClassification(config).save_pretrained(folder)
+    transformers.ASTFeatureExtractor(**bins).save_pretrained(folder)
 
 
 def test_methods_page():

@@ -105,7 +105,9 @@ def test_weights_are_read_into_the_model(call, folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give --weights FILE (written by train), or --model module:function"),
+        ((), "give --weights FILE (written by train), --model module:function or"),
+        (("--hf", "no-folder", "--model", "m:f"), "--hf replaces --weights and --model"),
+        (("--hf", "./no-folder"), "./no-folder: no such folder; give that of save_pretrained"),
         (("--model", "band_model"), "a model's code is named module:function"),
         (("--model", "no_such:make"), "no module no_such: run from the folder of no_such.py"),
         (("--model", "band_model:maker"), "band_model has no function maker; it has"),

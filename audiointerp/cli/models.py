@@ -9,25 +9,35 @@ if TYPE_CHECKING:
     from ..model import Classifier
 
 
-def open_classifier(weights: Path | None, model: str | None) -> "Classifier":
-    """Read a classifier from its weights, or make it by code of the user.
+def open_classifier(
+    weights: Path | None, model: str | None, hugging_face: str | None
+) -> "Classifier":
+    """Read a classifier from its weights, make it by code of the user, or read a transformer.
 
     Args:
         weights: a file that ``Classifier.save`` wrote.
         model: ``"module:function"``, which makes the classifier; the weights are read into it.
+        hugging_face: a folder or the name of a model of Hugging Face.
 
     Raises:
-        ArgumentError: neither is given, or there is no such function.
+        ArgumentError: none is given, or a model of Hugging Face beside another; or there is no such
+            function.
         ModelError: the weights cannot be read, or do not fit.
 
-    >>> open_classifier(None, None)
+    >>> open_classifier(None, None, None)
     Traceback (most recent call last):
-    audiointerp.errors.ArgumentError: give --weights FILE (written by train), or --model ...
+    audiointerp.errors.ArgumentError: give --weights FILE (written by train), --model ...
     """
     from ..model import Classifier
 
+    if hugging_face is not None:
+        if weights is not None or model is not None:
+            raise ArgumentError("--hf replaces --weights and --model; give one or the other")
+        return Classifier.from_transformers(hugging_face)
     if weights is not None:
         return Classifier.load(weights, factory=model)
     if model is not None:
         return Classifier.from_factory(model)
-    raise ArgumentError("give --weights FILE (written by train), or --model module:function")
+    raise ArgumentError(
+        "give --weights FILE (written by train), --model module:function or --hf FOLDER"
+    )

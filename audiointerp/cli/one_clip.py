@@ -13,6 +13,7 @@ from .options import (
     Background,
     Data,
     Device,
+    HuggingFace,
     Model,
     On,
     Out,
@@ -56,6 +57,7 @@ def interpret(
     ],
     weights: Weights = None,
     model: Model = None,
+    hugging_face: HuggingFace = None,
     method: Annotated[str, typer.Option(help=", ".join(METHOD_NAMES))] = "gradcam",
     mask: Annotated[str, typer.Option(help=MASKS_HELP)] = "topK_30",
     target: Annotated[
@@ -95,7 +97,7 @@ def interpret(
     choose("method", method, METHODS)
     resolve_mask(mask)
     _refuse_overwriting(clip, [out / name for name in WRITTEN])
-    classifier = open_classifier(weights, model)
+    classifier = open_classifier(weights, model, hugging_face)
     wav = load_audio(clip, classifier.sample_rate, normalize=classifier.normalize)
     clips = None if background is None else background_of_folder(background, classifier)
     result = interpret_clip(

@@ -61,6 +61,10 @@ Model = Annotated[
         "are read into it.",
     ),
 ]
+HuggingFace = Annotated[
+    str | None,
+    typer.Option("--hf", help="A Hugging Face model: a folder of save_pretrained, or a name."),
+]
 On = Annotated[
     str | None,
     typer.Option(

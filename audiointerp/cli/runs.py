@@ -14,6 +14,7 @@ from .options import (
     Clips,
     Data,
     Device,
+    HuggingFace,
     Model,
     On,
     Protocol,
@@ -49,6 +50,7 @@ def run(
     ],
     weights: Weights = None,
     model: Model = None,
+    hugging_face: HuggingFace = None,
     data: Data = None,
     clips: Clips = None,
     part: Part = None,
@@ -116,7 +118,7 @@ def run(
     null_names = [choose("null", name, NULLS) for name in chosen_nulls]
     if clips is None:
         find_experiment(experiment)
-    classifier = open_classifier(weights, model)
+    classifier = open_classifier(weights, model, hugging_face)
     setting = own_experiment(experiment, classifier)
     _check_source(data, clips, subset, part)
     needs_background = any(METHODS[name].needs_background for name in method_names)

@@ -1,7 +1,8 @@
 """Explain, listen to and score a clip in one call; score a whole data set."""
 
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .dataset import ClipDataset, as_clip, as_dataset
-from .interpretation import MASKS, NULLS, Mask
+from .interpretation import MASKS, NULLS, Attribution, Mask
+from .metrics import Metric, Scored
 from .model import Classifier
 from .scoring import (
     ExplainedClip,
@@ -27,8 +29,10 @@ from .scoring import (
     heard_probabilities,
     mask_and_classify,
     nulls_of,
+    own_metrics,
     scored_on,
 )
+from .util import INDEPENDENT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,9 +58,6 @@ class Interpretation(ExplainedClip):
 
     def plot(self, figure: "Figure | None" = None) -> "Figure":
         """Draw the clip, its attribution, the kept and the removed part.
-
-        Args:
-            figure: where to draw; a new one if None.
 
         >>> from audiointerp import Cnn6, LogMel
         >>> network = Cnn6(2, base_channels=4)
@@ -118,8 +119,8 @@ def interpret(
             clips are; or a tensor or array ``(L,)``, ``(1, L)`` or ``(1, 1, L)`` at the
             classifier's sample rate, which is taken as it is, e.g. of ``load_audio``.
         method: a name in ``METHODS``, an explainer class, or an explainer.
-        mask: a name in ``MASKS``, or one of these with another percentage, e.g. ``"topK_20"``, or a
-            function from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
+        mask: a name in ``MASKS``, also with another percentage, e.g. ``"topK_20"``, or a function
+            from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
         target: the label to explain, by name or number; the predicted one if None.
         against: another label, to explain why it is the target rather than this one. p is then the
             probability of the target, given that it is one of the two.
@@ -153,6 +154,8 @@ def interpret(
     wav = _clip_of(audio, classifier)
     spectrogram = classifier.transform(wav.to(classifier.device))
     attribution = explain_clip(classifier, spectrogram, explainer, target_index, against_index)
+    if target is None and classifier.output in INDEPENDENT:
+        _warn_if_absent(classifier, attribution)
     mask_values = make_mask(attribution.values)
     outcomes, kept, removed = mask_and_classify(
         classifier,
@@ -188,9 +191,19 @@ def interpret(
     )
 
 
+def _warn_if_absent(classifier: Classifier, attribution: Attribution) -> None:
+    """Say that no label is present, where the likeliest of independent labels is explained."""
+    p, label = attribution.probs[0].max(0)
+    if p < 0.5:
+        warnings.warn(
+            f"no label is present (all p are below 1/2): {classifier.labels[int(label)]}, "
+            f"p {float(p):.3f}, is explained as the likeliest",
+            stacklevel=3,
+        )
+
+
 def _clip_of(audio: Any, classifier: Classifier) -> Tensor:
-    """Return one clip ``(1, 1, L)`` on the CPU."""
-    # Samples without a rate are taken as they are; all else is a recording.
+    """Return one clip ``(1, 1, L)``; samples without a rate are taken as they are."""
     is_samples = isinstance(audio, Tensor | np.ndarray)
     normalize = "none" if is_samples else classifier.normalize
     return as_clip(audio, classifier.sample_rate, normalize=normalize)
@@ -220,6 +233,8 @@ def score(
     protocol: str = "corrected",
     nulls: Sequence[str] = NULLS,
     curves: bool = False,
+    target: str = "predicted",
+    metrics: Mapping[str, Metric | Callable[[Scored], Tensor]] | None = None,
     background: Tensor | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,
@@ -242,10 +257,13 @@ def score(
         on: ``"features"``, ``"audio"`` (classify the audio that a listener hears), or a list of
             both; by default ``"features"``, and ``"audio"`` of a classifier that takes sounds.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.
-        nulls: names in ``NULLS``, what each mask is compared with; see
-            :mod:`~audiointerp.interpretation.nulls`. An empty list for nothing. ``"other"`` is
-            made from the next clip of another recording, NaN if there is none.
+        nulls: names in ``NULLS``, what each mask is compared with, or an empty list; see
+            :mod:`~audiointerp.interpretation.nulls`. ``"other"`` is NaN without another recording.
         curves: whether to compute the areas under the deletion and insertion curves.
+        target: which class is explained: ``"predicted"``; ``"label"``, that of the clip; or
+            ``"present"``, each label of clips that have several, with rows for each.
+        metrics: scores of your own by column: a :class:`~audiointerp.metrics.Metric`, or a function
+            from :class:`~audiointerp.metrics.Scored` to ``(M,)``, one value per mask.
         background: for methods that need one, features ``(B, 1, F, T)`` of training clips.
         device: where to compute; the classifier is moved there.
         progress: whether to show a progress bar in a terminal.
@@ -263,7 +281,8 @@ def score(
     [['saliency', 'bin', 'ok']]
     """
     scored = scored_on(classifier, on)
-    plan = Plan(masks, protocol, scored, nulls_of(nulls, baselines), curves)
+    chosen_nulls, columns = nulls_of(nulls, baselines), own_metrics(metrics or {})
+    plan = Plan(masks, protocol, scored, chosen_nulls, curves, target, columns)
     classifier.to(device)
     dataset = _dataset_of(dataset, classifier)
     explainers = build_explainers(methods, classifier, background)

@@ -7,7 +7,7 @@ from .explain import Method, build_explainer, build_explainers, check_fits, expl
 from .explained import ExplainedClip
 from .heard import heard_probabilities
 from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
-from .plan import Plan, nulls_of, scored_on
+from .plan import Plan, nulls_of, own_metrics, scored_on
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
 from .recent import RecentAttributions, RecentClips
 from .rows import MethodRows, clip_rows
@@ -41,6 +41,7 @@ __all__ = [
     "layer_cell",
     "mask_and_classify",
     "nulls_of",
+    "own_metrics",
     "protocol_name",
     "protocol_of",
     "read_rows",

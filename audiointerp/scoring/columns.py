@@ -70,11 +70,14 @@ def attribution_cells(attribution: Attribution) -> dict[str, Any]:
 def row_of(cells: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row with all columns in order; missing numbers are NaN, missing words empty.
 
+    Columns of your own follow.
+
     >>> row = row_of({"method": "gradcam", "FF": 0.5})
     >>> row["FF"], row["AI"], row["clip"], row["correct"]
     (0.5, nan, '', None)
     """
-    return {name: cells.get(name, empty_cell(name)) for name in COLUMNS}
+    row = {name: cells.get(name, empty_cell(name)) for name in COLUMNS}
+    return row | {name: cell for name, cell in cells.items() if name not in row}
 
 
 def empty_cell(name: str) -> float | str | None:

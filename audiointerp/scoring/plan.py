@@ -1,15 +1,23 @@
 """What is computed for each clip and method."""
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+from torch import Tensor
 
 from ..errors import ArgumentError, choose
 from ..interpretation import MASKS, NULLS, Mask, resolve_mask
+from ..metrics import Metric, Scored
 from ..model import Classifier
+from .columns import COLUMNS
 from .outcomes import ON
 from .protocols import ScoringProtocol, protocol_name, protocol_of
+
+TARGETS = ("predicted", "label", "present")
+"""Which class of a clip is explained: the predicted one; its label, of which it must have one; or
+each label that it has, for clips with several."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,8 @@ class Plan:
         on: names in ``ON``.
         nulls: names in ``NULLS``: what each mask is compared with; an empty list for nothing.
         curves: whether to compute the areas under the deletion and insertion curves.
+        target: which class is explained, a name in :data:`TARGETS`.
+        metrics: scores of your own by column, beside those of the protocol.
 
     Raises:
         ArgumentError: a name is unknown, a list has a duplicate entry, or ``masks`` or ``on`` is
@@ -40,6 +50,8 @@ class Plan:
     on: Sequence[str] = ("features",)
     nulls: Sequence[str] = NULLS
     curves: bool = False
+    target: str = "predicted"
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # The record is frozen for its users; here the old name of a protocol is replaced, and a
@@ -57,6 +69,7 @@ class Plan:
         # Their order changes nothing, so it must not change the fingerprint of a run either.
         nulls = tuple(name for name in NULLS if name in self.nulls)
         object.__setattr__(self, "nulls", nulls)
+        choose("target", self.target, TARGETS)
         functions = self.mask_functions
         if len(functions) < len(self.masks):
             raise ArgumentError(f"mask: two masks have the same name ({', '.join(functions)})")
@@ -90,6 +103,8 @@ class Plan:
             "on": list(self.on),
             "nulls": list(self.nulls),
             "curves": self.curves,
+            # Left out where it is the default, which earlier runs had.
+            **({} if self.target == "predicted" else {"target": self.target}),
         }
 
 
@@ -120,6 +135,29 @@ def scored_on(
             "leave on out, or give on='audio'"
         )
     return names
+
+
+def own_metrics(
+    metrics: Mapping[str, Metric | Callable[[Scored], Tensor]],
+) -> dict[str, Metric]:
+    """Return scores of the user by column.
+
+    Args:
+        metrics: each a :class:`~audiointerp.metrics.Metric`, or its function.
+
+    Raises:
+        ArgumentError: a name is that of another column.
+
+    >>> own_metrics({"P_IN": lambda scored: scored.of_target(scored.probs_in)})["P_IN"].title
+    'P_IN'
+    """
+    for name in metrics:
+        if name in COLUMNS:
+            raise ArgumentError(f"metrics: {name} is a column of the results; use another name")
+    return {
+        name: metric if isinstance(metric, Metric) else Metric(metric, None, name)
+        for name, metric in metrics.items()
+    }
 
 
 def nulls_of(nulls: Sequence[str], baselines: bool | None) -> Sequence[str]:

@@ -138,16 +138,24 @@ class RecentAttributions:
     """
 
     def __init__(self) -> None:
-        self._by_method = Recent[dict[str, Attribution]]()
+        self._by_method = Recent[dict[tuple[str, int | None], Attribution]]()
 
     def explain(
-        self, classifier: Classifier, clip: AnalysedClip, explainer: Explainer
+        self,
+        classifier: Classifier,
+        clip: AnalysedClip,
+        explainer: Explainer,
+        target: int | None = None,
     ) -> Attribution:
-        """Return the attribution of a clip's predicted class; the methods' names differ."""
+        """Return the attribution of a class, by default the predicted one.
+
+        The methods' names differ.
+        """
         by_method = self._by_method.get(clip.key)
         if by_method is None:
             by_method = {}
             self._by_method.put(clip.key, by_method)
-        if explainer.name not in by_method:
-            by_method[explainer.name] = explain_clip(classifier, clip.spectrogram, explainer)
-        return by_method[explainer.name]
+        key = (explainer.name, target)
+        if key not in by_method:
+            by_method[key] = explain_clip(classifier, clip.spectrogram, explainer, target)
+        return by_method[key]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..dataset import LoadedClip, has_label
-from ..errors import ModelError
+from ..errors import ArgumentError, ModelError
 from ..interpretation import (
     Attribution,
     CheckedMask,
@@ -67,24 +67,22 @@ def clip_rows(
 ) -> Iterator[MethodRows]:
     """Explain and score one clip, and yield each method's rows when they are ready.
 
-    The spectrogram is computed once, before the first method. An exception raised for a clip or a
-    method becomes a row with its message. The columns are :data:`COLUMNS`:
+    An exception raised for a clip or a method becomes a row with its message. The columns are
+    :data:`COLUMNS`, and those of ``plan.metrics``:
 
     - method, clip; recording: what the clip was cut from; target: the true label, or all of them,
       joined by "; "; predicted, explained: labels; correct: whether the prediction is one of the
       true labels; protocol, on, mask;
-    - layer: the layer of a class activation map; cell_hz, cell_s: the mean size of its cells, see
-      :func:`~audiointerp.scoring.cells.layer_cell`; constant: whether the attribution is
-      constant up to rounding, so that its masks mean nothing; tie_share: the share of a top-k mask
-      that only the order of equal entries decides;
+    - layer: that of a class activation map; cell_hz, cell_s: the mean size of its cells; constant:
+      whether the attribution is constant up to rounding, so that its masks mean nothing; tie_share:
+      the share of a top-k mask that only the order of equal entries decides;
     - the scores in ``METRICS``; p, p_in, p_out and their log_odds; deletion, insertion: areas under
-      the curves; additivity_gap: that of SHAP, the largest over the windows; surrogate_r2: that of
-      LIME, the smallest over the windows; the scores of the nulls (``FF_pixelwise`` …), see
-      :mod:`~audiointerp.interpretation.nulls`;
+      the curves; additivity_gap: of SHAP, the largest over the windows; surrogate_r2: of LIME, the
+      smallest; the scores of the nulls (``FF_pixelwise`` …);
     - batch, explainer_batch: versions of the clip per forward, fewer than planned only after
       out-of-memory;
-    - status, ``ok`` or ``error`` (of the method, or of one mask whose parts give NaN); the stage of
-      the error (``read``, ``explain`` or ``score``), its type and its message.
+    - status, ``ok`` or ``error`` (of the method, or of one mask whose parts give NaN); the error's
+      stage (``read``, ``explain`` or ``score``), its type and its message.
 
     Args:
         classifier: the classifier.
@@ -150,8 +148,22 @@ class _Scorer:
     other: AnalysedClip | None
     attributions: RecentAttributions
 
-    def explain(self, clip: AnalysedClip, explainer: Explainer) -> Attribution:
-        return self.attributions.explain(self.classifier, clip, explainer)
+    def explain(
+        self, clip: AnalysedClip, explainer: Explainer, target: int | None = None
+    ) -> Attribution:
+        return self.attributions.explain(self.classifier, clip, explainer, target)
+
+    def targets(self, clip: AnalysedClip) -> list[int | None]:
+        """Return the classes to explain; None for the predicted one."""
+        if self.plan.target == "predicted":
+            return [None]
+        labels = clip.loaded.labels
+        if not labels or (self.plan.target == "label" and len(labels) > 1):
+            raise ArgumentError(
+                f"target={self.plan.target!r}: the clip has {len(labels)} labels; give "
+                f"target='present' to explain each one, or target='predicted'"
+            )
+        return [self.classifier.target(label) for label in labels]
 
     def other_values(self, explainer: Explainer) -> Tensor | None:
         """Return the other clip's attribution ``(1, 1, F, T)``; None if there is none."""
@@ -168,24 +180,33 @@ def _method_rows(
     scorer: _Scorer, clip: AnalysedClip, explainer: Explainer, cells: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], Attribution | None]:
     """Explain and score a clip by one method; return its rows and its attribution."""
+    rows: list[dict[str, Any]] = []
+    attributions: list[Attribution] = []
     stage = "explain"
     # Whatever a user's network, method or mask raises becomes a row, and the run continues.
     try:
-        attribution = scorer.explain(clip, explainer)
-        stage = "score"
-        other_values = scorer.other_values(explainer)
-        scored = _score(scorer, clip.spectrogram, attribution, other_values)
+        for target in scorer.targets(clip):
+            stage = "explain"
+            attributions.append(scorer.explain(clip, explainer, target))
+            stage = "score"
+            outcome = {**cells, **_outcome(scorer.classifier, attributions[-1], cells["target"])}
+            other_values = scorer.other_values(explainer)
+            scored = _score(scorer, clip.spectrogram, attributions[-1], other_values)
+            rows += [row_of({**outcome, **values}) for values in scored]
     except Exception as error:
         return [row_of({**cells, **_failure(stage, error)})], None
-    # Here the explained class is the predicted one, since no target was given.
-    predicted = scorer.classifier.labels[int(attribution.target)]
-    outcome = {
+    return rows, attributions[0]
+
+
+def _outcome(classifier: Classifier, attribution: Attribution, target: str) -> dict[str, Any]:
+    """Return the cells of the decision."""
+    predicted = classifier.labels[int(attribution.probs.argmax())]
+    return {
         "predicted": predicted,
-        "explained": predicted,
-        "correct": has_label(cells["target"], predicted),
+        "explained": classifier.labels[int(attribution.target)],
+        "correct": has_label(target, predicted),
         "status": "ok",
     }
-    return [row_of({**cells, **outcome, **values}) for values in scored], attribution
 
 
 def _failure(stage: str, error: Exception | None) -> dict[str, str]:
@@ -218,6 +239,8 @@ def _score(
         scores = outcomes.scores(masks, plan.definitions.metrics)
         columns = {name: scores[name] for name in (*METRICS, *PROBABILITIES)}
         columns |= _null_scores(outcomes, nulls, plan.definitions)
+        own_scores = outcomes.scores(masks, plan.metrics)
+        columns |= {name: own_scores[name] for name in plan.metrics}
         on_cells: dict[str, Any] = {"batch": outcomes.batch}
         if plan.curves:
             on_cells |= _curve_areas(classifier, spectrogram, attribution, maps, on)

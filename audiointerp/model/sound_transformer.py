@@ -19,6 +19,8 @@ class SoundTransformer(nn.Module):
         cell_frequencies: the centre of each band of the front end in Hz, if it has bands at each
             point of time; with ``frequencies`` a layer's map reaches the grid by frequency.
         frequencies: those of the grid on which it is explained, if known.
+        activation_layout: the axes of the map of patches, for models that cut or pad their input,
+            so that it cannot be measured.
 
     >>> transformer = SoundTransformer(FrontEnd(), nn.Linear(160, 2))
     >>> transformer(torch.zeros(3, 160)).shape
@@ -31,6 +33,7 @@ class SoundTransformer(nn.Module):
         self.model = model
         self.cell_frequencies: Tensor | None = front_end.frequencies
         self.frequencies: Tensor | None = None
+        self.activation_layout = front_end.patch_layout
 
     def forward(self, wav: Tensor) -> Tensor:
         """Return the logits ``(N, C)``."""

@@ -95,10 +95,7 @@ def _kaldi_filters(sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_ma
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     bins = mel(torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft)
     rising, falling = (bins - left) / (centre - left), (right - bins) / (right - centre)
-    filters = torch.minimum(rising, falling).clamp_min(0)
-    # Kaldi leaves out the bin at half the sample rate.
-    filters[:, -1] = 0
-    return filters
+    return torch.minimum(rising, falling).clamp_min(0)
 
 
 def lifting(filters: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Trains a small AST of transformers on ESC-10 and explains it; run by hand, not by the tests.
 
-A few minutes on one core: ``python tests/small_ast.py ESC10_FOLDER OUTPUT_FOLDER``. It prints the
-accuracy on fold 5, the agreement with the owner's pipeline, and scores of two methods.
+About 10 minutes on one busy core: ``python tests/small_ast.py ESC10_FOLDER OUTPUT_FOLDER``. It
+prints the accuracy on fold 5, the agreement with the owner's pipeline, and scores of two methods.
 """
 
 import sys

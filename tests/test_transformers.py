@@ -432,15 +432,39 @@ def test_a_half_model_takes_the_features_of_a_whole_sound(folders):
     assert (classifier.probabilities(wav) - expected).abs().max() < 0.1
 
 
-def test_ast_states_the_frequencies_of_its_bands_and_of_the_grid(folders):
+def test_ast_states_the_frequencies_of_its_bands(folders):
     classifier = load(folders, "ast")
     module = classifier.network.module
     assert len(module.cell_frequencies) == 32
-    assert torch.equal(module.frequencies, classifier.transform.frequencies)
     tone = torch.sin(2 * torch.pi * 1000 * torch.arange(RATE) / RATE)
     loudest = module.front_end(tone[None])[0].mean(0).argmax()
     spacing = module.cell_frequencies.diff()[loudest]
     assert abs(module.cell_frequencies[loudest] - 1000) < spacing
+
+
+def test_ast_states_which_axis_of_its_patches_is_time(folders):
+    classifier = load(folders, "ast")
+    module = classifier.network.module
+    patches = module.model.audio_spectrogram_transformer.embeddings.patch_embeddings.projection
+    maps = []
+    handle = patches.register_forward_hook(lambda _, inputs, output: maps.append(output[0]))
+    wav = noise()
+    quiet_end = wav.clone()
+    quiet_end[-4000:] *= 0.01
+    with torch.no_grad():
+        module(wav[None]), module(quiet_end[None])
+    handle.remove()
+    changed = (maps[0] - maps[1]).abs().amax(0) > 1e-3
+    # All bands change, and only the last frames do.
+    assert changed.any(1).all()
+    assert not changed.any(0)[: changed.shape[1] // 2].any()
+    clip = classifier.transform(wav[None, None])
+    assert classifier.bind(clip).activation_layout == "FT"
+    assert load(folders, "whisper").bind(clip).activation_layout is None
+    # Half of the map would be of the padding.
+    padded = ai.Classifier.from_transformers(folders["ast"][0], duration=0.5)
+    clip = padded.transform(wav[None, None, :8000])
+    assert padded.bind(clip).activation_layout is None
 
 
 def test_a_grid_of_ones_own(folders):

@@ -133,7 +133,6 @@ class Classifier(Decider):
         """
         loaded = load_transformer(model, extractor, prompts, labels, duration, output)
         grid = grid or default_grid(loaded.sample_rate)
-        loaded.module.frequencies = grid.frequencies
         sound_model = SoundModel(loaded.module, loaded.sample_rate, "NL", None, loaded.module.model)
         return cls(
             sound_model, grid, loaded.labels, loaded.duration, None, loaded.output, normalize

@@ -30,6 +30,8 @@ class FrontEnd(nn.Module):
             padded as the extractor pads them.
         frequencies: the centre of each band in Hz, ``(M,)`` float64; None if it has no bands, or
             the model does not keep their order.
+        patch_layout: the axes of the model's map of patches, ``"FT"`` or ``"TF"``; None if it has
+            none, or does not keep the order of bands and frames.
 
     >>> FrontEnd()(torch.ones(1, 2))
     tensor([[1., 1.]])
@@ -37,6 +39,7 @@ class FrontEnd(nn.Module):
 
     longest: float | None = None
     frequencies: Tensor | None = None
+    patch_layout: str | None = None
 
     def forward(self, wav: Tensor) -> Tensor:
         """Return the sounds ``(N, L)``."""
@@ -87,6 +90,9 @@ class KaldiFeatures(FrontEnd):
     >>> front_end(torch.randn(1, 16000)).shape, front_end.longest
     (torch.Size([1, 200, 128]), 2.0)
     """
+
+    # The model swaps frames and bands before it embeds patches.
+    patch_layout = "FT"
 
     def __init__(self, extractor: Any) -> None:
         super().__init__()

@@ -19,6 +19,9 @@ from .pretrained import (
 )
 from .sound_transformer import PromptedTransformer, SoundTransformer
 
+FULL = 0.95
+"""The least share of the model's longest input that a clip's own part has in a map of patches."""
+
 
 @dataclass(frozen=True, eq=False)
 class Transformer:
@@ -75,13 +78,12 @@ def load_transformer(
         module: SoundTransformer = PromptedTransformer(front_end, network, embeddings)
     else:
         module = SoundTransformer(front_end, network)
-    return Transformer(
-        module,
-        names,
-        int(extractor.sampling_rate),
-        _duration(network, front_end, duration),
-        output or _output(network),
-    )
+    seconds = _duration(network, front_end, duration)
+    if front_end.longest is not None and seconds < FULL * front_end.longest:
+        # The map of the patches covers the padding too, so it is not the clip's.
+        module.activation_layout = None
+    rate = int(extractor.sampling_rate)
+    return Transformer(module, names, rate, seconds, output or _output(network))
 
 
 def _front_end(kind: str, network: Any, extractor: Any) -> FrontEnd:

@@ -257,6 +257,13 @@ class BoundModel(nn.Module):
         return self.spectrogram.transform.frequencies
 
     @property
+    def activation_layout(self) -> str | None:
+        """The axes of its layers' maps, if the model states them: ``"FT"`` or ``"TF"``."""
+        parts = (self.model.layers_of, self.model.module)
+        layouts = [getattr(part, "activation_layout", None) for part in parts]
+        return layouts[0] or layouts[1]
+
+    @property
     def explained_model(self) -> SoundModel:
         """The model, which is the same for every clip."""
         return self.model

@@ -16,9 +16,10 @@ class SoundTransformer(nn.Module):
         model: a classifier of transformers; its first argument is what the front end returns.
 
     Attributes:
-        cell_frequencies: the centre of each band of the front end in Hz, if it has bands at each
-            point of time; with ``frequencies`` a layer's map reaches the grid by frequency.
-        frequencies: those of the grid on which it is explained, if known.
+        cell_frequencies: the centre of each band of the front end in Hz, if it has bands whose
+            order the model keeps, so that a layer's map reaches the grid by frequency.
+        activation_layout: the axes of the map of patches, for models that cut or pad their input,
+            so that it cannot be measured.
 
     >>> transformer = SoundTransformer(FrontEnd(), nn.Linear(160, 2))
     >>> transformer(torch.zeros(3, 160)).shape
@@ -30,7 +31,7 @@ class SoundTransformer(nn.Module):
         self.front_end = front_end
         self.model = model
         self.cell_frequencies: Tensor | None = front_end.frequencies
-        self.frequencies: Tensor | None = None
+        self.activation_layout = front_end.patch_layout
 
     def forward(self, wav: Tensor) -> Tensor:
         """Return the logits ``(N, C)``."""

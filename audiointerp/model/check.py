@@ -81,10 +81,17 @@ def check(classifier: Decider, clips: Any, reference: Reference | None = None) -
 
 def _items(classifier: Decider, clips: Any) -> Iterator[tuple[Tensor, int | None]]:
     """Yield each clip ``(1, 1, L)`` with its class number, or None."""
+    if isinstance(clips, str) or not hasattr(clips, "__getitem__"):
+        raise ArgumentError(
+            f"check takes a data set or a list of pairs (wav, label), not {clips!r:.80}"
+        )
     for number in range(len(clips)):
         item = clips[number]
         wav, label = item if isinstance(item, tuple | list) else (item, None)
-        sound = torch.as_tensor(wav).float()
+        try:
+            sound = torch.as_tensor(wav).float()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ArgumentError(f"clip {number} is not one sound (L,): {wav!r:.80}") from error
         if sound.numel() != sound.shape[-1] or not sound.numel():
             raise ArgumentError(f"clip {number} is not one mono sound (L,): {tuple(sound.shape)}")
         name = label.item() if isinstance(label, Tensor | np.generic) else label

@@ -29,6 +29,7 @@ def check_parts(
         raise ArgumentError(
             f"a classifier is made of a network and a transform, e.g. LogMel(), "
             f"not of {type(network).__name__} and {transform_name}"
+            f"{_is_a_class(network, transform)}"
         )
     if isinstance(network, SoundModel) and network.sample_rate != transform.sample_rate:
         raise ArgumentError(
@@ -41,8 +42,13 @@ def check_parts(
             f"{len(labels)} labels do not fit a network with "
             f"{network.settings['num_classes']} classes"
         )
-    if not 0 < duration < math.inf:
+    if not isinstance(duration, int | float) or not 0 < duration < math.inf:
         raise ArgumentError(f"duration={duration!r} must be finite and above 0 seconds")
+
+
+def _is_a_class(*parts: object) -> str:
+    names = [part.__name__ for part in parts if isinstance(part, type)]
+    return "".join(f"; {name} is a class, give {name}()" for name in names)
 
 
 def checked_labels(labels: Sequence[str], output: str) -> tuple[str, ...]:
@@ -54,6 +60,8 @@ def checked_labels(labels: Sequence[str], output: str) -> tuple[str, ...]:
     >>> checked_labels(["whale"], "binary")
     ('not whale', 'whale')
     """
+    if not hasattr(labels, "__iter__"):
+        raise ArgumentError(f"labels are a list of names, e.g. ['cat', 'dog'], not {labels!r:.80}")
     names = tuple(labels)
     are_strings = all(isinstance(label, str) for label in names)
     if output in BINARY and len(names) == 1 and are_strings:
@@ -86,6 +94,14 @@ def label_index(labels: Sequence[str], name: str | int) -> int:
     raise ArgumentError(unknown_name("label", name, labels))
 
 
+def _of_other_labels(logits: Tensor, clips: int, classes: int) -> str:
+    """Return what to do if there is another number of outputs than of labels."""
+    if logits.shape == (clips, classes) or logits.ndim != 2 or len(logits) != clips:
+        return ""
+    count = logits.shape[1]
+    return f": give {count} labels in the order of the outputs, or select= the outputs of {classes}"
+
+
 def checked_logits(logits: Tensor, clips: int, classes: int, allow_nan: bool) -> Tensor:
     """Return logits ``(N, C)`` that have one row per clip, and one column per label.
 
@@ -108,7 +124,7 @@ def checked_logits(logits: Tensor, clips: int, classes: int, allow_nan: bool) ->
         shape = f"{tuple(logits.shape)}{'' if all_finite else ' with NaN or infinite values'}"
         raise ModelError(
             f"the network must return finite logits ({clips}, {classes}), "
-            f"one for each label, not {shape}"
+            f"one for each label, not {shape}{_of_other_labels(logits, clips, classes)}"
         )
     if all_finite:
         return logits

@@ -33,7 +33,7 @@ def selected(returned: Any, select: Select | None, model_name: str) -> Tensor:
     """
     outputs = returned
     if callable(select):
-        outputs = select(returned)
+        outputs = _chosen(returned, select, model_name)
     elif select is not None:
         outputs = _part(returned, select, model_name)
     elif not isinstance(returned, Tensor | np.ndarray | list):
@@ -74,9 +74,21 @@ def _part(returned: Any, select: Any, model_name: str) -> Any:
         ) from error
 
 
+def _chosen(returned: Any, select: Callable[[Any], Tensor], model_name: str) -> Any:
+    try:
+        return select(returned)
+    # A function of the user can raise any error.
+    except Exception as error:
+        raise ModelError(
+            f"select cannot take what {model_name} returns{_described(returned)}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
 def _described(returned: Any) -> str:
     if isinstance(returned, Mapping):
         return f" (it returns a dictionary with {', '.join(map(str, returned))})"
     if isinstance(returned, tuple | list):
         return f" (it returns {len(returned)} values)"
-    return f" (it returns a {type(returned).__name__})"
+    shape = f" {tuple(returned.shape)}" if isinstance(returned, Tensor | np.ndarray) else ""
+    return f" (it returns a {type(returned).__name__}{shape})"

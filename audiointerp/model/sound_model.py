@@ -23,6 +23,10 @@ SHAPES = ("NL", "NCL")
 Bands = Sequence[float] | Tensor | Transform
 """The bands of a front end: the centre of each in Hz, rising, or a transform that has them."""
 LONGEST_REASON = 200
+ONE_AT_A_TIME = (
+    "if it takes one sound (L,), give lambda wavs: [predict(wav) for wav in wavs], and max_batch=1 "
+    "if it takes (1, L)"
+)
 
 
 class SoundModel(nn.Module):
@@ -68,8 +72,10 @@ class SoundModel(nn.Module):
             )
         if network is not None and all(network is not part for part in module.modules()):
             raise ArgumentError(
-                f"network={type(network).__name__} is not a part of {type(module).__name__}"
+                f"network={network!r:.80} is not a part of {type(module).__name__}; give one of "
+                f"its modules, e.g. network=module.features"
             )
+        check_sample_rate(sample_rate)
         self.module = module
         # In a tuple, so that it is not registered as a second child.
         self._layers_of = (network,)
@@ -114,8 +120,7 @@ class SoundModel(nn.Module):
                 raise
             raise ModelError(
                 f"{self.model_name} cannot take sounds {tuple(sounds.shape)} at "
-                f"{self.sample_rate} Hz: {one_line(error, LONGEST_REASON)}; check sample_rate, "
-                f"duration and shape ('NL' for (N, L), 'NCL' for (N, 1, L))"
+                f"{self.sample_rate} Hz: {one_line(error, LONGEST_REASON)}; {_advice(str(error))}"
             ) from error
         return selected(returned, self.select, self.model_name)
 
@@ -133,8 +138,10 @@ class SoundModel(nn.Module):
             except AudioInterpError as error:
                 errors[shape] = error
         if not results:
+            reason = f"; with (N, 1, L): {errors['NCL']}" if "NCL" in errors else ""
             raise errors.get("NL") or ModelError(
-                f"{self.model_name} does not return one row of outputs per sound"
+                f"{self.model_name} does not return one row of outputs per sound for two sounds "
+                f"(N, L){reason}"
             )
         if len(results) == 2 and not _equal(*results.values()):
             raise ModelError(
@@ -170,13 +177,18 @@ class FunctionModel(SoundModel):
         select: Select | None = None,
         max_batch: int | None = None,
     ) -> None:
+        if isinstance(predict, nn.Module):
+            raise ArgumentError(
+                f"{type(predict).__name__} is an nn.Module, which gets tensors; use "
+                f"Classifier.from_waveform, where methods with gradients work too"
+            )
         if not callable(predict):
             raise ArgumentError(
                 f"predict must be a function from sounds (N, L) to outputs (N, C), "
                 f"not a {type(predict).__name__}"
             )
-        if max_batch is not None and max_batch < 1:
-            raise ArgumentError(f"max_batch={max_batch!r} must be at least 1, or None")
+        if max_batch is not None and not (isinstance(max_batch, int) and max_batch >= 1):
+            raise ArgumentError(f"max_batch={max_batch!r} must be a whole number from 1, or None")
         super().__init__(nn.Identity(), sample_rate, "NL", select)
         self.predict = predict
         self.max_batch = max_batch
@@ -198,15 +210,14 @@ class FunctionModel(SoundModel):
             raise ModelError(
                 f"{self.model_name} cannot take sounds {sounds.shape} float32 at "
                 f"{self.sample_rate} Hz: {type(error).__name__}: "
-                f"{one_line(error, LONGEST_REASON)}; it must map (N, L) to outputs (N, C); if it "
-                f"takes one sound at a time, give max_batch=1"
+                f"{one_line(error, LONGEST_REASON)}; it must map (N, L) to outputs (N, C); "
+                f"{ONE_AT_A_TIME}"
             ) from error
         outputs = selected(returned, self.select, self.model_name)
         if len(outputs) != len(sounds):
             raise ModelError(
                 f"{self.model_name} returned {tuple(outputs.shape)} for {len(sounds)} sounds; it "
-                f"must return one row of outputs per sound; if it takes one sound at a time, give "
-                f"max_batch=1"
+                f"must return one row of outputs per sound; {ONE_AT_A_TIME}"
             )
         return outputs.to(wav.device)
 
@@ -282,5 +293,38 @@ class BoundModel(nn.Module):
         return replace(original, db=levels, gain=gain).to_wav()
 
 
+def check_sample_rate(sample_rate: Any) -> None:
+    """Check that a sample rate is a whole number of Hz.
+
+    Raises:
+        ArgumentError: it is not.
+
+    >>> check_sample_rate(16000)
+    """
+    if not isinstance(sample_rate, int) or isinstance(sample_rate, bool) or sample_rate < 1:
+        raise ArgumentError(f"sample_rate={sample_rate!r} must be a whole number of Hz, e.g. 16000")
+
+
+def _advice(message: str) -> str:
+    """Return what to do about an error of a module, as its message shows."""
+    if "device" in message:
+        return (
+            "put all of its tensors on one device: those that are no parameters are made on that "
+            "of the sounds, or registered as buffers"
+        )
+    if "Half" in message or "BFloat16" in message:
+        return (
+            "sounds have the type of the module's first weights, and a front end (FFT) needs "
+            "float32: give module.float(), or cast between front end and network"
+        )
+    return (
+        "check sample_rate, duration and shape ('NL' for (N, L), 'NCL' for (N, 1, L)); a network "
+        "on features is Classifier(network, transform, labels)"
+    )
+
+
 def _equal(first: Tensor, second: Tensor) -> bool:
-    return first.shape == second.shape and bool(torch.allclose(first, second, atol=1e-5))
+    # NaN is refused where it is used, with a message of its own.
+    return first.shape == second.shape and bool(
+        torch.allclose(first, second, atol=1e-5, equal_nan=True)
+    )

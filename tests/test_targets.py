@@ -33,7 +33,11 @@ def score(classifier, dataset, **arguments):
 
 def test_each_present_label_is_explained():
     rows = score(tagger(), clips([("low", "high"), ("high",)]), target="present")
-    assert rows[["clip", "explained"]].values.tolist() == [["0", "low"], ["0", "high"], ["1", "high"]]
+    assert rows[["clip", "explained"]].values.tolist() == [
+        ["0", "low"],
+        ["0", "high"],
+        ["1", "high"],
+    ]
     assert (rows["status"] == "ok").all()
     by_hand = ai.interpret(tagger(), noise(1.0), "saliency", target="low").scores["FF"]
     assert rows["FF"][0] == pytest.approx(by_hand, abs=1e-6)

@@ -65,9 +65,9 @@ class Interpretation(ExplainedClip):
         >>> len(interpret(classifier, torch.randn(32000)).plot().axes) > 2
         True
         """
-        from .display import plot
+        from .display import interpretation_figure
 
-        return plot.interpretation(self, figure)
+        return interpretation_figure(self, figure)
 
     def save(self, folder: str | os.PathLike[str], title: str = "explanation") -> None:
         """Write the three sounds, a picture, a page with players and the scores into a folder.

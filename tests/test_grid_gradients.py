@@ -8,8 +8,8 @@ from conftest import around_peak, small_classifier
 from torch import nn
 
 from audiointerp.interpretation import METHODS
+from audiointerp.model import BoundModel, SoundModel
 from audiointerp.model.classifier import Classifier
-from audiointerp.model.sound_model import BoundModel, SoundModel
 from audiointerp.processing.masking import levels_gain
 from audiointerp.processing.spectrogram import LogMel
 

@@ -7,6 +7,7 @@
 from . import plot, report
 from .card import write_card
 from .plot import METHOD_TITLES, comparison
+from .plot import interpretation as interpretation_figure
 from .report import (
     WRITTEN,
     additivity_notes,
@@ -24,6 +25,7 @@ __all__ = [
     "WRITTEN",
     "additivity_notes",
     "comparison",
+    "interpretation_figure",
     "interpretation_html",
     "matched_player",
     "page",

@@ -1,5 +1,6 @@
 """Networks, their checkpoints, and the classifier that combines a network with its transform."""
 
+from .bound_model import BoundModel
 from .check import Check
 from .checkpoint import Loaded, load_panns
 from .classifier import Classifier
@@ -15,7 +16,7 @@ from .factory import made_by
 from .grids import default_grid
 from .panns import NETWORKS, Cnn6, Cnn10, Cnn14, Pann, build_network, initialise
 from .scaled import ScaledNetwork, with_scaling, without_scaling
-from .sound_model import BoundModel, FunctionModel, SoundModel
+from .sound_model import FunctionModel, SoundModel
 
 __all__ = [
     "NETWORKS",

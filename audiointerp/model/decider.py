@@ -16,9 +16,10 @@ from ..util import (
     usable_device,
     warn_of_probabilities,
 )
+from .bound_model import BoundModel
 from .checks import check_parts, checked_labels, checked_logits, label_index
 from .scaled import with_scaling
-from .sound_model import BoundModel, SoundModel
+from .sound_model import SoundModel
 
 
 class Decider:

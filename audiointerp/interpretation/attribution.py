@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..util import table_html
+
 LARGEST_SPREAD_OF_A_CONSTANT = 1e-6
 """As a share of the largest magnitude: float32 rounds by 6e-8."""
 
@@ -39,6 +41,23 @@ class Attribution:
         shape, target = tuple(self.values.shape), self.target.tolist()
         against = "" if self.against is None else f" against {self.against.tolist()}"
         return f"Attribution({self.method}, values {shape}, target {target}{against})"
+
+    def _repr_html_(self) -> str:
+        numbers = torch.arange(len(self.target))
+        p = self.probs.cpu()[numbers, self.target.cpu()]
+        rows: dict[str, object] = {
+            "values": f"{tuple(self.values.shape)}, {self.values.min():.3g} to "
+            f"{self.values.max():.3g}",
+            "explained class": self.target.tolist(),
+            "its p": ", ".join(f"{float(each):.3f}" for each in p),
+        }
+        if self.against is not None:
+            rows["against class"] = self.against.tolist()
+        if "layer" in self.info:
+            rows["layer"] = f"{self.info['layer']}, grid {self.info['grid']}"
+        if is_constant(self.values):
+            rows["note"] = "constant up to rounding: its masks mean nothing"
+        return table_html(f"Attribution by {self.method}", rows)
 
 
 def is_constant(values: Tensor) -> bool:

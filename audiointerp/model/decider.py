@@ -13,6 +13,7 @@ from ..util import (
     network_logits,
     probabilities,
     set_evaluation,
+    table_html,
     usable_device,
     warn_of_probabilities,
 )
@@ -20,6 +21,8 @@ from .bound_model import BoundModel
 from .checks import check_parts, checked_labels, checked_logits, label_index
 from .scaled import with_scaling
 from .sound_model import SoundModel
+
+LABELS_SHOWN = 20
 
 
 class Decider:
@@ -82,6 +85,20 @@ class Decider:
             name = f"{self.network.model_name} on sounds"
         name = f"{type(self).__name__}({name}, {self.transform}"
         return f"{name}, {len(self.labels)} labels, {self.duration:g} s)"
+
+    def _repr_html_(self) -> str:
+        labels = ", ".join(self.labels[:LABELS_SHOWN])
+        if len(self.labels) > LABELS_SHOWN:
+            labels += f" and {len(self.labels) - LABELS_SHOWN} more"
+        rows = {
+            "network": getattr(self.network, "model_name", type(self.network).__name__),
+            "takes": "sounds" if self.takes_sounds else "features",
+            "transform": self.transform,
+            "labels": labels,
+            "clips": f"{self.duration:g} s at {self.sample_rate} Hz, normalised: {self.normalize}",
+            "outputs": self.output,
+        }
+        return table_html(type(self).__name__, rows)
 
     @property
     def sample_rate(self) -> int:

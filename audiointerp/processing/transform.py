@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
-from ..util import FLOOR
+from ..util import FLOOR, table_html
 from .filters import lifting
 from .inversion import INVERSIONS, griffin_lim, stft_magnitude
 from .masking import masked_levels
@@ -230,6 +230,15 @@ class Spectrogram:
     def __repr__(self) -> str:
         seconds = self.length / self.transform.sample_rate
         return f"Spectrogram({tuple(self.db.shape)}, {seconds:g} s, {self.transform})"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "clips, bins, frames": f"{len(self.db)}, {self.db.shape[2]}, {self.db.shape[3]}",
+            "length": f"{self.length / self.transform.sample_rate:g} s",
+            "levels": f"{self.db.min():.1f} to {self.db.max():.1f} dB",
+            "transform": self.transform,
+        }
+        return table_html("Spectrogram", rows)
 
     def masked(self, mask: Tensor, domain: str = "db", fill: str = "silence") -> "Spectrogram":
         """Apply a mask: a bin is unchanged at 1 and becomes ``fill`` at 0.

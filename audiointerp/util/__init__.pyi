@@ -18,6 +18,7 @@ from .forward import (
     set_evaluation,
     weight_type,
 )
+from .html import table_html
 from .memory import keep_memory
 from .probability import (
     BINARY,
@@ -59,6 +60,7 @@ __all__ = [
     "run_network",
     "set_evaluation",
     "suspected_probabilities",
+    "table_html",
     "to_logits",
     "usable_device",
     "warn_of_probabilities",

@@ -103,7 +103,7 @@ def examine_au(file: BinaryIO, start: int, size: int) -> ContainerInfo:
     stated, available = read_number(file, start + 8, 4, "big"), size - content
     beyond = 0 if stated == 2**32 - 1 else max(0, available - stated)
     end = content + stated
-    if beyond and read_bytes(file, end, 4) == b".snd":
+    if beyond and end > start and read_bytes(file, end, 4) == b".snd":
         return ContainerInfo(next_file=end)
     if stated == 0 < available or _can_be_samples(file, end, beyond):
         return placeholder_info("header", stated, available, start + 8, 4, "big")

@@ -38,7 +38,8 @@ def examine(file: BinaryIO) -> ContainerInfo:
     start = skip_tags(file, 0, size)
     info = _examine_one(file, start, size)
     links = []
-    while info.next_file is not None and info.fault is None:
+    # A damaged header can point back to where it begins.
+    while info.next_file is not None and info.next_file > start and info.fault is None:
         links.append((start, info.next_file))
         start = info.next_file
         info = _examine_one(file, start, size)

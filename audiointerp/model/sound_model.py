@@ -17,14 +17,11 @@ from ..errors import ArgumentError, AudioInterpError, ModelError, choose
 from ..processing import Spectrogram, levels_gain
 from ..util import is_out_of_memory, one_line
 from .selected import Select, selected
+from .wrong_uses import ONE_AT_A_TIME, advice, check_sample_rate
 
 SHAPES = ("NL", "NCL")
 """The shape of the sounds that a module takes: ``(N, L)`` or ``(N, 1, L)``."""
 LONGEST_REASON = 200
-ONE_AT_A_TIME = (
-    "if it takes one sound (L,), give lambda wavs: [predict(wav) for wav in wavs], and max_batch=1 "
-    "if it takes (1, L)"
-)
 
 
 class SoundModel(nn.Module):
@@ -114,7 +111,7 @@ class SoundModel(nn.Module):
                 raise
             raise ModelError(
                 f"{self.model_name} cannot take sounds {tuple(sounds.shape)} at "
-                f"{self.sample_rate} Hz: {one_line(error, LONGEST_REASON)}; {_advice(str(error))}"
+                f"{self.sample_rate} Hz: {one_line(error, LONGEST_REASON)}; {advice(str(error))}"
             ) from error
         return selected(returned, self.select, self.model_name)
 
@@ -267,36 +264,6 @@ class BoundModel(nn.Module):
         original = self.spectrogram
         gain = levels_gain(original.db, levels.to(original.db))
         return replace(original, db=levels, gain=gain).to_wav()
-
-
-def check_sample_rate(sample_rate: Any) -> None:
-    """Check that a sample rate is a whole number of Hz.
-
-    Raises:
-        ArgumentError: it is not.
-
-    >>> check_sample_rate(16000)
-    """
-    if not isinstance(sample_rate, int) or isinstance(sample_rate, bool) or sample_rate < 1:
-        raise ArgumentError(f"sample_rate={sample_rate!r} must be a whole number of Hz, e.g. 16000")
-
-
-def _advice(message: str) -> str:
-    """Return what to do about an error of a module, as its message shows."""
-    if "device" in message:
-        return (
-            "put all of its tensors on one device: those that are no parameters are made on that "
-            "of the sounds, or registered as buffers"
-        )
-    if "Half" in message or "BFloat16" in message:
-        return (
-            "sounds have the type of the module's first weights, and a front end (FFT) needs "
-            "float32: give module.float(), or cast between front end and network"
-        )
-    return (
-        "check sample_rate, duration and shape ('NL' for (N, L), 'NCL' for (N, 1, L)); a network "
-        "on features is Classifier(network, transform, labels)"
-    )
 
 
 def _equal(first: Tensor, second: Tensor) -> bool:

@@ -34,7 +34,8 @@ PAGE = """# Which models can be explained by which methods
 Every model below is explained, and what it hears is made audible, from one line of its owner. A
 network with gradients takes the methods with gradients; a function, a service or TorchScript takes
 those that only ask it about sounds (occlusion, LIME, Kernel SHAP, RISE). What is refused is refused
-in one line, which is quoted below.
+in one line, which is quoted below. How to make a classifier of your own model, and how to check it,
+is in [any-model.md](any-model.md).
 
 Each cell is one clip explained by `interpret`: an explanation, a mask, the kept and the removed
 sound, and their scores. A number is its seconds; letters are what was said. Few samples are taken
@@ -56,6 +57,8 @@ The seconds are those of <!-- machine -->.
 `tests/birdnet.py`. The small networks and the forest are trained in some seconds on synthetic clips
 of three kinds of sound (hiss, clicks, siren). "Random weights" decides nothing: it shows what runs.
 
+| | model | what it decides | answer | what the owner writes |
+|---|---|---|---|---|
 <!-- models -->
 
 ## Gradients through the sound are not those on features
@@ -122,6 +125,8 @@ WHEELS = (
     "torchcrepe==0.0.24",
 )
 """What the page needs besides tests/requirements.txt."""
+LONGEST = 400
+"""Characters of a message that are quoted."""
 MARKS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -168,18 +173,21 @@ def cell(model: Model, classifier: Classifier, wav: torch.Tensor, method: str, n
             explainer = kind(classifier.network, *background, **arguments)
             interpret(classifier, wav, explainer, target=model.target)
         except AudioInterpError as error:
-            return f"no ({notes.mark(one_line(error))})"
+            return f"no ({notes.mark(one_line(error, method))})"
         # Any other error is a fault of the library, and stands out on the page.
         except Exception as error:
-            return f"**{type(error).__name__}** ({notes.mark(one_line(error))})"
+            return f"**{type(error).__name__}** ({notes.mark(one_line(error, method))})"
     seconds = f"{time.monotonic() - start:.2g}"
-    texts = [one_line(entry.message) for entry in caught if "audiointerp" in entry.filename]
+    texts = [one_line(entry.message, method) for entry in caught]
     return " ".join([seconds, *(f"({notes.mark(text)})" for text in dict.fromkeys(texts))])
 
 
-def one_line(message: object) -> str:
-    """A message for a list of the page."""
-    return " ".join(str(message).split()).replace("|", r"\|")
+def one_line(message: object, method: str) -> str:
+    """A message for a list of the page; methods that are refused alike share it."""
+    text = " ".join(str(message).split()).replace("|", r"\|")
+    if text.startswith(method):
+        text = f"*METHOD*{text.removeprefix(method)}"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
 def rows(models: tuple[Model, ...], notes: Notes) -> Iterator[tuple[str, str]]:

@@ -34,9 +34,9 @@ OTHERS = {"dog": "1-100032-A-0", "rain": "1-17367-A-10", "crying baby": "1-18720
 AUDIBLE = 40.0
 """dB below the loudest bin of a source."""
 SETTINGS = {
-    "occlusion": {"patch": (8, 24), "stride": (4, 12)},
-    "lime": {"segments": "grid", "fill": "silence", "samples": 500},
-    "rise": {"samples": 500},
+    "occlusion": {"patch": (8, 24), "stride": (8, 12)},
+    "lime": {"segments": "grid", "fill": "silence", "samples": 300},
+    "rise": {"samples": 300},
 }
 QUICK = {
     "occlusion": {"patch": (16, 48), "stride": (16, 48)},

@@ -20,6 +20,7 @@ class FrontEnd(nn.Module):
     def __init__(self, transform):
         super().__init__()
         self.transform = transform
+        self.cell_frequencies = transform.frequencies
 
     def forward(self, wav):
         return self.transform(wav[:, None]).db

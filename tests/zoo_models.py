@@ -68,7 +68,7 @@ MODELS = (
     small("CRNN with its own front end", zoo.crnn, 16000, options=", network=module.conv2"),
     small("attention pooling, returns a tuple", zoo.attention, 16000, options=", select=0"),
     small("attention pooling, TorchScript", zoo.traced, 16000, options=", select=0"),
-    small("one logit, ``(N,)``", zoo.one_logit, 16000, output="binary", what="clicks or not"),
+    small("one logit, (N,)", zoo.one_logit, 16000, output="binary", what="clicks or not"),
     Model(
         "PANNs' Cnn14 as published, returns a dictionary",
         WAVEFORM.format(

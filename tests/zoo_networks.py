@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiointerp.processing.filters import mel_filters
+from audiointerp.processing.spectrogram import LogMel
 
 
 class LogMelFrontEnd(nn.Module):
@@ -23,6 +24,8 @@ class LogMelFrontEnd(nn.Module):
         rising = (bins - hertz[:-2, None]) / (hertz[1:-1] - hertz[:-2])[:, None]
         falling = (hertz[2:, None] - bins) / (hertz[2:] - hertz[1:-1])[:, None]
         self.register_buffer("filters", torch.minimum(rising, falling).clamp_min(0))
+        # Grad-CAM reads which frequencies the rows of its maps are.
+        self.cell_frequencies = hertz[1:-1].double()
 
     def forward(self, wav):
         """``(N, L)`` to ``(N, 1, F, T)``."""
@@ -119,6 +122,7 @@ class OfficialCnn14(nn.Module):
         self.register_buffer("window", torch.hann_window(1024))
         filters = mel_filters(32000, 1024, 64, 50.0, 14000.0, "slaney").float()
         self.register_buffer("melW", filters)
+        self.cell_frequencies = LogMel(mel_scale="slaney").frequencies
         self.bn0 = nn.BatchNorm2d(64)
         sizes = [1, *(width * 2**number for number in range(6))]
         self.blocks = nn.ModuleList(_Block(*pair) for pair in pairwise(sizes))

@@ -16,16 +16,13 @@ from ..errors import ArgumentError, AudioInterpError, ModelError, choose
 from ..processing import Transform
 from ..util import is_out_of_memory, one_line, weight_type
 from .selected import Select, selected
+from .wrong_uses import ONE_AT_A_TIME, advice, check_sample_rate
 
 SHAPES = ("NL", "NCL")
 """The shape of the sounds that a module takes: ``(N, L)`` or ``(N, 1, L)``."""
 Bands = Sequence[float] | Tensor | Transform
 """The bands of a front end: the centre of each in Hz, rising, or a transform that has them."""
 LONGEST_REASON = 200
-ONE_AT_A_TIME = (
-    "if it takes one sound (L,), give lambda wavs: [predict(wav) for wav in wavs], and max_batch=1 "
-    "if it takes (1, L)"
-)
 
 
 class SoundModel(nn.Module):
@@ -119,7 +116,7 @@ class SoundModel(nn.Module):
                 raise
             raise ModelError(
                 f"{self.model_name} cannot take sounds {tuple(sounds.shape)} at "
-                f"{self.sample_rate} Hz: {one_line(error, LONGEST_REASON)}; {_advice(str(error))}"
+                f"{self.sample_rate} Hz: {one_line(error, LONGEST_REASON)}; {advice(str(error))}"
             ) from error
         return selected(returned, self.select, self.model_name)
 
@@ -221,6 +218,7 @@ class FunctionModel(SoundModel):
         return outputs.to(wav.device)
 
 
+<<<<<<< HEAD
 def check_sample_rate(sample_rate: Any) -> None:
     """Check that a sample rate is a whole number of Hz.
 
@@ -249,6 +247,55 @@ def _advice(message: str) -> str:
         "check sample_rate, duration and shape ('NL' for (N, L), 'NCL' for (N, 1, L)); a network "
         "on features is Classifier(network, transform, labels)"
     )
+=======
+class BoundModel(nn.Module):
+    """A model of sounds, bound to one clip: from levels on the clip's grid to outputs.
+
+    Levels of several clips' lengths, ``T' = n T`` frames, are n versions of the clip in a row.
+
+    Args:
+        model: the model.
+        spectrogram: the clip ``(1, 1, F, T)``, as the transform gives it.
+
+    >>> from audiointerp.processing import LogMel
+    >>> clip = LogMel()(torch.randn(1, 1, 32000))
+    >>> model = SoundModel(nn.Linear(32000, 2), 32000)
+    >>> bound = BoundModel(model, clip)
+    >>> bool(torch.allclose(bound(clip.db), model(clip.to_wav()), atol=1e-4))
+    True
+    """
+
+    input_type = torch.float32
+    """The levels are float32 whatever the type of the model's weights is."""
+
+    def __init__(self, model: SoundModel, spectrogram: Spectrogram) -> None:
+        super().__init__()
+        self.model = model
+        self.spectrogram = spectrogram
+
+    @property
+    def layers_of(self) -> nn.Module:
+        """The part whose layers a class activation map chooses from."""
+        return self.model.layers_of
+
+    @property
+    def explained_model(self) -> SoundModel:
+        """The model, which is the same for every clip."""
+        return self.model
+
+    def forward(self, levels: Tensor) -> Tensor:
+        """Return the outputs ``(K, C)`` for K versions of the levels, ``(K, 1, F, T)`` in dB."""
+        frames = self.spectrogram.db.shape[-1]
+        sounds = [self.sound(part) for part in levels.split(frames, -1)]
+        outputs: Tensor = self.model(torch.cat(sounds, -1))
+        return outputs
+
+    def sound(self, levels: Tensor) -> Tensor:
+        """Return the sounds ``(K, 1, L)`` of K versions of the clip's levels."""
+        original = self.spectrogram
+        gain = levels_gain(original.db, levels.to(original.db))
+        return replace(original, db=levels, gain=gain).to_wav()
+>>>>>>> m
 
 
 def _equal(first: Tensor, second: Tensor) -> bool:

@@ -32,10 +32,11 @@ from audiointerp.util import write_text
 PAGE = """# Which models can be explained by which methods
 
 Every model below is explained, and what it hears is made audible, from one line of its owner. A
-network with gradients takes the methods with gradients; a function, a service or TorchScript takes
-those that only ask it about sounds (occlusion, LIME, Kernel SHAP, RISE). What is refused is refused
-in one line, which is quoted below. How to make a classifier of your own model, and how to check it,
-is in [any-model.md](any-model.md).
+network with gradients takes the methods with gradients, except SHAP (DeepLIFT), which needs a
+network on features, and guided Grad-CAM, which needs ReLU modules. A function, a service or TorchScript
+takes those that only ask it about sounds (occlusion, LIME, Kernel SHAP, RISE). What is refused is
+refused in one line, which is quoted below. How to make a classifier of your own model, and how to
+check it, is in [any-model.md](any-model.md).
 
 Each cell is one clip explained by `interpret`: an explanation, a mask, the kept and the removed
 sound, and their scores. A number is its seconds; letters are what was said. Few samples are taken
@@ -178,7 +179,8 @@ def cell(model: Model, classifier: Classifier, wav: torch.Tensor, method: str, n
         except Exception as error:
             return f"**{type(error).__name__}** ({notes.mark(one_line(error, method))})"
     seconds = f"{time.monotonic() - start:.2g}"
-    texts = [one_line(entry.message, method) for entry in caught]
+    about_us = [entry for entry in caught if issubclass(entry.category, UserWarning)]
+    texts = [one_line(entry.message, method) for entry in about_us]
     return " ".join([seconds, *(f"({notes.mark(text)})" for text in dict.fromkeys(texts))])
 
 

@@ -130,6 +130,33 @@ def test_a_network_with_its_front_end_is_explained_as_the_network_itself():
         assert correlation > 0.99
 
 
+def test_the_layer_is_one_of_the_part_that_its_owner_names():
+    direct = small_classifier()
+    blocks = direct.network.conv_block1
+    module = nn.Sequential(FrontEnd(direct.transform), direct.network)
+    layers = []
+    for part in (None, blocks):
+        foreign = ai.Classifier.from_waveform(
+            module,
+            direct.labels,
+            sample_rate=32000,
+            duration=1.0,
+            normalize="none",
+            shape="NL",
+            grid=direct.transform,
+            bands=direct.transform,
+            network=part,
+        )
+        explainer = ai.GradCAM(foreign.network)
+        for seed in range(2):
+            attribution = ai.interpret(foreign, noise(1.0, seed=seed), explainer).attribution
+        layers.append(attribution.info["layer"])
+        # Measured once for all clips.
+        assert len(explainer._measured) == 1
+    assert "conv_block1" in layers[1]
+    assert layers[0] != layers[1]
+
+
 def test_maps_over_bands_that_are_not_known_are_over_time_alone():
     direct = small_classifier()
     foreign = with_front_end(direct, bands=None)

@@ -9,6 +9,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError, choose
+from ..util import explained_model, network_name
 from .base import Explainer
 from .grids import on_grid
 from .layers import locate_tokens
@@ -77,7 +78,7 @@ class AttentionRelevance(Explainer):
         weights = [weight for weight in attentions.weights if weight.requires_grad]
         if not weights:
             raise ModelError(
-                f"{self.name}: {type(self.network).__name__} has no self-attention whose weights "
+                f"{self.name}: {network_name(self.network)} has no self-attention whose weights "
                 f"can be seen; use gradcam with layer= and grid=, or rise, occlusion or lime"
             )
         count = weights[-1].shape[-1]
@@ -98,7 +99,7 @@ class AttentionRelevance(Explainer):
         return on_grid(coarse, db, layout), {"layer": f"{len(used)} attentions", "grid": cells}
 
     def _locate(self, db: Tensor, count: int) -> tuple[TokenGrid, str]:
-        key = (self.network, count, db.shape[1:])
+        key = (explained_model(self.network), count, db.shape[1:])
         if key not in self._located:
             measurement = Measurement(
                 self.network, db[:1].detach(), layout=self.layout, grid=self.grid

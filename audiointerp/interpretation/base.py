@@ -15,6 +15,7 @@ from ..util import (
     BLACK_BOX_METHODS,
     OUTPUTS,
     explain_gradient_errors,
+    explained_model,
     halve_on_oom,
     probabilities,
     warn_of_probabilities,
@@ -185,7 +186,7 @@ class Explainer(ABC):
         _refuse_channels_last(self.network)
         explained = one_class_per_clip("target", target, db)
         compared = one_class_per_clip("class to explain against", against, db)
-        model = getattr(self.network, "explained_model", self.network)
+        model = explained_model(self.network)
         if not any(model is checked for checked in self._repeatable):
             with preserve_state(self.network):
                 refuse_random(self.network, db[:1].detach())

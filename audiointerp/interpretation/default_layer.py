@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from ..errors import ArgumentError
+from ..util import network_name
 from .measurement import CONVOLUTIONS_1D, CONVOLUTIONS_2D, Measurement, is_map
 from .runs import Run
 from .tokens import declared_grid, token_grid
@@ -70,16 +71,22 @@ def default_layer(measurement: Measurement) -> nn.Module:
     if unclear:
         return unclear[-1].module
     raise ArgumentError(
-        f"no layer that {type(measurement.network).__name__} runs has activations "
+        f"no layer that {network_name(measurement.network)} runs has activations "
         f"(N, channels, F, T) or (N, channels, T) with more than one cell in time; give layer=, "
         f"or {INSTEAD}"
     )
 
 
 def _that_reach_the_logits(measurement: Measurement) -> list[Run]:
-    """Return the runs on whose output the logits depend, or all if that is not known."""
-    reaching = [run for run in measurement.runs if run.gradient is not None]
-    return reaching or measurement.runs
+    """Return the runs on whose output the logits depend, or all if that is not known.
+
+    Of a model of sounds they are those of the part that its owner names as ``network=``.
+    """
+    part = getattr(measurement.network, "layers_of", measurement.network)
+    inside = set(part.modules())
+    runs = [run for run in measurement.runs if run.module in inside]
+    reaching = [run for run in runs if run.gradient is not None]
+    return reaching or runs
 
 
 def _declared_layers(measurement: Measurement) -> set[nn.Module]:
@@ -171,7 +178,7 @@ def _last_of_transformer(measurement: Measurement, patches: nn.Module) -> nn.Mod
     if declared is not None:
         return _last_tokens(measurement, (rows, columns))
     raise ArgumentError(
-        f"the only convolution of {type(measurement.network).__name__}, "
+        f"the only convolution of {network_name(measurement.network)}, "
         f"{measurement.place(patches)} with kernel {patches.kernel_size} and stride "
         f"{patches.stride}, embeds patches, as in a transformer: its activations precede the "
         f"decision; {INSTEAD}, or give layer=, or grid={(rows, columns)} if the tokens are the "
@@ -190,7 +197,7 @@ def _last_tokens(measurement: Measurement, grid: tuple[int, int]) -> nn.Module:
     used = [run for run in tokens if run.gradient is not None and run.gradient[-patches:].any()]
     if not used:
         raise ArgumentError(
-            f"no layer that {type(measurement.network).__name__} runs has the tokens of a grid "
+            f"no layer that {network_name(measurement.network)} runs has the tokens of a grid "
             f"of {grid} patches that its logits depend on; give layer= and grid=(rows, columns)"
         )
     return _name_of_output(used)

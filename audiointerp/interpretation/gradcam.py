@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, choose
+from ..util import network_name
 from .base import Explainer
 from .grids import on_grid
 from .hidden import hidden_operations
@@ -186,14 +187,20 @@ class GuidedGradCAM(GradCAM):
         instead = "use gradcam, layercam or integrated_gradients, which take any activation"
         if others:
             raise ModelError(
-                f"{self.name} cannot see {'; '.join(others)}; make each ReLU a module nn.ReLU(); "
+                f"{self.name} cannot see {_first_of(others)}; make each ReLU a module nn.ReLU(); "
                 f"for other activations {instead}"
             )
         if not relus:
             raise ModelError(
-                f"{self.name}: {type(self.network).__name__} runs no nn.ReLU, so guided "
+                f"{self.name}: {network_name(self.network)} runs no nn.ReLU, so guided "
                 f"backpropagation is the plain gradient; {instead}"
             )
+
+
+def _first_of(phrases: list[str]) -> str:
+    """Return the first three phrases, and how many follow."""
+    more = f" and {len(phrases) - 3} more" if len(phrases) > 3 else ""
+    return "; ".join(phrases[:3]) + more
 
 
 def _has_unknown_bands(network: nn.Module) -> bool:
@@ -224,7 +231,7 @@ def _find_layer(
     convolutions = (nn.Conv1d, nn.Conv2d)
     if grid is None and not any(isinstance(module, convolutions) for module in network.modules()):
         raise ArgumentError(
-            f"{type(network).__name__} has no Conv2d or Conv1d; give GradCAM a layer with "
+            f"{network_name(network)} has no Conv2d or Conv1d; give GradCAM a layer with "
             f"activations (N, channels, F, T), or grid=(rows, columns) of a transformer's tokens"
         )
     return None

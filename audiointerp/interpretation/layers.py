@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError
+from ..util import explained_model, network_name
 from .default_layer import default_layer
 from .measurement import Measurement, is_map
 from .tokens import TokenGrid, declared_grid, token_grid
@@ -85,7 +86,7 @@ def measure_layer(
     ('1', 'TF', (6, 18))
     """
     measured = {} if measured is None else measured
-    key = (network, layer, layout, grid, db.shape[1:])
+    key = (explained_model(network), layer, layout, grid, db.shape[1:])
     if key not in measured:
         measurement = Measurement(network, db[:1].detach(), layer, layout, grid)
         measured[key] = _measured_layer(measurement, layer)
@@ -113,7 +114,7 @@ def _given_layer(measurement: Measurement, layer: nn.Module) -> nn.Module:
     if layer not in measurement.shapes:
         raise ArgumentError(
             f"{measurement.place(layer)} is not used in the forward of "
-            f"{type(measurement.network).__name__}; give a layer that is"
+            f"{network_name(measurement.network)}; give a layer that is"
         )
     shape = measurement.shapes[layer]
     if not is_map(shape) and not (len(shape) == 3 and shape[0] == 1):

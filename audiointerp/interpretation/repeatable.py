@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from ..util import run_network
+from ..util import network_name, run_network
 from .preserve import seeded
 
 SEEDS = (1208, 3404)
@@ -46,7 +46,7 @@ def refuse_random(network: nn.Module, db: Tensor) -> None:
     change = float((logits - other_logits).abs().max())
     if change > LARGEST_CHANGE * spread + ROUNDING * float(logits.abs().max()):
         raise ModelError(
-            f"{type(network).__name__} is random: two runs on the same clip gave logits that "
+            f"{network_name(network)} is random: two runs on the same clip gave logits that "
             f"differ by {change:.3g}, their spread is {spread:.3g}; switch off dropout, noise and "
             f"random crops in its forward when it is not training, e.g. "
             f"functional.dropout(x, p, self.training)"

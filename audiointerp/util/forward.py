@@ -128,6 +128,29 @@ def explain_gradient_errors(method: str) -> Iterator[None]:
         ) from error
 
 
+def explained_model(network: nn.Module) -> nn.Module:
+    """Return the network; of a model of sounds that is bound to a clip, the model.
+
+    It is the same for every clip, so what was measured of it is kept by it.
+
+    >>> network = nn.Identity()
+    >>> explained_model(network) is network
+    True
+    """
+    model: nn.Module = getattr(network, "explained_model", network)
+    return model
+
+
+def network_name(network: nn.Module) -> str:
+    """Return what its owner calls a network, for messages.
+
+    >>> network_name(nn.Identity())
+    'Identity'
+    """
+    model = explained_model(network)
+    return str(getattr(model, "model_name", type(model).__name__))
+
+
 def weight_type(network: nn.Module, default: torch.dtype) -> torch.dtype:
     """Return the type of the network's first weights with fractions, or ``default``.
 

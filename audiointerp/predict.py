@@ -23,6 +23,7 @@ from .scoring import (
     RecentClips,
     build_explainer,
     build_explainers,
+    check_classifier,
     check_fits,
     clip_rows,
     explain_clip,
@@ -144,6 +145,7 @@ def interpret(
     >>> result.kept.shape, sorted(result.scores)[:4]
     (torch.Size([1, 1, 32000]), ['AD', 'AG', 'AI', 'AREA'])
     """
+    check_classifier(classifier)
     (scored,) = scored_on(classifier, on)
     plan = Plan([mask], protocol, [scored])
     ((mask_name, make_mask),) = plan.mask_functions.items()
@@ -217,7 +219,7 @@ def _dataset_of(clips: Any, classifier: Classifier) -> ClipDataset:
             clips,
             classifier.sample_rate,
             labels=classifier.labels,
-            normalize=classifier.normalize if isinstance(clips, str | os.PathLike) else None,
+            files=classifier.normalize,
         )
     check_fits(classifier, dataset)
     return dataset
@@ -252,16 +254,15 @@ def score(
             a table, or a list of pairs (sound, label).
         methods: names in ``METHODS``, explainer classes, or explainers, whose names must differ; or
             these by a name of your own, e.g. Grad-CAM of several layers.
-        masks: names in ``MASKS``, also with other percentages, e.g. ``"topK_20"``, or functions
-            from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
+        masks: as for :func:`interpret`.
         on: ``"features"``, ``"audio"`` (classify the audio that a listener hears), or a list of
             both; by default ``"features"``, and ``"audio"`` of a classifier that takes sounds.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.
         nulls: names in ``NULLS``, what each mask is compared with, or an empty list; see
             :mod:`~audiointerp.interpretation.nulls`. ``"other"`` is NaN without another recording.
         curves: whether to compute the areas under the deletion and insertion curves.
-        target: which class is explained: ``"predicted"``; ``"label"``, that of the clip; or
-            ``"present"``, each label of clips that have several, with rows for each.
+        target: which class is explained: ``"predicted"``; ``"label"``, that of the clip;
+            ``"present"``, each label of the clip.
         metrics: scores of your own by column: a :class:`~audiointerp.metrics.Metric`, or a function
             from :class:`~audiointerp.metrics.Scored` to ``(M,)``, one value per mask.
         background: for methods that need one, features ``(B, 1, F, T)`` of training clips.
@@ -280,6 +281,7 @@ def score(
     >>> rows[["method", "mask", "status"]].values.tolist()
     [['saliency', 'bin', 'ok']]
     """
+    check_classifier(classifier)
     scored = scored_on(classifier, on)
     chosen_nulls, columns = nulls_of(nulls, baselines), own_metrics(metrics or {})
     plan = Plan(masks, protocol, scored, chosen_nulls, curves, target, columns)

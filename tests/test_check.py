@@ -198,3 +198,29 @@ def test_a_check_changes_nothing():
     before = copy.copy(vars(decider))
     assert isinstance(decider.check(clips()), Check)
     assert vars(decider) == before
+
+
+def test_numbers_are_not_looked_up_among_names():
+    module = nn.Sequential(Loudness())
+    decider = ai.Classifier.from_waveform(
+        module, ["10", "2", "1"], sample_rate=RATE, duration=0.5, normalize="none"
+    )
+    items = [(wav.clamp(-1, 1), label) for wav, label in clips()]
+    assert decider.check(items, reference=[0, 1, 2] * 3).accuracy == 1
+    assert decider.check(items, reference=["10", "2", "1"] * 3).agreement == 1
+    with pytest.raises(ArgumentError, match="class 3 is not one of the classifier's 3"):
+        decider.check([(items[0][0], 3)])
+    with pytest.raises(ArgumentError, match="one label each"):
+        decider.check([(items[0][0], (0, 1))])
+
+
+def test_scaled_features_are_compared_as_the_network_sees_them():
+    network = ai.Cnn6(2, base_channels=4)
+    transform = ai.LogMel(scaling=ai.Scaling(mean=-40.0, std=15.0))
+    decider = ai.Classifier(network, transform, ["a", "b"], duration=1.0, normalize="none")
+    wavs = [noise(1.0, seed=number) for number in range(8)]
+    levels = torch.cat([transform.scaled(transform(wav).db) for wav in wavs])
+    network.bn0.running_mean.copy_(levels.mean((0, 1, 3)))
+    assert decider.check(wavs).problems == ()
+    network.bn0.running_mean.sub_(3)
+    assert "above those that the network was trained on" in problems(decider.check(wavs))

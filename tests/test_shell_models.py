@@ -1,5 +1,7 @@
 """Models of one's own in the shell: --model module:function."""
 
+import importlib
+import sys
 import textwrap
 
 import numpy as np
@@ -119,6 +121,25 @@ def test_weights_are_read_into_the_model(call, folder):
 )
 def test_wrong_uses_end_in_one_line(call, folder, arguments, message):
     done = call("interpret", folder / "clips" / "low" / "0.wav", *arguments)
+    assert done.returncode == 1
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def make():\n    return undefined_name\n", "NameError: name 'undefined_name'"),
+        ("def make(path):\n    return path\n", "TypeError: make() missing 1 required"),
+        ("def make(:\n", "broken_model cannot be imported: SyntaxError"),
+    ],
+)
+def test_mistakes_in_the_users_code_end_in_one_line(call, folder, code, message):
+    (folder / "broken_model.py").write_text(code)
+    sys.modules.pop("broken_model", None)
+    importlib.invalidate_caches()
+    clip = folder / "clips" / "low" / "0.wav"
+    done = call("interpret", clip, "--model", "broken_model:make")
     assert done.returncode == 1
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

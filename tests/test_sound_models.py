@@ -189,7 +189,10 @@ def test_scores_of_a_model_of_sounds_are_those_of_the_sounds():
             ai.interpret(classifier, clip, ai.Random(classifier.network), target=0, on="audio")
             for classifier in (direct, foreign)
         ]
-        assert results[0].p_of_sounds["p"] == pytest.approx(results[1].p_of_sounds["p"], abs=1e-4)
+        # The windows of sounds are a frame closer together.
+        tolerance = 1e-4 if seconds == 1 else 5e-3
+        p, foreign_p = (result.p_of_sounds["p"] for result in results)
+        assert p == pytest.approx(foreign_p, abs=tolerance)
     assert attribution.values.shape == direct.transform(wav).db.shape
 
 
@@ -359,3 +362,122 @@ def test_a_foreign_network_is_saved_with_the_name_of_its_code(tmp_path):
         assert loaded.network.module.gain == 3.0
     with pytest.raises(ArgumentError, match=r"no function other; it has .*saved_waveform"):
         ai.Classifier.load(path, factory=f"{__name__}:other")
+
+
+def loudness(normalize):
+    """A function of the level: loud if the power is above -20 dB."""
+
+    def predict(wavs):
+        loud = (wavs**2).mean(1) > 0.01
+        return np.stack([~loud, loud], 1) * 0.98 + 0.01
+
+    return ai.Classifier.from_function(
+        predict, ["quiet", "loud"], sample_rate=RATE, duration=1.0, normalize=normalize
+    )
+
+
+def test_clips_are_normalised_as_the_classifier_says(tmp_path):
+    for label, gain in (("quiet", 0.05), ("loud", 0.9)):
+        (tmp_path / label).mkdir()
+        for number in range(2):
+            ai.save_audio(tmp_path / label / f"{number}.wav", gain * tone(500 + number), RATE)
+    classifier = loudness("none")
+    settings = {"masks": ["topK_50"], "nulls": [], "progress": False}
+    assert ai.score(classifier, tmp_path, ["random"], **settings)["correct"].all()
+    clips = ai.LabelledClips.open(tmp_path, sample_rate=RATE, labels=classifier.labels)
+    with pytest.raises(ArgumentError, match="give the data set normalize='none'"):
+        ai.score(classifier, clips, ["random"], **settings)
+    background = ai.experiments.background_of_folder(tmp_path / "quiet", classifier)
+    assert background.max() < classifier.transform(0.9 * tone(500)).db.max() - 20
+
+
+def test_a_run_is_resumed_by_the_same_function_only(tmp_path):
+    def answering(value):
+        def predict(wavs):
+            return np.tile([1 - value, value], (len(wavs), 1))
+
+        return ai.Classifier.from_function(
+            predict, ["low", "high"], sample_rate=RATE, duration=1.0, normalize="none"
+        )
+
+    clips = ai.as_dataset([(tone(500)[0], "low")], RATE, labels=["low", "high"])
+    settings = {"masks": ["topK_50"], "nulls": [], "progress": False}
+    first = ai.run("own", answering(0.1), clips, ["random"], tmp_path, **settings)
+    assert first["predicted"].tolist() == ["low"]
+    again = ai.run("own", answering(0.1), clips, ["random"], tmp_path, **settings)
+    assert again["predicted"].tolist() == ["low"]
+    with pytest.raises(ArgumentError, match=r"model\.predict"):
+        ai.run("own", answering(0.9), clips, ["random"], tmp_path, **settings)
+
+
+def test_scores_are_of_evaluation_mode_whatever_the_owner_does():
+    module = nn.Sequential(BandEnergies(), nn.Dropout(0.5))
+    classifier = waveform(module)
+    expected = classifier.probabilities(two_tones())
+    module.train()
+    assert torch.equal(classifier.probabilities(two_tones()), expected)
+    assert module.training
+
+
+def test_a_masked_clip_is_bound_as_it_is_masked():
+    classifier = waveform()
+    spectrogram = classifier.transform(two_tones())
+    masked = spectrogram.masked(torch.full_like(spectrogram.db, 0.9))
+    heard_levels = classifier.bind(masked)(masked.db)
+    assert torch.allclose(heard_levels, classifier.network(masked.to_wav()), atol=1e-4)
+
+
+def test_a_model_that_divides_by_the_level_is_explained_in_windows():
+    class Normalising(BandEnergies):
+        def forward(self, wav):
+            return super().forward(wav / wav.abs().amax(-1, keepdim=True))
+
+    wav = torch.cat([tone(500), two_tones()], -1)
+    result = ai.interpret(waveform(Normalising()), wav, "integrated_gradients", target="high")
+    assert result.attribution.values.isfinite().all()
+
+
+def test_every_sample_is_heard_in_some_window():
+    classifier = waveform()
+    length = 3 * RATE
+    spectrogram = classifier.transform(torch.zeros(1, 1, length))
+    windows = ai.model.windows_of(classifier, spectrogram)
+    counted = windows.cut_sounds(
+        torch.arange(1.0, length + 1).reshape(1, 1, -1), classifier.transform.hop_length, RATE
+    )
+    covered = set(counted.flatten().int().tolist())
+    assert covered >= set(range(1, length + 1 - classifier.transform.hop_length))
+
+
+def test_out_of_memory_in_a_function_halves_the_batch():
+    network = BandEnergies()
+
+    def predict(wavs):
+        if len(wavs) > 4:
+            raise MemoryError
+        return network(torch.from_numpy(wavs)).softmax(1).numpy()
+
+    classifier = ai.Classifier.from_function(
+        predict, LABELS, sample_rate=RATE, duration=1.0, normalize="none"
+    )
+    explainer = ai.Occlusion(classifier.network, (16, 50), (16, 50))
+    assert ai.interpret(classifier, two_tones(), explainer, target="high").heard["p_in"] > 0.5
+
+
+def test_names_of_layers_are_the_owners():
+    direct = small_classifier()
+    foreign = with_front_end(direct)
+    info = ai.interpret(foreign, noise(1.0), "gradcam", target=0).attribution.info
+    assert info["layer"].startswith("1.")
+    named = ai.GradCAM(foreign.network, info["layer"])
+    assert (
+        ai.interpret(foreign, noise(1.0), named, target=0).attribution.info["layer"]
+        == (info["layer"])
+    )
+
+
+def test_a_factory_makes_what_was_saved(tmp_path):
+    classifier = saved_waveform()
+    classifier.labels = ("high", "low")
+    with pytest.raises(ModelError, match="classifier has labels="):
+        classifier.save(tmp_path / "a.safetensors", factory=f"{__name__}:saved_waveform")

@@ -41,3 +41,17 @@ def open_classifier(
     raise ArgumentError(
         "give --weights FILE (written by train), --model module:function or --hf FOLDER"
     )
+
+
+def default_methods(classifier: "Classifier") -> list[str]:
+    """Return the methods that a run uses by default: four that can explain the classifier.
+
+    >>> from audiointerp import Classifier, Cnn6, LogMel
+    >>> default_methods(Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"]))
+    ['saliency', 'gradcam', 'shap', 'random']
+    """
+    if not classifier.takes_sounds:
+        return ["saliency", "gradcam", "shap", "random"]
+    if getattr(classifier.network, "has_gradients", True):
+        return ["saliency", "integrated_gradients", "rise", "random"]
+    return ["occlusion", "rise", "lime", "random"]

@@ -200,6 +200,7 @@ def open_for_run(
         labels=classifier.labels,
         sample_rate=classifier.sample_rate,
         duration=classifier.duration,
+        normalize=classifier.normalize,
     )
     record = classifier.training.get("split")
     split = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ArgumentError, AudioInterpError, choose
-from .models import open_classifier
+from .models import default_methods, open_classifier
 from .options import (
     METHOD_NAMES,
     NULL_NAMES,
@@ -56,8 +56,12 @@ def run(
     part: Part = None,
     subset: Subset = None,
     methods: Annotated[
-        str, typer.Option(help="Comma-separated: " + ", ".join(METHOD_NAMES))
-    ] = "saliency,gradcam,shap,random",
+        str | None,
+        typer.Option(
+            help="Comma-separated: " + ", ".join(METHOD_NAMES) + "; default: four that the "
+            "classifier can be explained by."
+        ),
+    ] = None,
     masks: Annotated[
         str | None, typer.Option(help="Comma-separated, also e.g. topK_20; default: all.")
     ] = None,
@@ -111,7 +115,9 @@ def run(
     from ..experiments import run as run_experiment
     from ..interpretation import MASKS, METHODS, NULLS, resolve_mask
 
-    method_names = [choose("method", name, METHODS) for name in names_in(methods)]
+    given = None if methods is None else names_in(methods)
+    for name in given or ():
+        choose("method", name, METHODS)
     chosen_masks = list(MASKS) if masks is None else names_in(masks)
     mask_names = [resolve_mask(name)[0] for name in chosen_masks]
     chosen_nulls = [] if nulls == "none" else names_in(nulls)
@@ -119,6 +125,7 @@ def run(
     if clips is None:
         find_experiment(experiment)
     classifier = open_classifier(weights, model, hugging_face)
+    method_names = given or default_methods(classifier)
     setting = own_experiment(experiment, classifier)
     _check_source(data, clips, subset, part)
     needs_background = any(METHODS[name].needs_background for name in method_names)
@@ -183,6 +190,7 @@ def open_for(
         subset,
         sample_rate=classifier.sample_rate,
         duration=classifier.duration,
+        normalize=classifier.normalize,
     )
 
 

@@ -25,6 +25,7 @@ class Form:
         labels: the class names by target; None takes those of the data.
         duration: in seconds; None leaves each clip its own.
         normalize: see :func:`~audiointerp.dataset.as_clip`.
+        files: how sound files are normalised if ``normalize`` is None.
         mono: whether to average the channels of arrays.
 
     >>> Form(sample_rate=8000).duration is None
@@ -35,6 +36,7 @@ class Form:
     labels: tuple[str, ...] | None = None
     duration: float | None = None
     normalize: str | None = None
+    files: str = "peak"
     mono: bool = False
 
 
@@ -122,7 +124,8 @@ class Converted(Dataset[tuple[Tensor, Target]]):
         place = f"clip {self.clip_id(index)}"
         audio, label = self._read(clip_at(range(self._count), index))
         is_file = isinstance(audio, str | os.PathLike)
-        normalize = self._form.normalize or ("peak" if is_file else "none")
+        form = self._form
+        normalize = form.normalize or (form.files if is_file else "none")
         try:
             wav = as_levels(audio, self.sample_rate, normalize=normalize, mono=self._form.mono)
         except ArgumentError as error:

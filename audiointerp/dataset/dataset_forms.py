@@ -28,6 +28,7 @@ def as_dataset(
     *,
     duration: float | None = None,
     normalize: str | None = None,
+    files: str = "peak",
     mono: bool = False,
     names: Sequence[str] | None = None,
     recordings: Sequence[str] | None = None,
@@ -53,8 +54,10 @@ def as_dataset(
             data state, or the sorted names that occur.
         duration: in seconds; longer clips are cut, with a warning, and shorter ones padded with
             silence. None leaves each clip its own: explained and scored, but not trained on.
-        normalize: ``"peak"``, ``"rms"`` or ``"none"``; None: sound files by their peak, samples as
-            they are.
+        normalize: ``"peak"``, ``"rms"`` or ``"none"``; None: sound files as ``files`` says, samples
+            as they are.
+        files: how sound files are normalised if ``normalize`` is None, e.g.
+            ``classifier.normalize``.
         mono: whether to average the channels of arrays ``(C, L)``.
         names: the clips' names in results, all different; by default their numbers, or the names of
             their files.
@@ -73,7 +76,14 @@ def as_dataset(
     """
     if normalize is not None:
         choose("normalization", normalize, NORMALIZATIONS)
-    form = Form(sample_rate, None if labels is None else tuple(labels), duration, normalize, mono)
+    form = Form(
+        sample_rate,
+        None if labels is None else tuple(labels),
+        duration,
+        normalize,
+        choose("normalization", files, NORMALIZATIONS),
+        mono,
+    )
     is_sequence = not _is_ours(data) and not isinstance(
         data, str | os.PathLike | Subset | ConcatDataset
     )
@@ -98,7 +108,7 @@ def _of_data_sets(data: Any, form: Form, audio: str, label: str) -> ClipDataset:
             form.labels,
             sample_rate=stated_rate(form.sample_rate),
             duration=form.duration,
-            normalize=form.normalize or "peak",
+            normalize=form.normalize or form.files,
         )
     if isinstance(data, Subset):
         whole = as_dataset(data.dataset, **vars(form), audio=audio, label=label)
@@ -159,7 +169,7 @@ def _of_pairs(data: Any, form: Form, given: GivenNames) -> ClipDataset:
         files = [Path(path).name for path in paths]
         if len(set(files)) == len(files):
             given = GivenNames(files, given.recordings)
-    whole = Form(rate, tuple(labels), form.duration, form.normalize, form.mono)
+    whole = Form(rate, tuple(labels), form.duration, form.normalize, form.files, form.mono)
     label_of = (lambda index: read(index)[1]) if is_listed else None
     return Converted(read, len(data), whole, given, label_of)
 
@@ -198,7 +208,7 @@ def _of_columns(data: Any, form: Form, given: GivenNames, audio: str, label: str
         values = [list(map(class_names.__getitem__, numbers)) for numbers in values]
     labels = form.labels or class_names or label_names(values)
     rate = form.sample_rate or getattr(data.features[audio], "sampling_rate", None)
-    whole = Form(rate, tuple(labels), form.duration, form.normalize, form.mono)
+    whole = Form(rate, tuple(labels), form.duration, form.normalize, form.files, form.mono)
 
     def read(index: int) -> tuple[Any, Any]:
         return data[index][audio], values[index]

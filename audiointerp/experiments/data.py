@@ -27,6 +27,7 @@ def open_data(
     *,
     sample_rate: int = 32000,
     duration: float = 5.0,
+    normalize: str = "peak",
 ) -> ClipDataset:
     """Folds of ESC-50, or of a folder in its layout; of the synthetic clips if ``root`` is None.
 
@@ -36,6 +37,7 @@ def open_data(
         subset: ``"esc10"`` for the ten classes of ESC-10; None for all.
         sample_rate: in Hz; clips at another rate are resampled.
         duration: of each clip, in seconds.
+        normalize: of each clip, see ``load_audio``; synthetic clips are as they are.
 
     Raises:
         ArgumentError: a subset is given without a data folder.
@@ -50,7 +52,8 @@ def open_data(
                 f"subset {subset!r} needs a data folder: the synthetic clips have no subsets"
             )
         return Synthetic(folds, sample_rate=sample_rate, duration=duration)
-    return ESC50(root, folds, subset, sample_rate=sample_rate, duration=duration)
+    form = {"sample_rate": sample_rate, "duration": duration, "normalize": normalize}
+    return ESC50(root, folds, subset, **form)  # type: ignore[arg-type]
 
 
 def target_of(dataset: ClipDataset, index: int) -> int:
@@ -131,5 +134,8 @@ def background_of_folder(folder: str | os.PathLike[str], classifier: Classifier)
     if not paths:
         raise ArgumentError(f"background {folder}: no such folder, or no sound file in it")
     length = round(classifier.duration * classifier.sample_rate)
-    wavs = [fix_length(load_audio(path, classifier.sample_rate), length) for path in paths]
-    return torch.cat([classifier.transform(wav).db for wav in wavs])
+    levels = []
+    for path in paths:
+        wav = load_audio(path, classifier.sample_rate, normalize=classifier.normalize)
+        levels.append(classifier.transform(fix_length(wav, length)).db)
+    return torch.cat(levels)

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError
 from ..interpretation import Explainer
-from ..model import Classifier
+from ..model import Classifier, FunctionModel, SoundModel
 from ..scoring import Plan
 from .study import Experiment
 
@@ -56,7 +57,9 @@ def fingerprint_of(
     """
     recording = noise or experiment.noise
     device = classifier.device
+    model = _described_model(classifier)
     return {
+        **({} if model is None else {"model": model}),
         "experiment": asdict(experiment),
         "noise": None if recording is None else Path(recording).name,
         "transform": classifier.transform.to_dict(),
@@ -70,6 +73,34 @@ def fingerprint_of(
         "versions": {name: version(name) for name in PACKAGES},
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }
+
+
+def _described_model(classifier: Classifier) -> dict[str, Any] | None:
+    """Describe what the state of a model of sounds does not say; None for other networks.
+
+    Code and attributes of a user's model cannot all be seen, so its logits for a sound are a part.
+    """
+    network = classifier.network
+    if not isinstance(network, SoundModel):
+        return None
+    parts = {"module": repr(network.module), "select": network.select}
+    if isinstance(network, FunctionModel):
+        parts |= {"predict": network.predict, "max_batch": network.max_batch}
+    generator = torch.Generator().manual_seed(0)
+    probe = 0.1 * torch.randn(1, 1, classifier.window_length, generator=generator)
+    logits = classifier.logits(probe, allow_nan=True)[0].cpu()
+    # Rounded, since another number of threads may change the last bits.
+    probed = [float(f"{value:.4g}") for value in logits.tolist()]
+    digest = hashlib.sha256(json.dumps(probed).encode()).hexdigest()
+    return {name: _described_or_named(value) for name, value in parts.items()} | {"logits": digest}
+
+
+def _described_or_named(value: Any) -> Any:
+    """Describe a value by its content, or, where that is not known, by its type."""
+    try:
+        return described(value)
+    except ArgumentError:
+        return type(value).__qualname__
 
 
 def environment() -> dict[str, str]:

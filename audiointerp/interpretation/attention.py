@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from ..errors import ModelError, choose
 from ..util import explained_model, network_name
 from .base import Explainer
-from .grids import on_grid
+from .grids import placed
 from .layers import locate_tokens
 from .measurement import LAYOUTS, Measurement
 from .score import Score
@@ -94,9 +94,9 @@ class AttentionRelevance(Explainer):
             raise ModelError(f"{self.name}: the logit does not depend on the weights of attention")
         tokens, layout = self._locate(db, count)
         coarse = tokens.as_map(relevance(used)[..., None])
-        rows, columns = tokens.rows, tokens.columns
-        cells = (rows, columns) if layout == "FT" else (columns, rows)
-        return on_grid(coarse, db, layout), {"layer": f"{len(used)} attentions", "grid": cells}
+        name = f"{len(used)} attentions"
+        values, cells, span = placed(self.network, coarse, db, layout, self.name, name)
+        return values, {"layer": name, "grid": cells, **span}
 
     def _locate(self, db: Tensor, count: int) -> tuple[TokenGrid, str]:
         key = (explained_model(self.network), count, db.shape[1:])

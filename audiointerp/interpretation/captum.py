@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, choose
 from .base import Explainer, seed_of
-from .grids import on_grid
+from .grids import placed
 from .layers import MeasuredLayer, measure_layer
 from .measurement import LAYOUTS
 from .naming import usable_name
@@ -117,7 +117,8 @@ class Captum(Explainer):
             )
         layer = _layer_of(method)
         if layer is not None or values.shape != db.shape:
-            values = on_grid(values.sum(1, keepdim=True), db, self._layout_of(layer, db))
+            coarse, layout = values.sum(1, keepdim=True), self._layout_of(layer, db)
+            values, _, _ = placed(self.network, coarse, db, layout, self.name, "the layer")
         return values.to(db), delta
 
     @contextmanager

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, choose
-from ..util import network_name
+from ..util import network_name, owners_module
 from .base import Explainer
-from .grids import on_grid
+from .grids import placed
 from .hidden import hidden_operations
 from .layers import MeasuredLayer, measure_layer
 from .measurement import LAYOUTS
@@ -85,19 +85,9 @@ class GradCAM(Explainer):
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         layer = measure_layer(self.network, db, self.layer, self.layout, self._measured, self.grid)
         coarse = self._coarse_map(score, db.requires_grad_(), layer)
-        info: dict[str, Any] = {"layer": layer.name, "grid": layer.grid}
-        bands, frequencies = _frequencies_of(self.network)
-        rows = 3 if layer.layout == "TF" else 2
-        if bands is None and coarse.shape[rows] > 1 and _has_unknown_bands(self.network):
-            warnings.warn(
-                f"{self.name}: the {coarse.shape[rows]} rows of {layer.name} are bands of the "
-                f"model's own front end, and which is not known, so the map is over time alone; "
-                f"give bands= when the classifier is made (Hz of each band)",
-                stacklevel=5,
-            )
-            coarse = coarse.mean(rows, keepdim=True)
-            info["grid"] = (1, layer.grid[1])
-        return on_grid(coarse, db, layer.layout, bands, frequencies), info
+        info: dict[str, Any] = {"layer": layer.name}
+        values, grid, span = placed(self.network, coarse, db, layer.layout, self.name, layer.name)
+        return values, {**info, "grid": grid, **span}
 
     def _coarse_map(self, score: Score, db: Tensor, layer: MeasuredLayer) -> Tensor:
         """Return the map on the layer's own grid, ``(N, 1, ..., ...)``."""
@@ -203,20 +193,6 @@ def _first_of(phrases: list[str]) -> str:
     return "; ".join(phrases[:3]) + more
 
 
-def _has_unknown_bands(network: nn.Module) -> bool:
-    """Return whether a front end between the features and the network may have other bands."""
-    return getattr(network, "has_front_end", False)
-
-
-def _frequencies_of(network: nn.Module) -> tuple[Tensor | None, Tensor | None]:
-    """Return the frequencies of the front end and of the features, if the network states them."""
-    for module in network.modules():
-        bands = getattr(module, "cell_frequencies", None)
-        if bands is not None:
-            return bands, getattr(module, "frequencies", None)
-    return None, None
-
-
 def _find_layer(
     network: nn.Module, layer: nn.Module | str | None, grid: tuple[int, int] | None
 ) -> nn.Module | None:
@@ -224,7 +200,7 @@ def _find_layer(
     if isinstance(layer, nn.Module):
         return layer
     layers: dict[str, nn.Module] = {
-        name: module for name, module in network.named_modules() if name
+        name: module for name, module in owners_module(network).named_modules() if name
     }
     if layer is not None:
         return layers[choose("layer", layer, layers)]

@@ -1,8 +1,11 @@
 """From the grid of a layer to the grid of the features."""
 
+import warnings
+from typing import Any
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ArgumentError
@@ -57,6 +60,61 @@ def on_grid(
     )
     weights = torch.from_numpy(_row_weights(swapped.shape[2], bands, rows)).to(in_time)
     return torch.einsum("fr,ncrt->ncft", weights, in_time)
+
+
+def placed(
+    network: nn.Module, coarse: Tensor, db: Tensor, layout: str, method: str, layer: str
+) -> tuple[Tensor, tuple[int, int], dict[str, Any]]:
+    """Bring a layer's map to the grid of the features, by the frequencies of the front end.
+
+    Where a front end of the model's own has bands that are not known, the map is over time alone,
+    with a warning, since it would be drawn at wrong frequencies.
+
+    Args:
+        network: whose modules may state ``cell_frequencies`` and ``frequencies``.
+        coarse: the map ``(N, 1, ..., ...)``.
+        db: the features ``(N, 1, F, T)``.
+        layout: the axes of the map, ``"FT"`` or ``"TF"``.
+        method, layer: names, for the warning.
+
+    Returns:
+        The values ``(N, 1, F, T)``, the cells in frequency and in time, and, where the bands are
+        known, their ``span`` in Hz.
+
+    >>> values, cells, _ = placed(
+    ...     nn.Identity(), torch.zeros(1, 1, 5, 2), torch.zeros(1, 1, 8, 20), "TF", "cam", "conv"
+    ... )
+    >>> values.shape, cells
+    (torch.Size([1, 1, 8, 20]), (2, 5))
+    """
+    bands, frequencies = _frequencies_of(network)
+    rows = 3 if layout == "TF" else 2
+    is_unknown = bands is None and getattr(network, "has_front_end", False)
+    if is_unknown and coarse.shape[rows] > 1:
+        warnings.warn(
+            f"{method}: the {coarse.shape[rows]} rows of {layer} are bands of the model's own "
+            f"front end, which are not known, so the map is over time alone; give bands= when the "
+            f"classifier is made: Hz of each band of the front end, not of these rows",
+            stacklevel=6,
+        )
+        coarse = coarse.mean(rows, keepdim=True)
+    if bands is not None and len(bands) < coarse.shape[rows]:
+        raise ArgumentError(
+            f"bands: {len(bands)} bands of the front end cannot be {coarse.shape[rows]} rows of "
+            f"{layer}; give the frequency of each band of the front end, in Hz"
+        )
+    cells = (coarse.shape[rows], coarse.shape[5 - rows])
+    span = {} if bands is None else {"span": float(bands.max() - bands.min())}
+    return on_grid(coarse, db, layout, bands, frequencies), cells, span
+
+
+def _frequencies_of(network: nn.Module) -> tuple[Tensor | None, Tensor | None]:
+    """Return the frequencies of the front end and of the features, if the network states them."""
+    for module in network.modules():
+        bands = getattr(module, "cell_frequencies", None)
+        if bands is not None:
+            return torch.as_tensor(bands), getattr(module, "frequencies", None)
+    return None, None
 
 
 def _rising(name: str, frequencies: Tensor) -> np.ndarray:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, choose
+from ..util import owners_module
 from .runs import Run, record_runs
 
 LAYOUTS = ("FT", "TF")
@@ -31,7 +32,8 @@ class Measurement:
     ) -> None:
         self.network, self.layer, self.layout, self.grid = network, layer, layout, grid
         self.names = {
-            module: name or "the network itself" for name, module in network.named_modules()
+            module: name or "the network itself"
+            for name, module in owners_module(network).named_modules()
         }
         declared = getattr(network, "activation_layout", None)
         self.declared = choose("layout", str(declared), LAYOUTS) if declared else None

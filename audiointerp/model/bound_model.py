@@ -45,7 +45,7 @@ class BoundModel(nn.Module):
     def cell_frequencies(self) -> Tensor | None:
         """The centre of each band of the model's own front end in Hz, ``(F',)``, if known."""
         if self.model.bands is not None:
-            return torch.as_tensor(self.model.bands, dtype=torch.float64)
+            return self.model.bands
         stated = (getattr(part, "cell_frequencies", None) for part in self.model.modules())
         return next((bands for bands in stated if bands is not None), None)
 
@@ -77,4 +77,4 @@ class BoundModel(nn.Module):
         """Return the sounds ``(K, 1, L)`` of K versions of the clip's levels."""
         original = self.spectrogram
         gain = levels_gain(original.db, levels.to(original.db))
-        return replace(original, db=levels, gain=gain).to_wav()
+        return replace(original, db=levels, gain=original.gain * gain).to_wav()

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, AudioWarning
+from ..util import one_line
 from .clip_probabilities import whole_clip_probabilities
 from .decider import Decider
 from .symptoms import symptoms
 
+LONGEST_REASON = 200
 Reference = Callable[[np.ndarray], Any] | Sequence[Any] | np.ndarray | Tensor
 """The owner's own pipeline: a function of one clip's samples ``(L,)``, or its results in order: for
 each clip a label, a class number, or the probabilities of all classes ``(C,)``."""
@@ -75,6 +77,13 @@ def check(classifier: Decider, clips: Any, reference: Reference | None = None) -
         p = whole_clip_probabilities(classifier, wavs)
         agreement, difference = _compared(classifier, wavs, p, reference)
         problems = symptoms(classifier, wavs, targets, p, getattr(clips, "sample_rate", None))
+        normalize = getattr(clips, "normalize", classifier.normalize)
+        if normalize != classifier.normalize:
+            problems.insert(
+                0,
+                f"the data set's clips are normalised by {normalize!r}, the classifier's by "
+                f"{classifier.normalize!r}: give the data set normalize={classifier.normalize!r}",
+            )
     accuracy = _share(p.argmax(1).tolist(), targets)
     return Check(len(wavs), accuracy, agreement, difference, tuple(problems))
 
@@ -91,12 +100,35 @@ def _items(classifier: Decider, clips: Any) -> Iterator[tuple[Tensor, int | None
         try:
             sound = torch.as_tensor(wav).float()
         except (TypeError, ValueError, RuntimeError) as error:
-            raise ArgumentError(f"clip {number} is not one sound (L,): {wav!r:.80}") from error
+            raise ArgumentError(
+                f"clip {number} is not one sound (L,): {one_line(repr(wav), 80)}; check takes "
+                f"samples, e.g. of as_clip(path, {classifier.sample_rate}), or a data set"
+            ) from error
         if sound.numel() != sound.shape[-1] or not sound.numel():
             raise ArgumentError(f"clip {number} is not one mono sound (L,): {tuple(sound.shape)}")
-        name = label.item() if isinstance(label, Tensor | np.generic) else label
-        target = None if name is None else classifier.target(str(name))
-        yield sound.reshape(1, 1, -1), target
+        yield sound.reshape(1, 1, -1), _target(classifier, label, getattr(clips, "labels", None))
+
+
+def _target(classifier: Decider, label: Any, names: Sequence[str] | None) -> int | None:
+    """Return the class number of a label: a name, or a number of the classifier's or the data's."""
+    if isinstance(label, tuple | list) and len(label) != 1:
+        raise ArgumentError(
+            f"check compares clips with one label each, not {label!r:.80}; give one, or none and "
+            f"a reference"
+        )
+    plain = label[0] if isinstance(label, tuple | list) else label
+    if isinstance(plain, Tensor | np.generic):
+        plain = plain.item()
+    if plain is None or isinstance(plain, str):
+        return None if plain is None else classifier.target(plain)
+    # A number is never looked up among names, which can be numbers themselves.
+    if names is not None:
+        return classifier.target(names[plain])
+    if not isinstance(plain, int) or not 0 <= plain < len(classifier.labels):
+        raise ArgumentError(
+            f"class {plain!r:.40} is not one of the classifier's {len(classifier.labels)}"
+        )
+    return plain
 
 
 def _share(predicted: Sequence[int], targets: Sequence[int | None]) -> float:
@@ -108,6 +140,19 @@ def _share(predicted: Sequence[int], targets: Sequence[int | None]) -> float:
     return sum(pairs) / len(pairs) if pairs else float("nan")
 
 
+def _result_of(reference: Callable[[np.ndarray], Any], wav: Tensor) -> Any:
+    """Call the owner's pipeline for one clip."""
+    samples = wav.flatten().cpu().numpy()
+    # It can raise any error.
+    try:
+        return reference(samples)
+    except Exception as error:
+        raise ArgumentError(
+            f"the reference gets one clip's samples as a NumPy array {samples.shape}, and raised "
+            f"{type(error).__name__}: {one_line(error, LONGEST_REASON)}"
+        ) from error
+
+
 def _compared(
     classifier: Decider, wavs: Sequence[Tensor], p: Tensor, reference: Reference | None
 ) -> tuple[float, float]:
@@ -115,7 +160,7 @@ def _compared(
     if reference is None:
         return float("nan"), float("nan")
     if callable(reference):
-        results = [reference(wav.flatten().cpu().numpy()) for wav in wavs]
+        results = [_result_of(reference, wav) for wav in wavs]
     else:
         results = list(reference)
     if len(results) != len(wavs):
@@ -124,7 +169,7 @@ def _compared(
     classes: list[int | None] = []
     for row, result in zip(p, results, strict=True):
         if isinstance(result, str | int | np.integer):
-            classes.append(classifier.target(str(result)))
+            classes.append(_target(classifier, result, None))
             continue
         other = torch.as_tensor(result).double().flatten()
         if other.shape != row.shape:

@@ -12,6 +12,9 @@ from ..util import BINARY
 from .panns import Pann
 from .sound_model import SoundModel
 
+LONGEST_WINDOW = 600.0
+"""Seconds of sound in one window of a model of sounds."""
+
 
 def check_parts(
     network: nn.Module, transform: Transform, labels: Sequence[str], duration: float, output: str
@@ -44,6 +47,11 @@ def check_parts(
         )
     if not isinstance(duration, int | float) or not 0 < duration < math.inf:
         raise ArgumentError(f"duration={duration!r} must be finite and above 0 seconds")
+    if isinstance(network, SoundModel) and duration > LONGEST_WINDOW:
+        raise ArgumentError(
+            f"duration={duration!r} is in seconds, not in samples or milliseconds; a window of "
+            f"more than {LONGEST_WINDOW:g} s fits no memory"
+        )
 
 
 def _is_a_class(*parts: object) -> str:
@@ -68,7 +76,8 @@ def checked_labels(labels: Sequence[str], output: str) -> tuple[str, ...]:
         names = (f"not {names[0]}", names[0])
     if not are_strings or len(set(names)) != len(names) or len(names) < 2:
         raise ArgumentError(
-            f"labels must be the different names of at least two classes, not {list(names)!r:.200}"
+            f"labels must be the different names (strings) of at least two classes, "
+            f"not {list(names)!r:.200}"
         )
     if output in BINARY and len(names) != 2:
         raise ArgumentError(

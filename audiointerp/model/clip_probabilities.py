@@ -22,8 +22,10 @@ def windows_of(classifier: Decider, spectrogram: Spectrogram) -> Windows:
     >>> windows_of(classifier, classifier.transform(torch.randn(1, 1, 80000))).starts
     (0, 101, 150)
     """
-    frames = classifier.transform.num_frames(classifier.window_length)
-    return Windows(spectrogram.db.shape[-1], frames)
+    length, hop_length = classifier.window_length, classifier.transform.hop_length
+    frames = classifier.transform.num_frames(length)
+    step = max(1, length // hop_length) if classifier.takes_sounds else frames
+    return Windows(spectrogram.db.shape[-1], frames, step)
 
 
 def window_inputs(classifier: Decider, parts: Spectrogram, *, on: str = "features") -> Tensor:

@@ -10,6 +10,7 @@ from ..errors import choose
 from ..processing import NORMALIZATIONS, Spectrogram, Transform
 from ..util import (
     OUTPUTS,
+    evaluating,
     network_logits,
     probabilities,
     set_evaluation,
@@ -161,7 +162,8 @@ class Decider:
             ModelError: the network cannot take the features, or does not return finite logits, one
                 for each label.
         """
-        logits = network_logits(self.network, inputs.to(self.device), self.output)
+        with evaluating(self.network):
+            logits = network_logits(self.network, inputs.to(self.device), self.output)
         logits = checked_logits(logits, len(inputs), len(self.labels), allow_nan)
         warn_of_probabilities(self.network, logits, self.output, stacklevel=4)
         return logits

@@ -5,9 +5,11 @@ import os
 import sys
 from collections.abc import Callable
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, AudioInterpError
+from ..util import one_line
 from .decider import Decider
 
+LONGEST_REASON = 300
 Factory = str | Callable[[], Decider]
 """A function without arguments that makes a classifier, or its name ``"module:function"``."""
 
@@ -30,7 +32,13 @@ def made_by(factory: Factory) -> Decider:
     """
     name = factory if isinstance(factory, str) else getattr(factory, "__qualname__", repr(factory))
     function = _imported(factory) if isinstance(factory, str) else factory
-    classifier = function()
+    # The user's code can raise any error.
+    try:
+        classifier = function()
+    except Exception as error:
+        if isinstance(error, AudioInterpError):
+            raise
+        raise ArgumentError(f"{name}: {_reason(error)}") from error
     if not isinstance(classifier, Decider):
         raise ArgumentError(
             f"{name}: must return a Classifier, e.g. of Classifier.from_waveform, "
@@ -53,6 +61,10 @@ def _imported(name: str) -> Callable[[], Decider]:
             f"{name}: no module {error.name}: run from the folder of {module_name}.py, or "
             f"install it"
         ) from error
+    except Exception as error:
+        raise ArgumentError(
+            f"{name}: {module_name} cannot be imported: {_reason(error)}"
+        ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
         names = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
@@ -61,3 +73,7 @@ def _imported(name: str) -> Callable[[], Decider]:
             f"it has {', '.join(names) or 'none'}"
         )
     return function  # type: ignore[no-any-return]
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {one_line(error, LONGEST_REASON)}"

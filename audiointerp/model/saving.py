@@ -48,8 +48,10 @@ def save_classifier(classifier: Decider, path: Path, factory: str | None = None)
         text = _description(classifier)
         expected: nn.Module = _expected_network(text, path)
     else:
-        text = json.dumps(factory)
-        expected = without_scaling(made_by(factory).network)
+        maker = made_by(factory)
+        text = json.dumps({"factory": factory, **_outside(classifier)})
+        _check_same(path, _outside(classifier), _outside(maker))
+        expected = without_scaling(maker.network)
     try:
         check_state(expected, state, str(path))
     except ArgumentError as error:
@@ -88,10 +90,14 @@ def load_classifier(path: Path, build: Callable[..., Made], factory: Factory | N
     state, metadata = read_weights(path)
     if factory is not None:
         classifier = made_by(factory)
+        if FACTORY_KEY in metadata:
+            record = json.loads(metadata[FACTORY_KEY])
+            saved = {name: record.get(name) for name in _outside(classifier)}
+            _check_same(path, saved, _outside(classifier))
         fit_state(without_scaling(classifier.network), state, str(path))
         return classifier  # type: ignore[return-value]
     if FACTORY_KEY in metadata:
-        name = json.loads(metadata[FACTORY_KEY])
+        name = json.loads(metadata[FACTORY_KEY])["factory"]
         raise ModelError(
             f"{path}: the network is made by code that was called {name}; if you trust it, give "
             f"Classifier.load(path, factory={name!r}), or --model {name} in a shell"
@@ -101,6 +107,27 @@ def load_classifier(path: Path, build: Callable[..., Made], factory: Factory | N
             f"{path}: has weights, but not how to build the network; write it with Classifier.save"
         )
     return _built(path, build, state, metadata[METADATA_KEY])
+
+
+def _outside(classifier: Decider) -> dict[str, Any]:
+    """Return what makes the classifier beside its weights, as plain values."""
+    return {
+        "labels": list(classifier.labels),
+        "duration": classifier.duration,
+        "output": classifier.output,
+        "normalize": classifier.normalize,
+        "transform": repr(classifier.transform),
+    }
+
+
+def _check_same(path: Path, saved: dict[str, Any], made: dict[str, Any]) -> None:
+    """Refuse a factory that makes another classifier than the one that is saved."""
+    for name, value in saved.items():
+        if value != made[name]:
+            raise ModelError(
+                f"{path}: the factory's classifier has {name}={made[name]!r:.100}, the saved one "
+                f"{value!r:.100}"
+            )
 
 
 def _built(path: Path, build: Callable[..., Made], state: dict[str, Tensor], text: str) -> Made:

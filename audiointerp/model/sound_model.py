@@ -75,7 +75,7 @@ class SoundModel(nn.Module):
         self.module = module
         # In a tuple, so that it is not registered as a second child.
         self._layers_of = (network,)
-        self.bands = bands.frequencies if isinstance(bands, Transform) else bands
+        self.bands = None if bands is None else _checked_bands(bands, sample_rate)
         self.sample_rate = sample_rate
         self.shape = None if shape is None else choose("shape", shape, SHAPES)
         self.select = select
@@ -203,6 +203,8 @@ class FunctionModel(SoundModel):
             returned = self.predict(sounds)
         # A function of the user can raise any error.
         except Exception as error:
+            if isinstance(error, AudioInterpError) or is_out_of_memory(error):
+                raise
             raise ModelError(
                 f"{self.model_name} cannot take sounds {sounds.shape} float32 at "
                 f"{self.sample_rate} Hz: {type(error).__name__}: "
@@ -216,6 +218,19 @@ class FunctionModel(SoundModel):
                 f"must return one row of outputs per sound; {ONE_AT_A_TIME}"
             )
         return outputs.to(wav.device)
+
+
+def _checked_bands(bands: Bands, sample_rate: int) -> Tensor:
+    """Return the centres of a front end's bands in Hz, ``(F',)`` float64."""
+    given = bands.frequencies if isinstance(bands, Transform) else bands
+    hertz = torch.as_tensor(given, dtype=torch.float64).flatten()
+    is_rising = bool((hertz.diff() > 0).all())
+    if not len(hertz) or not is_rising or hertz[0] < 0 or hertz[-1] > sample_rate / 2:
+        raise ArgumentError(
+            f"bands: the centre of each band of the front end in Hz, rising, from 0 to half the "
+            f"sample rate ({sample_rate / 2:g} Hz), not {given!r:.80}"
+        )
+    return hertz
 
 
 def _equal(first: Tensor, second: Tensor) -> bool:

@@ -77,12 +77,13 @@ def _of_sounds(
     if median < 0.9 * duration:
         yield (
             f"clips last {median:.3g} s, and are padded with silence to the classifier's "
-            f"{duration:g} s: give the duration that it was trained on"
+            f"{duration:g} s: give the duration that it was trained on, or check the sample rate"
         )
     elif median > 1.5 * duration:
         yield (
             f"clips last {median:.3g} s, and are classified in windows of {duration:g} s, whose "
-            f"probabilities are averaged: give the duration that it was trained on"
+            f"probabilities are averaged: give the duration that it was trained on, or check the "
+            f"sample rate"
         )
     peaks = torch.tensor([float(wav.abs().max()) for wav in wavs])
     if float(peaks.max()) > LOUDEST:
@@ -123,14 +124,18 @@ def _of_features(classifier: Decider, wavs: Sequence[Tensor]) -> Iterator[str]:
         return
     if first.running_mean is None:
         return
-    means = [classifier.transform(wav).db.mean((0, 1, 3)) for wav in wavs[:MOST_CLIPS]]
+    transform = classifier.transform
+    means = [transform.scaled(transform(wav).db).mean((0, 1, 3)) for wav in wavs[:MOST_CLIPS]]
     shifts = (torch.stack(means) - first.running_mean.cpu()).median(1).values
     shift, count = float(shifts.mean()), len(shifts)
     chance = 2 * float(shifts.std()) / count**0.5 if count > 1 else math.inf
-    if abs(shift) > LARGEST_SHIFT + chance:
+    largest, unit = LARGEST_SHIFT, " dB"
+    if transform.is_scaled and first.running_var is not None:
+        largest, unit = float(first.running_var.sqrt().median()), ""
+    if abs(shift) > largest + chance:
         yield (
-            f"the features are {abs(shift):.0f} dB {'above' if shift > 0 else 'below'} those that "
-            f"the network was trained on: check the transform (mel_scale, n_fft) and the level"
+            f"the features are {abs(shift):.3g}{unit} {'above' if shift > 0 else 'below'} those "
+            f"that the network was trained on: check the transform (mel_scale, n_fft) and the level"
         )
 
 

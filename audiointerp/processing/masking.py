@@ -71,8 +71,8 @@ def masked_levels(
 def levels_gain(db: Tensor, levels: Tensor) -> Tensor:
     """Return the linear gain from levels to other levels, differentiable by the latter.
 
-    It is exactly 1 where they are equal, and exactly 0 where a level falls to the floor, which
-    stands for silence.
+    It is exactly 0 where a level is at the floor, which stands for silence, and exactly 1 where the
+    levels are equal elsewhere, or equal in the whole clip.
 
     Args:
         db: the levels of a clip ``(1, 1, F, T)``, in dB.
@@ -82,7 +82,10 @@ def levels_gain(db: Tensor, levels: Tensor) -> Tensor:
     [1.0, 0.10000000149011612, 0.0]
     """
     gain = 10 ** ((levels - db) / 20)
-    return torch.where((levels <= FLOOR) & (db > FLOOR), 0.0, gain)
+    # Bins at the floor are silent, but for a clip that is not changed at all.
+    is_changed = (levels != db).flatten(1).any(1) if levels.ndim == 4 else (levels != db).any()
+    is_changed = is_changed.view(-1, *[1] * (levels.ndim - 1)) if levels.ndim == 4 else is_changed
+    return torch.where((levels <= FLOOR) & is_changed, 0.0, gain)
 
 
 def _mask_decibels(

@@ -15,20 +15,26 @@ from ..util import FLOOR
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of ``size`` frames in a clip of ``frames`` frames.
+    """The windows of ``size`` frames in a clip of ``frames`` frames, ``step`` frames apart.
+
+    Windows of sounds begin before the last frame of the one before ends, so that every sample is in
+    one of them: centred frames reach half a window to both sides. By default ``step`` is ``size``.
 
     >>> Windows(frames=1001, size=501).starts
     (0, 500)
+    >>> Windows(frames=1502, size=501, step=500).starts
+    (0, 500, 1000, 1001)
     """
 
     frames: int
     size: int
+    step: int | None = None
 
     @property
     def starts(self) -> tuple[int, ...]:
         """The first frame of each window."""
         last = max(0, self.frames - self.size)
-        return (*range(0, last, self.size), last)
+        return (*range(0, last, self.step or self.size), last)
 
     @property
     def weights(self) -> Tensor:

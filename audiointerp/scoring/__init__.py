@@ -3,7 +3,14 @@
 from .cells import LayerCell, layer_cell
 from .columns import ADDED, AREAS, COLUMNS, VALUES, attribution_cells, empty_cell, read_rows
 from .curves import Curves
-from .explain import Method, build_explainer, build_explainers, check_fits, explain_clip
+from .explain import (
+    Method,
+    build_explainer,
+    build_explainers,
+    check_classifier,
+    check_fits,
+    explain_clip,
+)
 from .explained import ExplainedClip
 from .heard import heard_probabilities
 from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
@@ -32,6 +39,7 @@ __all__ = [
     "attribution_cells",
     "build_explainer",
     "build_explainers",
+    "check_classifier",
     "check_fits",
     "classify_parts",
     "clip_rows",

@@ -40,8 +40,9 @@ def with_cell(attribution: Attribution, transform: Transform, frames: int) -> At
     """Return an attribution whose ``info["cell"]`` is the size of its layer's cells, (Hz, s).
 
     ``info["grid"]`` has the cells of one window, in frequency and in time. Their sizes are the
-    transform's span, from its lowest to its highest band centre, and the window's length, divided
-    by these. Without a grid, the attribution is returned as it is.
+    transform's span (that of the model's own bands in ``info["span"]``, if known), from its lowest
+    to its highest band centre, and the window's length, divided by these. Without a grid, the
+    attribution is returned as it is.
 
     Args:
         attribution: of one clip.
@@ -62,7 +63,8 @@ def with_cell(attribution: Attribution, transform: Transform, frames: int) -> At
         return attribution
     rows, columns = grid
     frequencies = transform.frequencies
-    hertz = float(frequencies.max() - frequencies.min()) / rows
+    span = attribution.info.get("span", float(frequencies.max() - frequencies.min()))
+    hertz = span / rows
     seconds = frames * transform.hop_length / transform.sample_rate / columns
     return replace(attribution, info={**attribution.info, CELL: (hertz, seconds)})
 

@@ -138,8 +138,25 @@ def build_explainers(
     return explainers
 
 
+def check_classifier(classifier: Any) -> None:
+    """Refuse what is no classifier, e.g. its network or swapped arguments.
+
+    Raises:
+        ArgumentError: it is none.
+
+    >>> check_classifier("clip.wav")
+    Traceback (most recent call last):
+    audiointerp.errors.ArgumentError: the first argument is a Classifier, not a str; ...
+    """
+    if not isinstance(classifier, Classifier):
+        raise ArgumentError(
+            f"the first argument is a Classifier, not a {type(classifier).__name__}; make one of a "
+            f"network by Classifier(network, transform, labels) or Classifier.from_waveform"
+        )
+
+
 def check_fits(classifier: Classifier, dataset: ClipDataset) -> None:
-    """Refuse a data set whose sample rate or labels are not the classifier's.
+    """Refuse a data set whose sample rate, normalisation or labels are not the classifier's.
 
     Raises:
         ArgumentError: they differ.
@@ -152,7 +169,14 @@ def check_fits(classifier: Classifier, dataset: ClipDataset) -> None:
     if dataset.sample_rate != classifier.sample_rate:
         raise ArgumentError(
             f"the data set has {dataset.sample_rate} Hz, the classifier takes "
-            f"{classifier.sample_rate} Hz; give the data set sample_rate={classifier.sample_rate}"
+            f"{classifier.sample_rate} Hz; give the data set sample_rate={classifier.sample_rate} "
+            f"and duration={classifier.duration:g}, or score a folder or table by its path"
+        )
+    normalize = getattr(dataset, "normalize", classifier.normalize)
+    if normalize != classifier.normalize:
+        raise ArgumentError(
+            f"the data set's clips are normalised by {normalize!r}, the classifier's by "
+            f"{classifier.normalize!r}; give the data set normalize={classifier.normalize!r}"
         )
     if tuple(dataset.labels) != classifier.labels:
         is_superset = set(classifier.labels) < set(dataset.labels)

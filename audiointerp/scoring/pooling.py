@@ -17,7 +17,7 @@ from ..errors import choose
 from ..interpretation import Attribution, Explainer, relative_gap, relative_to
 from ..model import Classifier
 from ..processing import Windows
-from ..util import FLOOR, INDEPENDENT, network_logits
+from ..util import FLOOR, INDEPENDENT, evaluating, network_logits
 
 EXPLAINS = ("logit", "gradient", "probability", "nothing")
 """What a method's values explain: a difference of a window's logit, its gradient, a difference of
@@ -158,6 +158,9 @@ def explained_differences(
         return torch.cat([info["difference"] for info in infos])
     differences = torch.cat([_from_silence(*window, classifier.output) for window in bound])
     first = attributions[0]
+    if not differences.isfinite().all():
+        # A model that divides by the level has no answer for silence; then the derivative is used.
+        return None
     explained = differences[:, int(first.target)]
     return explained if first.against is None else explained - differences[:, int(first.against)]
 
@@ -166,7 +169,10 @@ def explained_differences(
 def _from_silence(network: nn.Module, levels: Tensor, output: str) -> Tensor:
     """Return the logits of a window less those of silence, ``(1, C)``."""
     silence = torch.full_like(levels, FLOOR)
-    logits, silent_logits = (network_logits(network, each, output) for each in (levels, silence))
+    with evaluating(network):
+        logits, silent_logits = (
+            network_logits(network, each, output) for each in (levels, silence)
+        )
     return (logits - silent_logits).double().cpu()
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -13,23 +12,19 @@ from ..dataset import LoadedClip, has_label
 from ..errors import ArgumentError, ModelError
 from ..interpretation import (
     Attribution,
-    CheckedMask,
     Explainer,
-    Mask,
     explainer_batch,
-    tie_share,
-    top,
 )
-from ..metrics import METRICS, RELATIVE
+from ..metrics import METRICS
 from ..model import Classifier
 from ..processing import Spectrogram
 from ..util import one_line
 from .columns import PROBABILITIES, attribution_cells, row_of
 from .curves import curves
+from .mask_scores import null_scores, own_scores, ties_of
 from .nulls import null_maps, null_masks
 from .outcomes import Outcomes, classify_each_part
 from .plan import Plan
-from .protocols import ScoringProtocol
 from .recent import AnalysedClip, RecentAttributions
 
 LONGEST_REASON = 500
@@ -171,7 +166,7 @@ class _Scorer:
             return None
         # Why it cannot be explained stands in that clip's own row.
         try:
-            return self.explain(self.other, explainer).values
+            return self.explain(self.other, explainer, self.targets(self.other)[0]).values
         except Exception:
             return None
 
@@ -231,16 +226,15 @@ def _score(
     all_masks = torch.cat([masks, *nulls.values()])
     method_cells = attribution_cells(attribution)
     method_cells["explainer_batch"] = explainer_batch(attribution)
-    ties = {name: _tie_share(make_mask, values) for name, make_mask in functions.items()}
+    ties = {name: ties_of(make_mask, values) for name, make_mask in functions.items()}
     maps = null_maps(plan.nulls, db, method, values, other_values) if plan.curves else {}
     rows: list[dict[str, Any]] = []
     for on in plan.on:
         outcomes = classify_each_part(classifier, spectrogram, attribution.target, all_masks, on=on)
         scores = outcomes.scores(masks, plan.definitions.metrics)
         columns = {name: scores[name] for name in (*METRICS, *PROBABILITIES)}
-        columns |= _null_scores(outcomes, nulls, plan.definitions)
-        own_scores = outcomes.scores(masks, plan.metrics)
-        columns |= {name: own_scores[name] for name in plan.metrics}
+        columns |= null_scores(outcomes, nulls, plan.definitions)
+        columns |= own_scores(outcomes, masks, plan)
         on_cells: dict[str, Any] = {"batch": outcomes.batch}
         if plan.curves:
             on_cells |= _curve_areas(classifier, spectrogram, attribution, maps, on)
@@ -250,37 +244,6 @@ def _score(
             cells = _fault(outcomes, number, list(nulls)) or method_cells | on_cells | mask_cells
             rows.append({"on": on, "mask": mask_name, **cells})
     return rows
-
-
-def _tie_share(mask: Mask, values: Tensor) -> float:
-    """Return the share of a top-k mask that the order of ties decides; NaN for other masks."""
-    function = mask.function if isinstance(mask, CheckedMask) else mask
-    if not (isinstance(function, partial) and function.func is top):
-        return float("nan")
-    return float(tie_share(values, *function.args, **function.keywords))
-
-
-def _fault(outcomes: Outcomes, number: int, nulls: Sequence[str]) -> dict[str, Any]:
-    """Return an error's cells if a mask or one of its nulls, which follow, has no outcome."""
-    names = ["", *(f" of its null {null}" for null in nulls)]
-    count = outcomes.probs.shape[1] // len(names)
-    for place, name in enumerate(names):
-        if fault := outcomes.fault(place * count + number):
-            return _failure("score", ModelError(fault + name))
-    return {}
-
-
-def _null_scores(
-    outcomes: Outcomes, nulls: Mapping[str, Tensor], protocol: ScoringProtocol
-) -> dict[str, Tensor]:
-    """Score the nulls, whose masks follow those of the attribution, by column."""
-    # The other scores depend on the mask's values only, which are the same, or nearly so.
-    metrics = {name: protocol.metrics[name] for name in RELATIVE}
-    columns: dict[str, Tensor] = {}
-    for number, (null, masks) in enumerate(nulls.items(), 1):
-        scores = outcomes.scores(masks, metrics, number * len(masks))
-        columns |= {f"{name}_{null}": scores[name] for name in RELATIVE}
-    return columns
 
 
 def _curve_areas(
@@ -298,3 +261,13 @@ def _curve_areas(
         areas[f"deletion{suffix}"] = result.deletion_area
         areas[f"insertion{suffix}"] = result.insertion_area
     return areas
+
+
+def _fault(outcomes: Outcomes, number: int, nulls: Sequence[str]) -> dict[str, Any]:
+    """Return an error's cells if a mask or one of its nulls, which follow, has no outcome."""
+    names = ["", *(f" of its null {null}" for null in nulls)]
+    count = outcomes.probs.shape[1] // len(names)
+    for place, name in enumerate(names):
+        if fault := outcomes.fault(place * count + number):
+            return _failure("score", ModelError(fault + name))
+    return {}

@@ -12,10 +12,12 @@ from .files import (
 )
 from .forward import (
     BLACK_BOX_METHODS,
+    evaluating,
     explain_gradient_errors,
     explained_model,
     network_logits,
     network_name,
+    owners_module,
     run_network,
     set_evaluation,
     weight_type,
@@ -44,6 +46,7 @@ __all__ = [
     "OUTPUTS",
     "atomic_write",
     "encodable",
+    "evaluating",
     "explain_gradient_errors",
     "explained_model",
     "halve_on_oom",
@@ -57,6 +60,7 @@ __all__ = [
     "network_logits",
     "network_name",
     "one_line",
+    "owners_module",
     "plain",
     "probabilities",
     "read_json",

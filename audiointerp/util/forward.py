@@ -99,6 +99,27 @@ def set_evaluation(network: nn.Module) -> nn.Module:
 
 
 @contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Switch a network to evaluation mode, and restore the modes of its modules afterwards.
+
+    >>> network = nn.Dropout().train()
+    >>> with evaluating(network):
+    ...     print(network.training)
+    False
+    >>> network.training
+    True
+    """
+    in_training = [module for module in network.modules() if module.training]
+    if in_training:
+        set_evaluation(network)
+    try:
+        yield
+    finally:
+        for module in in_training:
+            module.training = True
+
+
+@contextmanager
 def explain_gradient_errors(method: str) -> Iterator[None]:
     """Turn torch's errors about missing gradients into a :class:`ModelError` with advice.
 
@@ -139,6 +160,21 @@ def explained_model(network: nn.Module) -> nn.Module:
     """
     model: nn.Module = getattr(network, "explained_model", network)
     return model
+
+
+def owners_module(network: nn.Module) -> nn.Module:
+    """Return the module that its owner gave: of a model of sounds, what it contains.
+
+    >>> network = nn.Identity()
+    >>> owners_module(network) is network
+    True
+    """
+    model = explained_model(network)
+    # Only models of sounds say whether they have gradients.
+    module: nn.Module = (
+        getattr(model, "module", model) if hasattr(model, "has_gradients") else model
+    )
+    return module
 
 
 def network_name(network: nn.Module) -> str:

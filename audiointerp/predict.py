@@ -261,14 +261,13 @@ def score(
         nulls: names in ``NULLS``, what each mask is compared with, or an empty list; see
             :mod:`~audiointerp.interpretation.nulls`. ``"other"`` is NaN without another recording.
         curves: whether to compute the areas under the deletion and insertion curves.
-        target: which class is explained: ``"predicted"``; ``"label"``, that of the clip;
-            ``"present"``, each label of the clip.
+        target: the explained class: ``"predicted"``, the ``"label"``, or each ``"present"`` one.
         metrics: scores of your own by column: a :class:`~audiointerp.metrics.Metric`, or a function
             from :class:`~audiointerp.metrics.Scored` to ``(M,)``, one value per mask.
         background: for methods that need one, features ``(B, 1, F, T)`` of training clips.
         device: where to compute; the classifier is moved there.
-        progress: whether to show a progress bar in a terminal.
-        baselines: deprecated, give ``nulls``: True for all, False for none.
+        progress: whether to show a progress bar.
+        baselines: deprecated, give ``nulls``.
 
     Raises:
         ArgumentError: a name is unknown, or the data set does not fit the classifier.

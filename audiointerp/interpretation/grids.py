@@ -77,6 +77,9 @@ def placed(
         layout: the axes of the map, ``"FT"`` or ``"TF"``.
         method, layer: names, for the warning.
 
+    Raises:
+        ArgumentError: there are fewer bands than rows, or they do not fit, see :func:`on_grid`.
+
     Returns:
         The values ``(N, 1, F, T)``, the cells in frequency and in time, and, where the bands are
         known, their ``span`` in Hz.

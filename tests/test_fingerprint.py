@@ -87,4 +87,7 @@ def test_a_committed_run_is_accepted_by_the_run_that_wrote_it(esc10, tmp_path):
         committed = json.loads(path.read_text())
         # Another version of a package is another fingerprint, rightly.
         fingerprint = plain(store.fingerprint) | {"versions": committed["versions"]}
-        assert differences(committed, fingerprint) == []
+        # The committed runs are of version 0.1.0, whose nulls were drawn otherwise, so they are not
+        # resumed. The target and scores of one's own are new words of the plan.
+        changed = [phrase.split(":")[0] for phrase in differences(committed, fingerprint)]
+        assert set(changed) == {"plan.baselines", "plan.nulls", "plan.target", "plan.metrics"}

@@ -211,7 +211,9 @@ def test_a_plan_as_plain_values():
             for name, value in record.items()
         }
         assert plan.to_dict() == as_lists
-        assert list(plan.to_dict()) == ["masks", "protocol", "on", "nulls", "curves"]
+        assert list(plan.to_dict()) == [
+            *("masks", "protocol", "on", "nulls", "curves", "target", "metrics")
+        ]
     plan = Plan(["bin", loud, ai.MASKS["topK_30"]])
     assert plan.to_dict()["masks"] == ["bin", loud, "topK_30"]
     assert plan.mask_names == ("bin", "loud", "topK_30")

@@ -28,7 +28,7 @@ def examine_flac(file: BinaryIO, start: int, size: int) -> ContainerInfo:
     >>> file = io.BytesIO()
     >>> soundfile.write(file, torch.zeros(9000).numpy(), 8000, format="FLAC")
     >>> examine_flac(file, 0, file.tell())
-    ContainerInfo(samples=9000, fault=None, links=(), note=None, patch=None)
+    ContainerInfo(samples=9000, fault=None, links=(), note=None, patch=None, next_file=None)
     """
     samples = read_number(file, start + 18, 8, "big") & (2**36 - 1)
     block_size = read_number(file, start + 10, 2, "big")

@@ -103,8 +103,8 @@ class Plan:
             "on": list(self.on),
             "nulls": list(self.nulls),
             "curves": self.curves,
-            # Left out where it is the default, which earlier runs had.
-            **({} if self.target == "predicted" else {"target": self.target}),
+            "target": self.target,
+            "metrics": dict(self.metrics),
         }
 
 

@@ -3,6 +3,7 @@
 from functools import partial
 
 import birdnet
+import torch
 import zoo
 from zoo import KINDS, Model, panns
 
@@ -48,6 +49,41 @@ def baby():
     return zoo.real_clip("1-187207-A-20", 16000, 2.0)
 
 
+def ast():
+    """An Audio Spectrogram Transformer of four layers, untrained."""
+    transformers = zoo.package("transformers")
+    bins = {"num_mel_bins": 64, "max_length": 300}
+    config = transformers.ASTConfig(
+        hidden_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=128,
+        num_labels=3,
+        **bins,
+    )
+    torch.manual_seed(0)
+    model = transformers.ASTForAudioClassification(config)
+    return {"model": model, "extractor": transformers.ASTFeatureExtractor(**bins)}
+
+
+def wav2vec2():
+    """A wav2vec2 of two layers, untrained."""
+    transformers = zoo.package("transformers")
+    config = transformers.Wav2Vec2Config(
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+        conv_dim=(32,) * 7,
+        num_conv_pos_embedding_groups=4,
+        classifier_proj_size=32,
+        num_labels=3,
+    )
+    torch.manual_seed(0)
+    model = transformers.Wav2Vec2ForSequenceClassification(config)
+    return {"model": model, "extractor": transformers.Wav2Vec2FeatureExtractor()}
+
+
 MODELS = (
     on_features("Cnn10 of this library", "network", ours, RANDOM),
     on_features("ResNet-18, 1 channel", "network", zoo.on_features("resnet18", 1), RANDOM),
@@ -77,6 +113,20 @@ MODELS = (
         panns,
         RANDOM,
         rooster(32000, 2.0),
+    ),
+    Model(
+        "Hugging Face: AST, four layers",
+        "Classifier.from_transformers(model, extractor)",
+        ast,
+        RANDOM,
+        partial(zoo.synthetic_clip, 16000),
+    ),
+    Model(
+        "Hugging Face: wav2vec2, two layers",
+        "Classifier.from_transformers(model, extractor, duration=3.0)",
+        wav2vec2,
+        RANDOM,
+        partial(zoo.synthetic_clip, 16000),
     ),
     Model(
         "CREPE (torchcrepe), frames of 64 ms",

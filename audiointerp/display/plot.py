@@ -145,11 +145,11 @@ def interpretation(result: ExplainedClip, figure: Figure | None = None) -> Figur
     axes = figure.subplots(1, 4, sharey=True)
     spec = result.spectrogram
     top_probability = float(result.attribution.probs.max())
-    spectrogram(spec, axes[0], title=f"predicted {result.predicted} (p = {top_probability:.3f})")
-    # A contrastive question is long: with p on the same line it would touch its neighbours.
-    separator = "\n" if result.against else " "
+    # With p on the same line, long labels would touch their neighbours.
+    title = f"predicted {result.predicted}\n(p = {top_probability:.3f})"
+    spectrogram(spec, axes[0], title=title)
     p = f"p on {result.on} {result.scores['p']:.3f}"
-    title = f"{result.attribution.method}: why {result.question}{separator}({p})"
+    title = f"{result.attribution.method}: why {result.question}\n({p})"
     attribution(result.attribution.values, spec, axes[1], title=title)
     if layer_text := str(layer_cell(result.attribution)):
         axes[1].set_xlabel(f"{axes[1].get_xlabel()}\n{layer_text}")

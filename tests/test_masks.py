@@ -320,6 +320,7 @@ def test_a_mask_is_resolved_by_name_or_from_a_function():
     assert name == "above_zero"
     assert mask(VALUES).equal(torch.tensor([[[[0.0, 1.0, 1.0]]]]))
     assert resolve_mask(mask) == (name, mask)
+    # As a mask travels to a run's worker processes; the bytes are made here.
     assert pickle.loads(pickle.dumps(mask)) == mask
     name, mask = resolve_mask(partial(partial(top, share=0.4)))
     assert (name, mask(VALUES).flatten().tolist()) == ("top", [0, 0, 1])
@@ -342,6 +343,7 @@ def test_other_percentages_are_known_by_pattern():
         resolved, mask = resolve_mask(name)
         assert resolved == name == usable_name(name)
         assert mask(values).equal(make(values)), name
+        # Bytes made here, as for a run's worker processes.
         assert pickle.loads(pickle.dumps(mask))(values).equal(make(values))
     assert resolve_mask("topK_5")[1] is MASKS["topK_5"]
     assert list(MASKS) == PUBLISHED

@@ -638,6 +638,7 @@ def test_new_weights_reach_the_rewritten_network():
 @pytest.mark.parametrize("kind", [Residual, OurPann])
 def test_an_explainer_can_be_sent_to_a_worker(kind):
     explainer, values = explained(prepared(kind()))
+    # The bytes are made here, as a run sends an explainer to its worker processes.
     for copied in (pickle.loads(pickle.dumps(explainer)), copy.deepcopy(explainer)):
         assert copied.network is not explainer.network
         assert copied(CLIPS, target=1).values.equal(values)

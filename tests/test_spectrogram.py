@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from audiointerp.errors import ArgumentError
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.processing.filters import lifting
-from audiointerp.processing.masking import DOMAINS, FILLS
+from audiointerp.processing.masking import DOMAINS
 from audiointerp.processing.spectrogram import LogMel, LogSTFT, transform_from_dict
 from audiointerp.processing.windows import Windows
+from audiointerp.util import FILLS
 from audiointerp.util.probability import FLOOR
 
 LAWS_OF = "transforms"
@@ -205,7 +206,7 @@ def test_a_mask_of_zeros_and_ones_is_the_same_in_every_domain(domain):
     assert kept.gain.equal(expected.gain)
 
 
-@pytest.mark.parametrize("fill", ["mean", "noise", "blur"])
+@pytest.mark.parametrize("fill", ["background", "mean", "noise", "blur", "swap"])
 def test_other_fills(fill, clips):
     spec = MEL(clips[1])  # rain: it has no digital silence
     mask = torch.zeros_like(spec.db)

@@ -8,8 +8,9 @@ from conftest import snr, torture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiointerp.processing.masking import DOMAINS, FILLS
+from audiointerp.processing.masking import DOMAINS
 from audiointerp.processing.spectrogram import LogMel, LogSTFT
+from audiointerp.util import FILLS
 from audiointerp.util.probability import FLOOR
 
 LAWS_OF = "transforms"

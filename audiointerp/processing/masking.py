@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
-from ..util import FLOOR
+from ..util import FLOOR, fill_levels
 
 DOMAINS = ("db", "magnitude", "power", "log1p")
-FILLS = ("silence", "mean", "noise", "blur")
 
 
 def masked_levels(
@@ -25,7 +24,7 @@ def masked_levels(
         mask: values in [0, 1], of the same shape or one that broadcasts with it.
         floor: the level of silence.
         domain: one of ``DOMAINS``.
-        fill: one of ``FILLS``.
+        fill: a name in :data:`~audiointerp.util.fills.FILLS`.
 
     Returns:
         The new levels and the gains, each ``(N, 1, F, T)``.
@@ -39,8 +38,9 @@ def masked_levels(
     >>> levels.tolist(), gain.tolist()
     ([-100.0, 0.0], [0.0, 1.0])
     """
+    filled = fill_levels(db, fill)
     try:
-        mask, db = torch.broadcast_tensors(mask.to(db), db)
+        mask, db, filled = torch.broadcast_tensors(mask.to(db), db, filled)
     except RuntimeError as error:
         raise ArgumentError(
             f"mask {tuple(mask.shape)} does not fit features {tuple(db.shape)}"
@@ -50,9 +50,8 @@ def masked_levels(
             f"a mask lies in [0, 1]; this one spans {mask.min():g} to {mask.max():g}"
         )
     choose("masking domain", domain, DOMAINS)
-    choose("fill", fill, FILLS)
     if domain == "db":
-        return _mask_decibels(db, mask, _fill_levels(db, floor, fill), silent=fill == "silence")
+        return _mask_decibels(db, mask, filled, silent=fill == "silence")
     if fill != "silence":
         raise ArgumentError(
             f"fill {fill!r} needs the domain 'db'; in {domain!r} a removed bin is silent"
@@ -95,20 +94,3 @@ def _mask_decibels(
     level = torch.lerp(fill_levels, db, mask)
     gain = 10 ** ((db - fill_levels) * (mask - 1) / 20)
     return level, torch.where(mask == 0, 0.0, gain) if silent else gain
-
-
-def _fill_levels(db: Tensor, floor: float, fill: str) -> Tensor:
-    """The level of each bin where it is removed."""
-    if fill == "silence":
-        return torch.full_like(db, floor)
-    mean = db.mean(-1, keepdim=True).expand_as(db)
-    if fill == "mean":
-        return mean
-    if fill == "noise":
-        generator = torch.Generator().manual_seed(0)
-        draws = torch.randn(db.shape, generator=generator, dtype=db.dtype).to(db.device)
-        levels = (mean + db.std(-1, keepdim=True, correction=0) * draws).clamp_min(floor)
-        # In a clip with digital silence the standard deviation is tens of dB, so without a limit
-        # some draws would be louder than anything in the clip.
-        return levels.minimum(db.amax(-1, keepdim=True))
-    return torch.nn.functional.avg_pool2d(db, 15, stride=1, padding=7, count_include_pad=False)

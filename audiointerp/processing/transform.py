@@ -248,10 +248,8 @@ class Spectrogram:
             domain: what the mask scales: ``"db"`` the level above the floor, ``"magnitude"`` the
                 amplitude, ``"power"`` the power, so that kept + removed powers add up, ``"log1p"``
                 log(1 + amplitude), for STFT features only.
-            fill: the level of a removed bin, in the dB domain: ``"silence"`` (the floor),
-                ``"mean"`` (the clip's mean level in the band), ``"noise"`` (Gaussian, with the mean
-                and standard deviation of the band, limited to the band's maximum, fixed seed) or
-                ``"blur"`` (the mean level over 15 bins and frames). The gain cannot amplify digital
+            fill: what a removed bin becomes, a name in :data:`~audiointerp.util.fills.FILLS`; all
+                but ``"silence"`` need the domain ``"db"``. The gain cannot amplify digital
                 silence: there, other fills than silence reach the network but are inaudible.
 
         Raises:

@@ -10,6 +10,7 @@ from .files import (
     write_json,
     write_text,
 )
+from .fills import FILLS, fill_levels
 from .forward import (
     BLACK_BOX_METHODS,
     evaluating,
@@ -41,6 +42,7 @@ from .text import encodable, one_line
 __all__ = [
     "BINARY",
     "BLACK_BOX_METHODS",
+    "FILLS",
     "FLOOR",
     "INDEPENDENT",
     "OUTPUTS",
@@ -49,6 +51,7 @@ __all__ = [
     "evaluating",
     "explain_gradient_errors",
     "explained_model",
+    "fill_levels",
     "halve_on_oom",
     "is_out_of_memory",
     "json_text",

@@ -231,8 +231,9 @@ def test_a_soft_mask_is_not_comparable():
     assert line.endswith("not comparable AD sigmoid, FidIn sigmoid.")
 
 
-@pytest.mark.parametrize("shift", [-0.6, -0.3, -0.1, 0.0, 0.1, 0.3, 0.6])
+@pytest.mark.parametrize("shift", [-0.6, -0.3, -0.1, 0.0, 0.1, 0.3, 0.5, 0.6])
 def test_a_verdict_shows_the_interval_that_it_used(shift):
+    """At 0.5, the uncorrected interval is above 0, and the corrected one is not."""
     random = np.random.default_rng(7)
     rows = pd.DataFrame(
         [

@@ -33,10 +33,11 @@ AU, FLAC, Ogg and MP3; W64 and CAF are not checked.
   whole file in its header is right; if that is too large as well, the file is truncated. An Ogg
   file of whole pages without the closing one is read, too.
 - **A file that holds more than it states** is read whole: the samples that follow the stated ones
-  in WAV, AU and FLAC. A recorder that updates the header every few seconds and loses power leaves
-  such a file. The `AudioWarning` says what was stated and what is there. Bytes that are probably
-  no samples are not read, and the `AudioWarning` says how many there are: fewer than 1024, text,
-  or 64 KiB of zeros; also anything that follows the samples of an AIFF file or other chunks.
+  in WAV, AIFF, AU and FLAC. A recorder that updates the header every few seconds and loses power
+  leaves such a file. The `AudioWarning` says what was stated and what is there. Bytes that are
+  probably no samples are not read, and the `AudioWarning` says how many there are: fewer than 1024,
+  text, or 64 KiB of zeros; also anything that follows other chunks. AIFF states its length twice
+  (SSND, COMM): if COMM promises more than is there, the file is truncated.
 - **Files joined into one** are read to the end of the last one: MP3, Ogg, WAV, AIFF and AU, at one
   sample rate. Ogg allows this, and players of MP3 do it. In WAV, AIFF and AU the second file is
   outside of what the header states, and other programs read the first alone or refuse the file, so
@@ -65,7 +66,7 @@ no warning.
 - **Writing.** `save_audio` refuses to clip: a sample above 1 does not fit into a format of integers
   (FLAC, 16-bit WAV). The default for WAV, 32-bit float, holds it.
 
-## Twenty-four awkward files
+## Twenty-seven awkward files
 
 Each holds one second of sound at 16 kHz (16,000 samples per channel), unless stated otherwise. The
 columns count the samples per channel that libsndfile {version} reads by itself and that
@@ -108,6 +109,13 @@ def au_stating(size: int) -> bytes:
     return replaced(encoded("AU", "PCM_16"), 8, size.to_bytes(4, "big"))
 
 
+def aiff_stating(size: int, samples: int) -> bytes:
+    """An AIFF file whose SSND chunk states this size, and its COMM chunk this number of samples."""
+    aiff = encoded("AIFF", "PCM_16")
+    aiff = replaced(aiff, aiff.index(b"SSND") + 4, size.to_bytes(4, "big"))
+    return replaced(aiff, aiff.index(b"COMM") + 10, samples.to_bytes(4, "big"))
+
+
 def flac_stating(samples: int) -> bytes:
     """A FLAC file that states this number of samples."""
     flac = encoded("FLAC", "PCM_16")
@@ -143,6 +151,9 @@ AWKWARD: dict[str, Callable[[], bytes]] = {
     "WAV, second half missing": lambda: encoded("WAV", "PCM_16")[: 44 + LENGTH],
     "WAV and another one appended": lambda: 2 * encoded("WAV", "PCM_16"),
     "RF64, data size 2^64 - 1": lambda: rf64_stating(2**64 - 1),
+    "AIFF, half the size and samples": lambda: aiff_stating(8 + LENGTH, LENGTH // 2),
+    "AIFF, half the samples": lambda: aiff_stating(8 + 2 * LENGTH, LENGTH // 2),
+    "AIFF, size and samples 0": lambda: aiff_stating(0, 0),
     "AU, size 0": lambda: au_stating(0),
     "AU, half the size": lambda: au_stating(LENGTH),
     "AU, size unknown": lambda: au_stating(0xFFFFFFFF),

@@ -29,6 +29,9 @@ WHOLE_WITH_WARNING = [
     "WAV, data size 16 too many",
     "RF64, data size 2^64 - 1",
     "WAV, half the data size",
+    "AIFF, half the size and samples",
+    "AIFF, half the samples",
+    "AIFF, size and samples 0",
     "AU, size 0",
     "AU, half the size",
     "FLAC, half the samples",
@@ -52,7 +55,7 @@ def test_the_page_is_what_is_read_now():
     if f"libsndfile {soundfile.__libsndfile_version__} " not in text:
         pytest.skip("the page was written with another libsndfile")
     assert text == awkward_files.page()
-    assert len(AWKWARD) == 24
+    assert len(AWKWARD) == 27
 
 
 @pytest.mark.parametrize("name", WHOLE_WITH_WARNING)
@@ -99,6 +102,35 @@ def test_samples_beyond_the_stated_ones_are_read(tmp_path, stated, also_riff):
         load_audio(path, strict=True)
 
 
+@pytest.mark.parametrize("size", [8, 10, 1608, 8 + LENGTH // 2, 0x7FFFFFFF, 0xFFFFFFFF])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW"])
+def test_an_aiff_file_is_read_to_its_end_whatever_its_size_says(tmp_path, size, subtype):
+    """FLOAT and ULAW are AIFC; COMM states the true length, a smaller one, or a placeholder."""
+    path, whole = tmp_path / "clip.aiff", encoded("AIFF", subtype)
+    wrong = replaced(whole, whole.index(b"SSND") + 4, size.to_bytes(4, "big"))
+    available = len(whole) - whole.index(b"SSND") - 8
+    for samples in (LENGTH, size // 16 % LENGTH, 0, 0x7FFFFFFF):
+        data = replaced(wrong, whole.index(b"COMM") + 10, samples.to_bytes(4, "big"))
+        note = f"its SSND chunk states {size} bytes, .*, and {available} bytes are there.*read 1 s"
+        with pytest.warns(AudioWarning, match=note):
+            wav = load_audio(written(path, data), normalize="none")
+        assert wav.equal(samples_of(whole))
+        with pytest.raises(AudioError, match="strict=True refuses"):
+            load_audio(path, strict=True)
+
+
+def test_an_aiff_file_that_is_cut_is_refused_whichever_chunk_says_so(tmp_path):
+    cut = encoded("AIFF", "PCM_16")[:-LENGTH]
+    left = (8 + LENGTH).to_bytes(4, "big")
+    for data, message in (
+        (cut, f"its SSND chunk should have {8 + 2 * LENGTH} bytes, but has {8 + LENGTH}"),
+        (replaced(cut, cut.index(b"SSND") + 4, left), "should have 16000 samples .* has 8000"),
+        (replaced(cut, cut.index(b"SSND") + 4, bytes(4)), "should have 16000 samples .* has 8000"),
+    ):
+        with pytest.raises(AudioError, match=message):
+            load_audio(written(tmp_path / "clip.aiff", data))
+
+
 NO_SAMPLES = {
     "behind a chunk": NOTE + bytes(range(200)) * 10,
     "too few": bytes(range(1, 201)),
@@ -109,11 +141,14 @@ NO_SAMPLES = {
 
 @pytest.mark.parametrize("name", NO_SAMPLES)
 def test_other_bytes_beyond_the_samples_are_not_read_as_sound(tmp_path, name):
-    path, rest = tmp_path / "clip.wav", NO_SAMPLES[name]
+    path, rest = tmp_path / "clip.sound", NO_SAMPLES[name]
     count = len(rest.removeprefix(NOTE))
-    with pytest.warns(AudioWarning, match=f"but {count} more follow, which were not read"):
-        wav = load_audio(written(path, encoded("WAV", "PCM_16") + rest), normalize="none")
-    assert wav.equal(samples_of(encoded("WAV", "PCM_16")))
+    for container, order in (("WAV", "little"), ("AIFF", "big")):
+        whole = encoded(container, "PCM_16")
+        data = whole + rest.replace(NOTE, NOTE[:4] + (4).to_bytes(4, order) + NOTE[8:])
+        with pytest.warns(AudioWarning, match=f"but {count} more follow, which were not read"):
+            wav = load_audio(written(path, data), normalize="none")
+        assert wav.equal(samples_of(whole))
 
 
 @pytest.mark.parametrize(

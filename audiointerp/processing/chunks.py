@@ -33,6 +33,10 @@ PADDING = 2**16
 """Fewer zero bytes than these after the last chunk fill a block of a disk or card."""
 LEAST_SAMPLES = 1024
 """Fewer bytes than these after the stated samples, e.g. an unknown tag, are not read as samples."""
+OFFSETS = 8
+"""The bytes of the SSND chunk before its samples."""
+# The position and size of the numbers of channels, samples per channel and bits in a COMM chunk.
+_COMMON_FIELDS = ((0, 2), (2, 4), (6, 2))
 _FORMS = {b"WAVE", b"AIFF", b"AIFC"}
 # Chunks that may follow the samples, and are no loss if truncated.
 _TRAILING = {b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"cue ", b"fact", b"COMM", b"NAME"}
@@ -64,31 +68,53 @@ def examine_chunks(file: BinaryIO, start: int, size: int, magic: bytes) -> Conta
         field, width = chunks[b"ds64"][0] + 8, 8
         total, stated = (read_number(file, at, 8, order) for at in (field - 8, field))
     part, available = f"{name.decode()} chunk", size - content
-    if magic == b"FORM":
-        # The COMM chunk states the length too, so a placeholder in the SSND chunk is harmless.
-        is_placeholder = False
-    elif stated == 0:
+    common = _read_common(file, start, chunks) if magic == b"FORM" else _Common()
+    if stated == 0:
         is_placeholder = _what_follows(file, content, size, order, padding=0).unknown > 0
     else:
         is_whole = start + 8 + total == size
         is_placeholder = _is_placeholder(stated, available, is_whole)
-    if is_placeholder:
-        return placeholder_info(part, stated, available, field, width, order)
     rest = _Rest()
     if 0 < stated <= available:
         ends = {content + stated, content + stated + stated % 2}
         followers = [_what_follows(file, end, size, order) for end in ends]
         rest = min(followers, key=lambda follower: follower.unknown)
-    # The COMM chunk of AIFF states the length too, so its size cannot be mended here.
-    is_direct = magic != b"FORM" and size - rest.unknown <= content + stated + stated % 2
-    if is_direct and _can_be_samples(file, content + stated, rest.unknown):
-        return placeholder_info(part, stated, available, field, width, order)
-    samples = None
-    if magic == b"FORM" and b"COMM" in chunks:
-        samples = read_number(file, chunks[b"COMM"][0] + 2, 4, "big") or None
+    is_direct = size - rest.unknown <= content + stated + stated % 2
+    if is_placeholder or (is_direct and _can_be_samples(file, content + stated, rest.unknown)):
+        info = placeholder_info(part, stated, available, field, width, order)
+        # A frame has at least one byte: a larger number was never filled in either.
+        return info._replace(samples=common.samples if common.samples <= available else None)
     fault = size_fault(part, stated, 256**width - 1, available)
-    note = beyond_note(part, stated, rest.unknown)
-    return ContainerInfo(samples, fault, note=note, next_file=rest.next_file)
+    note = beyond_note(part, stated, rest.unknown) or common.note(stated)
+    return ContainerInfo(common.samples or None, fault, note=note, next_file=rest.next_file)
+
+
+class _Common(NamedTuple):
+    """The length that the COMM chunk of an AIFF file states, beside that of the SSND chunk."""
+
+    samples: int = 0
+    """The number of samples per channel; of packets where they are compressed."""
+    frame_size: int = 0
+    """The bytes of a sample of all channels; 0 if it is not known."""
+
+    def note(self, size: int) -> str | None:
+        """The note on a length that is too small for the SSND chunk's size; None if it is not."""
+        present = (size - OFFSETS) // self.frame_size if self.frame_size else 0
+        if present <= self.samples:
+            return None
+        return f"its COMM chunk states {self.samples} samples per channel, and {present} are there"
+
+
+def _read_common(file: BinaryIO, start: int, chunks: dict[bytes, tuple[int, int]]) -> _Common:
+    if b"COMM" not in chunks:
+        return _Common()
+    content, _ = chunks[b"COMM"]
+    channels, samples, bits = (
+        read_number(file, content + place, count, "big") for place, count in _COMMON_FIELDS
+    )
+    # AIFC files can be compressed; then the number of bits says nothing about their size.
+    is_plain = read_bytes(file, start + 8, 4) == b"AIFF"
+    return _Common(samples, channels * -(-bits // 8) if is_plain else 0)
 
 
 def examine_au(file: BinaryIO, start: int, size: int) -> ContainerInfo:

@@ -155,7 +155,7 @@ def read_sound(path: Path) -> Sound:
     count = len(samples) // 4
     _check_count(path, count, info.samples or 0)
     notes = [info.note] if info.note else []
-    if info.patch and info.samples and count > info.samples:
+    if info.patch and info.samples and not info.note and count > info.samples:
         notes.append(f"its header states {info.samples} samples per channel, and {count} are there")
     wav = torch.frombuffer(samples, dtype=torch.float32)[None, None]
     return Sound(wav, rate, tuple(notes), energy.cancellation)

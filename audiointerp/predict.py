@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .dataset import ClipDataset, as_clip, as_dataset
-from .interpretation import MASKS, NULLS, Attribution, Mask
+from .interpretation import NULLS, Attribution, Mask
 from .metrics import Metric, Scored
 from .model import Classifier
 from .scoring import (
@@ -229,7 +229,7 @@ def score(
     classifier: Classifier,
     dataset: Any,
     methods: Sequence[Method] | Mapping[str, Method],
-    masks: Sequence[str | Mask] = tuple(MASKS),
+    masks: Sequence[str | Mask] | None = None,
     *,
     on: str | Sequence[str] | None = None,
     protocol: str = "corrected",
@@ -254,7 +254,7 @@ def score(
             a table, or a list of pairs (sound, label).
         methods: names in ``METHODS``, explainer classes, or explainers, whose names must differ; or
             these by a name of your own, e.g. Grad-CAM of several layers.
-        masks: as for :func:`interpret`.
+        masks: as for :func:`interpret`; by default all that the protocol defines.
         on: ``"features"``, ``"audio"`` (classify the audio that a listener hears), or a list of
             both; by default ``"features"``, and ``"audio"`` of a classifier that takes sounds.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from audiointerp.experiments.study import EXPERIMENTS
-from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
+from audiointerp.paper.published import STUDY_MASKS
 from audiointerp.scoring.columns import COLUMNS, VALUES
 
 STUDY = ("saliency", "gradcam", "shap", "lime", "random")
@@ -14,7 +14,7 @@ STUDY = ("saliency", "gradcam", "shap", "lime", "random")
 def made_rows(
     experiments=tuple(EXPERIMENTS),
     methods=STUDY,
-    masks=tuple(MASKS),
+    masks=STUDY_MASKS,
     on=("features", "audio"),
     clips=20,
     seed=0,

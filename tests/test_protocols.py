@@ -14,6 +14,7 @@ from audiointerp.errors import ArgumentError
 from audiointerp.interpretation import resolve_mask
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS, evaluate
+from audiointerp.paper.published import STUDY_MASKS
 from audiointerp.scoring import Plan
 from audiointerp.scoring.protocols import PROTOCOLS, ScoringProtocol, protocol_of
 
@@ -203,8 +204,11 @@ def test_soft_masks_are_heard_as_in_the_study():
 def test_names():
     with pytest.raises(ArgumentError, match="unknown masking domain 'loudness'"):
         ScoringProtocol("mine", MASKS, METRICS, listening_domain="loudness")
-    for protocol in PROTOCOLS.values():
-        assert list(protocol.masks) == list(MASKS)
+    assert list(PROTOCOLS["corrected"].masks) == list(MASKS)
+    assert list(PROTOCOLS["published"].masks) == list(STUDY_MASKS)
+    for name, protocol in PROTOCOLS.items():
+        # By default all masks that the protocol defines.
+        assert Plan(protocol=name).mask_names == tuple(protocol.masks)
         assert list(protocol.metrics) == list(METRICS)
     with pytest.raises(ArgumentError, match="unknown protocol 'mine'"):
         protocol_of("mine")

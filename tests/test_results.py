@@ -12,10 +12,9 @@ from audiointerp.dataset.esc50 import ESC50
 from audiointerp.dataset.loaded_clip import load_clip
 from audiointerp.experiments.fingerprint import sha256_of_state
 from audiointerp.experiments.study import EXPERIMENTS, TRANSFORMS, clips_of
-from audiointerp.interpretation.masks import MASKS
 from audiointerp.model.classifier import Classifier
 from audiointerp.paper.paper_tables import paper_of
-from audiointerp.paper.published import PUBLISHED_METHODS
+from audiointerp.paper.published import PUBLISHED_METHODS, STUDY_MASKS
 from audiointerp.tables.results import read_results
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +28,7 @@ def rows():
 def test_every_clip_method_mask_and_way_to_score_is_there(rows):
     counts = rows.groupby(["experiment", "method"]).size()
     assert set(counts.index) == set(product(EXPERIMENTS, (*PUBLISHED_METHODS, "random")))
-    assert set(counts) == {80 * len(MASKS) * 2}
+    assert set(counts) == {80 * len(STUDY_MASKS) * 2}
     assert set(rows["status"]) == {"ok"}
     assert not rows.duplicated(["experiment", "method", "clip", "mask", "on"]).any()
     assert rows.loc[rows["method"] == "shap", "additivity_gap"].max() <= 1e-3

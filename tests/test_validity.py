@@ -17,7 +17,7 @@ from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.model.classifier import Classifier
 from audiointerp.paper.comparable import PARTS_OF, SOFT_MASKS
 from audiointerp.paper.conclusions import ASPECTS, _verdict, aspects_in, conclusions
-from audiointerp.paper.published import PUBLISHED_METHODS, published_tables
+from audiointerp.paper.published import PUBLISHED_METHODS, STUDY_MASKS, published_tables
 from audiointerp.paper.published_faults import (
     _epoch_fault,
     faults,
@@ -45,7 +45,7 @@ def made_rows(lead, clips=20):
         noise = random.random()
         for on in ("features", "audio"):
             for method in (*PUBLISHED_METHODS, "random"):
-                for mask in MASKS:
+                for mask in STUDY_MASKS:
                     scores = {**dict.fromkeys(VALUES, np.nan), **dict.fromkeys(METRICS, noise)}
                     scores |= {
                         f"{name}_{kind}": noise
@@ -54,7 +54,7 @@ def made_rows(lead, clips=20):
                     }
                     scores["FF"] += lead * (method == "saliency")
                     # Masks differ, so that none is a duplicate of another.
-                    scores["AREA"] = (list(MASKS).index(mask) + 1) / 20
+                    scores["AREA"] = (list(STUDY_MASKS).index(mask) + 1) / 20
                     keys = {"method": method, "clip": str(clip), "mask": mask, "on": on}
                     rows.append({**keys, "protocol": "corrected", "status": "ok", **scores})
     return pd.DataFrame(rows)
@@ -78,7 +78,7 @@ def test_a_verdict_is_not_moved_by_what_is_undefined():
     """Saliency leads in every cell that both have; cells undefined for one are left out."""
     rows = made_rows(0.0)
     rows["SPS"] = rows["SPS"] + rows["mask"].map(
-        {name: number / 10 for number, name in enumerate(MASKS)}
+        {name: number / 10 for number, name in enumerate(STUDY_MASKS)}
     )
     rows.loc[rows["method"] == "shap", "SPS"] += 0.02
     rows.loc[(rows["method"] == "shap") & (rows["mask"] == "topK_50_pos"), "SPS"] = np.nan
@@ -98,7 +98,7 @@ def test_chance_refutes_no_more_often_than_it_says():
             [
                 {"clip": clip, "method": "lime", "mask": mask, "value": random.normal()}
                 for clip in range(30)
-                for mask in MASKS
+                for mask in STUDY_MASKS
             ]
         )
         refuted += _verdict(rows, "mask", "bin", "FF", rows["value"]).startswith("refuted")
@@ -124,7 +124,9 @@ def test_duplicate_masks_count_once():
     """On ESC-10, topK_k and topK_k_pos of SHAP are one mask, and were counted as two."""
     rows = made_rows(0.2).query("method == 'saliency'")
     positive = rows["mask"].str.startswith("topK_") & rows["mask"].str.endswith("_pos")
-    twins = dict(zip(MASKS, rows.groupby("mask")["AREA"].first()[list(MASKS)], strict=True))
+    twins = dict(
+        zip(STUDY_MASKS, rows.groupby("mask")["AREA"].first()[list(STUDY_MASKS)], strict=True)
+    )
     rows.loc[positive, "AREA"] = rows.loc[positive, "mask"].str.removesuffix("_pos").map(twins)
     assert (better_than_random(rows).loc["FF", "saliency"] == "11 / 11").all()
     # One clip of twenty may differ, two may not.
@@ -145,7 +147,7 @@ def test_a_mask_that_leads_by_luck_does_not_beat_chance():
     luck -= luck.mean(1, keepdims=True)
     # Each mean is 2.3 standard errors above 0, so p is 0.02.
     luck += 2.3 * luck.std(1, keepdims=True) / 40**0.5
-    by_cell = dict(zip(MASKS, luck, strict=True))
+    by_cell = dict(zip(STUDY_MASKS, luck, strict=True))
     rows["FF"] = [by_cell[row.mask][int(row.clip)] for row in rows.itertuples()]
     rows["FF_pixelwise"] = rows["FF_smooth"] = 0.0
     differences = compare(rows[rows["on"] == "features"], "pixelwise")["FF"]
@@ -295,7 +297,7 @@ def test_a_clip_that_cannot_be_read_is_left_out():
 def test_the_published_copy_is_whole():
     table = published_tables()
     assert len(table) == 504
-    assert set(table["mask"]) == set(MASKS)
+    assert set(table["mask"]) == set(STUDY_MASKS)
     assert set(table["method"]) == set(PUBLISHED_METHODS)
     assert table[list(METRICS)[:7]].notna().all(axis=None)
 

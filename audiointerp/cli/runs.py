@@ -113,13 +113,12 @@ def run(
     """
     from ..experiments import background_of_folder, find_experiment, own_experiment
     from ..experiments import run as run_experiment
-    from ..interpretation import MASKS, METHODS, NULLS, resolve_mask
+    from ..interpretation import METHODS, NULLS, resolve_mask
 
     given = None if methods is None else names_in(methods)
     for name in given or ():
         choose("method", name, METHODS)
-    chosen_masks = list(MASKS) if masks is None else names_in(masks)
-    mask_names = [resolve_mask(name)[0] for name in chosen_masks]
+    mask_names = None if masks is None else [resolve_mask(name)[0] for name in names_in(masks)]
     chosen_nulls = [] if nulls == "none" else names_in(nulls)
     null_names = [choose("null", name, NULLS) for name in chosen_nulls]
     if clips is None:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
-from ..interpretation import MASKS, NULLS, Mask, resolve_mask
+from ..interpretation import NULLS, Mask, resolve_mask
 from ..metrics import Metric, Scored
 from ..model import Classifier
 from .columns import COLUMNS
@@ -26,7 +26,8 @@ class Plan:
 
     Attributes:
         masks: names in ``MASKS``, also with other percentages, e.g. ``"topK_20"``, or functions
-            from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
+            from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1]; None for all that the
+            protocol defines.
         protocol: a name in ``PROTOCOLS``.
         on: names in ``ON``.
         nulls: names in ``NULLS``: what each mask is compared with; an empty list for nothing.
@@ -45,7 +46,7 @@ class Plan:
     (('bin', 'loudest'), 'corrected')
     """
 
-    masks: Sequence[str | Mask] = tuple(MASKS)
+    masks: Sequence[str | Mask] | None = None
     protocol: str = "corrected"
     on: Sequence[str] = ("features",)
     nulls: Sequence[str] = NULLS
@@ -57,7 +58,9 @@ class Plan:
         # The record is frozen for its users; here the old name of a protocol is replaced, and a
         # known mask function by its name.
         object.__setattr__(self, "protocol", protocol_name(self.protocol))
-        _check_list("mask", self.masks)
+        if self.masks is None:
+            object.__setattr__(self, "masks", tuple(self.definitions.masks))
+        _check_list("mask", self._given_masks)
         _check_list("on", self.on)
         for name in self.on:
             choose("on", name, ON)
@@ -71,14 +74,19 @@ class Plan:
         object.__setattr__(self, "nulls", nulls)
         choose("target", self.target, TARGETS)
         functions = self.mask_functions
-        if len(functions) < len(self.masks):
+        if len(functions) < len(self._given_masks):
             raise ArgumentError(f"mask: two masks have the same name ({', '.join(functions)})")
         known = self.definitions.masks
         masks = [
             name if known.get(name) is function else given
-            for given, (name, function) in zip(self.masks, functions.items(), strict=True)
+            for given, (name, function) in zip(self._given_masks, functions.items(), strict=True)
         ]
         object.__setattr__(self, "masks", tuple(masks))
+
+    @property
+    def _given_masks(self) -> Sequence[str | Mask]:
+        # The field is None only until __post_init__ has replaced it.
+        return self.masks or ()
 
     @property
     def definitions(self) -> ScoringProtocol:
@@ -88,7 +96,7 @@ class Plan:
     @property
     def mask_functions(self) -> Mapping[str, Mask]:
         """The functions of the masks by name, in order."""
-        return dict(resolve_mask(mask, self.definitions.masks) for mask in self.masks)
+        return dict(resolve_mask(mask, self.definitions.masks) for mask in self._given_masks)
 
     @property
     def mask_names(self) -> tuple[str, ...]:
@@ -98,7 +106,7 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values; a mask that is a user's function is in it as it is."""
         return {
-            "masks": list(self.masks),
+            "masks": list(self._given_masks),
             "protocol": self.protocol,
             "on": list(self.on),
             "nulls": list(self.nulls),

@@ -101,6 +101,20 @@ def small_classifier(num_classes=3, seed=0, transform=None, duration=1.0):
     return Classifier(network, transform, [f"label{i}" for i in range(num_classes)], duration)
 
 
+@pytest.fixture(scope="module")
+def sounds(request):
+    """Noise, and real clips where they are, float64 at 16 kHz, of awkward lengths."""
+    from audiointerp.processing import resample
+
+    wavs = [torch.randn(1, 1, 12345, generator=torch.Generator().manual_seed(0)) * 0.1]
+    try:
+        for number, clip in enumerate(request.getfixturevalue("clips")[:3]):
+            wavs.append(around_peak(resample(clip, 32000, 16000), 16000 + number))
+    except pytest.skip.Exception:
+        pass
+    return [wav.double() for wav in wavs]
+
+
 @pytest.fixture
 def classifier():
     return small_classifier()

@@ -1,9 +1,8 @@
-"""Transforms as other libraries compute them: parity, exact inversion, scaling, gradients."""
+"""Transforms as other libraries compute them: parity, exact inversion, gradients, records."""
 
 import json
 import math
 import re
-from contextlib import contextmanager
 from pathlib import Path
 
 import librosa
@@ -11,110 +10,31 @@ import numpy as np
 import pytest
 import torch
 import torchaudio
-from conftest import around_peak, small_classifier, snr, torture
+from conftest import small_classifier, snr, torture
+from front_ends import (
+    ALL,
+    ALL_IDS,
+    BASE,
+    DB,
+    MELS,
+    RATE,
+    STFTS,
+    noise,
+    torchaudio_db,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.autograd import gradcheck
-from torchaudio.compliance.kaldi import fbank
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError
-from audiointerp.processing import Scaling, kaldi_fbank, resample
+from audiointerp.processing import Scaling
 from audiointerp.processing.emphasis import deemphasise, emphasise
-from audiointerp.processing.kaldi import WINDOWS
 from audiointerp.processing.spectrogram import LogMel, LogSTFT, transform_from_dict
 from audiointerp.processing.stft import Framing
 from audiointerp.processing.tapers import TAPERS, taper
-from audiointerp.util import FLOOR
 
 LAWS_OF = "front ends"
 pytestmark = pytest.mark.filterwarnings("ignore:.*mel filterbank has all zero values")
-DB = 1e-3
-RATE = 16000
-LN_TO_DB = 10 / math.log(10)
-BASE = (RATE, 512, 160)
-OPTIONS = {
-    "win_length": {"win_length": 400},
-    "an odd window": {"win_length": 401},
-    **{f"window {name}": {"window": name} for name in TAPERS},
-    "short povey": {"win_length": 400, "window": "povey"},
-    "not centred": {"center": False},
-    "not centred, short": {"center": False, "win_length": 400, "window": "hamming"},
-    "zeros": {"padding": "zeros"},
-    "magnitude": {"power": 1},
-    "pre-emphasis": {"preemphasis": 0.97},
-    "all": {
-        "win_length": 400,
-        "window": "hamming_symmetric",
-        "center": False,
-        "power": 1,
-        "preemphasis": 0.95,
-    },
-}
-STFTS = {name: LogSTFT(*BASE, **kwargs) for name, kwargs in OPTIONS.items()}
-MELS = {name: LogMel(*BASE, 40, 0.0, None, **kwargs) for name, kwargs in OPTIONS.items()}
-ALL = [*STFTS.values(), *MELS.values()]
-ALL_IDS = [*[f"stft {name}" for name in STFTS], *[f"mel {name}" for name in MELS]]
-
-
-@pytest.fixture(scope="module")
-def sounds(request):
-    """Noise, and real clips where they are, float64 at 16 kHz, of awkward lengths."""
-    wavs = [torch.randn(1, 1, 12345, generator=torch.Generator().manual_seed(0)) * 0.1]
-    try:
-        for number, clip in enumerate(request.getfixturevalue("clips")[:3]):
-            wavs.append(around_peak(resample(clip, 32000, RATE), RATE + number))
-    except pytest.skip.Exception:
-        pass
-    return [wav.double() for wav in wavs]
-
-
-def torch_window(name):
-    """The window of torchaudio's transforms, without our code."""
-    if name == "povey":
-        return lambda length: torch_window("hann_symmetric")(length) ** 0.85
-    if name == "rectangular":
-        return lambda length: torch.ones(length, dtype=torch.float64)
-    kind, _, symmetric = name.partition("_")
-    window = getattr(torch, f"{kind}_window")
-    return lambda length: window(length, periodic=not symmetric, dtype=torch.float64)
-
-
-def torchaudio_kwargs(transform):
-    return {
-        "n_fft": transform.n_fft,
-        "hop_length": transform.hop_length,
-        "win_length": transform.win_length,
-        "window_fn": torch_window(transform.window),
-        "center": transform.center,
-        "pad_mode": {"reflect": "reflect", "zeros": "constant"}[transform.padding],
-        "power": transform.power,
-    }
-
-
-def torchaudio_values(transform, wav):
-    """What torchaudio's transform gives, before any logarithm."""
-    if transform.preemphasis:
-        wav = torchaudio.functional.preemphasis(wav, transform.preemphasis)
-    kwargs = torchaudio_kwargs(transform)
-    if not isinstance(transform, LogMel):
-        return torchaudio.transforms.Spectrogram(**kwargs)(wav)
-    theirs = torchaudio.transforms.MelSpectrogram(
-        transform.sample_rate,
-        n_mels=transform.n_mels,
-        f_min=transform.f_min,
-        f_max=transform.f_max,
-        mel_scale=transform.mel_scale,
-        norm="slaney" if transform.mel_norm == "slaney" else None,
-        **kwargs,
-    )
-    return theirs.double()(wav)
-
-
-def torchaudio_db(transform, wav):
-    kind = "power" if transform.power == 2 else "magnitude"
-    values = torchaudio_values(transform, wav)
-    return torchaudio.transforms.AmplitudeToDB(kind)(values).clamp_min(FLOOR)
 
 
 @pytest.mark.parametrize("transform", ALL, ids=ALL_IDS)
@@ -160,11 +80,6 @@ framings = st.builds(
     st.sampled_from([1, 2]),
     st.sampled_from([0.0, 0.5, 0.97]),
 )
-
-
-def noise(length, seed):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(1, 1, length, generator=generator, dtype=torch.float64)
 
 
 @settings(max_examples=torture(60, 2000))
@@ -281,151 +196,6 @@ def test_levels_equal_librosa_with_its_defaults(window, power, sounds):
         np.testing.assert_allclose(transform.scaled(db)[0, 0], expected, atol=DB, rtol=0)
 
 
-# ----- Kaldi
-
-
-@contextmanager
-def double_by_default():
-    """Let torchaudio compute its filters in float64 too.
-
-    In float32, the weight of a band whose foot alone covers a bin is wrong by 1e-4 of itself.
-    """
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-def kaldi_arguments(kwargs):
-    names = {
-        "n_mels": "num_mel_bins",
-        "window": "window_type",
-        "f_min": "low_freq",
-        "f_max": "high_freq",
-        "preemphasis": "preemphasis_coefficient",
-        "remove_dc": "remove_dc_offset",
-    }
-    arguments = {names.get(name, name): value for name, value in kwargs.items()}
-    power = arguments.pop("power", 2)
-    return {"sample_frequency": float(RATE), "dither": 0.0, "use_power": power == 2, **arguments}
-
-
-KALDI = {
-    **{f"window {name}": {"window": name} for name in WINDOWS},
-    "Kaldi's defaults": {"n_mels": 23, "window": "povey"},
-    "80 bands": {"n_mels": 80, "f_min": 0.0, "f_max": 7600.0},
-    "no filters": {"preemphasis": 0.0, "remove_dc": False},
-    "all frames": {"snip_edges": False},
-    "magnitudes": {"power": 1},
-    "long frames": {"frame_length": 40.0, "frame_shift": 12.5},
-    "frames without overlap": {"frame_length": 10.0, "frame_shift": 20.0, "snip_edges": False},
-}
-
-
-@pytest.mark.parametrize("kwargs", KALDI.values(), ids=KALDI)
-def test_kaldi_fbank_equals_torchaudio(kwargs, sounds):
-    kwargs = {"n_mels": 128, "window": "hanning", **kwargs}
-    for wav in [*sounds, torch.zeros(1, 1, 1000, dtype=torch.float64)]:
-        expected = fbank(wav[0], htk_compat=True, **kaldi_arguments(kwargs))
-        features = kaldi_fbank(wav[0], RATE, **kwargs)[0]
-        assert features.shape == expected.shape
-        assert (features - expected).abs().max() * LN_TO_DB < DB
-
-
-def test_kaldi_fbank_of_ast_in_single_precision(sounds):
-    for wav in (sound[0].float() for sound in sounds):
-        theirs = fbank(
-            wav - wav.mean(),
-            htk_compat=True,
-            sample_frequency=RATE,
-            use_energy=False,
-            window_type="hanning",
-            num_mel_bins=128,
-            dither=0.0,
-            frame_shift=10,
-        )
-        assert (kaldi_fbank(wav - wav.mean())[0] - theirs).abs().max() * LN_TO_DB < DB
-
-
-@settings(max_examples=torture(30, 2000))
-@given(
-    st.integers(4, 128),
-    st.sampled_from(sorted(WINDOWS)),
-    st.sampled_from([10.0, 20.0, 25.0]),
-    st.sampled_from([5.0, 10.0, 16.0]),
-    st.booleans(),
-    st.integers(400, 1500),
-)
-def test_any_kaldi_fbank_equals_torchaudio(n_mels, window, frame, shift, snip_edges, length):
-    kwargs = {
-        "n_mels": n_mels,
-        "window": window,
-        "frame_length": frame,
-        "frame_shift": shift,
-        "snip_edges": snip_edges,
-    }
-    wav = noise(length, n_mels)[0]
-    with double_by_default():
-        expected = fbank(wav, **kaldi_arguments(kwargs))
-    assert (kaldi_fbank(wav, RATE, **kwargs)[0] - expected).abs().max() * LN_TO_DB < DB
-
-
-def test_kaldi_fbank_takes_batches_and_has_gradients():
-    wavs = torch.cat([noise(600, seed)[0] for seed in range(3)])
-    together = kaldi_fbank(wavs, n_mels=20)
-    assert together.shape == (3, 2, 20)
-    for number, wav in enumerate(wavs):
-        assert torch.allclose(together[number], kaldi_fbank(wav[None], n_mels=20)[0])
-    for power in (1, 2):
-        assert gradcheck(
-            lambda wav, power=power: kaldi_fbank(
-                wav, 1000, n_mels=4, frame_length=16.0, power=power
-            ),
-            noise(30, 0)[0].requires_grad_(),
-        )
-        silence = torch.zeros(1, 600, requires_grad=True)
-        kaldi_fbank(silence, power=power).sum().backward()
-        assert silence.grad.isfinite().all()
-
-
-def test_wrong_arguments_of_kaldi_fbank_are_named():
-    wav = torch.zeros(1, 1000)
-    for call, words in [
-        (lambda: kaldi_fbank(wav[:, :300]), "at least 400 samples"),
-        (lambda: kaldi_fbank(wav[None]), "sounds .N, L."),
-        (lambda: kaldi_fbank(wav.int()), "int32"),
-        (lambda: kaldi_fbank(wav, window="hann"), "unknown window 'hann'"),
-        (lambda: kaldi_fbank(wav, f_max=9000.0), "f_max=9000"),
-        (lambda: kaldi_fbank(wav, power=3), "power=3"),
-        (lambda: kaldi_fbank(wav, frame_shift=0.0), "positive shift"),
-    ]:
-        with pytest.raises(ArgumentError, match=words):
-            call()
-
-
-def test_the_bands_of_kaldi_make_a_grid(sounds):
-    """The same filters on the transform's power equal Kaldi's up to the frames' own filters."""
-    from torchaudio.compliance.kaldi import get_mel_banks
-
-    theirs, centres = get_mel_banks(40, 512, float(RATE), 20.0, 0.0, 100.0, -500.0, 1.0)
-    transform = LogMel(*BASE, 40, 20.0, None, "kaldi")
-    assert torch.allclose(transform.filters[:, :-1].float(), theirs, atol=1e-5)
-    # Kaldi leaves out the bin at half the rate, where the highest band ends.
-    assert (transform.filters[:, -1] < 1e-12).all()
-    assert torch.allclose(
-        transform.frequencies.float(), centres[:, 0] if centres.ndim > 1 else centres, rtol=1e-4
-    )
-    spec = transform(sounds[0])
-    assert snr(sounds[0], spec.to_wav()) > 100
-    with pytest.raises(ArgumentError, match="mel_norm"):
-        LogMel(*BASE, 40, 20.0, None, "kaldi", mel_norm="slaney")
-
-
-# ----- windows and pre-emphasis
-
-
 def test_windows_by_hand():
     like = torch.zeros((), dtype=torch.float64)
     expected = {
@@ -452,149 +222,6 @@ def test_pre_emphasis_equals_torchaudio_and_is_inverted(coefficient, length, see
     emphasised = emphasise(wav, coefficient)
     assert torch.allclose(emphasised, torchaudio.functional.preemphasis(wav, coefficient))
     assert torch.allclose(deemphasise(emphasised, coefficient), wav, atol=1e-9)
-
-
-# ----- scaling
-
-
-SCALINGS = {
-    "natural": (Scaling("natural"), lambda x: x.clamp_min(1e-10).log()),
-    "offset": (Scaling("natural", offset=1e-6), lambda x: (x + 1e-6).log()),
-    "clamp": (Scaling("natural", clamp=1e-5), lambda x: x.clamp_min(1e-5).log()),
-    "log10": (Scaling("log10", offset=1e-5), lambda x: (x + 1e-5).log10()),
-    "log1p": (Scaling("natural", offset=1.0), torch.log1p),
-    "dB with offset": (Scaling(offset=1e-4), lambda x: 10 * (x + 1e-4).log10()),
-    "no logarithm": (Scaling("none"), lambda x: x),
-    "both": (
-        Scaling("natural", clamp=1e-5, offset=1e-3),
-        lambda x: (x.clamp_min(1e-5) + 1e-3).log(),
-    ),
-    "AST": (
-        Scaling("natural", clamp=1.1920929e-07, mean=-4.2677393, std=2 * 4.5689974),
-        lambda x: (x.clamp_min(1.1920929e-07).log() + 4.2677393) / (2 * 4.5689974),
-    ),
-    "clip": (
-        Scaling("natural", offset=1e-6, normalize="clip", epsilon=1e-8, correction=1),
-        lambda x: ((x + 1e-6).log() - (x + 1e-6).log().mean()) / ((x + 1e-6).log().std() + 1e-8),
-    ),
-    "Whisper": (
-        Scaling("log10", top_db=80.0, mean=-4.0, std=4.0),
-        lambda x: (x.clamp_min(1e-10).log10().maximum(x.max().log10() - 8) + 4) / 4,
-    ),
-    "natural limit": (
-        Scaling("natural", top_db=60.0),
-        lambda x: x.clamp_min(x.max() * 1e-6).log(),
-    ),
-    "image": (
-        Scaling(top_db=80.0, normalize="range", mean=0.5, std=0.25),
-        lambda x: (torch.from_numpy(image(x.numpy())) - 0.5) / 0.25,
-    ),
-}
-
-
-def image(values):
-    db = librosa.power_to_db(values, top_db=80.0)
-    return (db - db.min()) / (db.max() - db.min() + 1e-5)
-
-
-@pytest.mark.parametrize(("scaling", "formula"), SCALINGS.values(), ids=SCALINGS)
-def test_the_network_sees_what_its_front_end_computes(scaling, formula, sounds):
-    """The formula of the front end, on torchaudio's powers."""
-    transform = LogMel(*BASE, 40, 0.0, None, scaling=scaling)
-    assert transform.is_scaled
-    for wav in sounds:
-        values = torchaudio_values(transform, wav)
-        expected = formula(values)
-        scaled = transform.scaled(transform(wav).db)
-        if scaling.log == "none":
-            # Bins below the floor count as silence.
-            assert (scaled[values < 1e-10] == 0).all()
-            scaled, expected = (10 * x[values > 1e-10].log10() for x in (scaled, expected))
-        unit = LN_TO_DB if scaling.log == "natural" else 1
-        assert (scaled - expected).abs().max() * unit < DB
-
-
-def test_magnitudes_are_scaled_as_magnitudes(sounds):
-    offset = 0.01
-    transform = LogSTFT(*BASE, power=1, scaling=Scaling("natural", offset=offset))
-    for wav in sounds:
-        values = torchaudio_values(transform, wav)
-        error = (transform.scaled(transform(wav).db) - (values + offset).log()).abs() * LN_TO_DB
-        assert error[values > 1e-5].max() < DB
-        # Bins below the floor count as silence, which docs/front-ends.md tells.
-        assert error.max() < LN_TO_DB * math.log1p(1e-5 / offset) + 1e-9
-    unscaled = LogSTFT(*BASE, power=1)
-    assert not unscaled.is_scaled
-    natural = LogSTFT(*BASE, power=1, scaling=Scaling("natural"))
-    db = torch.tensor([[[[-20.0]]]])
-    assert natural.scaled(db).item() == pytest.approx(math.log(0.1))
-    assert LogSTFT(*BASE, power=1, scaling=Scaling(offset=0.9)).scaled(db).item() == pytest.approx(
-        0, abs=1e-5
-    )
-
-
-def test_levels_are_what_the_network_sees_by_default():
-    db = torch.randn(2, 1, 40, 7)
-    transform = LogMel(*BASE, 40, 0.0, None)
-    assert not transform.is_scaled
-    assert transform.scaled(db) is db
-
-
-def test_each_clip_is_standardised_by_itself():
-    db = torch.stack([torch.randn(1, 40, 9), 5 + 3 * torch.randn(1, 40, 9)]).double()
-    clip = Scaling(normalize="clip", epsilon=0.0)(db)
-    assert torch.allclose(clip.mean((1, 2, 3)), torch.zeros(2, dtype=torch.float64), atol=1e-12)
-    assert torch.allclose(
-        clip.std((1, 2, 3), correction=0), torch.ones(2, dtype=torch.float64), atol=1e-12
-    )
-    bins = Scaling(normalize="bin", epsilon=0.0)(db)
-    assert torch.allclose(bins.mean(-1), torch.zeros(2, 1, 40, dtype=torch.float64), atol=1e-12)
-    ones = torch.ones(2, 1, 40, dtype=torch.float64)
-    assert torch.allclose(bins.std(-1, correction=0), ones, atol=1e-12)
-    alone = Scaling(normalize="bin", epsilon=0.0)(db[1:])
-    assert torch.allclose(bins[1:], alone)
-    assert (Scaling(normalize="peak")(db).amax((1, 2, 3)) == 0).all()
-    magnitude = Scaling("log10", top_db=40.0)(db * 1000, power=1)
-    assert torch.allclose(magnitude.amax((1, 2, 3)) - magnitude.amin((1, 2, 3)), db.new_tensor(2.0))
-    loud = Scaling(top_db=3.0)(db)
-    assert torch.allclose(loud.amax((1, 2, 3)) - loud.amin((1, 2, 3)), torch.tensor(3.0).double())
-
-
-def test_means_of_bins():
-    db = torch.randn(2, 1, 3, 5)
-    scaling = Scaling(mean=(1.0, 2.0, 3.0), std=(1.0, 10.0, 100.0))
-    expected = (db - torch.tensor([1.0, 2.0, 3.0])[:, None]) / torch.tensor([1, 10, 100])[:, None]
-    assert torch.allclose(scaling(db), expected)
-    assert Scaling(mean=torch.tensor([1.0, 2.0, 3.0]), std=np.array([1.0, 10.0, 100.0])) == scaling
-
-
-@pytest.mark.parametrize(("scaling", "formula"), SCALINGS.values(), ids=SCALINGS)
-@pytest.mark.parametrize("power", [1, 2])
-def test_scaling_has_gradients(scaling, formula, power):
-    # Away from the limits, where the gradient jumps.
-    db = (noise(24, 0).reshape(2, 1, 4, 3) * 20 - 20).requires_grad_()
-    assert gradcheck(lambda levels: scaling(levels, power), db)
-    silence = torch.full((1, 1, 4, 3), FLOOR, requires_grad=True)
-    values = scaling(silence, power)
-    values.sum().backward()
-    assert values.isfinite().all()
-    assert silence.grad.isfinite().all()
-
-
-@pytest.mark.parametrize("normalize", ["clip", "bin", "range"])
-@pytest.mark.parametrize("level", [FLOOR, -37.3])
-def test_standardising_a_constant_clip_gives_no_large_numbers(normalize, level):
-    """Its standard deviation is rounding."""
-    assert Scaling(normalize=normalize)(torch.full((2, 1, 64, 501), level)).abs().max() < 3
-
-
-def test_silence_is_what_the_front_end_makes_of_silence():
-    """Even where the offset is as small as the floor."""
-    transform = LogMel(*BASE, 40, 0.0, None, scaling=Scaling("natural", offset=1e-10))
-    spec = transform(noise(4000, 0).float())
-    silence = transform.scaled(spec.masked(torch.zeros_like(spec.db)).db)
-    assert torch.allclose(silence, torch.tensor(1e-10).log())
-    assert (Scaling("none")(torch.tensor([FLOOR, 0.0])) == torch.tensor([0.0, 1.0])).all()
 
 
 @pytest.mark.parametrize("transform", ALL, ids=ALL_IDS)
@@ -693,36 +320,6 @@ WRONG = [
 def test_what_has_no_inverse_or_no_meaning_is_refused(kwargs, words):
     with pytest.raises(ArgumentError, match=words):
         LogMel(*BASE, 40, 0.0, **{"f_max": None, **kwargs})
-
-
-@pytest.mark.parametrize(
-    "kwargs",
-    [
-        {"log": "ln"},
-        {"normalize": "mean"},
-        {"std": 0.0},
-        {"std": -1.0},
-        {"std": (1.0, 0.0)},
-        {"mean": math.inf},
-        {"mean": "0"},
-        {"mean": [True]},
-        {"offset": -1e-6},
-        {"clamp": math.nan},
-        {"epsilon": "1"},
-        {"correction": 2},
-        {"top_db": 0.0},
-        {"log": "none", "top_db": 80.0},
-    ],
-)
-def test_wrong_scalings_are_refused(kwargs):
-    with pytest.raises(ArgumentError, match="|".join(["must be", "unknown", "at least"])):
-        Scaling(**kwargs)
-
-
-@pytest.mark.parametrize("scaling", [5, {"log": "natural", "colour": 1}, {"offset": "x"}, [1]])
-def test_wrong_records_of_a_scaling_are_refused(scaling):
-    with pytest.raises(ArgumentError):
-        transform_from_dict({**LogMel().to_dict(), "scaling": scaling})
 
 
 def test_griffin_lim_needs_centred_frames(sounds):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .dataset import ClipDataset, as_clip, as_dataset
+from .dataset import ClipDataset, as_clip, as_dataset, clip_name
 from .interpretation import NULLS, Attribution, Mask
 from .metrics import Metric, Scored
 from .model import Classifier
@@ -70,12 +70,12 @@ class Interpretation(ExplainedClip):
 
         return interpretation_figure(self, figure)
 
-    def save(self, folder: str | os.PathLike[str], title: str = "explanation") -> None:
+    def save(self, folder: str | os.PathLike[str], title: str | None = None) -> None:
         """Write the three sounds, a picture, a page with players and the scores into a folder.
 
         Args:
             folder: is made if it is missing.
-            title: of the page.
+            title: of the page; by default the name of the clip's file.
 
         Raises:
             AudioInterpError: a file cannot be written.
@@ -91,7 +91,7 @@ class Interpretation(ExplainedClip):
         """
         from .display import write_interpretation
 
-        write_interpretation(self, folder, title)
+        write_interpretation(self, folder, title or self.clip or "explanation")
 
 
 def interpret(
@@ -190,6 +190,7 @@ def interpret(
         labels=classifier.labels,
         protocol=plan.protocol,
         on=scored,
+        clip=clip_name(audio),
     )
 
 
@@ -216,10 +217,7 @@ def _dataset_of(clips: Any, classifier: Classifier) -> ClipDataset:
     dataset: ClipDataset = clips
     if not all(hasattr(clips, name) for name in ("sample_rate", "labels", "clip_id")):
         dataset = as_dataset(
-            clips,
-            classifier.sample_rate,
-            labels=classifier.labels,
-            files=classifier.normalize,
+            clips, classifier.sample_rate, labels=classifier.labels, files=classifier.normalize
         )
     check_fits(classifier, dataset)
     return dataset

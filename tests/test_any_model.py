@@ -101,6 +101,15 @@ MISTAKES = {
         r"not \(\d, 2\): give 2 labels in the order of the outputs, or select= the outputs of 3",
     ),
     "labels as a number": (lambda: waveform(labels=3), "labels are a list of names, .* not 3"),
+    "labels as one name": (lambda: waveform(labels="abc"), "labels are a list .* not 'abc'"),
+    "labels of a function": (
+        lambda: function(p_of_one, "abc"),
+        r"labels are a list of names, e\.g\. \['cat', 'dog'\], not 'abc'",
+    ),
+    "labels of features": (
+        lambda: Classifier(Answer(), LogMel(), "abc"),
+        "labels are a list of names, .* not 'abc'",
+    ),
     "labels as numbers": (lambda: waveform(labels=[0, 1, 2]), "labels must be the different names"),
     "NaN": (
         lambda: explained(waveform(Answer(lambda logits: logits * torch.nan))),

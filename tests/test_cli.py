@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,15 @@ def test_interpret_does_not_overwrite_the_clip(call, place, tmp_path):
 
 def test_version(call):
     assert call("--version").stdout.count(".") == 2
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "audiointerp"]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == version("audiointerp")
+    wrong = subprocess.run([*command, "interpret", "none.wav"], capture_output=True, text=True)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
+    assert wrong.stderr.startswith("audiointerp: ")
 
 
 def test_help_lists_the_names(call):

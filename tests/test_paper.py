@@ -167,6 +167,22 @@ def test_intervals_are_those_of_the_bootstrap_over_clips():
         assert np.allclose(over.loc[method], [mean_of_clip.mean(), low[0], high[0]])
 
 
+@pytest.mark.parametrize("clips", [FEWEST, FEWEST - 1])
+def test_captions_do_not_speak_of_intervals_that_are_not_there(clips):
+    rows = made_rows(("mel_clean", "mel_horse"), ("lime",), ("bin",), clips=clips)
+    tables = paper_tables(rows)
+    with_intervals = set()
+    for table in tables:
+        lows = [column for column in table.frame.columns if column[2] == "low"]
+        has_intervals = bool(lows) and table.frame[lows].notna().any(axis=None)
+        assert ("95 % bootstrap intervals" in table.caption) == has_intervals, table.name
+        assert (f"Fewer than {FEWEST} recordings" in table.caption) != has_intervals, table.name
+        with_intervals |= {table.name.split("_")[0]} if has_intervals else set()
+    kinds = {"summary", "masks", "methods", "noise", "audio"}
+    assert {table.name.split("_")[0] for table in tables} == kinds
+    assert with_intervals == (kinds if clips == FEWEST else set())
+
+
 def test_published_averages_are_over_the_same_cells():
     rows = made_rows(
         ("mel_clean",), ("saliency", "lime", "random"), ("bin", "topK_5"), ("features",)

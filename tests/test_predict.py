@@ -7,7 +7,7 @@ from conftest import noise, small_set, ten_classes
 from torch import nn
 
 import audiointerp as ai
-from audiointerp.errors import ArgumentError, AudioError
+from audiointerp.errors import ArgumentError, AudioError, AudioWarning
 from audiointerp.interpretation import additivity_gap
 from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret, score
@@ -139,6 +139,29 @@ def test_the_p_of_a_sound_is_that_of_the_sound_that_plays(on, against, inversion
         assert labelled in repr(result)
     # The features of the kept part are not those of its sound.
     assert abs(interpret(classifier, noise(1.0)).scores["p_in"] - result.heard["p_in"]) > 1e-4
+
+
+@pytest.mark.parametrize("on", ["features", "audio"])
+def test_the_level_of_a_clip_is_said_once(on, classifier):
+    """The parts of a clip that is too loud are too loud as well."""
+    integers = noise(2.5) / noise(2.5).abs().max() * 32767
+    with pytest.warns(AudioWarning) as caught:
+        interpret(classifier, integers, "saliency", on=on)
+    assert len(caught) == 1
+    assert "divide 16-bit integers by 32768" in str(caught[0].message)
+    with pytest.warns(AudioWarning) as caught:
+        score(
+            classifier,
+            [(integers[0], "label0")],
+            ["saliency", "random"],
+            ["bin"],
+            on=on,
+            progress=False,
+        )
+    assert len(caught) == 1
+    # It is said again for the next clip.
+    with pytest.warns(AudioWarning, match="divide 16-bit integers"):
+        interpret(classifier, integers, "saliency")
 
 
 class Flat(nn.Module):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from conftest import noise
 
 from audiointerp.display import plot, report, write_card, write_interpretation
 from audiointerp.display.report import WRITTEN, interpretation_html, page, players_html
@@ -18,6 +19,7 @@ from audiointerp.fit import Epoch, History, Trained
 from audiointerp.metrics import METRICS
 from audiointerp.model import Classifier
 from audiointerp.predict import interpret
+from audiointerp.processing.audio import save_audio
 from audiointerp.processing.spectrogram import LogMel, LogSTFT
 
 
@@ -156,6 +158,20 @@ def test_beside_a_player_stands_the_p_of_its_sound(result, tmp_path):
     write_interpretation(result, tmp_path, "noise.wav")
     record = json.loads((tmp_path / "scores.json").read_text())
     assert (record["scores"]["p_in"], record["heard"]) == (0.222, heard)
+
+
+def test_the_record_has_the_name_of_the_file_or_none(classifier, tmp_path):
+    """A title of the page stood there as the clip."""
+    path = tmp_path / "dog 1.wav"
+    save_audio(path, noise(1.0), 32000)
+    for audio, name in ((path, "dog 1.wav"), (str(path), "dog 1.wav"), (noise(1.0), None)):
+        interpret(classifier, audio, "saliency").save(tmp_path / "out")
+        assert json.loads((tmp_path / "out" / "scores.json").read_text())["clip"] == name
+        page = (tmp_path / "out" / "index.html").read_text()
+        assert f"<h1>{name or 'explanation'}</h1>" in page
+    interpret(classifier, path, "saliency").save(tmp_path / "out", "Why a dog?")
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["clip"] == "dog 1.wav"
+    assert "<h1>Why a dog?</h1>" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_names_cannot_break_the_page(result):

@@ -31,7 +31,9 @@ def modules():
 
 
 def room_of(path):
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    # It is where Python looks for the command line, and does nothing but call it.
+    return "cli" if room == "__main__" else room
 
 
 def imported_modules(path):

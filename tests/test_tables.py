@@ -104,6 +104,9 @@ def test_few_recordings_have_no_interval():
         assert table["mean"] == pytest.approx(0.5)
         assert table[["low", "high"]].notna().tolist() == [known, known]
         assert ("+0.50 [" in as_text(paired(np.linspace(-1, 2, count)))) is known
+        assert ("mean and 95 % interval" in as_text(paired(np.zeros(count)))) is known
+        note = f"mean (fewer than {FEWEST} recordings: no interval)"
+        assert (note in as_text(paired(np.zeros(count)))) is not known
     takes = paired(np.linspace(-1, 2, 3 * FEWEST - 3))
     takes["clip"] = [
         f"5-{number % (FEWEST - 1)}-{'ABC'[number // (FEWEST - 1)]}-3.wav"

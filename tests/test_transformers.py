@@ -549,6 +549,8 @@ def test_prompts_and_labels(folders):
         labels=["a", "b"],
     )
     refused(ArgumentError, "prompts are for CLAP", folders["ast"][0], prompts=PROMPTS)
+    # Three letters for three classes.
+    refused(ArgumentError, "labels are a list .* not 'abc'", folders["ast"][0], labels="abc")
     refused(
         ArgumentError, "2 labels are given, the model has 3", folders["ast"][0], labels=["a", "b"]
     )

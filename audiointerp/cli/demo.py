@@ -1,6 +1,7 @@
 """The demo: train a small network, explain its test clips, write tables, pictures and sounds."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -108,6 +109,7 @@ def _write_examples(
     fragments = []
     for method in DEMO_METHODS:
         result = interpret(trained.classifier, wav, method, "topK_30", background=background)
+        result = replace(result, clip=clip)
         write_interpretation(result, out / "examples" / method, title=f"{clip}, {method}")
         fragments.append(interpretation_html(result))
     write_text(out / "index.html", page(f"Why {result.predicted}? {clip}", fragments))

@@ -1,5 +1,6 @@
 """The commands for the demo and for one clip: demo, interpret."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,7 +114,7 @@ def interpret(
         on=on,
         device=device,
     )
-    write_interpretation(result, out, title=clip.name)
+    write_interpretation(replace(result, clip=clip.name), out, title=clip.name)
     _print_interpretation(result, clip.name)
     typer.echo(f"wrote {out}/ (open {out / 'index.html'} to look and listen)")
 

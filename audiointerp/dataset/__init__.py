@@ -2,7 +2,7 @@
 
 from .clip import Clip, in_folds
 from .clip_dataset import ClipDataset, esc50_recording, only_target, recording_of, targets_of
-from .clip_forms import as_clip
+from .clip_forms import as_clip, clip_name
 from .clips import LabelledClips
 from .dataset_forms import as_dataset
 from .esc50 import ESC50
@@ -32,6 +32,7 @@ __all__ = [
     "Synthetic",
     "as_clip",
     "as_dataset",
+    "clip_name",
     "compute_features",
     "esc50_recording",
     "features",

@@ -77,6 +77,16 @@ def as_clip(
     return normalized(wav, normalize)
 
 
+def clip_name(audio: Any) -> str | None:
+    """Return the name of the file that a clip is read from by :func:`as_clip`; None without one.
+
+    >>> clip_name("clips/dog.wav"), clip_name({"path": "dog.wav", "bytes": b""}), clip_name([0.5])
+    ('dog.wav', 'dog.wav', None)
+    """
+    path = audio.get("path") if isinstance(audio, Mapping) else audio
+    return Path(path).name if isinstance(path, str | os.PathLike) else None
+
+
 def as_levels(
     audio: Any, sample_rate: int, *, normalize: str = "none", mono: bool = False
 ) -> Tensor:

@@ -99,7 +99,7 @@ def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], tit
     Args:
         result: of :func:`~audiointerp.predict.interpret`.
         out: the folder.
-        title: title of the page, and the clip's name in ``scores.json``.
+        title: title of the page.
 
     Raises:
         AudioInterpError: a file cannot be written.
@@ -123,7 +123,7 @@ def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], tit
         figure.savefig(part, dpi=120)
     plt.close(figure)
     scores = {
-        "clip": title,
+        "clip": result.clip,
         "predicted": result.predicted,
         "explained": result.explained,
         "against": result.against,

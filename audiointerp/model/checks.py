@@ -59,6 +59,20 @@ def _is_a_class(*parts: object) -> str:
     return "".join(f"; {name} is a class, give {name}()" for name in names)
 
 
+def label_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return a list of labels as a tuple; one string is refused, or its letters would be labels.
+
+    Raises:
+        ArgumentError: it is no list.
+
+    >>> label_names(["cat", "dog"])
+    ('cat', 'dog')
+    """
+    if isinstance(labels, str) or not hasattr(labels, "__iter__"):
+        raise ArgumentError(f"labels are a list of names, e.g. ['cat', 'dog'], not {labels!r:.80}")
+    return tuple(labels)
+
+
 def checked_labels(labels: Sequence[str], output: str) -> tuple[str, ...]:
     """Return the labels; that of a binary decision alone gets its opposite before it.
 
@@ -68,9 +82,7 @@ def checked_labels(labels: Sequence[str], output: str) -> tuple[str, ...]:
     >>> checked_labels(["whale"], "binary")
     ('not whale', 'whale')
     """
-    if not hasattr(labels, "__iter__"):
-        raise ArgumentError(f"labels are a list of names, e.g. ['cat', 'dog'], not {labels!r:.80}")
-    names = tuple(labels)
+    names = label_names(labels)
     are_strings = all(isinstance(label, str) for label in names)
     if output in BINARY and len(names) == 1 and are_strings:
         names = (f"not {names[0]}", names[0])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..processing import Spectrogram, Windows
+from ..processing import Spectrogram, Windows, level_is_known
 from ..util import INDEPENDENT, log_of_the_others, log_probabilities
 from .decider import Decider
 
@@ -51,7 +51,8 @@ def window_inputs(classifier: Decider, parts: Spectrogram, *, on: str = "feature
         hop_length = classifier.transform.hop_length
         return windows.cut_sounds(parts.to_wav(), hop_length, classifier.window_length)
     if on == "audio":
-        parts = parts.transform(parts.to_wav())
+        with level_is_known():
+            parts = parts.transform(parts.to_wav())
     return windows.cut(parts.db)
 
 
@@ -80,7 +81,8 @@ def bound_windows(
         return tuple((classifier.bind(spectrogram), levels) for levels in windows)
     if spectrogram.length == classifier.window_length:
         return ((classifier.bind(spectrogram), spectrogram.db),)
-    parts = [classifier.transform(wav) for wav in window_inputs(classifier, spectrogram)]
+    with level_is_known():
+        parts = [classifier.transform(wav) for wav in window_inputs(classifier, spectrogram)]
     return tuple((classifier.bind(part), part.db) for part in parts)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ModelError
+from .checks import label_names
 from .front_ends import ClapFeatures, FrontEnd, KaldiFeatures
 from .pretrained import (
     FRONT_ENDS,
@@ -118,7 +119,7 @@ def _labels(
     else:
         count = network.config.num_labels
         names = tuple(str(network.config.id2label[number]) for number in range(count))
-    given = names if labels is None else tuple(labels)
+    given = names if labels is None else label_names(labels)
     # For one output there are one or two names, which Classifier checks.
     if len(given) != count and count > 1:
         raise ArgumentError(f"{len(given)} labels are given, the model has {count} classes")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from ..interpretation import NULLS, RANDOM_MASKS
 from ..metrics import METRICS, RELATIVE
 from ..tables import Column, Table, has_null, table_of
-from .columns import INTERVALS, Columns, clips_in, score_column
+from .columns import Columns, clips_in, interval_note, score_column
 from .conditions import Condition
 from .statistics import means_of, with_intervals
 
@@ -69,7 +69,7 @@ def _audio_table(group: Sequence[Condition], name: str, nulls: Sequence[str]) ->
     return table_of(
         first.name("audio", first.label, name).replace(f"_on_{first.on}", ""),
         f"{name} {scored_on}, beside nulls: {first.label}, all clips{protocol}",
-        " ".join([*notes, INTERVALS]),
+        " ".join([*notes, interval_note(columns)]),
         columns,
     )
 

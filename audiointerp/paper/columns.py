@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ..metrics import METRICS, PERCENT
-from ..tables import Column, Table, table_of
+from ..tables import FEWEST, Column, Table, table_of
 from .conditions import SHARES, Condition
 from .published import PUBLISHED_SCORES, published_tables
 
@@ -14,8 +14,19 @@ PUBLISHED_NOTE = (
     "ESC-50 fold 5 (400 clips) with Cnn14, its own definitions of the scores and recorded noises. "
     "Ours are of other clips and another network, and our noises are synthetic."
 )
-INTERVALS = "In brackets: 95 % bootstrap intervals over the recordings."
 Columns = list[tuple[Column, pd.DataFrame]]
+
+
+def interval_note(columns: Columns) -> str:
+    """Return what stands in brackets in a table with these columns, or why nothing does.
+
+    >>> interval_note([(Column("FF"), pd.DataFrame({"mean": [0.5], "low": [np.nan]}))])
+    'Fewer than 20 recordings: no intervals.'
+    """
+    for _, statistics in columns:
+        if "low" in statistics and statistics["low"].notna().any():
+            return "In brackets: 95 % bootstrap intervals over the recordings."
+    return f"Fewer than {FEWEST} recordings: no intervals."
 
 
 def score_column(
@@ -97,12 +108,13 @@ def score_table(
     >>> index = pd.MultiIndex.from_tuples([("mel_clean", "lime")])
     >>> table = score_table("x", "X", "Means.", {"FF": pd.DataFrame({"mean": [0.5]}, index)}, None)
     >>> table.caption
-    'Means. In brackets: 95 % bootstrap intervals over the recordings.'
+    'Means. Fewer than 20 recordings: no intervals.'
     """
-    notes = [caption, INTERVALS]
+    columns = score_columns(scores, published)
+    notes = [caption, interval_note(columns)]
     if published is not None:
         notes.append(PUBLISHED_NOTE)
-    return table_of(name, title, " ".join(notes), score_columns(scores, published))
+    return table_of(name, title, " ".join(notes), columns)
 
 
 def clips_in(condition: Condition) -> str:

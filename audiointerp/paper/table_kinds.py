@@ -7,7 +7,7 @@ import pandas as pd
 from ..interpretation import MASKS, METHODS
 from ..tables import Table, table_of
 from .audio_tables import audio_tables
-from .columns import INTERVALS, clips_in, published_of, score_column, score_table
+from .columns import clips_in, interval_note, published_of, score_column, score_table
 from .conditions import Condition, against_noise
 from .published import PUBLISHED_SCORES
 from .statistics import place
@@ -97,7 +97,7 @@ def _difference_tables(conditions: Sequence[Condition], published: bool) -> Iter
                 clean.name("noise_differences", clean.transform, method),
                 f"Noisy minus clean: {_scope(clean, method)}",
                 "Mean difference over the clips: the score under noise minus the score of the same "
-                f"clean clip, method and mask, where both are defined. {INTERVALS}",
+                f"clean clip, method and mask, where both are defined. {interval_note(columns)}",
                 columns,
             )
 

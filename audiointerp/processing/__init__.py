@@ -19,6 +19,7 @@ from .reading import LEAST_MIX, MAX_LEVEL
 from .resampling import resample
 from .scaling import Scaling
 from .spectrogram import LogMel, LogSTFT, transform_from_dict
+from .stft import level_is_known
 from .tapers import TAPERS
 from .transform import Spectrogram, Transform
 from .windows import Windows
@@ -42,6 +43,7 @@ __all__ = [
     "conversion",
     "fix_length",
     "kaldi_fbank",
+    "level_is_known",
     "levels_gain",
     "load_audio",
     "load_levels",

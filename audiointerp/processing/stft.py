@@ -7,6 +7,9 @@ samples.
 
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +22,8 @@ from ..util import FLOOR
 from .emphasis import deemphasise, emphasise
 from .tapers import TAPERS, taper
 
+# A warning filter would do, but changing filters makes Python forget which warnings it has shown.
+_LEVEL_IS_KNOWN = ContextVar("level_is_known", default=False)
 LOUDEST = 100.0
 """A larger |sample| gives a warning: it is an integer of a file, not a level in [-1, 1]."""
 PADDINGS: dict[str, Literal["reflect", "constant"]] = {"reflect": "reflect", "zeros": "constant"}
@@ -190,6 +195,20 @@ def synthesise(frames: Tensor, framing: Framing, length: int) -> Tensor:
     return deemphasise(wav, framing.preemphasis) if framing.preemphasis else wav
 
 
+@contextmanager
+def level_is_known() -> Iterator[None]:
+    """Within it, no warning is given on the level of a sound: for parts of one that was checked.
+
+    >>> with level_is_known():
+    ...     parts = analyse(torch.full((1, 1, 100), 32767.0), Framing(16, 8))
+    """
+    token = _LEVEL_IS_KNOWN.set(True)
+    try:
+        yield
+    finally:
+        _LEVEL_IS_KNOWN.reset(token)
+
+
 def _check_sound(wav: Tensor) -> None:
     if not isinstance(wav, Tensor):
         raise ArgumentError(
@@ -204,7 +223,7 @@ def _check_sound(wav: Tensor) -> None:
     # The peak is NaN if any sample is.
     if not math.isfinite(peak):
         raise ArgumentError("the sound holds NaN or infinite samples")
-    if peak > LOUDEST:
+    if peak > LOUDEST and not _LEVEL_IS_KNOWN.get():
         warnings.warn(
             f"the largest |sample| of the sound is {peak:.6g}, but samples are nominally in "
             "[-1, 1]; divide 16-bit integers by 32768, or read the file by load_audio(path)",

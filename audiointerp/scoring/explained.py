@@ -29,6 +29,7 @@ class ExplainedClip:
         labels: the names of the classes.
         protocol: the definitions of the mask and the scores, a name in ``PROTOCOLS``.
         on: what was scored, ``"features"`` or ``"audio"``.
+        clip: the name of the sound file, or None if the clip was not read from one.
 
     >>> import torch
     >>> from audiointerp import Classifier, Cnn6, LogMel, interpret
@@ -51,6 +52,7 @@ class ExplainedClip:
     labels: tuple[str, ...]
     protocol: str = "corrected"
     on: str = "features"
+    clip: str | None = None
 
     @property
     def heard(self) -> Mapping[str, float]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from ..model import Classifier, clip_log_probabilities
+from ..processing import level_is_known
 from .decision import decide
 
 
@@ -35,7 +36,9 @@ def heard_probabilities(
     """
     probabilities = {}
     for name, wav in sounds.items():
-        spectrogram = classifier.transform(wav.to(classifier.device))
+        # The clip that they come from was analysed before.
+        with level_is_known():
+            spectrogram = classifier.transform(wav.to(classifier.device))
         log_p, log_not_p = clip_log_probabilities(classifier, spectrogram)
         probs, _, column = decide(log_p, log_not_p, int(target), against, classifier.output)
         probabilities[name] = float(probs[0, column])

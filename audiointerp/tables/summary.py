@@ -9,7 +9,7 @@ from ..errors import ArgumentError, AudioInterpError, choose
 from ..interpretation import MASKS, NULLS
 from ..metrics import METRICS, PERCENT, RELATIVE
 from ..scoring import AREAS
-from .bootstrap import bootstrap_interval, mean_of
+from .bootstrap import FEWEST, bootstrap_interval, mean_of
 from .cells import format_interval
 from .results import recording_column
 
@@ -202,8 +202,14 @@ def as_text(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> str:
     """
     parts = [_means_as_text(summarise(rows, by))]
     for than, title in _available_comparisons(rows):
-        differences = _differences_as_text(compare(rows, than, by))
-        parts.append(f"\n{title}, mean and 95 % interval over recordings\n{differences}")
+        differences = compare(rows, than, by)
+        has_intervals = differences.xs("low", axis=1, level=1).notna().to_numpy().any()
+        shown = (
+            "mean and 95 % interval over recordings"
+            if has_intervals
+            else f"mean (fewer than {FEWEST} recordings: no interval)"
+        )
+        parts.append(f"\n{title}, {shown}\n{_differences_as_text(differences)}")
     return "\n".join(parts)
 
 

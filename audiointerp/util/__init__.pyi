@@ -1,3 +1,4 @@
+from .batch_norm import right_batch_norm_gradients
 from .devices import halve_on_oom, is_out_of_memory, usable_device
 from .files import (
     atomic_write,
@@ -68,6 +69,7 @@ __all__ = [
     "probabilities",
     "read_json",
     "refuse_held",
+    "right_batch_norm_gradients",
     "run_network",
     "set_evaluation",
     "suspected_probabilities",

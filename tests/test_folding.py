@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional
 
 from audiointerp import ESC50, Classifier, Cnn6, Cnn10, Cnn14
-from audiointerp.model.folding import Affine, folded
 from audiointerp.util import right_batch_norm_gradients
+from audiointerp.util.folding import Affine, folded
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 DB = 20 * torch.randn(2, 1, 64, 130, generator=torch.Generator().manual_seed(0)) - 50

@@ -12,6 +12,7 @@ from .files import (
     write_text,
 )
 from .fills import FILLS, fill_levels
+from .folding import folded
 from .forward import (
     BLACK_BOX_METHODS,
     evaluating,
@@ -53,6 +54,7 @@ __all__ = [
     "explain_gradient_errors",
     "explained_model",
     "fill_levels",
+    "folded",
     "halve_on_oom",
     "is_out_of_memory",
     "json_text",

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from ..util import evaluating, right_batch_norm_gradients
+from .batch_norm import right_batch_norm_gradients
+from .forward import evaluating
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 Foldable = nn.Conv1d | nn.Conv2d | nn.Linear

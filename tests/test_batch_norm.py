@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from audiointerp.interpretation import SHAP, IntegratedGradients, Saliency
-from audiointerp.interpretation.batch_norm import right_batch_norm_gradients
+from audiointerp.util.batch_norm import right_batch_norm_gradients
 
 
 def prepared(norm):

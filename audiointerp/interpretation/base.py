@@ -18,10 +18,10 @@ from ..util import (
     explained_model,
     halve_on_oom,
     probabilities,
+    right_batch_norm_gradients,
     warn_of_probabilities,
 )
 from .attribution import Attribution
-from .batch_norm import right_batch_norm_gradients
 from .inputs import check_features, one_class_per_clip
 from .naming import usable_name
 from .preserve import preserve_state
@@ -246,8 +246,11 @@ def _refuse_channels_last(network: nn.Module) -> None:
     """Refuse channels_last weights on the CPU, whose gradients torch 2.11 computes wrongly.
 
     Where the gradient of such a convolution reaches a BatchNorm2d of height 1, as in PANNs, batch
-    normalisation mistakes bins for channels, without any warning.
+    normalisation mistakes bins for channels, without any warning. A folded copy has no batch
+    normalisation, and its gradients were compared when it was made.
     """
+    if getattr(network, "has_checked_gradients", False):
+        return
     for name, parameter in network.named_parameters():
         if parameter.ndim == 4 and parameter.device.type == "cpu" and not parameter.is_contiguous():
             raise ArgumentError(

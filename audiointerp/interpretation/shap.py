@@ -11,6 +11,7 @@ from ..util import network_logits
 from .base import Explainer
 from .inputs import check_background
 from .preserve import preserve_state
+from .rescale import BUDGET, RescaleRule, can_rescale
 from .rewrite import check_equal, visible_network
 from .score import Score, refuse_probabilities
 
@@ -74,10 +75,13 @@ class SHAP(Explainer):
             raise ArgumentError(f"batch={batch} must be at least 1")
         self.background = background
         self.batch: int = batch
+        self._planned_batch = batch
+        self._strict = strict
         self._rewritten = _rewritten_network(network, background) if strict else None
+        self._rule: RescaleRule | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_rewritten": self._rewritten is not None}
+        return {**vars(self), "_rewritten": self._rewritten is not None, "_rule": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Rewrite the network again, since a traced network cannot be pickled."""
@@ -86,9 +90,6 @@ class SHAP(Explainer):
         self._rewritten = _rewritten_network(self.network, self.background) if again else None
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        # The import takes seconds (it loads plotting libraries), so it happens only when needed.
-        import shap
-
         if db.shape[1:] != self.background.shape[1:]:
             raise ArgumentError(
                 f"the clip {tuple(db.shape[1:])} and the background "
@@ -98,12 +99,41 @@ class SHAP(Explainer):
         score.settle(db)
         if self._rewritten is not None:
             check_equal(self.network, self._rewritten.to(db.device), db)
+        seen = self._rewritten or self.network
+        with preserve_state(seen):
+            # Without strict, the network may hide operations from the rule.
+            explain = self._explain_by_rule if self._strict and can_rescale(seen) else self._by_shap
+            values, expected = explain(score, db)
+        return self._measure_gap(score, values, expected)
+
+    def _explain_by_rule(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the values and the expected score ``(N,)``, without shap."""
+        parts = []
+        for number, clip in enumerate(db.split(1)):
+            clip_score = score.of(number)
+            rule = self._rule
+            if rule is None or not rule.fits(clip, clip_score.logits, self.batch, score.output):
+                # Where memory ran out, nothing of the background is kept.
+                budget = BUDGET if self.batch == self._planned_batch else 0
+                seen, background = self._rewritten or self.network, self.background.to(db)
+                self._rule = None
+                rule = RescaleRule(seen, background, self.batch, budget, score.output)
+                self._rule = rule
+            parts.append(rule.explain(clip, clip_score.chosen))
+        values, expected = zip(*parts, strict=True)
+        return torch.cat(values), torch.stack(expected)
+
+    def _by_shap(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the values and the expected score ``(N,)``, by shap's DeepExplainer."""
+        # The import takes seconds (it loads plotting libraries), so it happens only when needed.
+        import shap
+
         values = torch.zeros_like(db)
-        with warnings.catch_warnings(), preserve_state(self._rewritten or self.network):
+        with warnings.catch_warnings():
             # Such modules have been refused already, or the gap shows what they cost.
             warnings.filterwarnings("ignore", "unrecognized nn.Module")
             expected = self._accumulate(shap, score, db, values)
-        return self._measure_gap(score, values, expected)
+        return values, expected
 
     def _accumulate(self, shap: Any, score: Score, db: Tensor, values: Tensor) -> Tensor:
         """Add each background clip's share to ``values``; return the expected score ``(N,)``."""

@@ -135,9 +135,10 @@ class Pann(nn.Module):
         """Return logits ``(N, C)`` of features ``(N, 1, F, T)`` in dB."""
         self._check_features(db)
         x = self.bn0(db.transpose(1, 2)).permute(0, 2, 3, 1)
-        if x.device.type == "cpu" and not torch.is_grad_enabled():
-            # A third faster, with results equal to float precision. Not with gradients, since torch
-            # computes them wrongly in this memory format.
+        is_normalised = isinstance(self.bn0, nn.BatchNorm2d)
+        if x.device.type == "cpu" and not (torch.is_grad_enabled() and is_normalised):
+            # A third faster, with results equal to float precision. Not with gradients through
+            # batch normalisation, which torch computes wrongly in this memory format.
             x = torch.empty_like(x, memory_format=torch.channels_last).copy_(x)
         for number in range(1, self.num_blocks + 1):
             x = getattr(self, f"conv_block{number}")(x)

@@ -181,18 +181,23 @@ def synthesise(frames: Tensor, framing: Framing, length: int) -> Tensor:
     """
     n_fft, hop_length = framing.n_fft, framing.hop_length
     window = framing.taper(frames.real)
-    windowed = torch.fft.irfft(frames[:, 0], n=n_fft, dim=1) * window[:, None]
-    total = n_fft + hop_length * (windowed.shape[-1] - 1)
-
-    def overlap_add(columns: Tensor) -> Tensor:
-        folded = functional.fold(columns, (1, total), (1, n_fft), stride=(1, hop_length))
-        return folded[:, :, 0]
-
-    weight = overlap_add(window.square()[None, :, None].expand(1, -1, windowed.shape[-1]))
+    windowed = torch.fft.irfft(frames[:, 0].transpose(1, 2), n=n_fft) * window
+    weight = _overlap_add(window.square().expand(1, windowed.shape[1], n_fft), hop_length)
     start = n_fft // 2 if framing.center else framing.frames_before * hop_length
     inside = slice(start, start + length)
-    wav = overlap_add(windowed)[..., inside] / weight[..., inside]
+    wav = _overlap_add(windowed, hop_length)[..., inside] / weight[..., inside]
     return deemphasise(wav, framing.preemphasis) if framing.preemphasis else wav
+
+
+def _overlap_add(frames: Tensor, hop_length: int) -> Tensor:
+    """Add frames ``(N, frames, n_fft)``, each a hop later than the one before, ``(N, 1, L)``."""
+    clips, count, _ = frames.shape
+    # Cut into pieces of a hop, whose sums are whole slices; bit-equal to torch's fold, and faster.
+    pieces = frames.split(hop_length, -1)
+    sums = frames.new_zeros(clips, count + len(pieces) - 1, hop_length)
+    for number, piece in enumerate(pieces):
+        sums[:, number : number + count, : piece.shape[-1]] += piece
+    return sums.view(clips, 1, -1)
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+from .batch_norm import right_batch_norm_gradients
 from .devices import halve_on_oom, is_out_of_memory, usable_device
 from .files import (
     atomic_write,
@@ -11,6 +12,7 @@ from .files import (
     write_text,
 )
 from .fills import FILLS, fill_levels
+from .folding import folded
 from .forward import (
     BLACK_BOX_METHODS,
     evaluating,
@@ -52,6 +54,7 @@ __all__ = [
     "explain_gradient_errors",
     "explained_model",
     "fill_levels",
+    "folded",
     "halve_on_oom",
     "is_out_of_memory",
     "json_text",
@@ -68,6 +71,7 @@ __all__ = [
     "probabilities",
     "read_json",
     "refuse_held",
+    "right_batch_norm_gradients",
     "run_network",
     "set_evaluation",
     "suspected_probabilities",

@@ -1,0 +1,205 @@
+"""A copy of a network for inference: batch normalisation folded into the layer before it."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from .batch_norm import right_batch_norm_gradients
+from .forward import evaluating
+
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+Foldable = nn.Conv1d | nn.Conv2d | nn.Linear
+AGREEMENT = 1e-4
+"""The largest difference of an output of the copy, as a share of the largest |output|."""
+LEAST_COSINE = 0.999
+"""The smallest cosine between the input gradients of the copy and of the network."""
+
+
+class Affine(nn.Module):
+    """Batch normalisation with fixed statistics: each channel times a scale, plus a shift.
+
+    Unlike torch 2.11's own it has right input gradients in any memory format on the CPU.
+
+    >>> norm = nn.BatchNorm2d(3).eval()
+    >>> x = torch.rand(2, 3, 4, 5)
+    >>> bool(torch.allclose(Affine(norm)(x), norm(x)))
+    True
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, norm: BatchNorm) -> None:
+        super().__init__()
+        self.num_features = norm.num_features
+        # In double precision, since scale and shift are rounded once for all clips.
+        mean, variance = _statistics(norm)
+        scale = (variance.double() + norm.eps).rsqrt()
+        if norm.weight is not None:
+            scale = scale * norm.weight.detach().double()
+        shift = -mean.double() * scale
+        if norm.bias is not None:
+            shift = shift + norm.bias.detach().double()
+        self.register_buffer("scale", scale.to(mean.dtype))
+        self.register_buffer("shift", shift.to(mean.dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(N, C, …)`` of ``(N, C, …)``."""
+        size = (-1, *[1] * (x.ndim - 2))
+        return torch.addcmul(self.shift.view(size), x, self.scale.view(size))
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """What one forward pass shows: the names of layers and of the batch normalisations that follow
+    them, and of the ReLU whose inputs such a normalisation makes.
+    """
+
+    pairs: list[tuple[str, str]]
+    rectifiers: list[str]
+
+
+def folded(network: nn.Module, example: Tensor) -> nn.Module | None:
+    """Return a copy of a network for inference, with the same outputs but for rounding.
+
+    Batch normalisation with fixed statistics is folded into the convolution or linear layer whose
+    output it takes; where none precedes it, it becomes a scale and a shift. ReLUs that follow work
+    in place. On the CPU the weights are in channels_last. The copy's parameters need no gradients,
+    so a backward pass computes those of the input alone.
+
+    The copy is used only if its outputs and input gradients agree with the network's on the
+    example. So a layer whose output is also used elsewhere is noticed.
+
+    Args:
+        network: any module from one tensor to one tensor ``(N, C)``.
+        example: an input ``(N, …)``.
+
+    Returns:
+        The copy, in evaluation mode; None if there is no batch normalisation with statistics, or if
+        the copy does not agree or cannot be made.
+
+    >>> layers = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()
+    >>> folded(nn.Sequential(*layers).eval(), torch.rand(1, 1, 8, 8))
+    Sequential(
+      (0): Conv2d(1, 4, kernel_size=(3, 3), stride=(1, 1))
+      (1): Identity()
+      (2): ReLU(inplace=True)
+      (3): Flatten(start_dim=1, end_dim=-1)
+    )
+    """
+    with evaluating(network):
+        # Whatever a user's network raises here, it raises again where it is run.
+        try:
+            twin = _fold(copy.deepcopy(network), _observe(network, example))
+            return twin if twin is not None and _agree(network, twin, example) else None
+        except Exception:
+            return None
+
+
+@torch.no_grad()
+def _observe(network: nn.Module, example: Tensor) -> _Observed:
+    """Run the network, and see which module takes what which other one has made."""
+    calls: list[tuple[str, nn.Module, Tensor, Tensor]] = []
+    handles = [
+        module.register_forward_hook(
+            # The default argument keeps this turn's name.
+            lambda module, inputs, output, name=name: calls.append(
+                (name, module, inputs[0], output)
+            )
+        )
+        for name, module in network.named_modules()
+        if isinstance(module, Foldable | BatchNorm | nn.ReLU)
+    ]
+    try:
+        network(example)
+    finally:
+        for handle in handles:
+            handle.remove()
+    names = [name for name, *_ in calls]
+    # What is called twice is not one layer followed by one normalisation.
+    once = [call for call in calls if names.count(call[0]) == 1]
+    pairs, rectifiers = [], []
+    for name, module, _, output in once:
+        for next_name, following, taken, _ in once:
+            if taken is output and _fit(module, following):
+                pairs.append((name, next_name))
+            elif taken is output and isinstance(following, nn.ReLU) and _has_statistics(module):
+                rectifiers.append(next_name)
+    return _Observed(pairs, rectifiers)
+
+
+def _fit(layer: nn.Module, norm: nn.Module) -> bool:
+    """Whether the channels that the layer makes are those that are normalised."""
+    # A linear layer's features are its last axis, which BatchNorm1d takes as channels only in 2-D.
+    kinds: dict[type[nn.Module], type[nn.Module]] = {
+        nn.Conv1d: nn.BatchNorm1d,
+        nn.Conv2d: nn.BatchNorm2d,
+        nn.Linear: nn.BatchNorm1d,
+    }
+    return _has_statistics(norm) and type(norm) is kinds.get(type(layer))
+
+
+def _has_statistics(module: nn.Module) -> bool:
+    return isinstance(module, BatchNorm) and module.running_mean is not None
+
+
+def _statistics(norm: BatchNorm) -> tuple[Tensor, Tensor]:
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    return mean.detach(), variance.detach()
+
+
+def _fold(network: nn.Module, observed: _Observed) -> nn.Module | None:
+    """Fold the pairs in place, and make the other batch normalisations affine."""
+    modules = dict(network.named_modules())
+    norms = {name: module for name, module in modules.items() if _has_statistics(module)}
+    if not norms:
+        return None
+    for layer, norm in observed.pairs:
+        _replace(network, layer, _fuse(modules[layer], norms.pop(norm)))
+        _replace(network, norm, nn.Identity())
+    for name, module in norms.items():
+        _replace(network, name, Affine(module))
+    for name in observed.rectifiers:
+        _replace(network, name, nn.ReLU(inplace=True))
+    if all(parameter.device.type == "cpu" for parameter in network.parameters()):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # See interpretation/base.py, which refuses other networks in channels_last.
+    network.has_checked_gradients = True  # type: ignore[assignment]
+    return network.requires_grad_(False)
+
+
+def _fuse(layer: nn.Module, norm: nn.Module) -> nn.Module:
+    if isinstance(layer, nn.Linear):
+        return fuse_linear_bn_eval(layer, norm)  # type: ignore[arg-type]
+    return fuse_conv_bn_eval(layer, norm)  # type: ignore[type-var, arg-type]
+
+
+def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, attribute = name.rpartition(".")
+    setattr(network.get_submodule(parent), attribute, module.eval())
+
+
+def _agree(network: nn.Module, twin: nn.Module, example: Tensor) -> bool:
+    """Whether outputs and input gradients are equal but for rounding."""
+    expected, expected_gradient = _outputs_and_gradient(network, example)
+    outputs, gradient = _outputs_and_gradient(twin, example)
+    difference = (outputs - expected).abs().max()
+    if not difference <= AGREEMENT * expected.abs().max():
+        return False
+    # Rounding moves some ReLU across 0, so single values differ.
+    cosine = functional.cosine_similarity(gradient.flatten(), expected_gradient.flatten(), dim=0)
+    return bool(cosine >= LEAST_COSINE) or not bool(expected_gradient.any())
+
+
+def _outputs_and_gradient(network: nn.Module, example: Tensor) -> tuple[Tensor, Tensor]:
+    inputs = example.detach().clone().requires_grad_()
+    with torch.enable_grad(), right_batch_norm_gradients(network):
+        outputs: Tensor = network(inputs)
+        (gradient,) = torch.autograd.grad(outputs.amax(1).sum(), inputs)
+    return outputs.detach(), gradient

@@ -105,10 +105,12 @@ def sanity_columns(summary: pd.DataFrame) -> Table:
     >>> rows = pd.DataFrame({"method": "lime", "check": "shift", "clip": ["a", "b"],
     ...                      "recording": ["a", "b"], "figure": [1.0, 0.9], "reason": ""})
     >>> print(as_markdown(sanity_columns(sanity_table(rows))).splitlines()[-1])
-    | methods | lime | 0.95 passes |
+    | clips: 2 | lime | 0.95 passes |
     """
     methods = list(summary["method"].unique())
-    index = pd.MultiIndex.from_product([["methods"], methods], names=["", "method"])
+    clips = summary.groupby("method")["clips"].max()
+    blocks = [f"clips: {clips[method]}" for method in methods]
+    index = pd.MultiIndex.from_arrays([blocks, methods], names=["", "method"])
     filled = []
     for name, check in CHECKS.items():
         of_check = summary[summary["check"] == name].set_index("method").reindex(methods)
@@ -182,22 +184,31 @@ def _verdict_lines(summary: pd.DataFrame) -> str:
             lines.append(f"- `{method}`: {'; '.join(phrases)}.")
         else:
             clean.append(f"`{method}`")
-    return "\n".join([f"- passes every check: {', '.join(clean) or 'none'}.", *lines])
+    return "\n".join([f"- passes every check that was done: {', '.join(clean) or 'none'}.", *lines])
 
 
 def _titles(names: Iterable[str]) -> str:
-    return ", ".join(CHECKS[name].title for name in names)
+    return ", ".join(f"*{CHECKS[name].title}*" for name in names)
 
 
 def _reason_lines(summary: pd.DataFrame) -> list[str]:
-    """Return a line per method and reason."""
+    """Return a line per reason, with the methods and the checks that it is about."""
     with_reason = summary[summary["reason"] != ""]
     lines = []
-    for (method, reason), part in with_reason.groupby(["method", "reason"], sort=False):
-        whole = len(part) == len(summary[summary["method"] == method])
-        checks = "all checks" if whole else _titles(part["check"])
-        lines.append(f"- `{method}`, {checks}: {reason}.")
+    for (reason, checks), part in _by_reason(with_reason).groupby(["reason", "checks"], sort=False):
+        methods = ", ".join(f"`{method}`" for method in part["method"])
+        lines.append(f"- {checks} of {methods}: {reason}.")
     return lines
+
+
+def _by_reason(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per method and reason, with the titles of the checks."""
+    groups = rows.groupby(["method", "reason"], sort=False)["check"]
+    table = [
+        {"method": method, "reason": reason, "checks": _titles(checks)}
+        for (method, reason), checks in groups
+    ]
+    return pd.DataFrame(table, columns=["method", "reason", "checks"])
 
 
 PAGE = """# Which methods pass the sanity checks?

@@ -467,6 +467,20 @@ def test_ast_states_which_axis_of_its_patches_is_time(folders):
     assert padded.bind(clip).activation_layout is None
 
 
+def test_whispers_tokens_are_steps_in_time_of_its_configuration(folders):
+    classifier = load(folders, "whisper")
+    clip = classifier.transform(noise()[None, None])
+    attribution = ai.GradCAM(classifier.bind(clip))(clip.db)
+    assert attribution.info["layer"] == "model.encoder.layer_norm"
+    assert attribution.info["grid"] == (1, 50)
+    assert attribution.values.std(3).max() > 0
+    # Half of the tokens would be of the padding.
+    padded = ai.Classifier.from_transformers(folders["whisper"][0], duration=0.5)
+    clip = padded.transform(noise()[None, None, :8000])
+    with pytest.raises(ai.ArgumentError, match="give layer="):
+        ai.GradCAM(padded.bind(clip))(clip.db)
+
+
 def test_a_grid_of_ones_own(folders):
     grid = ai.LogSTFT(RATE, 512, 128)
     assert load(folders, "ast", grid=grid).transform == grid

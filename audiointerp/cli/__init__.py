@@ -13,7 +13,7 @@ from ..errors import AudioInterpError, Stopped
 from ..util import keep_memory, one_line
 
 # Importing these modules registers their commands.
-from . import download, one_clip, paper, runs, tables, training, validation
+from . import download, one_clip, paper, runs, sanity_page, tables, training, validation
 from .options import app
 
 INTERRUPTED = 130
@@ -25,6 +25,7 @@ __all__ = [
     "one_clip",
     "paper",
     "runs",
+    "sanity_page",
     "tables",
     "training",
     "validation",

@@ -63,7 +63,7 @@ def validate(
     dataset = open_for(classifier, data, list(TEST_FOLDS), subset)
     background = training_background_of(classifier, data, subset)
     accuracies = kept_accuracies(weights.with_suffix(".json"))
-    _check_page(out)
+    check_page(out)
     if rows_from is None:
         rows = run_experiment(
             setting,
@@ -98,8 +98,16 @@ def _origin_of(folder: Path) -> str:
     )
 
 
-def _check_page(out: Path) -> None:
-    """Refuse, before the long run, a page that could not be written after it."""
+def check_page(out: Path) -> None:
+    """Refuse, before the long run, a page that could not be written after it.
+
+    Raises:
+        ArgumentError: its name is that of a folder.
+
+    >>> check_page(Path("."))
+    Traceback (most recent call last):
+    audiointerp.errors.ArgumentError: --out .: is a folder; give a file, e.g. validity.md
+    """
     from ..util import make_folder
 
     make_folder(out.parent)

@@ -34,6 +34,7 @@ from .nulls import (
     random_shift,
     rearranged,
 )
+from .preserve import seeded
 from .random import Random
 from .resolve import CheckedMask, resolve_mask
 from .rise import RISE
@@ -82,6 +83,7 @@ __all__ = [
     "relative_gap",
     "relative_to",
     "resolve_mask",
+    "seeded",
     "surrogate_fit",
     "tie_share",
     "top",

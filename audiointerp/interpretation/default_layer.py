@@ -66,6 +66,9 @@ def default_layer(measurement: Measurement) -> nn.Module:
         # As in wav2vec 2.0, a transformer may follow, with a token for each step in time.
         tokens = _token_runs(measurement, lambda count: count in measurement.lengths_in_time())
         return _name_of_output(tokens) if tokens else sequences[-1].module
+    declared_tokens = declared_grid(measurement.network)
+    if declared_tokens is not None and declared_tokens[0] == 1:
+        return _last_tokens(measurement, declared_tokens)
     unclear = [run for run in maps if measurement.layout_of(run.module) is None]
     unclear = [run for run in unclear if max(run.shape[2:]) > 1]
     if unclear:

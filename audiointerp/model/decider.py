@@ -54,9 +54,8 @@ class Decider:
 
     >>> from audiointerp import Cnn10, LogMel
     >>> decider = Decider(Cnn10(2, base_channels=4), LogMel(), ["dog", "cat"], duration=1.0)
-    >>> db = decider.transform(torch.zeros(1, 1, 32000)).db
-    >>> decider.probabilities(db).shape, decider.target("cat")
-    (torch.Size([1, 2]), 1)
+    >>> decider.sample_rate, decider.window_length, decider.takes_sounds
+    (32000, 32000, False)
     """
 
     def __init__(

@@ -83,6 +83,7 @@ def load_transformer(
     if front_end.longest is not None and seconds < FULL * front_end.longest:
         # The map of the patches covers the padding too, so it is not the clip's.
         module.activation_layout = None
+        module.pads_clips = True
     rate = int(extractor.sampling_rate)
     return Transformer(module, names, rate, seconds, output or _output(network))
 

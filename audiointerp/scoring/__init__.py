@@ -16,15 +16,28 @@ from .heard import heard_probabilities
 from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
 from .plan import Plan, nulls_of, own_metrics, scored_on
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
+from .randomisation import STAGES, Stage, cascade
 from .recent import RecentAttributions, RecentClips
 from .rows import MethodRows, clip_rows
+from .sanity_checks import (
+    batch_difference,
+    class_correlation,
+    network_agreement,
+    rank_correlation,
+    repeat_difference,
+    shift_correlation,
+)
+from .sanity_rows import CHECKS, SANITY_COLUMNS, SanityCheck, sanity
 
 __all__ = [
     "ADDED",
     "AREAS",
+    "CHECKS",
     "COLUMNS",
     "ON",
     "PROTOCOLS",
+    "SANITY_COLUMNS",
+    "STAGES",
     "VALUES",
     "Curves",
     "ExplainedClip",
@@ -35,12 +48,17 @@ __all__ = [
     "Plan",
     "RecentAttributions",
     "RecentClips",
+    "SanityCheck",
     "ScoringProtocol",
+    "Stage",
     "attribution_cells",
+    "batch_difference",
     "build_explainer",
     "build_explainers",
+    "cascade",
     "check_classifier",
     "check_fits",
+    "class_correlation",
     "classify_parts",
     "clip_rows",
     "empty_cell",
@@ -48,10 +66,15 @@ __all__ = [
     "heard_probabilities",
     "layer_cell",
     "mask_and_classify",
+    "network_agreement",
     "nulls_of",
     "own_metrics",
     "protocol_name",
     "protocol_of",
+    "rank_correlation",
     "read_rows",
+    "repeat_difference",
+    "sanity",
     "scored_on",
+    "shift_correlation",
 ]

@@ -13,6 +13,7 @@ from .bootstrap import (
 from .cells import Cell, Column
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
 from .results import classes_of, read_results, recording_column, recordings_by_clip, versions_of
+from .sanity_summary import cascade_table, sanity_columns, sanity_page, sanity_table
 from .summary import (
     GROUPS,
     as_text,
@@ -40,6 +41,7 @@ __all__ = [
     "bootstrap_interval",
     "bootstrap_means",
     "bootstrap_p_values",
+    "cascade_table",
     "classes_of",
     "compare",
     "ends",
@@ -54,6 +56,9 @@ __all__ = [
     "recording_column",
     "recordings_by_clip",
     "recordings_known",
+    "sanity_columns",
+    "sanity_page",
+    "sanity_table",
     "summarise",
     "table_as_text",
     "table_of",

@@ -27,7 +27,7 @@ from .scoring import (
     check_fits,
     clip_rows,
     explain_clip,
-    heard_probabilities,
+    hear_parts,
     mask_and_classify,
     nulls_of,
     own_metrics,
@@ -172,24 +172,23 @@ def interpret(
     if domain != "db":
         parts = (mask_values, 1 - mask_values)
         kept, removed = (spectrogram.masked(part, domain) for part in parts)
-    sounds = {"p": wav}
-    for name, part in (("p_in", kept), ("p_out", removed)):
-        sounds[name] = part.to_wav(inversion).cpu()
+    sounds, file_sounds, p_of_sounds = hear_parts(
+        classifier, wav, (kept, removed), attribution, inversion, audio
+    )
     return Interpretation(
         wav=wav,
-        kept=sounds["p_in"],
-        removed=sounds["p_out"],
+        kept=sounds.kept,
+        removed=sounds.removed,
         spectrogram=spectrogram,
         attribution=attribution,
         mask=mask_values,
         mask_name=mask_name,
         scores={name: float(values[0]) for name, values in scores.items()},
-        p_of_sounds=heard_probabilities(
-            classifier, sounds, attribution.target, attribution.against
-        ),
+        p_of_sounds=p_of_sounds,
         labels=classifier.labels,
         protocol=plan.protocol,
         on=scored,
+        file_sounds=file_sounds,
     )
 
 

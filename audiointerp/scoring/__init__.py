@@ -12,12 +12,13 @@ from .explain import (
     explain_clip,
 )
 from .explained import ExplainedClip
-from .heard import heard_probabilities
+from .heard import hear_parts, heard_probabilities
 from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
 from .plan import Plan, nulls_of, own_metrics, scored_on
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
 from .recent import RecentAttributions, RecentClips
 from .rows import MethodRows, clip_rows
+from .sounds import Sounds
 
 __all__ = [
     "ADDED",
@@ -36,6 +37,7 @@ __all__ = [
     "RecentAttributions",
     "RecentClips",
     "ScoringProtocol",
+    "Sounds",
     "attribution_cells",
     "build_explainer",
     "build_explainers",
@@ -45,6 +47,7 @@ __all__ = [
     "clip_rows",
     "empty_cell",
     "explain_clip",
+    "hear_parts",
     "heard_probabilities",
     "layer_cell",
     "mask_and_classify",

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .dataset import ClipDataset, as_clip, as_dataset
-from .interpretation import MASKS, NULLS, Attribution, Mask
+from .interpretation import MASKS, NULLS, AnyMask, Attribution
 from .metrics import Metric, Scored
 from .model import Classifier
 from .scoring import (
@@ -98,7 +98,7 @@ def interpret(
     classifier: Classifier,
     audio: Any,
     method: Method = "gradcam",
-    mask: str | Mask = "topK_30",
+    mask: AnyMask = "topK_30",
     *,
     target: str | int | None = None,
     against: str | int | None = None,
@@ -120,7 +120,8 @@ def interpret(
             clips are; or a tensor or array ``(L,)``, ``(1, L)`` or ``(1, 1, L)`` at the
             classifier's sample rate, which is taken as it is, e.g. of ``load_audio``.
         method: a name in ``METHODS``, an explainer class, or an explainer.
-        mask: a name in ``MASKS``, also with another percentage, e.g. ``"topK_20"``, or a function
+        mask: a name in ``MASKS``, also with another percentage, e.g. ``"topK_20"``; the share of
+            the bins to keep, e.g. 0.2; a mask itself, a tensor ``(F, T)`` in [0, 1]; or a function
             from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
         target: the label to explain, by name or number; the predicted one if None.
         against: another label, to explain why it is the target rather than this one. p is then the
@@ -228,7 +229,7 @@ def score(
     classifier: Classifier,
     dataset: Any,
     methods: Sequence[Method] | Mapping[str, Method],
-    masks: Sequence[str | Mask] = tuple(MASKS),
+    masks: Sequence[AnyMask] = tuple(MASKS),
     *,
     on: str | Sequence[str] | None = None,
     protocol: str = "corrected",
@@ -253,7 +254,7 @@ def score(
             a table, or a list of pairs (sound, label).
         methods: names in ``METHODS``, explainer classes, or explainers, whose names must differ; or
             these by a name of your own, e.g. Grad-CAM of several layers.
-        masks: as for :func:`interpret`.
+        masks: as for :func:`interpret`; a tensor needs clips that all have its shape.
         on: ``"features"``, ``"audio"`` (classify the audio that a listener hears), or a list of
             both; by default ``"features"``, and ``"audio"`` of a classifier that takes sounds.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.

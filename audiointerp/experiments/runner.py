@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ..dataset import ClipDataset
 from ..errors import Stopped
-from ..interpretation import MASKS, NULLS, Explainer, Mask
+from ..interpretation import MASKS, NULLS, AnyMask, Explainer
 from ..model import Classifier
 from ..scoring import Plan, RecentClips, nulls_of, scored_on
 from .computation import Task, compute_here
@@ -29,7 +29,7 @@ def run(
     methods: Sequence[str | type[Explainer] | Explainer],
     out: str | os.PathLike[str],
     *,
-    masks: Sequence[str | Mask] = tuple(MASKS),
+    masks: Sequence[AnyMask] = tuple(MASKS),
     on: str | Sequence[str] | None = None,
     protocol: str = "corrected",
     nulls: Sequence[str] = NULLS,

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
-from ..interpretation import MASKS, NULLS, Mask, resolve_mask
+from ..interpretation import MASKS, NULLS, AnyMask, GivenMask, Mask, resolve_mask
 from ..metrics import Metric, Scored
 from ..model import Classifier
 from .columns import COLUMNS
@@ -25,8 +25,9 @@ class Plan:
     """What is scored for each clip and method.
 
     Attributes:
-        masks: names in ``MASKS``, also with other percentages, e.g. ``"topK_20"``, or functions
-            from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
+        masks: names in ``MASKS``, also with other percentages, e.g. ``"topK_20"``; shares, e.g.
+            0.2; masks themselves, ``(F, T)``; or functions from values ``(N, 1, F, T)`` to a mask
+            of that shape in [0, 1].
         protocol: a name in ``PROTOCOLS``.
         on: names in ``ON``.
         nulls: names in ``NULLS``: what each mask is compared with; an empty list for nothing.
@@ -45,7 +46,7 @@ class Plan:
     (('bin', 'loudest'), 'corrected')
     """
 
-    masks: Sequence[str | Mask] = tuple(MASKS)
+    masks: Sequence[AnyMask] = tuple(MASKS)
     protocol: str = "corrected"
     on: Sequence[str] = ("features",)
     nulls: Sequence[str] = NULLS
@@ -75,7 +76,7 @@ class Plan:
             raise ArgumentError(f"mask: two masks have the same name ({', '.join(functions)})")
         known = self.definitions.masks
         masks = [
-            name if known.get(name) is function else given
+            name if isinstance(given, float) or known.get(name) is function else given
             for given, (name, function) in zip(self.masks, functions.items(), strict=True)
         ]
         object.__setattr__(self, "masks", tuple(masks))
@@ -98,7 +99,7 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values; a mask that is a user's function is in it as it is."""
         return {
-            "masks": list(self.masks),
+            "masks": [mask.mask if isinstance(mask, GivenMask) else mask for mask in self.masks],
             "protocol": self.protocol,
             "on": list(self.on),
             "nulls": list(self.nulls),

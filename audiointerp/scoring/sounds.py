@@ -63,8 +63,10 @@ class Recording:
 
     def parts(self, kept: Spectrogram, removed: Spectrogram) -> Sounds:
         """Return the recording under the gains of a mask and of its complement."""
-        sounds = [masked_sound(part, self.wav, self.sample_rate).cpu() for part in (kept, removed)]
-        return Sounds(self.wav, *sounds, sample_rate=self.sample_rate)
+        kept_sound, removed_sound = (
+            masked_sound(part, self.wav, self.sample_rate).cpu() for part in (kept, removed)
+        )
+        return Sounds(self.wav, kept_sound, removed_sound, self.sample_rate)
 
     def heard(self, sounds: Sounds) -> dict[str, Tensor]:
         """Return the parts ``(1, 1, L)`` as the classifier hears them, by the names of their p."""

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from .dataset import ClipDataset, as_clip, as_dataset
 from .interpretation import MASKS, NULLS, AnyMask, Attribution
@@ -33,7 +32,7 @@ from .scoring import (
     own_metrics,
     scored_on,
 )
-from .util import INDEPENDENT
+from .util import INDEPENDENT, Progress, show_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -239,7 +238,7 @@ def score(
     metrics: Mapping[str, Metric | Callable[[Scored], Tensor]] | None = None,
     background: Tensor | None = None,
     device: str | torch.device | None = None,
-    progress: bool = True,
+    progress: Progress = True,
     baselines: bool | None = None,
 ) -> pd.DataFrame:
     """Score methods and masks on a data set: one row per clip, method, mask and ``on``.
@@ -266,7 +265,7 @@ def score(
             from :class:`~audiointerp.metrics.Scored` to ``(M,)``, one value per mask.
         background: for methods that need one, features ``(B, 1, F, T)`` of training clips.
         device: where to compute; the classifier is moved there.
-        progress: whether to show a progress bar.
+        progress: whether to show a progress bar; or a function of (clips done, total).
         baselines: deprecated, give ``nulls``.
 
     Raises:
@@ -288,13 +287,12 @@ def score(
     dataset = _dataset_of(dataset, classifier)
     explainers = build_explainers(methods, classifier, background)
     rows: list[dict[str, Any]] = []
-    indices = tqdm(
-        range(len(dataset)), desc="scoring", unit="clip", disable=None if progress else True
-    )
     recent, attributions = RecentClips(dataset), RecentAttributions()
-    for index in indices:
-        loaded = recent.load(index)
-        other = recent.other(index) if "other" in plan.nulls else None
-        for result in clip_rows(classifier, loaded, explainers, plan, other, attributions):
-            rows += result.rows
+    with show_progress("scoring", len(dataset), "clip", progress) as advance:
+        for index in range(len(dataset)):
+            loaded = recent.load(index)
+            other = recent.other(index) if "other" in plan.nulls else None
+            for result in clip_rows(classifier, loaded, explainers, plan, other, attributions):
+                rows += result.rows
+            advance(1)
     return pd.DataFrame(rows)

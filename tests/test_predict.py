@@ -236,3 +236,21 @@ def test_shares_and_tensors_are_masks(classifier):
     areas = rows.groupby("mask")["AREA"].first()
     assert areas["topK_10"] == pytest.approx(0.1, abs=1e-3)
     assert areas["given"] == pytest.approx(float(given.mean()))
+
+
+def test_a_function_is_told_how_many_clips_are_scored(classifier, tmp_path):
+    clips = small_set(count=2)
+    told = []
+
+    def tell(done, total):
+        told.append((done, total))
+
+    options = {"masks": ["bin"], "nulls": [], "progress": tell}
+    rows = score(ten_classes(), clips, ["random"], **options)
+    assert told == [(number + 1, len(clips)) for number in range(len(clips))]
+    told.clear()
+    written = ai.run("mine", ten_classes(), clips, ["random"], tmp_path, **options)
+    assert told[-1] == (len(clips), len(clips))
+    assert len(rows) * 2 == len(written)
+    with pytest.raises(ArgumentError, match="progress='yes'"):
+        score(ten_classes(), clips, ["random"], progress="yes")

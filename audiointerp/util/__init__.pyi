@@ -37,6 +37,7 @@ from .probability import (
     to_logits,
     warn_of_probabilities,
 )
+from .progress import Progress, show_progress
 from .text import encodable, one_line
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "FLOOR",
     "INDEPENDENT",
     "OUTPUTS",
+    "Progress",
     "atomic_write",
     "encodable",
     "evaluating",
@@ -70,6 +72,7 @@ __all__ = [
     "refuse_held",
     "run_network",
     "set_evaluation",
+    "show_progress",
     "suspected_probabilities",
     "table_html",
     "to_logits",

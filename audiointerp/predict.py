@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from .dataset import ClipDataset, as_clip, as_dataset, clip_name
-from .interpretation import NULLS, Attribution, Mask
+from .interpretation import NULLS, AnyMask, Attribution
 from .metrics import Metric, Scored
 from .model import Classifier
 from .scoring import (
@@ -27,13 +26,13 @@ from .scoring import (
     check_fits,
     clip_rows,
     explain_clip,
-    heard_probabilities,
+    hear_parts,
     mask_and_classify,
     nulls_of,
     own_metrics,
     scored_on,
 )
-from .util import INDEPENDENT
+from .util import INDEPENDENT, Progress, show_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +97,7 @@ def interpret(
     classifier: Classifier,
     audio: Any,
     method: Method = "gradcam",
-    mask: str | Mask = "topK_30",
+    mask: AnyMask = "topK_30",
     *,
     target: str | int | None = None,
     against: str | int | None = None,
@@ -120,7 +119,8 @@ def interpret(
             clips are; or a tensor or array ``(L,)``, ``(1, L)`` or ``(1, 1, L)`` at the
             classifier's sample rate, which is taken as it is, e.g. of ``load_audio``.
         method: a name in ``METHODS``, an explainer class, or an explainer.
-        mask: a name in ``MASKS``, also with another percentage, e.g. ``"topK_20"``, or a function
+        mask: a name in ``MASKS``, also with another percentage, e.g. ``"topK_20"``; the share of
+            the bins to keep, e.g. 0.2; a mask itself, a tensor ``(F, T)`` in [0, 1]; or a function
             from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
         target: the label to explain, by name or number; the predicted one if None.
         against: another label, to explain why it is the target rather than this one. p is then the
@@ -172,25 +172,24 @@ def interpret(
     if domain != "db":
         parts = (mask_values, 1 - mask_values)
         kept, removed = (spectrogram.masked(part, domain) for part in parts)
-    sounds = {"p": wav}
-    for name, part in (("p_in", kept), ("p_out", removed)):
-        sounds[name] = part.to_wav(inversion).cpu()
+    sounds, file_sounds, p_of_sounds = hear_parts(
+        classifier, wav, (kept, removed), attribution, inversion, audio
+    )
     return Interpretation(
         wav=wav,
-        kept=sounds["p_in"],
-        removed=sounds["p_out"],
+        kept=sounds.kept,
+        removed=sounds.removed,
         spectrogram=spectrogram,
         attribution=attribution,
         mask=mask_values,
         mask_name=mask_name,
         scores={name: float(values[0]) for name, values in scores.items()},
-        p_of_sounds=heard_probabilities(
-            classifier, sounds, attribution.target, attribution.against
-        ),
+        p_of_sounds=p_of_sounds,
         labels=classifier.labels,
         protocol=plan.protocol,
         on=scored,
         clip=clip_name(audio),
+        file_sounds=file_sounds,
     )
 
 
@@ -227,7 +226,7 @@ def score(
     classifier: Classifier,
     dataset: Any,
     methods: Sequence[Method] | Mapping[str, Method],
-    masks: Sequence[str | Mask] | None = None,
+    masks: Sequence[AnyMask] | None = None,
     *,
     on: str | Sequence[str] | None = None,
     protocol: str = "corrected",
@@ -237,7 +236,7 @@ def score(
     metrics: Mapping[str, Metric | Callable[[Scored], Tensor]] | None = None,
     background: Tensor | None = None,
     device: str | torch.device | None = None,
-    progress: bool = True,
+    progress: Progress = True,
     baselines: bool | None = None,
 ) -> pd.DataFrame:
     """Score methods and masks on a data set: one row per clip, method, mask and ``on``.
@@ -252,7 +251,8 @@ def score(
             a table, or a list of pairs (sound, label).
         methods: names in ``METHODS``, explainer classes, or explainers, whose names must differ; or
             these by a name of your own, e.g. Grad-CAM of several layers.
-        masks: as for :func:`interpret`; by default all that the protocol defines.
+        masks: as for :func:`interpret`, a tensor needs clips of its shape; by default all that the
+            protocol defines.
         on: ``"features"``, ``"audio"`` (classify the audio that a listener hears), or a list of
             both; by default ``"features"``, and ``"audio"`` of a classifier that takes sounds.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.
@@ -264,7 +264,7 @@ def score(
             from :class:`~audiointerp.metrics.Scored` to ``(M,)``, one value per mask.
         background: for methods that need one, features ``(B, 1, F, T)`` of training clips.
         device: where to compute; the classifier is moved there.
-        progress: whether to show a progress bar.
+        progress: whether to show a progress bar; or a function of (clips done, total).
         baselines: deprecated, give ``nulls``.
 
     Raises:
@@ -286,13 +286,12 @@ def score(
     dataset = _dataset_of(dataset, classifier)
     explainers = build_explainers(methods, classifier, background)
     rows: list[dict[str, Any]] = []
-    indices = tqdm(
-        range(len(dataset)), desc="scoring", unit="clip", disable=None if progress else True
-    )
     recent, attributions = RecentClips(dataset), RecentAttributions()
-    for index in indices:
-        loaded = recent.load(index)
-        other = recent.other(index) if "other" in plan.nulls else None
-        for result in clip_rows(classifier, loaded, explainers, plan, other, attributions):
-            rows += result.rows
+    with show_progress("scoring", len(dataset), "clip", progress) as advance:
+        for index in range(len(dataset)):
+            loaded = recent.load(index)
+            other = recent.other(index) if "other" in plan.nulls else None
+            for result in clip_rows(classifier, loaded, explainers, plan, other, attributions):
+                rows += result.rows
+            advance(1)
     return pd.DataFrame(rows)

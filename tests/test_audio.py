@@ -144,8 +144,9 @@ def test_a_format_that_cannot_be_decoded_comes_with_the_command(tmp_path):
 
 
 def test_save_refuses_and_leaves_nothing(tmp_path):
-    with pytest.raises(ArgumentError, match="one mono clip"):
-        save_audio(tmp_path / "a.wav", torch.zeros(2, 1, 5), 16000)
+    for shape in ((2, 1, 5), (1, 5), (1, 0, 5), (1, 257, 5)):
+        with pytest.raises(ArgumentError, match="one clip"):
+            save_audio(tmp_path / "a.wav", torch.zeros(shape), 16000)
     with pytest.raises(ArgumentError, match="NaN"):
         save_audio(tmp_path / "a.wav", torch.full((1, 1, 5), torch.nan), 16000)
     with pytest.raises(AudioInterpError, match="does not exist"):

@@ -224,3 +224,48 @@ def test_scaled_features_are_compared_as_the_network_sees_them():
     assert decider.check(wavs).problems == ()
     network.bn0.running_mean.sub_(3)
     assert "above those that the network was trained on" in problems(decider.check(wavs))
+
+
+def recorded_at(rate, count=8, resampled=16000):
+    """Noise that was recorded at a rate, and resampled."""
+    sounds = [noise(0.6, rate=rate, seed=number)[..., : rate // 2] for number in range(count)]
+    return [0.1 * ai.processing.resample(wav, rate, resampled)[0] for wav in sounds]
+
+
+def said_of_rate(sounds, rate=16000):
+    texts = classifier(sample_rate=rate).check(sounds).problems
+    return [text for text in texts if "were they recorded" in text]
+
+
+@pytest.mark.parametrize(
+    ("own", "rate"), [(8000, 16000), (8000, 32000), (11025, 16000), (22050, 44100)]
+)
+def test_clips_recorded_at_a_lower_rate_are_named(own, rate):
+    (text,) = said_of_rate(recorded_at(own, resampled=rate), rate)
+    assert text.startswith(
+        f"nothing above {own / 2:g} Hz in any clip: were they recorded at {own} Hz?"
+    )
+
+
+def test_low_sounds_and_few_clips_are_not_named():
+    # The power of brown noise falls by 6 dB per octave.
+    brown = [noise(0.5, rate=16000, seed=number)[0].cumsum(-1) for number in range(8)]
+    brown = [wav / wav.abs().max() for wav in brown]
+    lower = recorded_at(8000)
+    assert said_of_rate(brown) == []
+    assert said_of_rate(lower[:3]) == []
+    # One clip with sound above is enough; silence says nothing.
+    assert said_of_rate([*lower, 0.01 * noise(0.5, rate=16000)[0]]) == []
+    assert said_of_rate([*lower[:3], torch.zeros(1, 8000)]) == []
+    assert len(said_of_rate([*lower, torch.zeros(1, 8000)])) == 1
+
+
+def test_real_clips_are_named_only_if_they_come_from_a_lower_rate(request):
+    clips = request.getfixturevalue("clips")
+    whole = [ai.processing.resample(wav[0], 32000, 16000) for wav in clips]
+    lower = [
+        ai.processing.resample(ai.processing.resample(wav, 16000, 8000), 8000, 16000)
+        for wav in whole
+    ]
+    assert said_of_rate(whole) == []
+    assert len(said_of_rate(lower)) == 1

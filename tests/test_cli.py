@@ -78,7 +78,7 @@ def test_interpret_writes_everything(call, place, tmp_path):
     assert {"FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP", "AREA"} <= record["scores"].keys()
     for name in ("original", "kept", "removed"):
         info = soundfile.info(out / f"{name}.wav")
-        assert (info.samplerate, info.channels, info.frames) == (32000, 1, 32000)
+        assert (info.samplerate, info.channels, info.frames) == (44100, 2, 44100)
     assert (out / "index.html").read_text().count("<audio") == 5
     assert "explained siren" in done.stdout
 

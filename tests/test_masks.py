@@ -16,7 +16,14 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
 
 from audiointerp.errors import ArgumentError
-from audiointerp.interpretation import CheckedMask, resolve_mask, tie_share, top, usable_name
+from audiointerp.interpretation import (
+    CheckedMask,
+    GivenMask,
+    resolve_mask,
+    tie_share,
+    top,
+    usable_name,
+)
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.paper.published import STUDY_MASKS
 
@@ -314,6 +321,58 @@ def above_zero(values):
 class Soft:
     def __call__(self, values):
         return values.sigmoid()
+
+
+@pytest.mark.parametrize(
+    ("share", "name"),
+    [(0.3, "topK_30"), (0.125, "topK_12.5"), (0.05, "topK_5"), (np.float64(0.07), "topK_7")],
+)
+def test_a_share_is_the_mask_that_keeps_it(share, name):
+    found, mask = resolve_mask(share)
+    assert found == name
+    values = torch.randn(1, 1, 10, 40)
+    assert torch.equal(mask(values), top(values, share))
+    if name in MASKS:
+        assert mask is MASKS[name]
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 30, 1, True, math.nan, math.inf, 1e-9])
+def test_other_numbers_are_no_share(share):
+    with pytest.raises(ArgumentError, match="a share of the bins lies between 0 and 1"):
+        resolve_mask(share)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (1, 1, 2, 3)])
+@pytest.mark.parametrize("is_boolean", [False, True])
+def test_a_tensor_is_a_mask_of_its_own(shape, is_boolean):
+    tensor = torch.tensor([0.0, 1.0, 1.0, 0.0, 0.0, 1.0]).view(shape)
+    name, mask = resolve_mask(tensor.bool() if is_boolean else tensor)
+    values = torch.randn(2, 1, 2, 3)
+    made = mask(values)
+    assert name == "given"
+    assert torch.equal(made, tensor.view(1, 1, 2, 3).expand(2, 1, 2, 3))
+    made.zero_()
+    assert mask(values).sum() == 6
+    assert resolve_mask(mask) == ("given", mask)
+    assert resolve_mask(GivenMask(tensor, "mine"))[0] == "mine"
+    assert pickle.loads(pickle.dumps(mask))(values).equal(mask(values))
+    with pytest.raises(ArgumentError, match=r"does not fit this clip.*\(2, 4\)"):
+        mask(torch.zeros(1, 1, 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        (torch.zeros(3), "a mask is a tensor"),
+        (torch.zeros(2, 1, 2, 3), "a mask is a tensor"),
+        (torch.zeros(0, 3), "a mask is a tensor"),
+        (torch.full((2, 3), 1.5), "a mask lies in"),
+        (torch.full((2, 3), math.nan), "a mask lies in"),
+    ],
+)
+def test_other_tensors_are_no_mask(tensor, words):
+    with pytest.raises(ArgumentError, match=words):
+        resolve_mask(tensor)
 
 
 def test_a_mask_is_resolved_by_name_or_from_a_function():

@@ -239,3 +239,41 @@ def test_equal_masks_are_one_forward_and_every_score_finds_its_mask(classifier):
         for name, column in together.items():
             rounding = 1e-3 if name in ("AI", "AD", "AG") else 1e-5  # the former are in percent
             assert column[number].item() == pytest.approx(alone[name].item(), abs=rounding), name
+
+
+def test_shares_and_tensors_are_masks(classifier):
+    wav = noise(1.0)
+    shared = interpret(classifier, wav, "saliency", 0.3)
+    assert shared.mask_name == "topK_30"
+    assert torch.equal(shared.mask, interpret(classifier, wav, "saliency").mask)
+    given = (torch.rand(shared.mask.shape[2:]) < 0.5).float()
+    result = interpret(classifier, wav, "saliency", given)
+    assert result.mask_name == "given"
+    assert torch.equal(result.mask[0, 0], given)
+    with pytest.raises(ArgumentError, match="does not fit this clip"):
+        interpret(classifier, wav, "saliency", given[:, :-1])
+    clips = [(wav[0], classifier.labels[0]), (wav[0].flip(-1), classifier.labels[1])]
+    rows = score(classifier, clips, ["random"], [0.1, 0.3, 0.125, given], nulls=[], progress=False)
+    assert rows["status"].unique().tolist() == ["ok"]
+    assert rows["mask"].unique().tolist() == ["topK_10", "topK_30", "topK_12.5", "given"]
+    areas = rows.groupby("mask")["AREA"].first()
+    assert areas["topK_10"] == pytest.approx(0.1, abs=1e-3)
+    assert areas["given"] == pytest.approx(float(given.mean()))
+
+
+def test_a_function_is_told_how_many_clips_are_scored(classifier, tmp_path):
+    clips = small_set(count=2)
+    told = []
+
+    def tell(done, total):
+        told.append((done, total))
+
+    options = {"masks": ["bin"], "nulls": [], "progress": tell}
+    rows = score(ten_classes(), clips, ["random"], **options)
+    assert told == [(number + 1, len(clips)) for number in range(len(clips))]
+    told.clear()
+    written = ai.run("mine", ten_classes(), clips, ["random"], tmp_path, **options)
+    assert told[-1] == (len(clips), len(clips))
+    assert len(rows) * 2 == len(written)
+    with pytest.raises(ArgumentError, match="progress='yes'"):
+        score(ten_classes(), clips, ["random"], progress="yes")

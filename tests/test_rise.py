@@ -1,5 +1,6 @@
 """RISE by hand, its noise, and the progress that methods without gradients show."""
 
+import contextlib
 import io
 import itertools
 import warnings
@@ -13,6 +14,7 @@ import audiointerp as ai
 from audiointerp.errors import ArgumentError
 from audiointerp.interpretation import RISE, calls
 from audiointerp.interpretation.rise import smooth_masks
+from audiointerp.util import progress as shown_progress
 
 SIZE, CELLS, KEEP = (6, 10), (2, 3), 0.4
 REGION = slice(1, 3), slice(2, 6)
@@ -190,13 +192,13 @@ BY_CALLS = {
 def test_the_bar_ends_at_its_total_which_is_the_number_of_calls(name, monkeypatch):
     bars = []
 
-    class Bar(calls.tqdm):
+    class Bar(shown_progress.tqdm):
         def __init__(self, *arguments, **keywords):
             keywords["file"] = io.StringIO()
             super().__init__(*arguments, **keywords)
             bars.append(self)
 
-    monkeypatch.setattr(calls, "tqdm", Bar)
+    monkeypatch.setattr(shown_progress, "tqdm", Bar)
     kind, arguments = BY_CALLS[name]
     network = Counting()
     explainer = kind(network, progress=True, **arguments)
@@ -208,6 +210,24 @@ def test_the_bar_ends_at_its_total_which_is_the_number_of_calls(name, monkeypatc
     assert bar.n == bar.total
     # Two runs for repeatability, and at most the first of the clip itself.
     assert bar.total <= Counting.seen <= bar.total + 4
+
+
+@pytest.mark.parametrize("name", BY_CALLS)
+def test_a_function_is_told_how_many_calls_are_done(name):
+    kind, arguments = BY_CALLS[name]
+    told, network = [], Counting()
+    db = torch.randn(1, 1, 40, 64)
+    explainer = kind(network, progress=lambda *counts: told.append(counts), **arguments)
+    with contextlib.redirect_stderr(io.StringIO()) as stream:
+        values = explainer(db).values
+    done, totals = zip(*told, strict=True)
+    assert len(set(totals)) == 1
+    assert done[-1] == totals[0]
+    assert list(done) == sorted(set(done))
+    assert stream.getvalue() == ""
+    assert torch.equal(values, kind(network, progress=False, **arguments)(db).values)
+    with pytest.raises(ArgumentError, match="a function of"):
+        kind(network, progress="yes", **arguments)(db)
 
 
 def test_a_budget_of_positions_enlarges_the_patch():

@@ -93,17 +93,15 @@ def interpret(
     from ..experiments import background_of_folder
     from ..interpretation import METHODS, resolve_mask
     from ..predict import interpret as interpret_clip
-    from ..processing import load_audio
 
     choose("method", method, METHODS)
     resolve_mask(mask)
     _refuse_overwriting(clip, [out / name for name in WRITTEN])
     classifier = open_classifier(weights, model, hugging_face)
-    wav = load_audio(clip, classifier.sample_rate, normalize=classifier.normalize)
     clips = None if background is None else background_of_folder(background, classifier)
     result = interpret_clip(
         classifier,
-        wav,
+        clip,
         method,
         mask,
         target=target,

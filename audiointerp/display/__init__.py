@@ -6,17 +6,15 @@
 
 from . import plot, report
 from .card import write_card
+from .players import matched_player, player, shared_peak
 from .plot import METHOD_TITLES, comparison
 from .plot import interpretation as interpretation_figure
 from .report import (
     WRITTEN,
     additivity_notes,
     interpretation_html,
-    matched_player,
     page,
-    player,
     players_html,
-    shared_peak,
     write_interpretation,
 )
 

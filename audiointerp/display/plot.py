@@ -18,11 +18,14 @@ from ..fit import History
 from ..processing import Spectrogram
 from ..scoring import ExplainedClip, layer_cell
 from ..util import FLOOR
+from .fewer_frames import in_columns
 
 METHOD_TITLES = {"saliency": "Saliency", "gradcam": "Grad-CAM", "shap": "SHAP", "lime": "LIME"}
 """The study's methods as papers write them."""
 RANGE = 80.0
 """Range of displayed levels below the peak, in dB."""
+LONG = 20.0
+"""Seconds; the panels of a longer clip have the whole width."""
 _MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
 _LINEAR_TICK_STEP = 2000
 
@@ -46,7 +49,7 @@ def spectrogram(
     (64, 101)
     """
     peak = float(spec.db.max()) if peak is None else peak
-    image = _image(spec.db, spec, ax, title)
+    image = _image(in_columns(spec.db, "loudest"), spec, ax, title)
     image.set(cmap="magma", clim=(max(FLOOR, peak - RANGE), max(peak, FLOOR + 1)))
     return image
 
@@ -75,6 +78,7 @@ def attribution(
     ax = ax or plt.subplots()[1]
     background = spectrogram(spec, ax)
     background.set_cmap("gray")
+    values = in_columns(values, "strongest")
     magnitude = np.abs(values[0, 0].detach().cpu().double().numpy())
     # The percentile of a sparse attribution may be 0; any scale does for one that is all zero.
     strongest = float(np.quantile(magnitude, 0.995)) or float(magnitude.max()) or 1.0
@@ -95,7 +99,7 @@ def mask(
     >>> mask(torch.ones_like(spec.db), spec, Figure().subplots()).get_clim()
     (0.0, 1.0)
     """
-    image = _image(values, spec, ax, title)
+    image = _image(in_columns(values, "mean"), spec, ax, title)
     image.set(cmap="gray", clim=(0, 1))
     return image
 
@@ -127,7 +131,7 @@ def kept_and_removed(interpretation: ExplainedClip, axes: Any = None) -> list[Ax
 
 
 def interpretation(result: ExplainedClip, figure: Figure | None = None) -> Figure:
-    """Draw the clip, its attribution, the kept and the removed part in one row.
+    """Draw the clip, its attribution, the kept and the removed part; long clips below each other.
 
     Below a class activation map stand its layer and the mean size of the layer's cells.
 
@@ -141,9 +145,11 @@ def interpretation(result: ExplainedClip, figure: Figure | None = None) -> Figur
     >>> len(interpretation(result, Figure()).axes)
     4
     """
-    figure = figure or plt.figure(figsize=(14, 3.2), layout="constrained")
-    axes = figure.subplots(1, 4, sharey=True)
     spec = result.spectrogram
+    is_long = spec.length > LONG * spec.transform.sample_rate
+    size, grid = ((14, 11), (4, 1)) if is_long else ((14, 3.2), (1, 4))
+    figure = figure or plt.figure(figsize=size, layout="constrained")
+    axes = figure.subplots(*grid, sharex=is_long, sharey=not is_long)
     top_probability = float(result.attribution.probs.max())
     # With p on the same line, long labels would touch their neighbours.
     title = f"predicted {result.predicted}\n(p = {top_probability:.3f})"
@@ -157,7 +163,9 @@ def interpretation(result: ExplainedClip, figure: Figure | None = None) -> Figur
     # Two probabilities and their labels are as wide as the axes only in a smaller font.
     axes[2].set_title(f"kept by {result.mask_name}\n{result.p_text('p_in')}", fontsize=10)
     axes[3].set_title(f"removed\n{result.p_text('p_out')}", fontsize=10)
-    for ax in axes[1:]:
+    for ax in axes[:-1] if is_long else ():
+        ax.set_xlabel(ax.get_xlabel().removeprefix("time (s)").strip())
+    for ax in () if is_long else axes[1:]:
         ax.set_ylabel("")
     return figure
 
@@ -265,7 +273,7 @@ def _image(values: Tensor, spec: Spectrogram, ax: Axes | None, title: str) -> Ax
     """Draw ``(1, 1, F, T)`` values as an image with the axes of a spectrogram."""
     ax = ax or plt.subplots()[1]
     transform = spec.transform
-    bins, frames = values.shape[2:]
+    bins, frames = spec.db.shape[2:]
     seconds = frames * transform.hop_length / transform.sample_rate
     image = ax.imshow(
         values[0, 0].detach().cpu().numpy(),

@@ -6,30 +6,20 @@ import io
 import math
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
-import soundfile
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from ..interpretation import LARGEST_GAP, additivity_gap, outside_share, surrogate_fit
 from ..metrics import METRICS
 from ..processing import save_audio
 from ..scoring import ExplainedClip, attribution_cells, layer_cell
 from ..util import atomic_write, make_folder, write_json, write_text
+from .players import players_table
 from .plot import interpretation as interpretation_figure
 
-LOUDEST_GAIN = 60.0
-"""Largest gain of a level-matched player, in dB."""
 WRITTEN = ("original.wav", "kept.wav", "removed.wav", "picture.png", "scores.json", "index.html")
 """Files that :func:`write_interpretation` writes; existing files are replaced."""
-ENCODINGS: dict[str, dict[str, Any]] = {
-    "FLAC": {"subtype": "PCM_16"},
-    "MP3": {"bitrate_mode": "VARIABLE", "compression_level": 0.4},
-}
-"""Settings of soundfile per container: FLAC is lossless, MP3 has a fifth of the size."""
-_MIME_TYPES = {"FLAC": "audio/flac", "MP3": "audio/mpeg"}
 _STYLE = """
 body{font-family:system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}
 .audiointerp table{border-collapse:collapse;margin:.5rem 0}
@@ -73,7 +63,7 @@ def players_html(result: ExplainedClip) -> str:
     >>> players_html(result).count("<audio")
     5
     """
-    return f'<div class="audiointerp">{_question(result)}{_players(result)}</div>'
+    return f'<div class="audiointerp">{_question(result)}{players_table(result)}</div>'
 
 
 def page(title: str, fragments: Sequence[str]) -> str:
@@ -92,9 +82,9 @@ def page(title: str, fragments: Sequence[str]) -> str:
 def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], title: str) -> None:
     """Write one interpretation to a folder, which is created if it does not exist.
 
-    Writes ``original.wav``, ``kept.wav`` and ``removed.wav`` (32-bit float, not rescaled),
-    ``picture.png``, ``scores.json`` (an undefined score is null), and ``index.html``, a page with
-    all of them.
+    Writes ``original.wav``, ``kept.wav`` and ``removed.wav`` (``result.sounds``; 32-bit float, not
+    rescaled), ``picture.png``, ``scores.json`` (an undefined score is null), and ``index.html``, a
+    page with all of them.
 
     Args:
         result: of :func:`~audiointerp.predict.interpret`.
@@ -116,9 +106,8 @@ def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], tit
     figure = interpretation_figure(result)
     document = page(title, [_fragment(result, figure)])
     folder = make_folder(out)
-    sounds = {"original": result.wav, "kept": result.kept, "removed": result.removed}
-    for name, wav in sounds.items():
-        save_audio(folder / f"{name}.wav", wav, result.sample_rate)
+    for name, wav in result.sounds:
+        save_audio(folder / f"{name}.wav", wav, result.sounds.sample_rate)
     with atomic_write(folder / "picture.png") as part:
         figure.savefig(part, dpi=120)
     plt.close(figure)
@@ -170,71 +159,6 @@ def figure_png(figure: Figure) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def shared_peak(results: Sequence[ExplainedClip]) -> float:
-    """Largest absolute sample of all sounds of the results, at least 1.
-
-    Sounds divided by it do not clip, and keep their relative levels.
-
-    >>> import torch, audiointerp as ai
-    >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
-    >>> result = ai.interpret(classifier, 0.1 * torch.randn(1, 1, 32000), "saliency")
-    >>> shared_peak([result])
-    1.0
-    """
-    sounds = []
-    for result in results:
-        sounds += [result.wav, result.kept, result.removed]
-    return max(1.0, *(float(wav.abs().max()) for wav in sounds))
-
-
-def matched_player(
-    wav: Tensor, result: ExplainedClip, container: str = "FLAC", least: float = 0.0
-) -> str:
-    """Player of a part at the level of the whole clip, followed by the gain in dB.
-
-    The gain is limited by the part's peak and by 60 dB. A silent part has no player.
-
-    Args:
-        wav: the kept or the removed part, ``(1, 1, L)``.
-        result: the interpretation that the part belongs to.
-        container: a name in :data:`ENCODINGS`.
-        least: smallest gain, in dB, that gets a player of its own.
-
-    >>> import torch, audiointerp as ai
-    >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
-    >>> result = ai.interpret(classifier, 0.1 * torch.randn(1, 1, 32000), "saliency")
-    >>> matched_player(0 * result.wav, result), matched_player(result.wav, result, least=1.0)
-    ('silent', 'as it is: +0.0 dB')
-    """
-    gain = _matching_gain(wav, _rms(result.wav))
-    if gain is None:
-        return "silent"
-    decibels = 20 * math.log10(gain)
-    if abs(decibels) < least:
-        return f"as it is: {decibels:+.1f} dB"
-    return f"{player(wav * gain, result.sample_rate, container)} {decibels:+.1f} dB"
-
-
-def player(wav: Tensor, sample_rate: int, container: str = "FLAC") -> str:
-    """HTML player that contains its sound.
-
-    Args:
-        wav: ``(1, 1, L)``; samples outside [-1, 1] are clipped.
-        sample_rate: in Hz.
-        container: a name in :data:`ENCODINGS`.
-
-    >>> import torch
-    >>> player(torch.zeros(1, 1, 100), 16000)[:58]
-    '<audio controls preload="metadata" src="data:audio/flac;ba'
-    """
-    buffer = io.BytesIO()
-    samples = wav[0, 0].cpu().float().numpy()
-    soundfile.write(buffer, samples, sample_rate, format=container, **ENCODINGS[container])
-    sound = base64.b64encode(buffer.getvalue()).decode()
-    source = f"data:{_MIME_TYPES[container]};base64,{sound}"
-    return f'<audio controls preload="metadata" src="{source}"></audio>'
-
-
 def _fragment(result: ExplainedClip, figure: Figure) -> str:
     """Return the fragment of :func:`interpretation_html` with a figure that is drawn already."""
     picture = (
@@ -242,7 +166,7 @@ def _fragment(result: ExplainedClip, figure: Figure) -> str:
         f'src="data:image/png;base64,{figure_png(figure)}">'
     )
     warning = _ARBITRARY if result.arbitrary else ""
-    parts = [_question(result), picture, _LEGEND, warning, _players(result), _scores(result)]
+    parts = [_question(result), picture, _LEGEND, warning, players_table(result), _scores(result)]
     return f'<div class="audiointerp">{"".join(parts)}</div>'
 
 
@@ -251,36 +175,6 @@ def _question(result: ExplainedClip) -> str:
     layer = str(layer_cell(result.attribution))
     about = f"{method}, mask {mask}" + html.escape(layer and f", {layer}")
     return f"<p>Why <b>{html.escape(result.question)}</b>? {about}.</p>"
-
-
-def _players(result: ExplainedClip) -> str:
-    """Table of players: all sounds with one shared gain, p of each, and the parts at the clip's
-    level.
-    """
-    peak = shared_peak([result])
-    sounds = {"original": result.wav, "kept": result.kept, "removed": result.removed}
-    rows = []
-    for (name, wav), p in zip(sounds.items(), ("p", "p_in", "p_out"), strict=True):
-        shared = player(wav / peak, result.sample_rate)
-        matched = matched_player(wav, result) if p != "p" else ""
-        rows.append(f"<tr><th>{name}<td>{shared}<td>{result.heard[p]:.3f}<td>{matched}")
-    heads = (
-        "<th><th>one shared gain<th>p of the sound"
-        "<th>at the original's level, as far as the peak allows"
-    )
-    return f"<table><tr>{heads}{''.join(rows)}</table>"
-
-
-def _matching_gain(wav: Tensor, level: float) -> float | None:
-    """Return the gain that brings a part to an RMS level; None if either is silent."""
-    rms, peak = _rms(wav), float(wav.abs().max())
-    if rms == 0 or level == 0:
-        return None
-    return min(level / rms, 1 / peak, 10 ** (LOUDEST_GAIN / 20))
-
-
-def _rms(wav: Tensor) -> float:
-    return float(wav.double().square().mean().sqrt())
 
 
 def _scores(result: ExplainedClip) -> str:

@@ -7,13 +7,13 @@ from contextlib import closing
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ..dataset import ClipDataset
 from ..errors import Stopped
-from ..interpretation import NULLS, Explainer, Mask
+from ..interpretation import NULLS, AnyMask, Explainer
 from ..model import Classifier
 from ..scoring import Plan, RecentClips, nulls_of, scored_on
+from ..util import Progress, show_progress
 from .computation import Task, compute_here
 from .opening import opened
 from .prepare import PreparedRun, prepare_run
@@ -29,7 +29,7 @@ def run(
     methods: Sequence[str | type[Explainer] | Explainer],
     out: str | os.PathLike[str],
     *,
-    masks: Sequence[str | Mask] | None = None,
+    masks: Sequence[AnyMask] | None = None,
     on: str | Sequence[str] | None = None,
     protocol: str = "corrected",
     nulls: Sequence[str] = NULLS,
@@ -37,7 +37,7 @@ def run(
     background: Tensor | None = None,
     noise: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
-    progress: bool = True,
+    progress: Progress = True,
     attributions: bool = True,
     resume: bool = True,
     shard: tuple[int, int] = (1, 1),
@@ -59,7 +59,8 @@ def run(
             :func:`~audiointerp.predict.score`.
         out: the folder of results.
         noise: a recording that replaces the experiment's own noise.
-        progress: whether to show a progress bar in a terminal.
+        progress: whether to show a progress bar on a terminal or in a notebook; or a function of
+            (clips reached, total).
         attributions: whether to keep the attributions.
         resume: whether to keep earlier results, compute what is missing and retry failed clips;
             otherwise earlier results are deleted.
@@ -110,23 +111,25 @@ def run(
     )
     stores = list(prepared.stores.values())
     with opened(stores, shard, resume):
-        _compute_missing(prepared, shard, workers, title=experiment.name if progress else None)
+        _compute_missing(prepared, shard, workers, experiment.name, progress)
         return pd.concat([store.assemble() for store in stores], ignore_index=True)
 
 
 def _compute_missing(
-    prepared: PreparedRun, shard: tuple[int, int], workers: int, title: str | None
+    prepared: PreparedRun, shard: tuple[int, int], workers: int, title: str, progress: Progress
 ) -> None:
     """Compute what the stores need for one shard of the clips, and keep it."""
     indices = range(shard[0] - 1, len(prepared.clips), shard[1])
     clips, plan = RecentClips(prepared.clips), prepared.computation.plan
-    bar = tqdm(indices, desc=title, unit="clip", disable=None if title else True)
     reached = 0
-    with stoppable() as stop_requested:
+    with (
+        stoppable() as stop_requested,
+        show_progress(title, len(indices), "clip", progress) as advance,
+    ):
 
         def tasks() -> Iterator[Task]:
             nonlocal reached
-            for index in bar:
+            for index in indices:
                 reached += 1
                 loaded, stores = clips.load(index), prepared.stores.items()
                 has_other = "other" in plan.nulls and clips.other_index(index) is not None
@@ -136,6 +139,7 @@ def _compute_missing(
                     yield Task(index, loaded, methods, other)
                 if stop_requested():
                     return
+                advance(1)
 
         if workers == 1:
             threads = torch.get_num_threads()

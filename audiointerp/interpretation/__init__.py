@@ -19,6 +19,7 @@ from .captum_methods import (
     SmoothGrad,
 )
 from .conventions import explain_func, from_captum, is_captum_class
+from .given import GivenMask
 from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
 from .grids import on_grid
 from .lime import LIME
@@ -36,7 +37,7 @@ from .nulls import (
 )
 from .preserve import seeded
 from .random import Random
-from .resolve import CheckedMask, resolve_mask
+from .resolve import AnyMask, CheckedMask, resolve_mask
 from .rise import RISE
 from .saliency import Saliency
 from .shap import LARGEST_GAP, SHAP, relative_gap, relative_to
@@ -50,11 +51,13 @@ __all__ = [
     "RANDOM_MASKS",
     "RISE",
     "SHAP",
+    "AnyMask",
     "AttentionRelevance",
     "Attribution",
     "Captum",
     "CheckedMask",
     "Explainer",
+    "GivenMask",
     "GradCAM",
     "GradientSHAP",
     "GuidedGradCAM",

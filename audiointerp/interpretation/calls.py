@@ -6,22 +6,22 @@ from multiprocessing import current_process
 from typing import Any
 
 from torch import Tensor, nn
-from tqdm.auto import tqdm
+
+from ..util import Progress, show_progress
 
 SECONDS_BEFORE_A_BAR = 1.0
 
 
 @contextmanager
-def show_calls(
-    name: str, total: int, progress: bool | None = None
-) -> Iterator[Callable[[int], Any]]:
+def show_calls(name: str, total: int, progress: Progress = None) -> Iterator[Callable[[int], Any]]:
     """Show a progress bar for the versions of one clip; it is removed at the end.
 
     Args:
         name: of the method.
         total: the number of versions.
-        progress: whether there is a bar; if None, there is one where a terminal watches, but not in
-            a worker process, and only for what takes more than a second.
+        progress: whether there is a bar; if None, there is one on a terminal and in a notebook, but
+            not in a worker process, and only for what takes more than a second. Or a function of
+            (versions that are done, total); each window of a long clip is counted by itself.
 
     Returns:
         A function that is called with the number of versions that are done.
@@ -29,13 +29,14 @@ def show_calls(
     >>> with show_calls("rise", 100, progress=False) as advance:
     ...     _ = advance(32)
     """
-    # With disable=None, tqdm shows a bar on a terminal only.
-    hidden = None if progress is None else not progress
+    hidden = False if progress is True else None
     if progress is None and current_process().name != "MainProcess":
         hidden = True
     delay = SECONDS_BEFORE_A_BAR if progress is None else 0.0
-    with tqdm(total=total, desc=name, unit="call", disable=hidden, leave=False, delay=delay) as bar:
-        yield bar.update
+    with show_progress(
+        name, total, "call", progress, hidden=hidden, leave=False, delay=delay
+    ) as advance:
+        yield advance
 
 
 class CountedScore(nn.Module):

@@ -9,7 +9,7 @@ import captum.attr
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, choose
-from ..util import FLOOR
+from ..util import FLOOR, Progress
 from .calls import CountedScore, show_calls
 from .captum import Captum
 from .inputs import check_background
@@ -125,7 +125,7 @@ class GradientSHAP(Captum):
 class _Counted(Captum):
     """A method whose versions of a clip are counted and shown."""
 
-    progress: bool | None
+    progress: Progress
 
     @contextmanager
     def _counted(self, score: Score, db: Tensor, arguments: dict[str, Any]) -> Iterator[Any]:
@@ -147,7 +147,8 @@ class KernelSHAP(_Counted):
         fill: replaces a segment that is left out, see :class:`~audiointerp.interpretation.LIME`.
         samples: the number of sets; by default five for each segment and at least 500.
         seed: of the sets.
-        progress: whether to show a progress bar; by default, on a terminal only.
+        progress: whether to show a progress bar, by default on a terminal or in a notebook; or a
+            function of (calls done, total).
 
     Raises:
         ArgumentError: when called: the clip has one segment, or too many for ``samples``.
@@ -168,7 +169,7 @@ class KernelSHAP(_Counted):
         fill: str = "silence",
         samples: int | None = None,
         seed: int = 0,
-        progress: bool | None = None,
+        progress: Progress = None,
     ) -> None:
         super().__init__(network, captum.attr.KernelShap, seed=seed, perturbations_per_eval=BATCH)
         self.progress = progress
@@ -215,7 +216,8 @@ class Occlusion(_Counted):
         stride: bins and frames between two positions.
         samples: the most positions; if there would be more, the patch and the stride are enlarged
             by the same whole number, the smallest that will do. By default, any number.
-        progress: whether to show a progress bar; by default, on a terminal only.
+        progress: whether to show a progress bar, by default on a terminal or in a notebook; or a
+            function of (calls done, total).
 
     Raises:
         ArgumentError: ``samples`` is not a whole number of at least 1.
@@ -235,7 +237,7 @@ class Occlusion(_Counted):
         patch: tuple[int, int] = (8, 16),
         stride: tuple[int, int] = (4, 8),
         samples: int | None = None,
-        progress: bool | None = None,
+        progress: Progress = None,
     ) -> None:
         super().__init__(
             network, captum.attr.Occlusion, baselines=FLOOR, perturbations_per_eval=BATCH

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, choose
+from ..util import Progress
 from .base import Explainer
 from .calls import show_calls
 from .score import Score
@@ -36,7 +37,8 @@ class LIME(Explainer):
         samples: the number of draws; the whole clip is one of them.
         seed: of the draws, the same for every clip; 12345 as published.
         batch: draws in one forward pass; it affects memory and rounding only.
-        progress: whether to show a progress bar; by default, on a terminal only.
+        progress: whether to show a progress bar, by default on a terminal or in a notebook; or a
+            function of (calls done, total).
 
     Raises:
         ArgumentError: an argument is unknown or out of range.
@@ -58,7 +60,7 @@ class LIME(Explainer):
         samples: int = 1000,
         seed: int = 12345,
         batch: int = 16,
-        progress: bool | None = None,
+        progress: Progress = None,
     ) -> None:
         super().__init__(network)
         self.segments = choose("segments", segments, SEGMENTS)

@@ -1,4 +1,4 @@
-"""Masks by name, other shares of them by pattern, and a user's own masks, which are checked."""
+"""Masks by name, by pattern, by share, and a user's own functions and tensors, checked."""
 
 import re
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from functools import partial
 from torch import Tensor
 
 from ..errors import ArgumentError, unknown_name
+from .given import GivenMask
 from .masks import MASKS, Mask, checked
 from .naming import usable_name
 
@@ -57,12 +58,18 @@ class CheckedMask:
         return mask
 
 
-def resolve_mask(mask: str | Mask, masks: Mapping[str, Mask] = MASKS) -> tuple[str, Mask]:
+AnyMask = str | float | Tensor | Mask
+"""A name, the share of the bins to keep, a mask itself ``(F, T)``, or a function of the values."""
+
+
+def resolve_mask(mask: AnyMask, masks: Mapping[str, Mask] = MASKS) -> tuple[str, Mask]:
     """Return the name and the function of a mask.
 
     Args:
         mask: a name in ``masks``, or one of these with another percentage k: ``topK_k``,
-            ``topK_k_pos`` or ``pos_thresh_k``, 0 < k < 100, up to four decimals; or a function from
+            ``topK_k_pos`` or ``pos_thresh_k``, 0 < k < 100, up to four decimals; a share between 0
+            and 1, e.g. 0.3 for ``topK_30``; a mask itself, a tensor ``(F, T)`` or ``(1, 1, F, T)``
+            in [0, 1], which is called ``given``; or a function from
             values ``(N, 1, F, T)`` to a mask of that shape in [0, 1] (a boolean tensor will do). A
             function is named by its ``__name__``, a ``functools.partial`` by that of the function
             inside.
@@ -74,7 +81,8 @@ def resolve_mask(mask: str | Mask, masks: Mapping[str, Mask] = MASKS) -> tuple[s
         every call, see :class:`CheckedMask`.
 
     Raises:
-        ArgumentError: the name is unknown, or the function has no usable name of its own.
+        ArgumentError: the name is unknown, the share or the tensor is out of range, or the
+            function has no usable name of its own.
 
     >>> import torch
     >>> def above_mean(values):
@@ -88,12 +96,17 @@ def resolve_mask(mask: str | Mask, masks: Mapping[str, Mask] = MASKS) -> tuple[s
     """
     if isinstance(mask, str):
         return mask, _mask_called(mask, masks)
-    if isinstance(mask, CheckedMask):
+    if isinstance(mask, Tensor):
+        mask = GivenMask(mask)
+    if isinstance(mask, CheckedMask | GivenMask):
         return mask.name, mask
+    if isinstance(mask, int | float):
+        name = name_of_share(mask)
+        return name, _mask_called(name, masks)
     if not callable(mask):
         raise ArgumentError(
-            f"a mask is a name, e.g. 'topK_30', or a function of the values, "
-            f"not a {type(mask).__name__}"
+            f"a mask is a name, e.g. 'topK_30', a share, e.g. 0.3, a tensor (F, T), or a function "
+            f"of the values, not a {type(mask).__name__}"
         )
     for name, known in masks.items():
         if mask is known:
@@ -102,6 +115,24 @@ def resolve_mask(mask: str | Mask, masks: Mapping[str, Mask] = MASKS) -> tuple[s
     if name in masks or name in _with_percentage_of(name, masks):
         raise ArgumentError(f"another mask is called {name}; rename your function")
     return name, CheckedMask(name, mask)
+
+
+def name_of_share(share: float) -> str:
+    """Return the name of the mask that keeps this share of the bins.
+
+    Raises:
+        ArgumentError: the share is not between 0 and 1.
+
+    >>> name_of_share(0.3), name_of_share(0.125)
+    ('topK_30', 'topK_12.5')
+    """
+    percentage = f"{float(share) * 100:.4f}".rstrip("0").rstrip(".")
+    # Written so that NaN is refused, too.
+    if isinstance(share, bool) or not 0 < share < 1 or not 0 < float(percentage) < 100:
+        raise ArgumentError(
+            f"mask {share!r}: a share of the bins lies between 0 and 1, e.g. 0.3 for topK_30"
+        )
+    return f"topK_{percentage}"
 
 
 def _mask_called(name: str, masks: Mapping[str, Mask]) -> Mask:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ArgumentError, choose
+from ..util import Progress
 from .base import Explainer, seed_of
 from .calls import show_calls
 from .score import Score
@@ -42,7 +43,8 @@ class RISE(Explainer):
         samples: the number of masked versions.
         seed: of the masks, together with the clip's features.
         batch: versions in one forward pass; it affects memory and rounding only.
-        progress: whether to show a progress bar; by default, on a terminal only.
+        progress: whether to show a progress bar, by default on a terminal or in a notebook; or a
+            function of (calls done, total).
 
     Raises:
         ArgumentError: an argument is unknown or out of range. When called: there are more cells
@@ -66,7 +68,7 @@ class RISE(Explainer):
         samples: int = 1000,
         seed: int = 0,
         batch: int = 16,
-        progress: bool | None = None,
+        progress: Progress = None,
     ) -> None:
         super().__init__(network)
         self.fill = choose("fill", fill, FILLS)

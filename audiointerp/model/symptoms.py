@@ -24,6 +24,15 @@ LARGEST_SHIFT = 10.0
 clips are looked at, look wrong."""
 LOUDEST = 1.5
 """Samples are nominally in [-1, 1]."""
+LOWER_RATES = (8000, 11025, 16000, 22050, 24000)
+"""The rates in Hz at which clips may have been recorded before they were resampled."""
+FEWEST_SOUNDS = 4
+"""Fewer clips can all be low sounds."""
+CLIFF = 25.0
+"""dB by which the spectrum falls at half of a lower rate if all clips were recorded at it. In sets
+of 4 clips of ESC-10 it falls by 18 dB at most, and by 32 dB at least if they come from that rate.
+"""
+FRAME = 1024
 ORDERED = 0.8
 """The accuracy with the labels in another order that makes their order suspect."""
 
@@ -85,6 +94,7 @@ def _of_sounds(
             f"probabilities are averaged: give the duration that it was trained on, or check the "
             f"sample rate"
         )
+    yield from _of_rate(classifier.sample_rate, wavs[:MOST_CLIPS])
     peaks = torch.tensor([float(wav.abs().max()) for wav in wavs])
     if float(peaks.max()) > LOUDEST:
         yield (
@@ -95,6 +105,37 @@ def _of_sounds(
             f"the classifier's clips are peak-normalised, these have peaks from {peaks.min():.3g} "
             f"to {peaks.max():.3g}: use load_audio or normalized, or build it with normalize='none'"
         )
+
+
+def _of_rate(sample_rate: int, wavs: Sequence[Tensor]) -> Iterator[str]:
+    """Name the lower rate at which all clips were recorded, if their spectra end there."""
+    sounds = [wav for wav in wavs if float(wav.abs().max()) > 0]
+    if len(sounds) < FEWEST_SOUNDS:
+        return
+    # The largest share at each frequency: one clip with sound there is enough.
+    highest = torch.stack([_spectrum(wav) for wav in sounds]).amax(0)
+    hertz = torch.arange(len(highest)) * sample_rate / FRAME
+    for rate in LOWER_RATES:
+        if rate > 0.7 * sample_rate:
+            return
+        below = highest[(hertz > 0.35 * rate) & (hertz < 0.475 * rate)].mean()
+        above = highest[hertz > 0.6 * rate].quantile(0.9)
+        if 10 * (below.log10() - above.clamp_min(1e-30).log10()) > CLIFF:
+            yield (
+                f"nothing above {rate / 2:g} Hz in any clip: were they recorded at {rate} Hz? The "
+                f"classifier takes sounds of {sample_rate} Hz: give it such, or check its rate"
+            )
+            return
+
+
+def _spectrum(wav: Tensor) -> Tensor:
+    """Return the share of the power at each frequency, ``(FRAME // 2 + 1,)`` float64."""
+    samples = wav.flatten().cpu().double()
+    samples = torch.nn.functional.pad(samples, (0, max(0, FRAME - len(samples))))
+    window = torch.hann_window(FRAME, dtype=torch.float64)
+    frames = samples.unfold(0, FRAME, FRAME // 2) * window
+    power: Tensor = torch.fft.rfft(frames).abs().square().mean(0)
+    return power / power.sum()
 
 
 def _of_outputs(classifier: Decider, wavs: Sequence[Tensor]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from .audio import (
     conversion,
     fix_length,
     load_audio,
+    load_channels,
     load_levels,
     mono,
     normalized,
@@ -15,6 +16,7 @@ from .augmentation import augment
 from .filters import MEL_NORMS, MEL_SCALES
 from .kaldi import kaldi_fbank
 from .masking import DOMAINS, levels_gain
+from .own_rate import masked_sound
 from .reading import LEAST_MIX, MAX_LEVEL
 from .resampling import resample
 from .scaling import Scaling
@@ -46,7 +48,9 @@ __all__ = [
     "level_is_known",
     "levels_gain",
     "load_audio",
+    "load_channels",
     "load_levels",
+    "masked_sound",
     "mono",
     "normalized",
     "resample",

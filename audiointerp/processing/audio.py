@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError, AudioError, AudioWarning, choose
 from ..util import atomic_write
-from .reading import MAX_SAMPLES, read_sound
+from .reading import MAX_CHANNELS, MAX_SAMPLES, Sound, read_sound
 from .resampling import resample
 
 NORMALIZATIONS = ("none", "peak", "rms")
@@ -133,17 +133,45 @@ def load_levels(
     return _read(Path(path), sample_rate, False, normalize != "none", stacklevel=4)
 
 
-def _read(
-    path: Path, sample_rate: int | None, strict: bool, refuse_cancellation: bool, stacklevel: int
-) -> Tensor:
-    """Read, resample, and warn or refuse."""
+def load_channels(path: str | os.PathLike[str]) -> tuple[Tensor, int]:
+    """Read a sound file as it is: all channels, at its own rate and level.
+
+    There are no warnings; :func:`load_audio` gives them. All channels together may have as many
+    samples as a mono clip.
+
+    Returns:
+        ``(1, C, L)`` float32, finite, and the sample rate in Hz.
+
+    Raises:
+        AudioError: see :func:`load_audio`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_audio(f"{folder}/clip.wav", torch.rand(1, 2, 800), 8000)
+    ...     wav, rate = load_channels(f"{folder}/clip.wav")
+    >>> wav.shape, rate
+    (torch.Size([1, 2, 800]), 8000)
+    """
+    sound = _decoded(Path(path), mixes=False)
+    return sound.wav, sound.rate
+
+
+def _decoded(path: Path, mixes: bool = True) -> Sound:
+    """Read what the file holds, or say why it cannot be read."""
     try:
-        sound = read_sound(path)
+        return read_sound(path, mixes)
     except (OSError, soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
         hint = ""
         if path.suffix.lower() in UNREADABLE_ENDINGS:
             hint = f"; convert it: {conversion(path)}"
         raise AudioError(f"{path}: not an audio file that can be read ({error}){hint}") from error
+
+
+def _read(
+    path: Path, sample_rate: int | None, strict: bool, refuse_cancellation: bool, stacklevel: int
+) -> Tensor:
+    """Read, resample, and warn or refuse."""
+    sound = _decoded(path)
     wav, rate = sound.wav, sound.rate
     for note in sound.notes:
         text = f"{path}: {note}; read {wav.shape[-1] / rate:.6g} s"
@@ -181,7 +209,7 @@ def conversion(path: Path) -> str:
 def save_audio(
     path: str | os.PathLike[str], wav: Tensor, sample_rate: int, *, subtype: str | None = None
 ) -> None:
-    """Write one clip ``(1, 1, L)`` to a file, which appears only once it is complete.
+    """Write one clip ``(1, C, L)`` to a file, which appears only once it is complete.
 
     Args:
         path: the file; its suffix selects the format.
@@ -191,7 +219,7 @@ def save_audio(
             32-bit float, which does not clip peaks above 1 and keeps quiet parts exact.
 
     Raises:
-        ArgumentError: ``wav`` is not a single mono clip, or is not finite; or a format of integers
+        ArgumentError: ``wav`` is not a single clip, or is not finite; or a format of integers
             would clip it, which has a |sample| above 1.
         AudioInterpError: the folder is missing, the format is unknown, or writing fails.
 
@@ -202,13 +230,14 @@ def save_audio(
     ['clip.flac']
     """
     path = Path(path)
-    if wav.ndim != 3 or wav.shape[:2] != (1, 1):
+    if wav.ndim != 3 or wav.shape[0] != 1 or not 1 <= wav.shape[1] <= MAX_CHANNELS:
         raise ArgumentError(
-            f"save_audio takes one mono clip (1, 1, L), not a tensor of shape {tuple(wav.shape)}"
+            f"save_audio takes one clip (1, C, L) of up to {MAX_CHANNELS} channels, not a tensor "
+            f"of shape {tuple(wav.shape)}"
         )
     if not wav.isfinite().all():
         raise ArgumentError(f"{path}: not written, the clip has NaN or infinite samples")
-    samples = wav[0, 0].detach().cpu().float().numpy()
+    samples = wav[0].T.detach().cpu().float().numpy()
     subtype = subtype or ("FLOAT" if path.suffix.lower() == ".wav" else None)
     format_name = path.suffix[1:].upper()
     is_known = format_name in soundfile.available_formats()

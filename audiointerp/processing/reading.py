@@ -47,7 +47,7 @@ class Sound(NamedTuple):
     """
 
     wav: Tensor
-    """``(1, 1, L)`` float32, averaged over the channels."""
+    """``(1, 1, L)`` float32, averaged over the channels; or all of these, ``(1, C, L)``."""
     rate: int
     """The sample rate in Hz."""
     notes: tuple[str, ...] = ()
@@ -110,8 +110,8 @@ class _Energy(NamedTuple):
         return f"its channels cancel, their mean is {level:.0f} dB below their own level"
 
 
-def read_sound(path: Path) -> Sound:
-    """Read the samples of a file, averaged over its channels.
+def read_sound(path: Path, mixes: bool = True) -> Sound:
+    """Read the samples of a file, averaged over its channels or, unless ``mixes``, as they are.
 
     Raises:
         AudioError: the file is refused; see :func:`~audiointerp.processing.audio.load_audio`.
@@ -139,7 +139,7 @@ def read_sound(path: Path) -> Sound:
         if info.fault:
             raise AudioError(f"{path}: {info.fault}; {_DAMAGED}")
         samples = bytearray()
-        rate, energy = 0, _Energy()
+        rate, channels, energy = 0, 0, _Energy()
         for source in _sources(path, file, info):
             with _Stream(source) as stream:
                 _check_header(path, stream)
@@ -148,16 +148,20 @@ def read_sound(path: Path) -> Sound:
                         f"{path}: chained sounds of {rate} and {stream.samplerate} Hz; export "
                         "them at one rate"
                     )
-                rate = stream.samplerate
-                energy = _decode(path, stream, samples, energy)
+                if not mixes and channels not in (0, stream.channels):
+                    raise AudioError(
+                        f"{path}: chained sounds of {channels} and {stream.channels} channels"
+                    )
+                rate, channels = stream.samplerate, 1 if mixes else stream.channels
+                energy = _decode(path, stream, samples, energy, mixes)
     if not samples:
         raise AudioError(f"{path}: the file has no samples")
-    count = len(samples) // 4
+    count = len(samples) // (4 * channels)
     _check_count(path, count, info.samples or 0)
     notes = [info.note] if info.note else []
     if info.patch and info.samples and not info.note and count > info.samples:
         notes.append(f"its header states {info.samples} samples per channel, and {count} are there")
-    wav = torch.frombuffer(samples, dtype=torch.float32)[None, None]
+    wav = torch.frombuffer(samples, dtype=torch.float32).view(count, channels).T.contiguous()[None]
     return Sound(wav, rate, tuple(notes), energy.cancellation)
 
 
@@ -201,7 +205,9 @@ def _length_error(path: Path, count: str) -> str:
     )
 
 
-def _decode(path: Path, stream: _Stream, samples: bytearray, energy: _Energy) -> _Energy:
+def _decode(
+    path: Path, stream: _Stream, samples: bytearray, energy: _Energy, mixes: bool
+) -> _Energy:
     """Append all samples, checked and mixed to mono, check their number and add up the energy."""
     if soundfile.SoundFile.seekable(stream):
         # As soundfile.read does; without it libsndfile's MP3 decoder returns other samples.
@@ -217,11 +223,12 @@ def _decode(path: Path, stream: _Stream, samples: bytearray, energy: _Energy) ->
                 f"{count + len(block) - 1}; export the file again"
             )
         mix = block.T.contiguous()[None].mean(dim=-2)
-        samples += mix.numpy().tobytes()
+        samples += (mix if mixes else block).numpy().tobytes()
         energy = energy.plus(block, mix)
         count += len(block)
         if len(samples) > 4 * MAX_SAMPLES:
-            raise AudioError(_length_error(path, f"{len(samples) // 4} or more"))
+            per_channel = len(samples) // (4 if mixes else 4 * stream.channels)
+            raise AudioError(_length_error(path, f"{per_channel} or more"))
         if len(block) < frames:
             break
     # For MP3, libsndfile may have guessed the length from the first bit rate.

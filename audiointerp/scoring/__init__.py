@@ -12,7 +12,7 @@ from .explain import (
     explain_clip,
 )
 from .explained import ExplainedClip
-from .heard import heard_probabilities
+from .heard import hear_parts, heard_probabilities
 from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
 from .plan import Plan, nulls_of, own_metrics, scored_on
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
@@ -28,6 +28,7 @@ from .sanity_checks import (
     shift_correlation,
 )
 from .sanity_rows import CHECKS, SANITY_COLUMNS, SanityCheck, sanity
+from .sounds import Sounds
 
 __all__ = [
     "ADDED",
@@ -50,6 +51,7 @@ __all__ = [
     "RecentClips",
     "SanityCheck",
     "ScoringProtocol",
+    "Sounds",
     "Stage",
     "attribution_cells",
     "batch_difference",
@@ -63,6 +65,7 @@ __all__ = [
     "clip_rows",
     "empty_cell",
     "explain_clip",
+    "hear_parts",
     "heard_probabilities",
     "layer_cell",
     "mask_and_classify",

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..interpretation import Attribution, is_constant
 from ..processing import Spectrogram
+from .sounds import Sounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +15,8 @@ class ExplainedClip:
     """One clip with its attribution, its mask, the kept and removed parts as audio, and its scores.
 
     Attributes:
-        wav, kept, removed: ``(1, 1, L)``; under a 0/1 mask, wav = kept + removed.
+        wav, kept, removed: ``(1, 1, L)``, what the classifier takes; under a 0/1 mask, wav = kept +
+            removed.
         spectrogram: the whole clip; ``attribution.values`` and ``mask`` have its grid,
             ``(1, 1, F, T)``.
         attribution: the attribution of the explained class, ``attribution.target``;
@@ -23,13 +25,15 @@ class ExplainedClip:
         mask_name: its name in ``MASKS``, or that of your function.
         scores: the scores of what ``on`` says, by name (see ``METRICS``), with p, p_in, p_out and
             their log-odds; NaN where undefined.
-        p_of_sounds: p, p_in, p_out of the sounds ``wav``, ``kept``, ``removed``, analysed and
-            classified as they are. What the network makes of a sound can differ widely from what
-            it makes of the masked features that the sound was made from.
+        p_of_sounds: p, p_in, p_out of the sounds of ``sounds``, analysed and classified as they
+            are. What the network makes of a sound can differ widely from what it makes of the
+            masked features that the sound was made from.
         labels: the names of the classes.
         protocol: the definitions of the mask and the scores, a name in ``PROTOCOLS``.
         on: what was scored, ``"features"`` or ``"audio"``.
         clip: the name of the sound file, or None if the clip was not read from one.
+        file_sounds: the clip and its parts with the file's own rate, channels and level; None if
+            the clip is no file, or one that the classifier takes as it is.
 
     >>> import torch
     >>> from audiointerp import Classifier, Cnn6, LogMel, interpret
@@ -53,6 +57,12 @@ class ExplainedClip:
     protocol: str = "corrected"
     on: str = "features"
     clip: str | None = None
+    file_sounds: Sounds | None = None
+
+    @property
+    def sounds(self) -> Sounds:
+        """The clip and its parts to listen to: those of the file, or else what was classified."""
+        return self.file_sounds or Sounds(self.wav, self.kept, self.removed, self.sample_rate)
 
     @property
     def heard(self) -> Mapping[str, float]:

@@ -1,12 +1,59 @@
 """What the network makes of the sounds that a listener hears."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
+from ..interpretation import Attribution
 from ..model import Classifier, clip_log_probabilities
-from ..processing import level_is_known
+from ..processing import Spectrogram, level_is_known
 from .decision import decide
+from .sounds import Sounds, recording_of
+
+
+def hear_parts(
+    classifier: Classifier,
+    wav: Tensor,
+    parts: tuple[Spectrogram, Spectrogram],
+    attribution: Attribution,
+    inversion: str = "gain",
+    audio: Any = None,
+) -> tuple[Sounds, Sounds | None, Mapping[str, float]]:
+    """Make the parts of a clip audible, and classify what a listener gets.
+
+    Args:
+        classifier: the classifier.
+        wav: the clip ``(1, 1, L)``.
+        parts: the kept and the removed part.
+        attribution: its target is the class whose p is computed.
+        inversion: see :meth:`~audiointerp.processing.spectrogram.Spectrogram.to_wav`.
+        audio: what the clip was read from. Of the path of a file, a listener gets the parts with
+            its own rate and channels, but for a lossy inversion, which knows the levels alone.
+
+    Returns:
+        The clip and its parts at the classifier's rate; the same of the recording, or None; and p
+        of the clip, p_in and p_out of the parts of the recording, or else of the clip.
+
+    >>> import torch
+    >>> from audiointerp import Cnn6, LogMel, Saliency
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> wav = torch.randn(1, 1, 32000)
+    >>> clip = classifier.transform(wav)
+    >>> _, _, p = hear_parts(classifier, wav, (clip, clip), Saliency(network)(clip.db))
+    >>> list(p)
+    ['p', 'p_in', 'p_out']
+    """
+    kept, removed = (part.to_wav(inversion).cpu() for part in parts)
+    parts_of_clip, file_sounds = Sounds(wav, kept, removed, classifier.sample_rate), None
+    sounds = {"p": wav, "p_in": kept, "p_out": removed}
+    recording = recording_of(audio, wav, classifier.sample_rate) if inversion == "gain" else None
+    if recording is not None:
+        file_sounds = recording.parts(*parts)
+        sounds |= recording.heard(file_sounds)
+    p = heard_probabilities(classifier, sounds, attribution.target, attribution.against)
+    return parts_of_clip, file_sounds, p
 
 
 def heard_probabilities(

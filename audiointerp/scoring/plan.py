@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
-from ..interpretation import NULLS, Mask, resolve_mask
+from ..interpretation import NULLS, AnyMask, GivenMask, Mask, resolve_mask
 from ..metrics import Metric, Scored
 from ..model import Classifier
 from .columns import COLUMNS
@@ -25,9 +25,9 @@ class Plan:
     """What is scored for each clip and method.
 
     Attributes:
-        masks: names in ``MASKS``, also with other percentages, e.g. ``"topK_20"``, or functions
-            from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1]; None for all that the
-            protocol defines.
+        masks: names in ``MASKS``, also with other percentages, e.g. ``"topK_20"``; shares, e.g.
+            0.2; masks themselves, ``(F, T)``; or functions from values ``(N, 1, F, T)`` to a mask
+            of that shape in [0, 1]. None for all that the protocol defines.
         protocol: a name in ``PROTOCOLS``.
         on: names in ``ON``.
         nulls: names in ``NULLS``: what each mask is compared with; an empty list for nothing.
@@ -46,7 +46,7 @@ class Plan:
     (('bin', 'loudest'), 'corrected')
     """
 
-    masks: Sequence[str | Mask] | None = None
+    masks: Sequence[AnyMask] | None = None
     protocol: str = "corrected"
     on: Sequence[str] = ("features",)
     nulls: Sequence[str] = NULLS
@@ -78,15 +78,15 @@ class Plan:
             raise ArgumentError(f"mask: two masks have the same name ({', '.join(functions)})")
         known = self.definitions.masks
         masks = [
-            name if known.get(name) is function else given
+            name if isinstance(given, float) or known.get(name) is function else given
             for given, (name, function) in zip(self._given_masks, functions.items(), strict=True)
         ]
         object.__setattr__(self, "masks", tuple(masks))
 
     @property
-    def _given_masks(self) -> Sequence[str | Mask]:
+    def _given_masks(self) -> Sequence[AnyMask]:
         # The field is None only until __post_init__ has replaced it.
-        return self.masks or ()
+        return () if self.masks is None else self.masks
 
     @property
     def definitions(self) -> ScoringProtocol:
@@ -106,7 +106,9 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values; a mask that is a user's function is in it as it is."""
         return {
-            "masks": list(self._given_masks),
+            "masks": [
+                mask.mask if isinstance(mask, GivenMask) else mask for mask in self._given_masks
+            ],
             "protocol": self.protocol,
             "on": list(self.on),
             "nulls": list(self.nulls),

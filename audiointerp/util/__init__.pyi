@@ -39,6 +39,7 @@ from .probability import (
     to_logits,
     warn_of_probabilities,
 )
+from .progress import Progress, show_progress
 from .text import encodable, one_line
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "FLOOR",
     "INDEPENDENT",
     "OUTPUTS",
+    "Progress",
     "atomic_write",
     "encodable",
     "evaluating",
@@ -74,6 +76,7 @@ __all__ = [
     "right_batch_norm_gradients",
     "run_network",
     "set_evaluation",
+    "show_progress",
     "suspected_probabilities",
     "table_html",
     "to_logits",

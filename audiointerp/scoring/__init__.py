@@ -13,6 +13,25 @@ from .explain import (
 )
 from .explained import ExplainedClip
 from .heard import heard_probabilities
+from .localisation import (
+    BASELINES,
+    LOCALISATION_COLUMNS,
+    LocalisationPlan,
+    localise,
+    localised_methods,
+    localised_rows,
+)
+from .localisation_scores import (
+    LOCALISATION_SCORES,
+    LocalisationScore,
+    auc,
+    average_precision,
+    iou,
+    localisation_scores,
+    pointing_game,
+    relevance_mass,
+)
+from .localisation_truth import Truth, truth_of, weighted
 from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
 from .plan import Plan, nulls_of, own_metrics, scored_on
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
@@ -22,13 +41,18 @@ from .rows import MethodRows, clip_rows
 __all__ = [
     "ADDED",
     "AREAS",
+    "BASELINES",
     "COLUMNS",
+    "LOCALISATION_COLUMNS",
+    "LOCALISATION_SCORES",
     "ON",
     "PROTOCOLS",
     "VALUES",
     "Curves",
     "ExplainedClip",
     "LayerCell",
+    "LocalisationPlan",
+    "LocalisationScore",
     "Method",
     "MethodRows",
     "Outcomes",
@@ -36,7 +60,10 @@ __all__ = [
     "RecentAttributions",
     "RecentClips",
     "ScoringProtocol",
+    "Truth",
     "attribution_cells",
+    "auc",
+    "average_precision",
     "build_explainer",
     "build_explainers",
     "check_classifier",
@@ -46,12 +73,21 @@ __all__ = [
     "empty_cell",
     "explain_clip",
     "heard_probabilities",
+    "iou",
     "layer_cell",
+    "localisation_scores",
+    "localise",
+    "localised_methods",
+    "localised_rows",
     "mask_and_classify",
     "nulls_of",
     "own_metrics",
+    "pointing_game",
     "protocol_name",
     "protocol_of",
     "read_rows",
+    "relevance_mass",
     "scored_on",
+    "truth_of",
+    "weighted",
 ]

@@ -56,6 +56,16 @@ class MapsFolder(Explainer):
         if not self.folder.is_dir():
             raise ArgumentError(f"maps: there is no folder {folder}")
 
+    def path_of(self, clip: str, label: str | None = None) -> Path:
+        """Return where the map of a clip is looked for, as ``.npy``.
+
+        Args:
+            clip: the clip's name in results.
+            label: the explained class; None for the predicted one, whichever it is.
+        """
+        stem = quote(clip, safe=" ") + ("" if label is None else f"@{quote(label, safe=' ')}")
+        return self.folder / f"{stem}.npy"
+
     def read(self, clip: str, label: str, size: tuple[int, int], *, predicted: bool) -> Tensor:
         """Return the map of a clip and class, ``(1, 1, F, T)`` float32.
 
@@ -68,16 +78,12 @@ class MapsFolder(Explainer):
         Raises:
             ArgumentError: there is no such file, or it holds no finite array of this size.
         """
-        stems = [f"{quote(clip, safe=' ')}@{quote(label, safe=' ')}"]
-        if predicted:
-            stems.append(quote(clip, safe=" "))
-        paths = [self.folder / f"{stem}{ending}" for stem in stems for ending in ENDINGS]
+        possible = [self.path_of(clip, label)] + [self.path_of(clip)] * predicted
+        paths = [path.with_name(path.stem + ending) for path in possible for ending in ENDINGS]
         path = next((path for path in paths if path.is_file()), None)
         if path is None:
-            raise ArgumentError(
-                f"{self.folder}: no map of {clip} for {label}; it would be {paths[0].name}"
-                + (f" or {paths[2].name}" if predicted else "")
-            )
+            names = " or ".join(path.name for path in possible)
+            raise ArgumentError(f"{self.folder}: no map of {clip} for {label}; it would be {names}")
         values = _array(path)
         if values.shape[-2:] != size or values.numel() != size[0] * size[1]:
             raise ArgumentError(

@@ -15,6 +15,7 @@ from .explained import ExplainedClip
 from .heard import heard_probabilities
 from .localisation import (
     BASELINES,
+    LEAST_P,
     LOCALISATION_COLUMNS,
     LocalisationPlan,
     localise,
@@ -43,6 +44,7 @@ __all__ = [
     "AREAS",
     "BASELINES",
     "COLUMNS",
+    "LEAST_P",
     "LOCALISATION_COLUMNS",
     "LOCALISATION_SCORES",
     "ON",

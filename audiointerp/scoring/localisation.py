@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ..dataset import ClipDataset, LoadedClip, load_clip, parts_of, recording_of, targets_of
 from ..errors import ArgumentError, choose
-from ..interpretation import Explainer, Level, LevelAboveMedian, Random
+from ..interpretation import Explainer, Level, LevelAboveMedian, Random, is_constant
 from ..model import Classifier, clip_log_probabilities
 from ..processing import Spectrogram
 from ..util import one_line
@@ -256,6 +256,9 @@ def _method_rows(
         if weight == "level" and explainer.name == Level.name:
             continue
         values = compared(weighted(attribution.values, spectrogram.db, weight), plan.axis)
+        if is_constant(attribution.values):
+            # Weighted, it would get the scores of the level.
+            values = torch.zeros_like(values)
         scores = localisation_scores(values, truth.source, truth.audible)
         reason = undefined_reason(values, truth.source, truth.audible)
         yield _row(named, weight=weight, **scores, undefined=reason, status="ok")

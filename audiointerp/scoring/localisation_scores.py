@@ -52,10 +52,9 @@ def _auc(values: Tensor, truth: Tensor) -> Tensor:
     negative = truth.numel() - positive
     if not (positive and negative):
         return torch.tensor(torch.nan, dtype=torch.float64)
-    ranks = mean_ranks(values)
-    above = ranks[truth].sum() - positive * (positive + 1) / 2
-    area: Tensor = above / (positive * negative)
-    return area.cpu()
+    rank_sum = float(mean_ranks(values)[truth].sum())
+    above = rank_sum - positive * (positive + 1) / 2
+    return torch.tensor(above / (positive * negative), dtype=torch.float64)
 
 
 def mean_ranks(values: Tensor) -> Tensor:
@@ -67,7 +66,8 @@ def mean_ranks(values: Tensor) -> Tensor:
     # -0.0 + 0.0 = 0.0: the two zeros are equal.
     _, place, counts = (values + 0.0).unique(return_inverse=True, return_counts=True)
     last = counts.cumsum(0).double()
-    return (last - (counts.double() - 1) / 2)[place]
+    ranks: Tensor = (last - (counts.double() - 1) / 2)[place]
+    return ranks
 
 
 def average_precision(values: Tensor, truth: Tensor) -> Tensor:
@@ -92,9 +92,9 @@ def _average_precision(values: Tensor, truth: Tensor) -> Tensor:
     _, place, counts = (values + 0.0).unique(return_inverse=True, return_counts=True)
     true_counts = torch.zeros_like(counts).index_add_(0, place, truth.to(counts))
     # From the largest value down, all bins of one value at once.
-    found, taken = true_counts.flip(0).cumsum(0).double(), counts.flip(0).cumsum(0).double()
+    hits, taken = (each.flip(0).cumsum(0).double() for each in (true_counts, counts))
     gained = true_counts.flip(0).double() / truth.sum()
-    precision: Tensor = (found / taken * gained).sum()
+    precision: Tensor = (hits / taken * gained).sum()
     return precision.cpu()
 
 
@@ -161,26 +161,31 @@ class LocalisationScore:
         compute: from values, truth and the audible bins to one value per clip, ``(N,)``.
         title: the name in full, for tables.
 
-    >>> LOCALISATION_SCORES["iou"].title
-    "IoU at the truth's area"
+    >>> LOCALISATION_SCORES["ap"].title
+    'average precision'
     """
 
     compute: Callable[[Tensor, Tensor, Tensor], Tensor]
     title: str
 
 
+def _of_all_bins(score: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
+    """Leave out the audible bins, which only the contrast needs."""
+    return lambda values, truth, audible: score(values, truth)
+
+
 LOCALISATION_SCORES: dict[str, LocalisationScore] = {
-    "contrast": LocalisationScore(auc, "contrast: AUC where a source is audible"),
-    "ap": LocalisationScore(lambda values, truth, _: average_precision(values, truth), "AP"),
+    "contrast": LocalisationScore(auc, "AUC over the bins where a source is audible"),
+    "ap": LocalisationScore(_of_all_bins(average_precision), "average precision"),
     "iou": LocalisationScore(
-        lambda values, truth, _: iou(values, truth), "IoU at the truth's area"
+        _of_all_bins(iou), "intersection over union of the truth and as many of the largest values"
     ),
     "pointing": LocalisationScore(
-        lambda values, truth, _: pointing_game(values, truth), "pointing game"
+        _of_all_bins(pointing_game), "whether the largest value is in the truth"
     ),
-    "auc": LocalisationScore(lambda values, truth, _: auc(values, truth), "AUC"),
+    "auc": LocalisationScore(_of_all_bins(auc), "area under the ROC curve"),
     "mass": LocalisationScore(
-        lambda values, truth, _: relevance_mass(values, truth), "relevance mass"
+        _of_all_bins(relevance_mass), "share of the positive values that is in the truth"
     ),
 }
 """The scores by name, in the order of the tables."""

@@ -53,8 +53,8 @@ def truth_of(source: Tensor, others: Tensor, axis: str = "bins") -> Truth:
     """
     if choose("axis", axis, AXES) == "time":
         source, others = (_frame_levels(levels) for levels in (source, others))
-    heard, others_heard = _audible(source), _audible(others)
-    return Truth((source > others) & heard, heard | others_heard)
+    source_audible, others_audible = _audible(source), _audible(others)
+    return Truth((source > others) & source_audible, source_audible | others_audible)
 
 
 def _frame_levels(db: Tensor) -> Tensor:

@@ -379,6 +379,18 @@ def test_a_map_file_that_does_not_fit_is_named(tmp_path):
         folder.read("a/b.wav", "cat", (2, 3), predicted=False)
 
 
+def test_a_run_records_which_maps_they_are(tmp_path):
+    from audiointerp.experiments import settings_of
+
+    np.save(tmp_path / "a.wav.npy", np.ones((2, 3)))
+    before = settings_of(ai.MapsFolder(tmp_path))
+    assert settings_of(ai.MapsFolder(tmp_path, before["sha256"])) == before
+    np.save(tmp_path / "a.wav.npy", np.zeros((2, 3)))
+    assert settings_of(ai.MapsFolder(tmp_path)) != before
+    with pytest.raises(ArgumentError, match="SHA-256"):
+        ai.MapsFolder(tmp_path, before["sha256"])
+
+
 def test_maps_in_safetensors(tmp_path):
     from safetensors.torch import save_file
 

@@ -35,7 +35,9 @@ def localise(
     ] = METHODS,
     slow_at: Annotated[
         str,
-        typer.Option(help="The ratios at which methods without gradients are measured too."),
+        typer.Option(
+            help="The ratios at which methods are measured that run the network dozens of times."
+        ),
     ] = "0",
     folds: Annotated[str, typer.Option(help="The folds whose clips are mixed.")] = "5",
     min_p: Annotated[

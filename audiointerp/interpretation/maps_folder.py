@@ -1,5 +1,6 @@
 """Maps that were computed elsewhere, e.g. masks of L-MAC or L2I, read from a folder."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,11 @@ class MapsFolder(Explainer):
 
     Args:
         folder: with the files.
+        sha256: of the names and contents of its maps, which runs record; None for any.
 
     Raises:
-        ArgumentError: there is no such folder. For a clip: it has no file, or one that does not fit
-            the clip.
+        ArgumentError: there is no such folder, or it has other maps. For a clip: it has no file, or
+            one that does not fit the clip.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -49,12 +51,17 @@ class MapsFolder(Explainer):
     black_box = True
     explains = "nothing"
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], sha256: str | None = None) -> None:
         # The maps are of any network; build_explainer puts that of the classifier in its place.
         super().__init__(nn.Identity())
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise ArgumentError(f"maps: there is no folder {folder}")
+        digest = _digest(self.folder)
+        if sha256 not in (None, digest):
+            raise ArgumentError(f"{folder}: the maps have the SHA-256 {digest}, not {sha256}")
+        # A run is the same if the maps are, wherever they lie.
+        self.made_with = ((str(folder),), {"sha256": digest})
 
     def path_of(self, clip: str, label: str | None = None) -> Path:
         """Return where the map of a clip is looked for, as ``.npy``.
@@ -99,6 +106,15 @@ class MapsFolder(Explainer):
             f"{self.name}: the maps of a folder belong to named clips; use score, run or localise "
             f"with a data set"
         )
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in ENDINGS:
+            digest.update(f"{path.name}\n".encode("utf-8", "backslashreplace"))
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _array(path: Path) -> Tensor:

@@ -138,8 +138,8 @@ def measure_localisation(
         methods: of :func:`localisation_methods`.
         folder: gets ``localisation.csv``, the rows, and ``localisation.jsonl``, see
             :class:`Progress`.
-        slow_at: the ratios of the first source at which methods without gradients are measured too:
-            they run the network some hundred times for each clip.
+        slow_at: the ratios of the first source at which methods are measured that run the network
+            dozens of times for each clip: those in :data:`CHEAP`, and others without gradients.
         min_p, axis: as for :func:`~audiointerp.scoring.localise`.
         seed: of the pairs.
 
@@ -185,7 +185,8 @@ def measure_localisation(
 
 
 def _is_slow(explainer: Explainer) -> bool:
-    return explainer.black_box and explainer.name not in BASELINE_NAMES
+    is_black_box = explainer.black_box and explainer.name not in BASELINE_NAMES
+    return is_black_box or explainer.name in CHEAP
 
 
 class Progress:

@@ -276,6 +276,22 @@ def test_a_clip_that_cannot_be_read_is_a_row(classifier, mixtures, synthetic):
     assert set(failed["method"]) == {"saliency", "level", "level_above_median", "random"}
 
 
+def test_a_clip_whose_sources_do_not_fit_is_a_row(classifier, synthetic):
+    whole = ai.Mixtures(synthetic, 1)
+
+    class OneSource(ai.Mixtures):
+        def __getitem__(self, index):
+            return whole[index]
+
+        def parts(self, index):
+            return whole.parts(index)[:1]
+
+    dataset = OneSource(synthetic, 1)
+    rows = ai.localise(classifier, dataset, ["saliency"], progress=False)
+    assert set(rows["status"]) == {"error"}
+    assert rows["error"].str.contains("1 sources and 2 classes").all()
+
+
 def test_the_event_of_synthetic_clips(classifier, synthetic):
     rows = ai.localise(
         classifier, ai.EvenSubset(synthetic, 2), ["gradcam"], min_p=0.0, progress=False

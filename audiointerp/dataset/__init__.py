@@ -10,7 +10,7 @@ from .feature_tensors import compute_features, features
 from .folders import sound_files, stated_seconds
 from .in_memory import EvenSubset, InMemory, Joined, Part, Selection
 from .loaded_clip import LoadedClip, has_label, load_clip
-from .mixtures import Mixtures, parts_of
+from .mixtures import Mixtures, check_parts, parts_of
 from .noise import NOISES, Contaminated, made_noise, synthetic_noise, write_noises
 from .split import Split, split_clips
 from .synthetic import CLASSES, Synthetic
@@ -34,6 +34,7 @@ __all__ = [
     "Synthetic",
     "as_clip",
     "as_dataset",
+    "check_parts",
     "compute_features",
     "esc50_recording",
     "features",

@@ -118,13 +118,26 @@ def parts_of(dataset: Any, index: int) -> tuple[Tensor, ...]:
     >>> event.shape
     torch.Size([1, 1, 96000])
     """
-    parts = getattr(dataset, "parts", None)
-    if callable(parts):
-        return tuple(parts(index))
-    indices, wrapped = getattr(dataset, "indices", None), getattr(dataset, "dataset", None)
-    if indices is None or wrapped is None:
+    check_parts(dataset)
+    if callable(getattr(dataset, "parts", None)):
+        return tuple(dataset.parts(index))
+    return parts_of(dataset.dataset, clip_at(dataset.indices, index))
+
+
+def check_parts(dataset: Any) -> None:
+    """Refuse a data set that does not know the sources of its clips.
+
+    Raises:
+        ArgumentError: it does not.
+
+    >>> from audiointerp.dataset import Synthetic
+    >>> check_parts(Synthetic((5,)))
+    """
+    if callable(getattr(dataset, "parts", None)):
+        return
+    if not (hasattr(dataset, "indices") and hasattr(dataset, "dataset")):
         raise ArgumentError(
             f"{type(dataset).__name__} does not know the sources of its clips; give Mixtures("
             f"dataset), Synthetic, or a data set with parts(index) -> sources (1, 1, L)"
         )
-    return parts_of(wrapped, clip_at(indices, index))
+    check_parts(dataset.dataset)

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..dataset import ClipDataset, LoadedClip, load_clip, parts_of, recording_of, targets_of
+from ..dataset import ClipDataset, check_parts, load_clip
 from ..errors import ArgumentError, choose
 from ..interpretation import Explainer, Level, LevelAboveMedian, Random, is_constant
-from ..model import Classifier, clip_log_probabilities
-from ..processing import Spectrogram
+from ..model import Classifier
 from ..util import one_line
 from .explain import Method, build_explainers, check_classifier, check_fits
 from .imported import explain_named_clip
 from .localisation_scores import LOCALISATION_SCORES, localisation_scores, undefined_reason
 from .localisation_truth import AXES, WEIGHTS, Truth, compared, truth_of, weighted
+from .localised_clip import MixedClip, mixed_clip
 
 BASELINES = (Level, LevelAboveMedian, Random)
 """The methods that are in every table: they do not look at what the network does."""
@@ -120,6 +120,7 @@ def localise(
     plan = LocalisationPlan(weights, axis, min_p)
     classifier.to(device)
     check_fits(classifier, dataset)
+    check_parts(dataset)
     explainers = localised_methods(methods, classifier, background)
     rows: list[dict[str, Any]] = []
     indices = tqdm(
@@ -145,16 +146,6 @@ def localised_methods(
     return [*explainers, *baselines]
 
 
-@dataclass(frozen=True, eq=False)
-class _Mixed:
-    """A clip that was read, with the levels of its sources."""
-
-    loaded: LoadedClip
-    spectrogram: Spectrogram
-    probs: Tensor
-    sources: tuple[Tensor, ...]
-
-
 def localised_rows(
     classifier: Classifier,
     dataset: ClipDataset,
@@ -163,9 +154,6 @@ def localised_rows(
     plan: LocalisationPlan,
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of one clip; an exception becomes a row with its message.
-
-    Raises:
-        ArgumentError: the data set does not know the sources of its clips.
 
     Example: see :func:`localise`.
     """
@@ -176,59 +164,37 @@ def localised_rows(
         "recording": loaded.recording,
         "target": loaded.label,
     }
-    if loaded.wav is None:
-        for explainer in explainers:
-            yield _row(cells, method=explainer.name, **_failure("read", loaded.error))
-        return
-    sources = parts_of(dataset, index)
-    # A user's data set can give audio that no transform takes.
+    # A user's data set may raise anything, and give audio that no transform takes.
     try:
-        wav = loaded.wav[None].to(classifier.device)
-        spectrogram = classifier.transform(wav)
-        probs = clip_log_probabilities(classifier, spectrogram)[0][0].exp()
+        mixed = mixed_clip(classifier, dataset, index, loaded)
     except Exception as error:
         for explainer in explainers:
             yield _row(cells, method=explainer.name, **_failure("read", error))
         return
-    mixed = _Mixed(loaded, spectrogram, probs, sources)
-    names = _recordings_of_sources(dataset, index)
-    for number, target in enumerate(targets_of(dataset, index)):
-        others = [source for place, source in enumerate(sources) if place != number]
-        rest = torch.stack(others).sum(0)
+    for source in mixed.sources:
+        p = float(mixed.probs[source.target])
         of_source = {
             **cells,
-            "source_recording": names[number] if number < len(names) else loaded.recording,
-            "predicted": classifier.labels[int(probs.argmax())],
-            "explained": classifier.labels[target],
-            "p": float(probs[target]),
-            "ratio_db": _ratio(sources[number], rest),
+            "source_recording": source.recording,
+            "predicted": classifier.labels[int(mixed.probs.argmax())],
+            "explained": classifier.labels[source.target],
+            "p": p,
+            "ratio_db": source.ratio_db,
         }
-        if probs[target] < plan.min_p:
-            reason = f"p {float(probs[target]):.3f} is below min_p {plan.min_p:g}"
+        if p < plan.min_p:
+            reason = f"p {p:.3f} is below min_p {plan.min_p:g}"
             yield _row(of_source, status="skipped", stage="explain", error=reason)
             continue
-        source_db, rest_db = (
-            classifier.transform(part.to(classifier.device)).db for part in (sources[number], rest)
-        )
-        truth = truth_of(source_db, rest_db, plan.axis)
+        truth = truth_of(source.db, source.rest_db, plan.axis)
         for explainer in explainers:
-            yield from _method_rows(classifier, mixed, explainer, target, truth, plan, of_source)
-
-
-def _recordings_of_sources(dataset: Any, index: int) -> tuple[str, ...]:
-    recordings = getattr(dataset, "recordings", None)
-    return tuple(recordings(index)) if callable(recordings) else (recording_of(dataset, index),)
-
-
-def _ratio(source: Tensor, rest: Tensor) -> float:
-    """Return the energy of a source over that of the rest, in dB, to a thousandth."""
-    energies = [wav.double().square().sum() for wav in (source, rest)]
-    return round(float(10 * (energies[0] / energies[1]).log10()), 3) + 0.0
+            yield from _method_rows(
+                classifier, mixed, explainer, source.target, truth, plan, of_source
+            )
 
 
 def _method_rows(
     classifier: Classifier,
-    mixed: _Mixed,
+    mixed: MixedClip,
     explainer: Explainer,
     target: int,
     truth: Truth,

@@ -16,6 +16,7 @@ from .dataset import (
     Contaminated,
     EvenSubset,
     LabelledClips,
+    Mixtures,
     Synthetic,
     as_clip,
     as_dataset,
@@ -52,6 +53,8 @@ from .interpretation import (
     IntegratedGradients,
     KernelSHAP,
     LayerCAM,
+    Level,
+    MapsFolder,
     Occlusion,
     Random,
     Saliency,
@@ -63,7 +66,7 @@ from .model import Classifier, Cnn6, Cnn10, Cnn14, load_panns
 from .paper import setting as setting
 from .predict import Interpretation, interpret, score
 from .processing import LogMel, LogSTFT, Scaling, Spectrogram, load_audio, save_audio
-from .scoring import PROTOCOLS, Curves
+from .scoring import PROTOCOLS, Curves, localise
 from .scoring import curves as curves
 from .scoring import protocols as protocols
 from .tables import bootstrap as bootstrap
@@ -105,8 +108,11 @@ __all__ = [
     "KernelSHAP",
     "LabelledClips",
     "LayerCAM",
+    "Level",
     "LogMel",
     "LogSTFT",
+    "MapsFolder",
+    "Mixtures",
     "ModelError",
     "Occlusion",
     "Random",
@@ -124,6 +130,7 @@ __all__ = [
     "interpret",
     "load_audio",
     "load_panns",
+    "localise",
     "run",
     "save_audio",
     "score",

@@ -13,7 +13,7 @@ from ..errors import AudioInterpError, Stopped
 from ..util import keep_memory, one_line
 
 # Importing these modules registers their commands.
-from . import download, one_clip, paper, runs, sanity_page, tables, training, validation
+from . import download, localise, one_clip, paper, runs, sanity_page, tables, training, validation
 from .options import app
 
 INTERRUPTED = 130
@@ -21,6 +21,7 @@ INTERRUPTED = 130
 __all__ = [
     "app",
     "download",
+    "localise",
     "main",
     "one_clip",
     "paper",

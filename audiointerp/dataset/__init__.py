@@ -10,6 +10,7 @@ from .feature_tensors import compute_features, features
 from .folders import sound_files, stated_seconds
 from .in_memory import EvenSubset, InMemory, Joined, Part, Selection
 from .loaded_clip import LoadedClip, has_label, load_clip
+from .mixtures import Mixtures, check_parts, parts_of
 from .noise import NOISES, Contaminated, made_noise, synthetic_noise, write_noises
 from .split import Split, split_clips
 from .synthetic import CLASSES, Synthetic
@@ -26,12 +27,14 @@ __all__ = [
     "Joined",
     "LabelledClips",
     "LoadedClip",
+    "Mixtures",
     "Part",
     "Selection",
     "Split",
     "Synthetic",
     "as_clip",
     "as_dataset",
+    "check_parts",
     "clip_name",
     "compute_features",
     "esc50_recording",
@@ -41,6 +44,7 @@ __all__ = [
     "load_clip",
     "made_noise",
     "only_target",
+    "parts_of",
     "recording_of",
     "sound_files",
     "split_clips",

@@ -6,6 +6,7 @@
 
 from . import plot, report
 from .card import write_card
+from .localisation import LocalisedClass, localisation_figure
 from .players import matched_player, player, shared_peak
 from .plot import METHOD_TITLES, comparison
 from .plot import interpretation as interpretation_figure
@@ -21,10 +22,12 @@ from .report import (
 __all__ = [
     "METHOD_TITLES",
     "WRITTEN",
+    "LocalisedClass",
     "additivity_notes",
     "comparison",
     "interpretation_figure",
     "interpretation_html",
+    "localisation_figure",
     "matched_player",
     "page",
     "player",

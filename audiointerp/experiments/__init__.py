@@ -5,7 +5,7 @@ A clip that fails becomes error rows in :mod:`audiointerp.scoring.rows`; a resum
 """
 
 from .data import background_of, background_of_folder, open_data, target_of
-from .fingerprint import sha256_of_state
+from .fingerprint import settings_of, sha256_of_state
 from .runner import run
 from .study import (
     EXPERIMENTS,
@@ -37,6 +37,7 @@ __all__ = [
     "open_data",
     "own_experiment",
     "run",
+    "settings_of",
     "sha256_of_state",
     "target_of",
 ]

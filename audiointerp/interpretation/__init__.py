@@ -22,7 +22,9 @@ from .conventions import explain_func, from_captum, is_captum_class
 from .given import GivenMask
 from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
 from .grids import on_grid
+from .level import Level, LevelAboveMedian
 from .lime import LIME
+from .maps_folder import MapsFolder
 from .masks import MASKS, Mask, checked, tie_share, top
 from .methods import METHODS
 from .naming import usable_name
@@ -64,6 +66,9 @@ __all__ = [
     "IntegratedGradients",
     "KernelSHAP",
     "LayerCAM",
+    "Level",
+    "LevelAboveMedian",
+    "MapsFolder",
     "Mask",
     "Occlusion",
     "Random",

@@ -4,6 +4,8 @@ Nothing here is needed to explain a classifier of your own; the rooms below know
 """
 
 from .finished import finished_rows
+from .localisation_page import localisation_page, write_localisation
+from .localisation_run import localisation_methods, measure_localisation, ratios_in
 from .paper_tables import Paper, paper_of, paper_tables
 from .published import PUBLISHED_METHODS, PUBLISHED_SCORES, STUDY_MASKS, STUDY_METHODS
 from .published_faults import faults, kept_accuracies
@@ -24,11 +26,16 @@ __all__ = [
     "finished_rows",
     "kept_accuracies",
     "load_or_train",
+    "localisation_methods",
+    "localisation_page",
+    "measure_localisation",
     "open_folds",
     "paper_of",
     "paper_tables",
+    "ratios_in",
     "report",
     "run_study",
     "train",
+    "write_localisation",
     "write_supplementary",
 ]

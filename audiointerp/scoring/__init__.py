@@ -13,6 +13,26 @@ from .explain import (
 )
 from .explained import ExplainedClip
 from .heard import hear_parts, heard_probabilities
+from .localisation import (
+    BASELINES,
+    LEAST_P,
+    LOCALISATION_COLUMNS,
+    LocalisationPlan,
+    localise,
+    localised_methods,
+    localised_rows,
+)
+from .localisation_scores import (
+    LOCALISATION_SCORES,
+    LocalisationScore,
+    auc,
+    average_precision,
+    iou,
+    localisation_scores,
+    pointing_game,
+    relevance_mass,
+)
+from .localisation_truth import Truth, truth_of, weighted
 from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
 from .plan import Plan, nulls_of, own_metrics, scored_on
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
@@ -33,8 +53,12 @@ from .sounds import Sounds
 __all__ = [
     "ADDED",
     "AREAS",
+    "BASELINES",
     "CHECKS",
     "COLUMNS",
+    "LEAST_P",
+    "LOCALISATION_COLUMNS",
+    "LOCALISATION_SCORES",
     "ON",
     "PROTOCOLS",
     "SANITY_COLUMNS",
@@ -43,6 +67,8 @@ __all__ = [
     "Curves",
     "ExplainedClip",
     "LayerCell",
+    "LocalisationPlan",
+    "LocalisationScore",
     "Method",
     "MethodRows",
     "Outcomes",
@@ -53,7 +79,10 @@ __all__ = [
     "ScoringProtocol",
     "Sounds",
     "Stage",
+    "Truth",
     "attribution_cells",
+    "auc",
+    "average_precision",
     "batch_difference",
     "build_explainer",
     "build_explainers",
@@ -67,17 +96,26 @@ __all__ = [
     "explain_clip",
     "hear_parts",
     "heard_probabilities",
+    "iou",
     "layer_cell",
+    "localisation_scores",
+    "localise",
+    "localised_methods",
+    "localised_rows",
     "mask_and_classify",
     "network_agreement",
     "nulls_of",
     "own_metrics",
+    "pointing_game",
     "protocol_name",
     "protocol_of",
     "rank_correlation",
     "read_rows",
+    "relevance_mass",
     "repeat_difference",
     "sanity",
     "scored_on",
     "shift_correlation",
+    "truth_of",
+    "weighted",
 ]

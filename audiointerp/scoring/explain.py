@@ -14,6 +14,7 @@ from ..interpretation import (
     Attribution,
     Captum,
     Explainer,
+    MapsFolder,
     from_captum,
     is_captum_class,
     usable_name,
@@ -54,6 +55,8 @@ def build_explainer(
     >>> build_explainer("gradcam", classifier).name
     'gradcam'
     """
+    if isinstance(method, MapsFolder):
+        return method.bound_to(classifier.network)
     if isinstance(method, Explainer):
         _check_explainer(method, classifier)
         return method

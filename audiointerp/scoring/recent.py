@@ -13,7 +13,7 @@ from ..interpretation import Attribution, Explainer
 from ..model import Classifier
 from ..processing import Spectrogram
 from ..util import encodable
-from .explain import explain_clip
+from .imported import explain_named_clip
 
 KEPT = 3
 """The clips of which something is kept: the first, the last and the next one."""
@@ -157,5 +157,7 @@ class RecentAttributions:
             self._by_method.put(clip.key, by_method)
         key = (explainer.name, target)
         if key not in by_method:
-            by_method[key] = explain_clip(classifier, clip.spectrogram, explainer, target)
+            by_method[key] = explain_named_clip(
+                classifier, clip.loaded.name, clip.spectrogram, explainer, target
+            )
         return by_method[key]

@@ -1,0 +1,274 @@
+"""The page docs/localisation.md, and its picture."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..dataset import ClipDataset, Mixtures
+from ..display import LocalisedClass, localisation_figure
+from ..errors import AudioInterpError
+from ..interpretation import Explainer
+from ..model import Classifier
+from ..scoring import LEAST_P, LOCALISATION_SCORES, explain_clip, localised_methods, truth_of
+from ..tables import FEWEST, mean_of
+from ..util import atomic_write, make_folder, write_text
+from .localisation_run import BASELINE_NAMES, CHEAP, Measured
+from .localisation_tables import (
+    LEVEL,
+    SIGNIFICANT,
+    differences_from_level,
+    differences_table,
+    means_table,
+    scored_at,
+    values_by_clip,
+)
+from .validity import frame_as_markdown
+
+SHOWN = 3
+"""Maps in the picture, beside the level."""
+MAIN = 0
+"""The ratio in dB of the verdict and of the picture."""
+
+
+def write_localisation(
+    out: str | os.PathLike[str],
+    rows: pd.DataFrame,
+    classifier: Classifier,
+    dataset: ClipDataset,
+    ratios: Sequence[Measured],
+    methods: Mapping[str, Explainer],
+    command: str,
+    weights: str,
+    *,
+    min_p: float = LEAST_P,
+) -> None:
+    """Write the page, and its picture beside it.
+
+    Args:
+        out: the page.
+        rows: of :func:`~audiointerp.paper.localisation_run.measure_localisation`.
+        classifier, dataset, ratios, methods: what was measured, for the picture.
+        command: the command line.
+        weights: the name of the classifier's file.
+        min_p: the least p of an explained class.
+
+    Raises:
+        AudioInterpError: no class was explained at 0 dB.
+
+    Example: ``audiointerp localise`` calls it.
+    """
+    path = Path(out)
+    make_folder(path.parent)
+    picture = path.with_suffix(".png")
+    caption = _draw(picture, rows, classifier, dataset, ratios, methods)
+    page = localisation_page(rows, methods, command, weights, picture.name, caption, min_p)
+    write_text(path, page)
+
+
+def localisation_page(
+    rows: pd.DataFrame,
+    methods: Mapping[str, Explainer],
+    command: str,
+    weights: str,
+    picture: str = "",
+    caption: str = "",
+    min_p: float = LEAST_P,
+) -> str:
+    """Return the text of the page.
+
+    Args:
+        rows, methods, command, weights: as for :func:`write_localisation`.
+        picture: the name of the picture's file; none if empty.
+        caption: below the picture.
+        min_p: the least p of an explained class.
+
+    Raises:
+        AudioInterpError: no class was explained at 0 dB.
+
+    Example: ``audiointerp localise`` calls it.
+    """
+    main = scored_at(rows, MAIN)
+    if main.empty:
+        raise AudioInterpError(
+            "no class was explained at 0 dB; give a ratio of 0, or see the columns stage and error "
+            "of the rows"
+        )
+    at_ratios = []
+    ratios = rows.loc[rows["status"] == "ok", "ratio_db"].round().astype(int).unique()
+    for ratio in sorted(ratios, key=abs):
+        at_ratios.append(_section(scored_at(rows, ratio), int(ratio)))
+    return PAGE.format(
+        command=command,
+        min_p=min_p,
+        weights=weights,
+        verdict=verdict(main),
+        counts=_counts(rows),
+        settings=_settings(methods),
+        fewest=FEWEST,
+        alpha=SIGNIFICANT,
+        unit=FRAMES if (main["axis"] == "time").all() else "",
+        scores=", ".join(f"*{name}*: {score.title}" for name, score in LOCALISATION_SCORES.items()),
+        picture=f"![{caption}]({picture})\n\n{caption}\n" if picture else "",
+        sections="\n\n".join(at_ratios),
+    )
+
+
+def _section(rows: pd.DataFrame, ratio: int) -> str:
+    groups = rows["recording"].nunique()
+    classes = rows.drop_duplicates(["clip", "explained"])["clip"].size
+    parts = [
+        f"### The explained sound at {ratio:+d} dB".replace("+0", "0").replace("-", "−"),
+        f"{classes} explained classes, {groups} independent groups of recordings; the explained "
+        f"sound has {100 * rows['truth_share'].mean():.0f} % of the bins.",
+        frame_as_markdown(means_table(rows)),
+    ]
+    if groups >= FEWEST:
+        parts += [
+            "Minus the level, the same classes:",
+            frame_as_markdown(differences_table(rows)),
+        ]
+    return "\n\n".join(parts)
+
+
+def verdict(rows: pd.DataFrame) -> str:
+    """Return the sentences that come first: who beats the level, and who does not.
+
+    Args:
+        rows: the scored rows at one ratio.
+
+    Example: ``audiointerp localise`` calls it.
+    """
+    differences = differences_from_level(rows)
+    lines = []
+    for score, weight in (("contrast", "none"), ("pointing", "level"), ("iou", "level")):
+        values = values_by_clip(rows, score)
+        means = pd.Series(mean_of(values.to_numpy(float)), values.columns)
+        of_weight = means.xs(weight, level="weight").drop(list(BASELINE_NAMES), errors="ignore")
+        best = str(of_weight.idxmax())
+        lead = differences.xs((best, weight, score)).astype(float)
+        is_known = not np.isnan(lead["p_value"])
+        finding = "significant" if lead["p_value"] <= SIGNIFICANT else "not significant"
+        weighted = ", weighted by the level" if weight == "level" else ""
+        lines.append(
+            f"- **{score}**{weighted}: best is {best}, {of_weight.max():.2f}; the level has "
+            f"{means[LEVEL, 'none']:.2f} and random values {means['random', 'none']:.2f}; "
+            f"difference to the level {lead['mean']:+.2f}"
+            + (f" ({finding} after Holm)" if is_known else "")
+            + "."
+        )
+    return "\n".join(lines).replace("level -", "level −")
+
+
+def _counts(rows: pd.DataFrame) -> str:
+    """Say how many mixtures there are, and what was left out."""
+    skipped = rows[rows["status"] == "skipped"]
+    failed = rows[rows["status"] == "error"]
+    explained = rows[rows["status"] == "ok"].drop_duplicates(["clip", "explained"])
+    text = (
+        f"{rows['clip'].nunique()} mixtures: {len(explained)} classes are explained; "
+        f"{len(skipped)} have too small a p and are left out."
+    )
+    if len(failed):
+        counts = failed.groupby("method")["clip"].nunique()
+        names = ", ".join(f"{method} {count}" for method, count in counts.items())
+        text += f" Clips that failed, by method: {names}."
+    return text
+
+
+def _settings(methods: Mapping[str, Explainer]) -> str:
+    parts = []
+    for name in methods:
+        if name in CHEAP:
+            values = ", ".join(f"{key} {value}" for key, value in CHEAP[name][1].items())
+            parts.append(f"{name} ({values})")
+    return ", ".join(parts) or "none"
+
+
+def _draw(
+    path: Path,
+    rows: pd.DataFrame,
+    classifier: Classifier,
+    dataset: ClipDataset,
+    ratios: Sequence[Measured],
+    methods: Mapping[str, Explainer],
+) -> str:
+    """Draw the mixture whose contrast is the median, by the best method; return the caption."""
+    main = scored_at(rows, MAIN)
+    plain = main[(main["weight"] == "none") & ~main["method"].isin(BASELINE_NAMES)]
+    best = plain.groupby("method")["contrast"].mean().nlargest(SHOWN).index.tolist()
+    contrasts = plain[plain["method"] == best[0]].groupby("clip")["contrast"]
+    ordered = contrasts.mean()[contrasts.size() == contrasts.size().max()].sort_values()
+    name = ordered.index[len(ordered) // 2]
+    number = next(measured.number for measured in ratios if round(measured.ratio_db) == MAIN)
+    mixtures = Mixtures(dataset, number, float(MAIN))
+    index = next(place for place in range(len(mixtures)) if mixtures.clip_id(place) == name)
+    spectrogram = classifier.transform(mixtures[index][0][None])
+    explainers = {each.name: each for each in localised_methods(methods, classifier)}
+    classes = []
+    for number, target in enumerate(mixtures.targets(index)):
+        label = classifier.labels[target]
+        p = plain.loc[(plain["clip"] == name) & (plain["explained"] == label), "p"]
+        if p.empty:
+            continue
+        source, other = mixtures.parts(index)[number], mixtures.parts(index)[1 - number]
+        truth = truth_of(classifier.transform(source).db, classifier.transform(other).db)
+        maps = {
+            method: explain_clip(classifier, spectrogram, explainers[method], target).values
+            for method in (LEVEL, *best)
+        }
+        of_class = main[(main["clip"] == name) & (main["explained"] == label)]
+        unweighted = of_class[of_class["weight"] == "none"].set_index("method")
+        values = {method: float(unweighted["contrast"][method]) for method in maps}
+        classes.append(LocalisedClass(label, float(p.iloc[0]), truth, maps, values))
+    figure = localisation_figure(spectrogram, classes)
+    with atomic_write(path) as partial:
+        figure.savefig(partial, dpi=80)
+    return (
+        f"The mixture {name}, whose contrast by {best[0]} is the median. A row for each explained "
+        f"class: the mixture; red where its source is the louder, blue where another one is; the "
+        f"level and the best maps by their ranks, with their contrast."
+    )
+
+
+FRAMES = (
+    " Here frames alone are compared: the power of a source is that of all its bands, and a map is "
+    "averaged over the bands."
+)
+PAGE = """# Does a map show the sound that it explains?
+
+{verdict}
+
+One command wrote this page, with {weights}. {counts}
+
+    {command}
+
+## What was measured
+
+Two clips of different classes are mixed, and both are known. Each class to which the network gives
+a p of at least {min_p:g} is explained. A bin is the explained sound's where it is louder than the
+other and within 40 dB of its own largest level.{unit}
+
+- {scores}.
+- *contrast* asks which of the two sounds, not how loud: it counts only bins where one of them is
+  audible (within 40 dB of its own largest level). *AUC* and *AP* also reward a map that is high
+  wherever anything is heard.
+- **The level is a method.** `level` is the mixture's own level, `level_above_median` that minus the
+  median of each band, `random` random values. A method that does not beat the level has explained
+  nothing.
+- *level* in the column weight: the ranks of the map times the level of the bin, from 60 dB below
+  the clip's largest to that. `random` with this weight is what the weight alone does.
+- Fewer forward passes than by default: {settings}. These methods, and others without gradients,
+  are measured at some of the ratios only.
+- In brackets: 95 % BCa intervals. Mixtures that share a recording, or share one with a third, are
+  one group, and groups are drawn; with fewer than {fewest} there is no interval. Differences from
+  the level are paired by class, with percentile intervals; **bold** is a p-value of at most
+  {alpha:g} after Holm's correction over the table, in either direction.
+
+{picture}
+## By ratio
+
+{sections}
+"""

@@ -1,0 +1,266 @@
+"""The mixtures and methods of docs/localisation.md, measured clip by clip, and resumed."""
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import Tensor
+from tqdm import tqdm
+
+from ..dataset import ClipDataset, Mixtures
+from ..errors import ArgumentError, AudioInterpError
+from ..experiments import settings_of, sha256_of_state
+from ..interpretation import LIME, RISE, Explainer, IntegratedGradients, Occlusion
+from ..model import Classifier
+from ..scoring import (
+    BASELINES,
+    LEAST_P,
+    LOCALISATION_COLUMNS,
+    LocalisationPlan,
+    build_explainer,
+    localised_methods,
+    localised_rows,
+)
+from ..util import encodable, make_folder, plain
+
+CHEAP: Mapping[str, tuple[type[Explainer], Mapping[str, Any]]] = {
+    "integrated_gradients": (IntegratedGradients, {"steps": 20}),
+    "occlusion": (Occlusion, {"samples": 48}),
+    "lime": (LIME, {"samples": 100}),
+    "rise": (RISE, {"cells": (8, 8), "samples": 200}),
+}
+"""Methods whose default needs many forward passes, with fewer; the page says so."""
+BASELINE_NAMES = frozenset(kind.name for kind in BASELINES)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The mixtures at one ratio.
+
+    Attributes:
+        ratio_db: the energy of the first source over that of the second, in dB.
+        number: how many.
+
+    >>> ratios_in("0:60,-5")
+    [Measured(ratio_db=0.0, number=60), Measured(ratio_db=-5.0, number=60)]
+    """
+
+    ratio_db: float
+    number: int
+
+
+def ratios_in(text: str, number: int = 60) -> list[Measured]:
+    """Read ratios with their numbers of mixtures, ``RATIO[:NUMBER]``, separated by commas.
+
+    Raises:
+        ArgumentError: the text has another form, or a ratio is repeated.
+
+    >>> ratios_in("0,5:24", 40)[1]
+    Measured(ratio_db=5.0, number=24)
+    """
+    ratios = []
+    for entry in text.split(","):
+        ratio, _, count = entry.partition(":")
+        try:
+            ratios.append(Measured(float(ratio), int(count or number)))
+        except ValueError:
+            raise ArgumentError(
+                f"ratios {text!r}: give dB, or dB:number of mixtures, e.g. 0:60,-5:24"
+            ) from None
+    if len({measured.ratio_db for measured in ratios}) < len(ratios):
+        raise ArgumentError(f"ratios {text!r}: give each ratio once")
+    return ratios
+
+
+def localisation_methods(
+    names: Sequence[str], classifier: Classifier, background: Tensor | None = None
+) -> dict[str, Explainer]:
+    """Build methods by name; ``"layercam@conv_block1"`` is a method on a layer.
+
+    Those of :data:`CHEAP` use fewer forward passes than by default.
+
+    Args:
+        names: names in ``METHODS``, or such a name, ``@`` and a layer.
+        classifier: the classifier.
+        background: for methods that need one.
+
+    Raises:
+        ArgumentError: a name is unknown.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> list(localisation_methods(["gradcam", "layercam@conv_block1"], classifier))
+    ['gradcam', 'layercam_conv_block1']
+    """
+    methods = {}
+    for name in names:
+        method, _, layer = name.partition("@")
+        explainer = build_explainer(method, classifier, background)
+        if layer:
+            explainer = _on_layer(type(explainer), classifier, layer)
+        elif method in CHEAP:
+            kind, settings = CHEAP[method]
+            explainer = kind(classifier.network, **settings)
+        key = f"{method}_{layer}" if layer else method
+        methods[key] = explainer.renamed(key)
+    return methods
+
+
+def _on_layer(kind: type[Explainer], classifier: Classifier, layer: str) -> Explainer:
+    if "layer" not in inspect.signature(kind.__init__).parameters:
+        raise ArgumentError(f"method {kind.name}@{layer}: {kind.name} has no layer to choose")
+    return kind(classifier.network, layer=layer)  # type: ignore[call-arg]
+
+
+def measure_localisation(
+    classifier: Classifier,
+    dataset: ClipDataset,
+    ratios: Sequence[Measured],
+    methods: Mapping[str, Explainer],
+    folder: Path,
+    *,
+    slow_at: Sequence[float] = (0.0,),
+    min_p: float = LEAST_P,
+    axis: str = "bins",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure methods on mixtures at several ratios; what was measured before is not done again.
+
+    Args:
+        classifier: the classifier.
+        dataset: the clips that are mixed.
+        ratios: the mixtures.
+        methods: of :func:`localisation_methods`.
+        folder: gets ``localisation.csv``, the rows, and ``localisation.jsonl``, see
+            :class:`Progress`.
+        slow_at: the ratios of the first source at which methods are measured that run the network
+            dozens of times for each clip: those in :data:`CHEAP`, and others without gradients.
+        min_p, axis: as for :func:`~audiointerp.scoring.localise`.
+        seed: of the pairs.
+
+    Returns:
+        The rows of :func:`~audiointerp.scoring.localise`.
+
+    Raises:
+        AudioInterpError: the folder has results with other settings.
+
+    Example: ``audiointerp localise`` calls it.
+    """
+    plan = LocalisationPlan(axis=axis, min_p=min_p)
+    explainers = localised_methods(methods, classifier)
+    clips = [encodable(dataset.clip_id(index)) for index in range(len(dataset))]
+    settings = {
+        "network": sha256_of_state(classifier.network),
+        "clips": clips,
+        "plan": [list(plan.weights), plan.axis, plan.min_p],
+        "seed": seed,
+    }
+    progress = Progress(make_folder(folder) / "localisation.jsonl", settings)
+    rows: list[dict[str, Any]] = []
+    for measured in ratios:
+        mixtures = Mixtures(dataset, measured.number, measured.ratio_db, seed)
+        chosen = [
+            explainer
+            for explainer in explainers
+            if measured.ratio_db in slow_at or not _is_slow(explainer)
+        ]
+        title = f"{measured.ratio_db:g} dB"
+        for index in tqdm(range(len(mixtures)), desc=title, unit="clip", disable=None):
+            name = encodable(mixtures.clip_id(index))
+            missing = [each for each in chosen if progress.rows_of(name, each) is None]
+            if missing:
+                new_rows = list(localised_rows(classifier, mixtures, index, missing, plan))
+                progress.add(name, missing, new_rows)
+            for explainer in chosen:
+                rows += progress.rows_of(name, explainer) or []
+            rows += progress.skipped_of(name)
+    frame = pd.DataFrame(rows, columns=LOCALISATION_COLUMNS)
+    frame.to_csv(folder / "localisation.csv", index=False, lineterminator="\n")
+    return frame
+
+
+def _is_slow(explainer: Explainer) -> bool:
+    is_black_box = explainer.black_box and explainer.name not in BASELINE_NAMES
+    return is_black_box or explainer.name in CHEAP
+
+
+class Progress:
+    """The rows of finished clips, by method, in a file that grows with each clip.
+
+    A method whose settings have changed is measured again; so is one that failed.
+
+    Args:
+        path: the file.
+        settings: what all rows depend on, in its first line.
+
+    Raises:
+        AudioInterpError: the file has results with other settings.
+
+    >>> import tempfile
+    >>> from torch import nn
+    >>> from audiointerp.interpretation import Saliency
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     progress = Progress(Path(folder, "rows.jsonl"), {"seed": 0})
+    ...     method = Saliency(nn.Identity())
+    ...     progress.add("a.wav", [method], [{"method": "saliency", "status": "ok"}])
+    ...     Progress(Path(folder, "rows.jsonl"), {"seed": 0}).rows_of("a.wav", method)
+    [{'method': 'saliency', 'status': 'ok'}]
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        self._rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self._skipped: dict[str, list[dict[str, Any]]] = {}
+        if not path.is_file():
+            path.write_text(json.dumps(settings) + "\n", encoding="utf-8")
+            return
+        first, *lines = path.read_text(encoding="utf-8").split("\n")
+        if json.loads(first) != settings:
+            raise AudioInterpError(
+                f"{path}: was measured with other settings; give another folder, or delete this "
+                f"file"
+            )
+        # The last one is empty, or was cut off when the process was killed.
+        for line in lines[:-1]:
+            self._keep(*json.loads(line))
+        for key, rows in list(self._rows.items()):
+            if any(row["status"] == "error" for row in rows):
+                del self._rows[key]
+        path.write_text("\n".join([first, *lines[:-1]]) + "\n", encoding="utf-8")
+
+    def _keep(self, name: str, methods: Mapping[str, Any], skipped: list[dict[str, Any]]) -> None:
+        self._skipped[name] = skipped
+        for key, rows in methods.items():
+            self._rows[name, key] = rows
+
+    def rows_of(self, name: str, explainer: Explainer) -> list[dict[str, Any]] | None:
+        """Return the rows of a clip and a method; None if it must be measured."""
+        return self._rows.get((name, _key(explainer)))
+
+    def skipped_of(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of the classes of a clip that were not explained."""
+        return self._skipped.get(name, [])
+
+    def add(
+        self, name: str, explainers: Sequence[Explainer], rows: Sequence[dict[str, Any]]
+    ) -> None:
+        """Keep the rows of a clip, in memory and in the file."""
+        by_method: dict[str, list[dict[str, Any]]] = {_key(each): [] for each in explainers}
+        keys = {explainer.name: _key(explainer) for explainer in explainers}
+        for row in rows:
+            if row["status"] != "skipped":
+                by_method[keys[row["method"]]].append(row)
+        skipped = [row for row in rows if row["status"] == "skipped"]
+        self._keep(name, by_method, skipped)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([name, by_method, skipped]) + "\n")
+
+
+def _key(explainer: Explainer) -> str:
+    """Return the name of a method with its settings."""
+    return f"{explainer.name} {json.dumps(plain(settings_of(explainer)), sort_keys=True)}"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .dataset import ClipDataset, as_clip, as_dataset
+from .dataset import as_clip
 from .interpretation import MASKS, NULLS, Attribution, Mask
 from .metrics import Metric, Scored
 from .model import Classifier
@@ -24,9 +24,10 @@ from .scoring import (
     build_explainer,
     build_explainers,
     check_classifier,
-    check_fits,
     clip_rows,
+    dataset_of,
     explain_clip,
+    fills_of,
     heard_probabilities,
     mask_and_classify,
     nulls_of,
@@ -106,6 +107,7 @@ def interpret(
     inversion: str = "gain",
     protocol: str = "corrected",
     on: str | None = None,
+    fill: str = "silence",
     device: str | torch.device | None = None,
 ) -> Interpretation:
     """Explain one clip and make the explanation audible.
@@ -132,6 +134,8 @@ def interpret(
         on: what is scored, ``"features"`` or ``"audio"``; see
             :func:`~audiointerp.scoring.outcomes.classify_parts`. By default ``"features"``, and
             ``"audio"`` of a classifier that takes sounds.
+        fill: what the bins become, in the scores and the sounds, that a part lacks: ``"silence"``,
+            ``"background"`` or another name in :data:`~audiointerp.util.fills.FILLS`.
         device: where to compute; the classifier is moved there.
 
     Raises:
@@ -147,7 +151,7 @@ def interpret(
     """
     check_classifier(classifier)
     (scored,) = scored_on(classifier, on)
-    plan = Plan([mask], protocol, [scored])
+    plan = Plan([mask], protocol, [scored], fills=[fill])
     ((mask_name, make_mask),) = plan.mask_functions.items()
     classifier.to(device)
     target_index = None if target is None else classifier.target(target)
@@ -166,6 +170,7 @@ def interpret(
         mask_values,
         against=attribution.against,
         on=scored,
+        fill=fill,
     )
     scores = outcomes.scores(mask_values, plan.definitions.metrics)
     domain = plan.definitions.listening_domain
@@ -190,6 +195,7 @@ def interpret(
         labels=classifier.labels,
         protocol=plan.protocol,
         on=scored,
+        fill=fill,
     )
 
 
@@ -211,20 +217,6 @@ def _clip_of(audio: Any, classifier: Classifier) -> Tensor:
     return as_clip(audio, classifier.sample_rate, normalize=normalize)
 
 
-def _dataset_of(clips: Any, classifier: Classifier) -> ClipDataset:
-    """Return the data set that the classifier explains."""
-    dataset: ClipDataset = clips
-    if not all(hasattr(clips, name) for name in ("sample_rate", "labels", "clip_id")):
-        dataset = as_dataset(
-            clips,
-            classifier.sample_rate,
-            labels=classifier.labels,
-            files=classifier.normalize,
-        )
-    check_fits(classifier, dataset)
-    return dataset
-
-
 def score(
     classifier: Classifier,
     dataset: Any,
@@ -232,6 +224,7 @@ def score(
     masks: Sequence[str | Mask] = tuple(MASKS),
     *,
     on: str | Sequence[str] | None = None,
+    fill: str | Sequence[str] | None = None,
     protocol: str = "corrected",
     nulls: Sequence[str] = NULLS,
     curves: bool = False,
@@ -242,7 +235,7 @@ def score(
     progress: bool = True,
     baselines: bool | None = None,
 ) -> pd.DataFrame:
-    """Score methods and masks on a data set: one row per clip, method, mask and ``on``.
+    """Score methods and masks on a data set: one row per clip, method, fill, ``on`` and mask.
 
     A clip that cannot be read or explained has one row per method, with ``status`` "error" and the
     reason; its scores are NaN. :func:`~audiointerp.scoring.rows.clip_rows` describes the columns.
@@ -257,6 +250,8 @@ def score(
         masks: as for :func:`interpret`.
         on: ``"features"``, ``"audio"`` (classify the audio that a listener hears), or a list of
             both; by default ``"features"``, and ``"audio"`` of a classifier that takes sounds.
+        fill: what removed bins become, a name or names in :data:`~audiointerp.util.fills.FILLS`;
+            by default ``"silence"``, the only one of the published protocol.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.
         nulls: names in ``NULLS``, what each mask is compared with, or an empty list; see
             :mod:`~audiointerp.interpretation.nulls`. ``"other"`` is NaN without another recording.
@@ -283,9 +278,10 @@ def score(
     check_classifier(classifier)
     scored = scored_on(classifier, on)
     chosen_nulls, columns = nulls_of(nulls, baselines), own_metrics(metrics or {})
-    plan = Plan(masks, protocol, scored, chosen_nulls, curves, target, columns)
+    fills = fills_of(fill, protocol, default=["silence"])
+    plan = Plan(masks, protocol, scored, chosen_nulls, curves, target, fills, columns)
     classifier.to(device)
-    dataset = _dataset_of(dataset, classifier)
+    dataset = dataset_of(dataset, classifier)
     explainers = build_explainers(methods, classifier, background)
     rows: list[dict[str, Any]] = []
     indices = tqdm(

@@ -49,6 +49,7 @@ MASK_NAMES = (
     "topK_30_pos",
     "topK_50_pos",
 )
+FILL_NAMES = ("silence", "background", "mean", "blur", "noise", "swap")
 NULL_NAMES = ("pixelwise", "smooth", "rolled", "other")
 MASKS_HELP = f"{', '.join(MASK_NAMES)}; also topK_20 or another percentage, for all that have one"
 

@@ -8,6 +8,7 @@ import typer
 from ..errors import ArgumentError, AudioInterpError, choose
 from .models import default_methods, open_classifier
 from .options import (
+    FILL_NAMES,
     METHOD_NAMES,
     NULL_NAMES,
     Background,
@@ -66,6 +67,10 @@ def run(
         str | None, typer.Option(help="Comma-separated, also e.g. topK_20; default: all.")
     ] = None,
     on: On = None,
+    fill: Annotated[
+        str | None,
+        typer.Option(help=f"What removed bins become, comma-separated: {', '.join(FILL_NAMES)}."),
+    ] = None,
     protocol: Protocol = "corrected",
     nulls: Annotated[
         str, typer.Option(help="What each mask is compared with, comma-separated; or none.")
@@ -147,6 +152,7 @@ def run(
         out,
         masks=mask_names,
         on=None if on is None else names_in(on),
+        fill=None if fill is None else names_in(fill),
         protocol=protocol,
         nulls=null_names,
         curves=curves,

@@ -131,6 +131,7 @@ def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], tit
         "mask": result.mask_name,
         "protocol": result.protocol,
         "on": result.on,
+        "fill": result.fill,
         "scores": dict(result.scores),
         "heard": dict(result.heard),
         "outside": outside_share(result.attribution),

@@ -13,13 +13,16 @@ from ..dataset import ClipDataset
 from ..errors import Stopped
 from ..interpretation import MASKS, NULLS, Explainer, Mask
 from ..model import Classifier
-from ..scoring import Plan, RecentClips, nulls_of, scored_on
+from ..scoring import Plan, RecentClips, fills_of, nulls_of, scored_on
 from .computation import Task, compute_here
 from .opening import opened
 from .prepare import PreparedRun, prepare_run
 from .signals import stoppable
 from .study import Experiment, own_experiment
 from .workers import compute_in_workers
+
+RUN_FILLS = ("silence",)
+"""What removed bins become in a run, unless the caller says otherwise."""
 
 
 def run(
@@ -31,6 +34,7 @@ def run(
     *,
     masks: Sequence[str | Mask] = tuple(MASKS),
     on: str | Sequence[str] | None = None,
+    fill: str | Sequence[str] | None = None,
     protocol: str = "corrected",
     nulls: Sequence[str] = NULLS,
     curves: bool = False,
@@ -46,16 +50,16 @@ def run(
 ) -> pd.DataFrame:
     """Run an experiment and write ``OUT/<transform>/<experiment>/<method>/``.
 
-    Each folder gets ``metrics.csv`` (one row per clip, mask and ``on``), ``run.json`` (settings,
-    versions, digests of network and clips, counts, seconds) and ``attributions/`` (one safetensors
-    file per clip). The same call resumes a run that was interrupted or killed, with the same bytes
-    in the end: see :mod:`~audiointerp.experiments.store`.
+    Each folder gets ``metrics.csv`` (one row per clip, fill, ``on`` and mask), ``run.json``
+    (settings, versions, digests of network and clips, counts, seconds) and ``attributions/`` (one
+    safetensors file per clip). The same call resumes a run that was interrupted or killed, with the
+    same bytes in the end: see :mod:`~audiointerp.experiments.store`.
 
     Args:
         experiment: one of :data:`EXPERIMENTS`, your own, or the name of one on clean clips.
         classifier: a classifier that takes what the experiment says.
         dataset: the clean clips; the experiment's noise is mixed in here.
-        methods, masks, on, protocol, nulls, curves, background, device, baselines: see
+        methods, masks, on, fill, protocol, nulls, curves, background, device, baselines: see
             :func:`~audiointerp.predict.score`.
         out: the folder of results.
         noise: a recording that replaces the experiment's own noise.
@@ -93,7 +97,14 @@ def run(
     if isinstance(experiment, str):
         experiment = own_experiment(experiment, classifier)
     scored = scored_on(classifier, on, default=("features", "audio"))
-    plan = Plan(masks, protocol, scored, nulls_of(nulls, baselines), curves)
+    plan = Plan(
+        masks,
+        protocol,
+        scored,
+        nulls_of(nulls, baselines),
+        curves,
+        fills=fills_of(fill, protocol, default=RUN_FILLS),
+    )
     prepared = prepare_run(
         experiment,
         classifier,

@@ -3,18 +3,18 @@
 from .cells import LayerCell, layer_cell
 from .columns import ADDED, AREAS, COLUMNS, VALUES, attribution_cells, empty_cell, read_rows
 from .curves import Curves
+from .data import check_fits, dataset_of
 from .explain import (
     Method,
     build_explainer,
     build_explainers,
     check_classifier,
-    check_fits,
     explain_clip,
 )
 from .explained import ExplainedClip
 from .heard import heard_probabilities
 from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
-from .plan import Plan, nulls_of, own_metrics, scored_on
+from .plan import Plan, fills_of, nulls_of, own_metrics, scored_on
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
 from .recent import RecentAttributions, RecentClips
 from .rows import MethodRows, clip_rows
@@ -43,8 +43,10 @@ __all__ = [
     "check_fits",
     "classify_parts",
     "clip_rows",
+    "dataset_of",
     "empty_cell",
     "explain_clip",
+    "fills_of",
     "heard_probabilities",
     "layer_cell",
     "mask_and_classify",

@@ -29,7 +29,7 @@ TRUTHS = ("correct", "constant")
 """The columns that hold True or False, and None where undefined."""
 COLUMNS = (
     *("method", "clip", "recording", "target", "predicted", "explained", "correct"),
-    *("protocol", "on", "mask", "layer", "constant"),
+    *("protocol", "on", "fill", "mask", "layer", "constant"),
     *VALUES,
     *BATCHES,
     *("status", "stage", "error_type", "error"),

@@ -14,7 +14,8 @@ class ExplainedClip:
     """One clip with its attribution, its mask, the kept and removed parts as audio, and its scores.
 
     Attributes:
-        wav, kept, removed: ``(1, 1, L)``; under a 0/1 mask, wav = kept + removed.
+        wav, kept, removed: ``(1, 1, L)``; under a 0/1 mask, wav = kept + removed with
+            the fill "silence".
         spectrogram: the whole clip; ``attribution.values`` and ``mask`` have its grid,
             ``(1, 1, F, T)``.
         attribution: the attribution of the explained class, ``attribution.target``;
@@ -29,6 +30,8 @@ class ExplainedClip:
         labels: the names of the classes.
         protocol: the definitions of the mask and the scores, a name in ``PROTOCOLS``.
         on: what was scored, ``"features"`` or ``"audio"``.
+        fill: what the bins became that a part lacks, a name in
+            :data:`~audiointerp.util.fills.FILLS`.
 
     >>> import torch
     >>> from audiointerp import Classifier, Cnn6, LogMel, interpret
@@ -51,6 +54,7 @@ class ExplainedClip:
     labels: tuple[str, ...]
     protocol: str = "corrected"
     on: str = "features"
+    fill: str = "silence"
 
     @property
     def heard(self) -> Mapping[str, float]:

@@ -87,6 +87,7 @@ def classify_parts(
     *,
     against: Tensor | None = None,
     on: str = "features",
+    fill: str = "silence",
 ) -> Outcomes:
     """Classify a clip and its kept and removed parts under masks; score them with the result.
 
@@ -103,9 +104,12 @@ def classify_parts(
             target, given that it is one of the two.
         on: ``"features"``: classify the masked features. ``"audio"``: make audio from them,
             analyse and classify it, the clean clip too; the level is not changed.
+        fill: what a bin becomes that a part lacks, a name in
+            :data:`~audiointerp.util.fills.FILLS`: the bins outside the mask in the kept part, those
+            inside it in the removed part.
 
     Raises:
-        ArgumentError: ``on`` is unknown, or a mask does not fit the clip.
+        ArgumentError: ``on`` or ``fill`` is unknown, or a mask does not fit the clip.
         ModelError: the network does not return finite logits for the clip or one of its parts.
 
     >>> from audiointerp import Cnn6, LogMel
@@ -116,7 +120,9 @@ def classify_parts(
     torch.Size([3, 1, 2])
     """
     return _refuse_faults(
-        classify_each_part(classifier, spectrogram, target, masks, against=against, on=on)
+        classify_each_part(
+            classifier, spectrogram, target, masks, against=against, on=on, fill=fill
+        )
     )
 
 
@@ -128,6 +134,7 @@ def classify_each_part(
     *,
     against: Tensor | None = None,
     on: str = "features",
+    fill: str = "silence",
 ) -> Outcomes:
     """Classify as :func:`classify_parts` does, and record the parts that cannot be classified.
 
@@ -135,7 +142,7 @@ def classify_each_part(
     finite is named in ``faults``, and the other masks have their outcomes.
 
     Raises:
-        ArgumentError: ``on`` is unknown, or a mask does not fit the clip.
+        ArgumentError: ``on`` or ``fill`` is unknown, or a mask does not fit the clip.
         ModelError: the network does not return finite logits for the clean clip.
 
     >>> from audiointerp import Cnn6, LogMel
@@ -148,7 +155,8 @@ def classify_each_part(
     distinct_masks, part_indices = _distinct_parts(masks)
 
     def batches(size: int) -> Iterable[Spectrogram]:
-        return map(spectrogram.masked, distinct_masks.split(size))
+        for part_masks in distinct_masks.split(size):
+            yield spectrogram.masked(part_masks, fill=fill)
 
     return _classify(classifier, spectrogram, batches, part_indices, target, against, on)
 
@@ -161,6 +169,7 @@ def mask_and_classify(
     *,
     against: Tensor | None = None,
     on: str = "features",
+    fill: str = "silence",
 ) -> tuple[Outcomes, Spectrogram, Spectrogram]:
     """Classify a clip's parts under one mask, and return these parts; each is masked once.
 
@@ -170,7 +179,7 @@ def mask_and_classify(
         The outcomes, the kept part and the removed part.
 
     Raises:
-        ArgumentError: ``on`` is unknown, or the mask does not fit the clip.
+        ArgumentError: ``on`` or ``fill`` is unknown, or the mask does not fit the clip.
         ModelError: the network does not return finite logits for the clip or one of its parts.
 
     >>> from audiointerp import Cnn6, LogMel
@@ -183,7 +192,7 @@ def mask_and_classify(
     (True, [-100.0])
     """
     distinct_masks, part_indices = _distinct_parts(mask)
-    parts = spectrogram.masked(distinct_masks)
+    parts = spectrogram.masked(distinct_masks, fill=fill)
 
     def batches(size: int) -> Iterator[Spectrogram]:
         for start in range(0, len(distinct_masks), size):

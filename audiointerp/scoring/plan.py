@@ -11,6 +11,7 @@ from ..errors import ArgumentError, choose
 from ..interpretation import MASKS, NULLS, Mask, resolve_mask
 from ..metrics import Metric, Scored
 from ..model import Classifier
+from ..util import FILLS
 from .columns import COLUMNS
 from .outcomes import ON
 from .protocols import ScoringProtocol, protocol_name, protocol_of
@@ -29,14 +30,15 @@ class Plan:
             from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
         protocol: a name in ``PROTOCOLS``.
         on: names in ``ON``.
+        fills: what removed bins become, names in :data:`~audiointerp.util.fills.FILLS`.
         nulls: names in ``NULLS``: what each mask is compared with; an empty list for nothing.
         curves: whether to compute the areas under the deletion and insertion curves.
         target: which class is explained, a name in :data:`TARGETS`.
         metrics: scores of your own by column, beside those of the protocol.
 
     Raises:
-        ArgumentError: a name is unknown, a list has a duplicate entry, or ``masks`` or ``on`` is
-            empty.
+        ArgumentError: a name is unknown, a list has a duplicate entry, ``masks``, ``on`` or
+            ``fills`` is empty, or the protocol does not have the fill.
 
     >>> def loudest(values):
     ...     return values > 0
@@ -51,6 +53,7 @@ class Plan:
     nulls: Sequence[str] = NULLS
     curves: bool = False
     target: str = "predicted"
+    fills: Sequence[str] = ("silence",)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,6 +64,7 @@ class Plan:
         _check_list("on", self.on)
         for name in self.on:
             choose("on", name, ON)
+        self._check_fills()
         is_list = isinstance(self.nulls, Sequence) and not isinstance(self.nulls, str)
         if not is_list or len(set(self.nulls)) < len(self.nulls):
             raise ArgumentError(f"nulls: a list of different names or none, not {self.nulls!r}")
@@ -79,6 +83,17 @@ class Plan:
             for given, (name, function) in zip(self.masks, functions.items(), strict=True)
         ]
         object.__setattr__(self, "masks", tuple(masks))
+
+    def _check_fills(self) -> None:
+        _check_list("fill", self.fills)
+        for name in self.fills:
+            choose("fill", name, FILLS)
+            if name not in self.definitions.fills:
+                raise ArgumentError(
+                    f"fill {name!r}: protocol {self.protocol!r} has only "
+                    f"{', '.join(map(repr, self.definitions.fills))}; choose that, or another "
+                    "protocol"
+                )
 
     @property
     def definitions(self) -> ScoringProtocol:
@@ -101,6 +116,7 @@ class Plan:
             "masks": list(self.masks),
             "protocol": self.protocol,
             "on": list(self.on),
+            "fills": list(self.fills),
             "nulls": list(self.nulls),
             "curves": self.curves,
             "target": self.target,
@@ -135,6 +151,29 @@ def scored_on(
             "leave on out, or give on='audio'"
         )
     return names
+
+
+def fills_of(
+    fill: str | Sequence[str] | None, protocol: str, default: Sequence[str]
+) -> tuple[str, ...]:
+    """Return what removed bins become.
+
+    Args:
+        fill: a name or names in :data:`~audiointerp.util.fills.FILLS`; None for the default.
+        protocol: a name in ``PROTOCOLS``.
+        default: the default; of it, only the fills that the protocol has.
+
+    Raises:
+        ArgumentError: the protocol is unknown.
+
+    >>> both = ("background", "silence")
+    >>> fills_of(None, "corrected", both), fills_of(None, "published", both)
+    (('background', 'silence'), ('silence',))
+    """
+    if fill is None:
+        known = protocol_of(protocol).fills
+        return tuple(name for name in default if name in known) or tuple(known[:1])
+    return (fill,) if isinstance(fill, str) else tuple(fill)
 
 
 def own_metrics(

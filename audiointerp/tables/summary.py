@@ -17,6 +17,7 @@ GROUPS = (
     "transform",
     "experiment",
     "protocol",
+    "fill",
     "on",
     "method",
     "mask",
@@ -28,7 +29,7 @@ GROUPS = (
     "recording",
 )
 """Columns that a summary may group by."""
-SPLIT_BY = ("protocol", "on")
+SPLIT_BY = ("protocol", "fill", "on")
 """Columns whose values are never averaged over: groups are split by them."""
 REFERENCES = (*NULLS, "features")
 """What :func:`compare` may subtract from a score."""
@@ -37,7 +38,7 @@ REFERENCES = (*NULLS, "features")
 def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.DataFrame:
     """Mean of each score over the clips of each group, without undefined scores (NaN).
 
-    Clips that failed are left out. Protocols, and scores on features and on audio, are never
+    Clips that failed are left out. Protocols, fills, and scores on features and on audio, are never
     mixed: groups are split by these columns even if ``by`` does not name them.
 
     Args:

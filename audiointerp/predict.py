@@ -18,6 +18,7 @@ from .model import Classifier
 from .scoring import (
     ExplainedClip,
     Method,
+    OutOfDistribution,
     Plan,
     RecentAttributions,
     RecentClips,
@@ -231,6 +232,7 @@ def score(
     target: str = "predicted",
     metrics: Mapping[str, Metric | Callable[[Scored], Tensor]] | None = None,
     background: Tensor | None = None,
+    reference: OutOfDistribution | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,
     baselines: bool | None = None,
@@ -260,6 +262,7 @@ def score(
         metrics: scores of your own by column: a :class:`~audiointerp.metrics.Metric`, or a function
             from :class:`~audiointerp.metrics.Scored` to ``(M,)``, one value per mask.
         background: for methods that need one, features ``(B, 1, F, T)`` of training clips.
+        reference: of :func:`~audiointerp.scoring.ood_reference`, for ``ood_in`` and ``ood_out``.
         device: where to compute; the classifier is moved there.
         progress: whether to show a progress bar.
         baselines: deprecated, give ``nulls``.
@@ -279,7 +282,7 @@ def score(
     scored = scored_on(classifier, on)
     chosen_nulls, columns = nulls_of(nulls, baselines), own_metrics(metrics or {})
     fills = fills_of(fill, protocol, default=["silence"])
-    plan = Plan(masks, protocol, scored, chosen_nulls, curves, target, fills, columns)
+    plan = Plan(masks, protocol, scored, chosen_nulls, curves, target, fills, columns, reference)
     classifier.to(device)
     dataset = dataset_of(dataset, classifier)
     explainers = build_explainers(methods, classifier, background)

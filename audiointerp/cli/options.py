@@ -50,7 +50,7 @@ MASK_NAMES = (
     "topK_50_pos",
 )
 FILL_NAMES = ("silence", "background", "mean", "blur", "noise", "swap")
-NULL_NAMES = ("pixelwise", "smooth", "rolled", "other")
+NULL_NAMES = ("pixelwise", "smooth", "rolled", "other", "matched")
 MASKS_HELP = f"{', '.join(MASK_NAMES)}; also topK_20 or another percentage, for all that have one"
 
 Weights = Annotated[Path | None, typer.Option("--weights", help="A classifier written by train.")]

@@ -13,7 +13,7 @@ from ..dataset import ClipDataset
 from ..errors import Stopped
 from ..interpretation import MASKS, NULLS, Explainer, Mask
 from ..model import Classifier
-from ..scoring import Plan, RecentClips, fills_of, nulls_of, scored_on
+from ..scoring import OutOfDistribution, Plan, RecentClips, fills_of, nulls_of, scored_on
 from .computation import Task, compute_here
 from .opening import opened
 from .prepare import PreparedRun, prepare_run
@@ -21,7 +21,7 @@ from .signals import stoppable
 from .study import Experiment, own_experiment
 from .workers import compute_in_workers
 
-RUN_FILLS = ("silence",)
+RUN_FILLS = ("background", "silence")
 """What removed bins become in a run, unless the caller says otherwise."""
 
 
@@ -39,6 +39,7 @@ def run(
     nulls: Sequence[str] = NULLS,
     curves: bool = False,
     background: Tensor | None = None,
+    reference: OutOfDistribution | None = None,
     noise: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
     progress: bool = True,
@@ -59,8 +60,8 @@ def run(
         experiment: one of :data:`EXPERIMENTS`, your own, or the name of one on clean clips.
         classifier: a classifier that takes what the experiment says.
         dataset: the clean clips; the experiment's noise is mixed in here.
-        methods, masks, on, fill, protocol, nulls, curves, background, device, baselines: see
-            :func:`~audiointerp.predict.score`.
+        methods, masks, on, fill, protocol, nulls, curves, background, reference, device,
+            baselines: see :func:`~audiointerp.predict.score`.
         out: the folder of results.
         noise: a recording that replaces the experiment's own noise.
         progress: whether to show a progress bar in a terminal.
@@ -89,7 +90,7 @@ def run(
     >>> with tempfile.TemporaryDirectory() as out:
     ...     rows = run(
     ...         Experiment("own", "mel"), classifier, clips, ["random"], out, masks=["bin"],
-    ...         on="features", progress=False,
+    ...         on="features", fill="silence", progress=False,
     ...     )
     >>> rows["status"].tolist()
     ['ok', 'ok']
@@ -104,6 +105,7 @@ def run(
         nulls_of(nulls, baselines),
         curves,
         fills=fills_of(fill, protocol, default=RUN_FILLS),
+        reference=reference,
     )
     prepared = prepare_run(
         experiment,

@@ -1,7 +1,16 @@
 """Explain a clip, classify its parts under masks, and score the result."""
 
 from .cells import LayerCell, layer_cell
-from .columns import ADDED, AREAS, COLUMNS, VALUES, attribution_cells, empty_cell, read_rows
+from .columns import (
+    ADDED,
+    AREAS,
+    COLUMNS,
+    CONTENT,
+    VALUES,
+    attribution_cells,
+    empty_cell,
+    read_rows,
+)
 from .curves import Curves
 from .data import check_fits, dataset_of
 from .explain import (
@@ -13,7 +22,9 @@ from .explain import (
 )
 from .explained import ExplainedClip
 from .heard import heard_probabilities
-from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
+from .out_of_distribution import OutOfDistribution, ood_reference
+from .outcomes import Outcomes, classify_parts, mask_and_classify
+from .part_outputs import ON
 from .plan import Plan, fills_of, nulls_of, own_metrics, scored_on
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
 from .recent import RecentAttributions, RecentClips
@@ -23,6 +34,7 @@ __all__ = [
     "ADDED",
     "AREAS",
     "COLUMNS",
+    "CONTENT",
     "ON",
     "PROTOCOLS",
     "VALUES",
@@ -31,6 +43,7 @@ __all__ = [
     "LayerCell",
     "Method",
     "MethodRows",
+    "OutOfDistribution",
     "Outcomes",
     "Plan",
     "RecentAttributions",
@@ -51,6 +64,7 @@ __all__ = [
     "layer_cell",
     "mask_and_classify",
     "nulls_of",
+    "ood_reference",
     "own_metrics",
     "protocol_name",
     "protocol_of",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from ..interpretation import Attribution, explainer_batch
+from ..interpretation import Attribution, explainer_batch, null_seed, random_field
 from ..metrics import METRICS
 from ..model import Classifier
 from ..processing import Spectrogram
@@ -16,6 +16,7 @@ from ..util import one_line
 from .columns import PROBABILITIES, attribution_cells
 from .curves import curves
 from .mask_scores import null_scores, own_scores, ties_of
+from .matched import matched_masks
 from .nulls import null_maps, null_masks
 from .outcomes import Outcomes, classify_each_part
 from .plan import Plan
@@ -46,19 +47,25 @@ def attribution_rows(
     functions = plan.mask_functions
     masks_by_name = {name: make_mask(values) for name, make_mask in functions.items()}
     masks = torch.cat(list(masks_by_name.values()))
-    nulls = null_masks(plan.nulls, db, method, masks_by_name, functions, other_values)
-    all_masks = torch.cat([masks, *nulls.values()])
+    same_nulls = null_masks(plan.nulls, db, method, masks_by_name, functions, other_values)
     method_cells = attribution_cells(attribution)
     method_cells["explainer_batch"] = explainer_batch(attribution)
     ties = {name: ties_of(make_mask, values) for name, make_mask in functions.items()}
     maps = null_maps(plan.nulls, db, method, values, other_values) if plan.curves else {}
     rows: list[dict[str, Any]] = []
     for fill, on in product(plan.fills, plan.on):
+        nulls = same_nulls | _matched(plan, spectrogram, method, masks_by_name, on, fill)
         outcomes = classify_each_part(
-            classifier, spectrogram, attribution.target, all_masks, on=on, fill=fill
+            classifier,
+            spectrogram,
+            attribution.target,
+            torch.cat([masks, *nulls.values()]),
+            on=on,
+            fill=fill,
+            reference=plan.reference,
         )
         scores = outcomes.scores(masks, plan.definitions.metrics)
-        columns = {name: scores[name] for name in (*METRICS, *PROBABILITIES)}
+        columns = {name: scores[name] for name in (*METRICS, *PROBABILITIES, *outcomes.content)}
         columns |= null_scores(outcomes, nulls, plan.definitions)
         columns |= own_scores(outcomes, masks, plan)
         on_cells: dict[str, Any] = {"batch": outcomes.batch}
@@ -70,6 +77,24 @@ def attribution_rows(
             cells = _fault(outcomes, number, list(nulls)) or method_cells | on_cells | mask_cells
             rows.append({"on": on, "fill": fill, "mask": mask_name, **cells})
     return rows
+
+
+def _matched(
+    plan: Plan,
+    spectrogram: Spectrogram,
+    method: str,
+    masks: Mapping[str, Tensor],
+    on: str,
+    fill: str,
+) -> dict[str, Tensor]:
+    """Return the masks of the null ``"matched"``, if they are asked for and there are any."""
+    if "matched" not in plan.nulls:
+        return {}
+    seeds = [null_seed(method, name) for name in masks]
+    fields = torch.cat([random_field(spectrogram.db, "matched", seed) for seed in seeds])
+    given = torch.cat(list(masks.values()))
+    matched = matched_masks(spectrogram, given, fields, on=on, fill=fill)
+    return {} if matched is None else {"matched": matched}
 
 
 def _curve_areas(

@@ -13,7 +13,8 @@ from ..metrics import Metric, Scored
 from ..model import Classifier
 from ..util import FILLS
 from .columns import COLUMNS
-from .outcomes import ON
+from .out_of_distribution import OutOfDistribution
+from .part_outputs import ON
 from .protocols import ScoringProtocol, protocol_name, protocol_of
 
 TARGETS = ("predicted", "label", "present")
@@ -35,6 +36,7 @@ class Plan:
         curves: whether to compute the areas under the deletion and insertion curves.
         target: which class is explained, a name in :data:`TARGETS`.
         metrics: scores of your own by column, beside those of the protocol.
+        reference: what the embeddings of the parts are compared with, if they are.
 
     Raises:
         ArgumentError: a name is unknown, a list has a duplicate entry, ``masks``, ``on`` or
@@ -55,6 +57,7 @@ class Plan:
     target: str = "predicted"
     fills: Sequence[str] = ("silence",)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    reference: OutOfDistribution | None = None
 
     def __post_init__(self) -> None:
         # The record is frozen for its users; here the old name of a protocol is replaced, and a
@@ -116,11 +119,12 @@ class Plan:
             "masks": list(self.masks),
             "protocol": self.protocol,
             "on": list(self.on),
-            "fills": list(self.fills),
             "nulls": list(self.nulls),
             "curves": self.curves,
             "target": self.target,
+            "fills": list(self.fills),
             "metrics": dict(self.metrics),
+            "reference": self.reference and self.reference.clips_sha256,
         }
 
 

@@ -35,11 +35,12 @@ def energy_shares(db: Tensor, masks: Tensor) -> Tensor:
     >>> round(energy_shares(db, mask).item(), 4) == round(1.1 / 2.1, 4)
     True
     """
-    levels = db.double()
+    # Some devices have no float64.
+    levels = db.cpu().double()
     floor = torch.full_like(levels, FLOOR)
     # lerp is exact at 0 and at 1.
     kept = _power(torch.lerp(floor, levels, masks.to(levels))).flatten(1).sum(1)
-    return (kept / _power(levels).sum()).cpu()
+    return kept / _power(levels).sum()
 
 
 def _power(levels: Tensor) -> Tensor:
@@ -66,8 +67,8 @@ def heard_shares(db: Tensor, part_db: Tensor) -> Tensor:
     """
     audible = (db > FLOOR) & (db >= db.amax() - AUDIBLE_DB)
     returned = (part_db > FLOOR) & ((part_db - db).abs() <= RETURNED_DB)
-    counts = (audible & returned).flatten(1).sum(1).double()
-    return (counts / audible.sum()).cpu()
+    counts = (audible & returned).flatten(1).sum(1).cpu()
+    return counts.double() / int(audible.sum())
 
 
 def analysed(part: Spectrogram, on: str) -> Spectrogram:

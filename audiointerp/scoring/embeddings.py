@@ -37,7 +37,7 @@ def embeddings_of(network: nn.Module) -> Iterator[list[Tensor]]:
     embeddings: list[Tensor] = []
 
     def keep(layer: nn.Module, arguments: tuple[Tensor, ...], outputs: Tensor) -> None:
-        values = arguments[0].detach().double().cpu()
+        values = arguments[0].detach().cpu().double()
         embeddings.append(values.flatten(1, -2).mean(1) if values.ndim > 2 else values)
 
     layer = _last_linear(network)

@@ -95,7 +95,7 @@ class ExplainedClip:
         return self.labels[int(self.attribution.probs.argmax())]
 
     def p_text(self, name: str) -> str:
-        """Return a p of the scores and that of the sound, each with its label.
+        """Return a p of the scores and that of the sound, each labelled, with the fill.
 
         Args:
             name: ``"p"``, ``"p_in"`` or ``"p_out"``.
@@ -108,7 +108,9 @@ class ExplainedClip:
         >>> result.p_text("p_in").replace(f"{result.heard['p_in']:.3f}", "…").split(", ")[1]
         'p of the sound …'
         """
-        return f"p on {self.on} {self.scores[name]:.3f}, p of the sound {self.heard[name]:.3f}"
+        fill = "" if self.fill == "silence" else f" (fill {self.fill})"
+        scored = f"p on {self.on}{fill} {self.scores[name]:.3f}"
+        return f"{scored}, p of the sound {self.heard[name]:.3f}"
 
     def __repr__(self) -> str:
         return (

@@ -60,10 +60,10 @@ def matched_masks(
     gaps = gaps_of_all.minimum(gaps_of_none)
     while bool(((gaps > TOLERANCE) & (high > low + 1)).any()):
         middle = (low + high) // 2
-        found = shares(middle)
-        is_closer = (found - targets).abs() < gaps
+        shares_of_middle = shares(middle)
+        is_closer = (shares_of_middle - targets).abs() < gaps
         best = torch.where(is_closer, middle, best)
-        gaps = torch.where(is_closer, (found - targets).abs(), gaps)
-        is_less = found < targets
+        gaps = torch.where(is_closer, (shares_of_middle - targets).abs(), gaps)
+        is_less = shares_of_middle < targets
         low, high = torch.where(is_less, middle, low), torch.where(is_less, high, middle)
     return largest(best)

@@ -223,7 +223,7 @@ def _distinct_parts(masks: Tensor) -> tuple[Tensor, Tensor]:
     """
     parts = torch.cat([torch.ones_like(masks[:1]), masks, 1 - masks])
     distinct, part_indices = parts.unique(dim=0, return_inverse=True)
-    return distinct, part_indices
+    return distinct, part_indices.cpu()
 
 
 def _select(parts: Spectrogram, rows: slice) -> Spectrogram:
@@ -244,8 +244,8 @@ def _outcomes(
     probs, log_odds, column = decide(
         outputs.log_p, outputs.log_not_p, int(target), against, classifier.output
     )
-    _, heard, _ = _by_part(outputs.heard)
-    content = {"ENERGY": energy_shares(db, masks), "HEARD": heard}
+    _, kept_shares, _ = _by_part(outputs.audible_shares)
+    content = {"ENERGY": energy_shares(db, masks), "HEARD": kept_shares}
     if outputs.distances is not None:
         _, content["ood_in"], content["ood_out"] = _by_part(outputs.distances)
     faults = _faults(outputs.log_p.isnan().any(1))

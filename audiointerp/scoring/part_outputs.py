@@ -29,23 +29,25 @@ class PartOutputs:
 
     Attributes:
         log_p, log_not_p: log p and log(1 - p) of each class, ``(K, C)``.
-        heard: the share of the clip's audible bins that come back in the part, ``(K,)``.
+        audible_shares: the share of the clip's audible bins that come back in the part, ``(K,)``.
         distances: how far the part lies from the training clips, see
             :mod:`~audiointerp.scoring.out_of_distribution`, ``(K,)``; None without a reference.
 
     >>> outputs = PartOutputs(torch.zeros(2, 3), torch.zeros(2, 3), torch.tensor([1.0, 0.5]))
-    >>> outputs[torch.tensor([1])].heard
+    >>> outputs[torch.tensor([1])].audible_shares
     tensor([0.5000])
     """
 
     log_p: Tensor
     log_not_p: Tensor
-    heard: Tensor
+    audible_shares: Tensor
     distances: Tensor | None = None
 
     def __getitem__(self, parts: Tensor) -> "PartOutputs":
         distances = None if self.distances is None else self.distances[parts]
-        return PartOutputs(self.log_p[parts], self.log_not_p[parts], self.heard[parts], distances)
+        return PartOutputs(
+            self.log_p[parts], self.log_not_p[parts], self.audible_shares[parts], distances
+        )
 
 
 def part_outputs(
@@ -82,7 +84,7 @@ def part_outputs(
     joined = PartOutputs(
         torch.cat([part.log_p for part in outputs]),
         torch.cat([part.log_not_p for part in outputs]),
-        torch.cat([part.heard for part in outputs]),
+        torch.cat([part.audible_shares for part in outputs]),
         torch.cat(distances) if distances else None,
     )
     return joined, batch
@@ -96,13 +98,15 @@ def _outputs(
     reference: OutOfDistribution | None,
 ) -> PartOutputs:
     scored = analysed(part, on)
-    heard = heard_shares(spectrogram.db, scored.db)
+    shares = heard_shares(spectrogram.db, scored.db)
     # A model of sounds gets the sound of the part itself.
     given = part if classifier.takes_sounds else scored
     if reference is None:
-        return PartOutputs(*clip_log_probabilities(classifier, given, allow_nan=True), heard)
+        return PartOutputs(*clip_log_probabilities(classifier, given, allow_nan=True), shares)
     with embeddings_of(classifier.network) as embeddings:
         logs = clip_log_probabilities(classifier, given, allow_nan=True)
-    embedding = pooled(embeddings, windows_of(classifier, given).weights, len(heard))
-    ratios = torch.full_like(heard, torch.nan) if embedding is None else reference.ratios(embedding)
-    return PartOutputs(*logs, heard, ratios)
+    embedding = pooled(embeddings, windows_of(classifier, given).weights, len(shares))
+    ratios = (
+        torch.full_like(shares, torch.nan) if embedding is None else reference.ratios(embedding)
+    )
+    return PartOutputs(*logs, shares, ratios)

@@ -152,12 +152,13 @@ def test_the_match_is_exact_to_a_bin_where_one_bin_is_more_than_the_tolerance():
 
 
 def test_rows_have_the_content_of_their_masks():
+    classifier = ten_classes()
     rows = score(
-        ten_classes(), small_set(count=1), ["saliency"], **FEW, on=["features", "audio"],
+        classifier, small_set(count=1), ["saliency"], **FEW, on=["features", "audio"],
         fill=["background", "silence"],
     )  # fmt: skip
-    clip = ten_classes().transform(small_set(count=1)[0][0][None])
-    attribution = ai.Saliency(ten_classes().network)(clip.db)
+    clip = classifier.transform(small_set(count=1)[0][0][None])
+    attribution = ai.Saliency(classifier.network)(clip.db)
     mask = ai.MASKS["topK_30"](attribution.values)
     for row in rows.to_dict("records"):
         heard = heard_under(clip, mask, on=row["on"], fill=row["fill"]).item()
@@ -168,7 +169,7 @@ def test_rows_have_the_content_of_their_masks():
         assert math.isnan(row["ood_in"])
         assert math.isnan(row["deletion_matched"])
     assert rows["HEARD_pixelwise"].notna().all()
-    scores = interpret(ten_classes(), small_set(count=1)[0][0], "saliency").scores
+    scores = interpret(classifier, small_set(count=1)[0][0], "saliency").scores
     silent = rows[(rows["fill"] == "silence") & (rows["on"] == "features")].iloc[0]
     assert scores["HEARD"] == silent["HEARD"]
 

@@ -10,22 +10,24 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .dataset import ClipDataset, as_clip, as_dataset, clip_name
+from .dataset import as_clip, clip_name
 from .interpretation import NULLS, AnyMask, Attribution
 from .metrics import Metric, Scored
 from .model import Classifier
 from .scoring import (
     ExplainedClip,
     Method,
+    OutOfDistribution,
     Plan,
     RecentAttributions,
     RecentClips,
     build_explainer,
     build_explainers,
     check_classifier,
-    check_fits,
     clip_rows,
+    dataset_of,
     explain_clip,
+    fills_of,
     hear_parts,
     mask_and_classify,
     nulls_of,
@@ -105,6 +107,7 @@ def interpret(
     inversion: str = "gain",
     protocol: str = "corrected",
     on: str | None = None,
+    fill: str = "silence",
     device: str | torch.device | None = None,
 ) -> Interpretation:
     """Explain one clip and make the explanation audible.
@@ -132,6 +135,8 @@ def interpret(
         on: what is scored, ``"features"`` or ``"audio"``; see
             :func:`~audiointerp.scoring.outcomes.classify_parts`. By default ``"features"``, and
             ``"audio"`` of a classifier that takes sounds.
+        fill: what the bins become, in the scores and the sounds, that a part lacks: ``"silence"``,
+            ``"background"`` or another name in :data:`~audiointerp.util.fills.FILLS`.
         device: where to compute; the classifier is moved there.
 
     Raises:
@@ -147,7 +152,7 @@ def interpret(
     """
     check_classifier(classifier)
     (scored,) = scored_on(classifier, on)
-    plan = Plan([mask], protocol, [scored])
+    plan = Plan([mask], protocol, [scored], fills=[fill])
     ((mask_name, make_mask),) = plan.mask_functions.items()
     classifier.to(device)
     target_index = None if target is None else classifier.target(target)
@@ -166,6 +171,7 @@ def interpret(
         mask_values,
         against=attribution.against,
         on=scored,
+        fill=fill,
     )
     scores = outcomes.scores(mask_values, plan.definitions.metrics)
     domain = plan.definitions.listening_domain
@@ -190,6 +196,7 @@ def interpret(
         on=scored,
         clip=clip_name(audio),
         file_sounds=file_sounds,
+        fill=fill,
     )
 
 
@@ -211,17 +218,6 @@ def _clip_of(audio: Any, classifier: Classifier) -> Tensor:
     return as_clip(audio, classifier.sample_rate, normalize=normalize)
 
 
-def _dataset_of(clips: Any, classifier: Classifier) -> ClipDataset:
-    """Return the data set that the classifier explains."""
-    dataset: ClipDataset = clips
-    if not all(hasattr(clips, name) for name in ("sample_rate", "labels", "clip_id")):
-        dataset = as_dataset(
-            clips, classifier.sample_rate, labels=classifier.labels, files=classifier.normalize
-        )
-    check_fits(classifier, dataset)
-    return dataset
-
-
 def score(
     classifier: Classifier,
     dataset: Any,
@@ -229,17 +225,19 @@ def score(
     masks: Sequence[AnyMask] | None = None,
     *,
     on: str | Sequence[str] | None = None,
+    fill: str | Sequence[str] | None = None,
     protocol: str = "corrected",
     nulls: Sequence[str] = NULLS,
     curves: bool = False,
     target: str = "predicted",
     metrics: Mapping[str, Metric | Callable[[Scored], Tensor]] | None = None,
     background: Tensor | None = None,
+    reference: OutOfDistribution | None = None,
     device: str | torch.device | None = None,
     progress: Progress = True,
     baselines: bool | None = None,
 ) -> pd.DataFrame:
-    """Score methods and masks on a data set: one row per clip, method, mask and ``on``.
+    """Score methods and masks on a data set: one row per clip, method, fill, ``on`` and mask.
 
     A clip that cannot be read or explained has one row per method, with ``status`` "error" and the
     reason; its scores are NaN. :func:`~audiointerp.scoring.rows.clip_rows` describes the columns.
@@ -255,6 +253,8 @@ def score(
             protocol defines.
         on: ``"features"``, ``"audio"`` (classify the audio that a listener hears), or a list of
             both; by default ``"features"``, and ``"audio"`` of a classifier that takes sounds.
+        fill: what removed bins become, a name or names in :data:`~audiointerp.util.fills.FILLS`;
+            by default ``"silence"``, the only one of the published protocol.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.
         nulls: names in ``NULLS``, what each mask is compared with, or an empty list; see
             :mod:`~audiointerp.interpretation.nulls`. ``"other"`` is NaN without another recording.
@@ -263,6 +263,7 @@ def score(
         metrics: scores of your own by column: a :class:`~audiointerp.metrics.Metric`, or a function
             from :class:`~audiointerp.metrics.Scored` to ``(M,)``, one value per mask.
         background: for methods that need one, features ``(B, 1, F, T)`` of training clips.
+        reference: of :func:`~audiointerp.scoring.ood_reference`, for ``ood_in`` and ``ood_out``.
         device: where to compute; the classifier is moved there.
         progress: whether to show a progress bar; or a function of (clips done, total).
         baselines: deprecated, give ``nulls``.
@@ -281,9 +282,10 @@ def score(
     check_classifier(classifier)
     scored = scored_on(classifier, on)
     chosen_nulls, columns = nulls_of(nulls, baselines), own_metrics(metrics or {})
-    plan = Plan(masks, protocol, scored, chosen_nulls, curves, target, columns)
+    fills = fills_of(fill, protocol, default=["silence"])
+    plan = Plan(masks, protocol, scored, chosen_nulls, curves, target, fills, columns, reference)
     classifier.to(device)
-    dataset = _dataset_of(dataset, classifier)
+    dataset = dataset_of(dataset, classifier)
     explainers = build_explainers(methods, classifier, background)
     rows: list[dict[str, Any]] = []
     recent, attributions = RecentClips(dataset), RecentAttributions()

@@ -59,7 +59,8 @@ CLASSIFIER = small_classifier(duration=0.3)
 
 def go(out, clips=None, methods=METHODS, classifier=CLASSIFIER, **settings):
     """A run of some clips by two methods and two masks."""
-    settings = {"masks": ["bin", "topK_5"], "on": "features", "progress": False} | settings
+    plan = {"masks": ["bin", "topK_5"], "on": "features", "fill": "silence"}
+    settings = plan | {"progress": False} | settings
     return run(EXPERIMENT, classifier, clips or Bursts(), methods, out, **settings)
 
 

@@ -145,7 +145,7 @@ def test_run_and_tables(call, place, tmp_path):
         tmp_path,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "80 rows, 0 of them errors" in done.stdout
+    assert "160 rows, 0 of them errors" in done.stdout
     table = call("tables", tmp_path, "--by", "method,mask", "--out", tmp_path / "table.csv")
     assert table.returncode == 0
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 4 * 2
@@ -256,13 +256,13 @@ def test_a_clip_that_fails_leaves_the_others_and_exits_with_1(call, place, tmp_p
         "see the columns stage and error of metrics.csv."
     )
     assert f"{dataset.clip_id(3)}, read, AudioError" in told
-    assert "38 rows, 2 of them errors" in done.stdout
+    assert "74 rows, 2 of them errors" in done.stdout
     borne = call(*command, "--max-errors", 1)
     assert (borne.returncode, borne.stderr) == (0, "")
     save_audio(copy / "audio" / dataset.clip_id(3), dataset[3][0][None], 16000)
     mended = call(*command)
     assert mended.returncode == 0
-    assert "40 rows, 0 of them errors" in mended.stdout
+    assert "80 rows, 0 of them errors" in mended.stdout
     other = call(*command, "--masks", "topK_5")
     assert other.returncode == 1
     assert "plan.masks: ['bin'] before, ['topK_5'] now" in other.stderr
@@ -272,7 +272,8 @@ def test_a_stopped_run_says_how_to_go_on(call, place, tmp_path, monkeypatch):
     load = ESC50.__getitem__
 
     def interrupted(self, index):
-        if index == 2:
+        # Not while the training clips are read, which the parts are compared with.
+        if index == 2 and self.clip_id(index).startswith("5-"):
             signal.raise_signal(signal.SIGINT)
         return load(self, index)
 
@@ -301,7 +302,7 @@ def test_a_stopped_run_says_how_to_go_on(call, place, tmp_path, monkeypatch):
     )
     monkeypatch.undo()
     monkeypatch.setattr(sys, "argv", ["audiointerp"])
-    assert "20 rows, 0 of them errors" in call(*command).stdout
+    assert "40 rows, 0 of them errors" in call(*command).stdout
 
 
 def test_shards_of_the_command_line(call, place, tmp_path):
@@ -323,7 +324,7 @@ def test_shards_of_the_command_line(call, place, tmp_path):
     )
     first = call(*command, "--shard", "1/2")
     assert "5 of 10 clips are finished; metrics.csv comes with the last shard" in first.stdout
-    assert "20 rows, 0 of them errors" in call(*command, "--shard", "2/2").stdout
+    assert "40 rows, 0 of them errors" in call(*command, "--shard", "2/2").stdout
     for wrong in ("3/2", "0/2", "half"):
         assert "shard" in call(*command, "--shard", wrong).stderr
 

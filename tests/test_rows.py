@@ -212,7 +212,17 @@ def test_a_plan_as_plain_values():
         }
         assert plan.to_dict() == as_lists
         assert list(plan.to_dict()) == [
-            *("masks", "protocol", "on", "nulls", "curves", "target", "metrics")
+            *(
+                "masks",
+                "protocol",
+                "on",
+                "nulls",
+                "curves",
+                "target",
+                "fills",
+                "metrics",
+                "reference",
+            )
         ]
     plan = Plan(["bin", loud, ai.MASKS["topK_30"]])
     assert plan.to_dict()["masks"] == ["bin", loud, "topK_30"]

@@ -64,6 +64,7 @@ def test_a_clip_that_fails_is_a_row(tmp_path):
         tmp_path,
         masks=["bin", "topK_5"],
         on="features",
+        fill="silence",
         progress=False,
     )
     assert len(rows) == 2 * (2 * 2 + 2)
@@ -96,7 +97,13 @@ def test_every_experiment_runs_and_is_written(name, tmp_path):
         background=background,
         progress=False,
     )
-    assert len(rows) == 4 * 14 * 2
+    assert len(rows) == 4 * 14 * 2 * 2
+    assert rows[["fill", "on"]].drop_duplicates().to_numpy().tolist() == [
+        ["background", "features"],
+        ["background", "audio"],
+        ["silence", "features"],
+        ["silence", "audio"],
+    ]
     folder = tmp_path / experiment.transform / name
     assert sorted(path.name for path in folder.iterdir()) == [
         "gradcam",
@@ -105,7 +112,7 @@ def test_every_experiment_runs_and_is_written(name, tmp_path):
         "shap",
     ]
     for method in folder.iterdir():
-        assert len(pd.read_csv(method / "metrics.csv")) == 14 * 2
+        assert len(pd.read_csv(method / "metrics.csv")) == 14 * 2 * 2
         assert len(list((method / "attributions").iterdir())) == 1
         record = json.loads((method / "run.json").read_text())
         assert record["experiment"]["noise"] == experiment.noise
@@ -115,13 +122,17 @@ def test_every_experiment_runs_and_is_written(name, tmp_path):
     gaps = read[read["method"] == "shap"]["additivity_gap"].dropna()
     assert (gaps <= 1e-3).all()
     text = as_text(read)
-    # For each method: means and three nulls, each on both; and audio less features. With one clip
-    # there is no other.
-    assert text.count("topK_30_pos") == 4 * (2 + 3 * 2 + 1)
+    # For each fill and method: means and four nulls, each on both; and audio less features. With
+    # one clip there is no other.
+    assert text.count("topK_30_pos") == 2 * 4 * (2 + 4 * 2 + 1)
+    assert text.index("background") < text.index("silence")
     assert "*" in text
 
 
-ONE_MASK = {"masks": ["bin"], "on": "features", "progress": False, "attributions": False}
+ONE_MASK = {
+    **{"masks": ["bin"], "on": "features", "fill": "silence"},
+    **{"progress": False, "attributions": False},
+}
 
 
 def run_one(out, method="random", seed=0, **settings):

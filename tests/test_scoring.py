@@ -87,6 +87,8 @@ def test_scores_by_hand_on_a_four_bin_model():
         "COMP": 0.0,
         "nCOMP": 0.0,
         "AREA": 0.25,
+        "ENERGY": 0.25,
+        "HEARD": 0.25,
         "log_odds": math.log(p[0] / (1 - p[0])),
         "log_odds_in": math.log(p_in[0] / (1 - p_in[0])),
         "log_odds_out": math.log(p_out[0] / (1 - p_out[0])),
@@ -291,8 +293,9 @@ def test_both_kinds_of_scores_in_one_run():
     )
     assert rows.groupby(["clip", "mask"])["on"].apply(list).tolist() == [["features", "audio"]] * 4
     assert set(rows["protocol"]) == {"corrected"}
-    for name in (*RELATIVE, "deletion", "insertion"):
-        for null in NULLS:
+    for null in NULLS:
+        areas = () if null == "matched" else ("deletion", "insertion")
+        for name in (*RELATIVE, *areas):
             assert rows[f"{name}_{null}"].notna().all()
     for on in ("features", "audio"):
         alone = score(

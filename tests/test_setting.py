@@ -293,8 +293,16 @@ def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_p
     monkeypatch.setattr(choice, "SCORED_SYNTHETIC_CLIPS", 1)
     names = ("stft_clean", "mel_clean", "mel_white")
     monkeypatch.setattr(setting, "EXPERIMENTS", {name: EXPERIMENTS[name] for name in names})
+    compared = []
+
+    def reference(_, training, clean):
+        for part in (training, clean):
+            compared.append({row[0] for row in part.rows})
+
+    monkeypatch.setattr(setting, "ood_reference", reference)
     found = run_study(methods=["random"])
-    assert {name: len(rows) for name, rows in found.items()} == dict.fromkeys(names, 28)
+    assert {name: len(rows) for name, rows in found.items()} == dict.fromkeys(names, 56)
+    assert compared == [{1, 2, 3}, {4}] * 2
     assert len(read) == len(set(read)), "a clip of two experiments is read once"
     before = {
         path: path.read_bytes()

@@ -401,7 +401,7 @@ def test_a_run_is_resumed_by_the_same_function_only(tmp_path):
         )
 
     clips = ai.as_dataset([(tone(500)[0], "low")], RATE, labels=["low", "high"])
-    settings = {"masks": ["topK_50"], "nulls": [], "progress": False}
+    settings = {"masks": ["topK_50"], "nulls": [], "fill": "silence", "progress": False}
     first = ai.run("own", answering(0.1), clips, ["random"], tmp_path, **settings)
     assert first["predicted"].tolist() == ["low"]
     again = ai.run("own", answering(0.1), clips, ["random"], tmp_path, **settings)

@@ -118,7 +118,7 @@ def test_in_the_shell(call, digits, tmp_path):
     done = call(*run, "--methods", "gradcam,shap", "--on", "features", *out)
     assert (done.returncode, done.stderr) == (0, "")
     assert "the 10 test clips of 60 (--part all takes all)" in done.stdout
-    assert "20 rows, 0 of them errors" in done.stdout
+    assert "40 rows, 0 of them errors" in done.stdout
     done = call("tables", tmp_path / "results", "--by", "method,mask")
     assert (done.returncode, done.stderr) == (0, "")
     assert "gradcam" in done.stdout
@@ -128,7 +128,7 @@ def test_in_the_shell(call, digits, tmp_path):
     run = ("run", "mel_white", "--clips", table, "--weights", weights, "--masks", "bin")
     done = call(*run, "--methods", "random", "--on", "features", "--out", tmp_path / "other")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "60 rows, 0 of them errors" in done.stdout
+    assert "120 rows, 0 of them errors" in done.stdout
     for arguments, message in (
         (("--methods", "shap"), "do not record which clips of"),
         (("--part", "test"), "do not record a division of"),

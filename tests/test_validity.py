@@ -56,7 +56,8 @@ def made_rows(lead, clips=20):
                     # Masks differ, so that none is a duplicate of another.
                     scores["AREA"] = (list(STUDY_MASKS).index(mask) + 1) / 20
                     keys = {"method": method, "clip": str(clip), "mask": mask, "on": on}
-                    rows.append({**keys, "protocol": "corrected", "status": "ok", **scores})
+                    keys |= {"protocol": "corrected", "fill": "silence", "status": "ok"}
+                    rows.append({**keys, **scores})
     return pd.DataFrame(rows)
 
 
@@ -201,12 +202,14 @@ def test_the_nulls_of_newer_results_stand_in_the_page():
     for name in RELATIVE:
         rows[f"{name}_rolled"] = rows[f"{name}_smooth"]
         rows[f"{name}_other"] = rows[name]
+        rows[f"{name}_matched"] = rows[f"{name}_smooth"]
     found = conclusions(rows).set_index(["kind", "score"]).loc[("method", "FF")]
     assert list(aspects_in(rows)) == list(ASPECTS)
     assert found["audio − rolled"].startswith("survives: +0.20")
     assert found["audio − other"].startswith("open: +0.00")
     counts = better_than_random(rows).loc[("FF", "features"), "saliency"]
     assert counts.to_dict() == {
+        "matched": "14 / 14",
         "other": "0 / 14",
         "pixelwise": "14 / 14",
         "rolled": "14 / 14",

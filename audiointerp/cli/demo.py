@@ -83,6 +83,7 @@ def run_demo(
         DEMO_METHODS,
         out / "results",
         on="features",
+        fill="silence",
         nulls=DEMO_NULLS,
         background=background,
         attributions=False,

@@ -9,6 +9,7 @@ import typer
 from ..errors import ArgumentError, choose
 from .models import open_classifier
 from .options import (
+    FILL_NAMES,
     MASKS_HELP,
     METHOD_NAMES,
     Background,
@@ -71,6 +72,9 @@ def interpret(
     ] = None,
     background: Background = None,
     on: On = None,
+    fill: Annotated[
+        str, typer.Option(help=f"What removed bins become: {', '.join(FILL_NAMES)}.")
+    ] = "silence",
     protocol: Protocol = "corrected",
     inversion: Annotated[str, typer.Option(help="gain, nnls, lstsq or griffinlim.")] = "gain",
     out: Out = Path("interpretation"),
@@ -110,6 +114,7 @@ def interpret(
         inversion=inversion,
         protocol=protocol,
         on=on,
+        fill=fill,
         device=device,
     )
     write_interpretation(replace(result, clip=clip.name), out, title=clip.name)

@@ -49,7 +49,8 @@ MASK_NAMES = (
     "topK_30_pos",
     "topK_50_pos",
 )
-NULL_NAMES = ("pixelwise", "smooth", "rolled", "other")
+FILL_NAMES = ("silence", "background", "mean", "blur", "noise", "swap")
+NULL_NAMES = ("pixelwise", "smooth", "rolled", "other", "matched")
 MASKS_HELP = f"{', '.join(MASK_NAMES)}; also topK_20 or another percentage, for all that have one"
 
 Weights = Annotated[Path | None, typer.Option("--weights", help="A classifier written by train.")]

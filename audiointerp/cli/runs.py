@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ArgumentError, AudioInterpError, choose
+from ..errors import ArgumentError, AudioError, AudioInterpError, DatasetError, choose
 from .models import default_methods, open_classifier
 from .options import (
+    FILL_NAMES,
     METHOD_NAMES,
     NULL_NAMES,
     Background,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from ..dataset import ClipDataset
     from ..model import Classifier
+    from ..scoring import OutOfDistribution
 
 
 @app.command()
@@ -66,6 +68,10 @@ def run(
         str | None, typer.Option(help="Comma-separated, also e.g. topK_20; default: all.")
     ] = None,
     on: On = None,
+    fill: Annotated[
+        str | None,
+        typer.Option(help=f"What removed bins become, comma-separated: {', '.join(FILL_NAMES)}."),
+    ] = None,
     protocol: Protocol = "corrected",
     nulls: Annotated[
         str, typer.Option(help="What each mask is compared with, comma-separated; or none.")
@@ -99,6 +105,7 @@ def run(
     """Score methods and masks on the test clips.
 
     SHAP's background is drawn from the training clips, 2 per class, unless --background is given.
+    Parts are compared with the training clips, in ood_in and ood_out, where these are known.
     If a run is interrupted, the same command resumes it.
 
     Examples (in a shell):
@@ -123,7 +130,7 @@ def run(
     null_names = [choose("null", name, NULLS) for name in chosen_nulls]
     if clips is None:
         find_experiment(experiment)
-    classifier = open_classifier(weights, model, hugging_face)
+    classifier = open_classifier(weights, model, hugging_face).to(device)
     method_names = given or default_methods(classifier)
     setting = own_experiment(experiment, classifier)
     _check_source(data, clips, subset, part)
@@ -134,10 +141,13 @@ def run(
         dataset, split = open_for_run(classifier, clips, folds, part)
         if needs_background and features is None:
             features = training_background(classifier, clips, split)
+        known = None if split is None else (split.train, split.validation)
+        reference = _reference(classifier, known)
     else:
         dataset = open_for(classifier, data, numbers_in(folds or "5"), subset)
         if needs_background and features is None:
             features = training_background_of(classifier, data, subset)
+        reference = _reference(classifier, _training_and_validation(classifier, data, subset))
     rows = run_experiment(
         setting,
         classifier,
@@ -146,10 +156,12 @@ def run(
         out,
         masks=mask_names,
         on=None if on is None else names_in(on),
+        fill=None if fill is None else names_in(fill),
         protocol=protocol,
         nulls=null_names,
         curves=curves,
         background=features,
+        reference=reference,
         noise=noise,
         device=device,
         attributions=attributions,
@@ -159,6 +171,34 @@ def run(
     )
     folder = out / setting.transform / setting.name
     _print_run(rows, dataset, shard_in(shard), folder, max_errors)
+
+
+def _training_and_validation(
+    classifier: "Classifier", data: Path | None, subset: str | None
+) -> "tuple[ClipDataset, ClipDataset] | None":
+    """Open the training and the validation folds; None if the folder lacks them."""
+    from ..experiments import TRAIN_FOLDS, VALID_FOLDS
+
+    try:
+        return (
+            open_for(classifier, data, list(TRAIN_FOLDS), subset),
+            open_for(classifier, data, list(VALID_FOLDS), subset),
+        )
+    except DatasetError:
+        return None
+
+
+def _reference(
+    classifier: "Classifier", folds: "tuple[ClipDataset, ClipDataset] | None"
+) -> "OutOfDistribution | None":
+    """Return what parts are compared with; None, and a note, without enough training clips."""
+    from ..scoring import ood_reference
+
+    try:
+        return None if folds is None else ood_reference(classifier, *folds)
+    except (ArgumentError, DatasetError, AudioError) as error:
+        typer.echo(f"ood_in and ood_out are left empty: {error}", err=True)
+        return None
 
 
 def _check_source(

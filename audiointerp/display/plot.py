@@ -122,8 +122,10 @@ def kept_and_removed(interpretation: ExplainedClip, axes: Any = None) -> list[Ax
         axes = plt.subplots(1, 2, sharey=True, layout="constrained")[1]
     spec = interpretation.spectrogram
     peak = float(spec.db.max())
-    kept = spec.masked(interpretation.mask)
-    removed = spec.masked(1 - interpretation.mask)
+    kept, removed = (
+        spec.masked(mask, fill=interpretation.fill)
+        for mask in (interpretation.mask, 1 - interpretation.mask)
+    )
     return [
         spectrogram(kept, axes[0], peak=peak, title="kept"),
         spectrogram(removed, axes[1], peak=peak, title="removed"),

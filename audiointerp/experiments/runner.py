@@ -12,7 +12,7 @@ from ..dataset import ClipDataset
 from ..errors import Stopped
 from ..interpretation import NULLS, AnyMask, Explainer
 from ..model import Classifier
-from ..scoring import Plan, RecentClips, nulls_of, scored_on
+from ..scoring import OutOfDistribution, Plan, RecentClips, fills_of, nulls_of, scored_on
 from ..util import Progress, show_progress
 from .computation import Task, compute_here
 from .opening import opened
@@ -20,6 +20,9 @@ from .prepare import PreparedRun, prepare_run
 from .signals import stoppable
 from .study import Experiment, own_experiment
 from .workers import compute_in_workers
+
+RUN_FILLS = ("background", "silence")
+"""What removed bins become in a run, unless the caller says otherwise."""
 
 
 def run(
@@ -31,10 +34,12 @@ def run(
     *,
     masks: Sequence[AnyMask] | None = None,
     on: str | Sequence[str] | None = None,
+    fill: str | Sequence[str] | None = None,
     protocol: str = "corrected",
     nulls: Sequence[str] = NULLS,
     curves: bool = False,
     background: Tensor | None = None,
+    reference: OutOfDistribution | None = None,
     noise: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
     progress: Progress = True,
@@ -46,17 +51,17 @@ def run(
 ) -> pd.DataFrame:
     """Run an experiment and write ``OUT/<transform>/<experiment>/<method>/``.
 
-    Each folder gets ``metrics.csv`` (one row per clip, mask and ``on``), ``run.json`` (settings,
-    versions, digests of network and clips, counts, seconds) and ``attributions/`` (one safetensors
-    file per clip). The same call resumes a run that was interrupted or killed, with the same bytes
-    in the end: see :mod:`~audiointerp.experiments.store`.
+    Each folder gets ``metrics.csv`` (one row per clip, fill, ``on`` and mask), ``run.json``
+    (settings, versions, digests of network and clips, counts, seconds) and ``attributions/`` (one
+    safetensors file per clip). The same call resumes a run that was interrupted or killed, with the
+    same bytes in the end: see :mod:`~audiointerp.experiments.store`.
 
     Args:
         experiment: one of :data:`EXPERIMENTS`, your own, or the name of one on clean clips.
         classifier: a classifier that takes what the experiment says.
         dataset: the clean clips; the experiment's noise is mixed in here.
-        methods, masks, on, protocol, nulls, curves, background, device, baselines: see
-            :func:`~audiointerp.predict.score`.
+        methods, masks, on, fill, protocol, nulls, curves, background, reference, device,
+            baselines: see :func:`~audiointerp.predict.score`.
         out: the folder of results.
         noise: a recording that replaces the experiment's own noise.
         progress: whether to show a progress bar on a terminal or in a notebook; or a function of
@@ -86,7 +91,7 @@ def run(
     >>> with tempfile.TemporaryDirectory() as out:
     ...     rows = run(
     ...         Experiment("own", "mel"), classifier, clips, ["random"], out, masks=["bin"],
-    ...         on="features", progress=False,
+    ...         on="features", fill="silence", progress=False,
     ...     )
     >>> rows["status"].tolist()
     ['ok', 'ok']
@@ -94,7 +99,15 @@ def run(
     if isinstance(experiment, str):
         experiment = own_experiment(experiment, classifier)
     scored = scored_on(classifier, on, default=("features", "audio"))
-    plan = Plan(masks, protocol, scored, nulls_of(nulls, baselines), curves)
+    plan = Plan(
+        masks,
+        protocol,
+        scored,
+        nulls_of(nulls, baselines),
+        curves,
+        fills=fills_of(fill, protocol, default=RUN_FILLS),
+        reference=reference,
+    )
     prepared = prepare_run(
         experiment,
         classifier,

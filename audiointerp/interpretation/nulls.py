@@ -2,7 +2,9 @@
 
 Two are random masks: the values of the mask, moved to random places bin by bin (``"pixelwise"``) or
 in blobs (``"smooth"``). Two have the shape of an attribution: the mask itself, rolled in time
-(``"rolled"``), and the mask made from another clip's attribution (``"other"``).
+(``"rolled"``), and the mask made from another clip's attribution (``"other"``). The fifth is a
+random 0/1 mask of single bins that lets as many audible bins come back as the mask (``"matched"``),
+see :mod:`audiointerp.scoring.matched`.
 
 The first three have exactly the values of the mask, so area, sparseness and complexity are equal.
 ``"other"`` has its own: equal in number for a top-k mask, but not for one with a threshold.
@@ -17,7 +19,7 @@ from torch.nn import functional
 
 from .base import seed_of
 
-NULLS = ("pixelwise", "smooth", "rolled", "other")
+NULLS = ("pixelwise", "smooth", "rolled", "other", "matched")
 """The names of the nulls. cli/options.py lists them again, so that --help need not import torch."""
 GRAIN = 8
 """Bins and frames between the draws of the smooth field.
@@ -44,10 +46,11 @@ def _draw_smooth(shape: torch.Size, generator: torch.Generator) -> Tensor:
 FIELDS: dict[str, Callable[[torch.Size, torch.Generator], Tensor]] = {
     "pixelwise": _draw_pixelwise,
     "smooth": _draw_smooth,
+    "matched": _draw_pixelwise,
 }
 """The random fields by name: each draws a map of a shape ``(1, 1, F, T)``."""
-RANDOM_MASKS = tuple(FIELDS)
-"""The nulls that are random masks."""
+RANDOM_MASKS = ("pixelwise", "smooth")
+"""The nulls that are random masks of the mask's values."""
 
 
 def null_seed(method: str, mask: str = "") -> int:
@@ -67,7 +70,7 @@ def random_field(db: Tensor, kind: str, seed: int = 0) -> Tensor:
 
     Args:
         db: the clip's features ``(1, 1, F, T)``.
-        kind: ``"pixelwise"`` (independent bins) or ``"smooth"`` (blobs).
+        kind: ``"pixelwise"`` or ``"matched"`` (independent bins), or ``"smooth"`` (blobs).
         seed: another seed gives another map, see :func:`null_seed`.
 
     >>> random_field(torch.zeros(1, 1, 64, 100), "smooth").shape

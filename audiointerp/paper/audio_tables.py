@@ -14,6 +14,7 @@ DESCRIPTIONS = {
     "smooth": "one in blobs",
     "rolled": "the mask itself, rolled in time by a random shift",
     "other": "the mask made from another clip's attribution by the same method",
+    "matched": "a random 0/1 mask under which as many audible bins come back",
 }
 """What each null is, for captions."""
 
@@ -30,10 +31,10 @@ def audio_tables(conditions: Sequence[Condition], published: bool) -> Iterator[T
     >>> table.title
     'FF on features and on audio, beside nulls: mel_clean, all clips'
     """
-    together: dict[tuple[str, str, str], list[Condition]] = {}
+    together: dict[tuple[str, ...], list[Condition]] = {}
     for condition in conditions:
         if condition.subset == "all":
-            key = (condition.transform, condition.label, condition.protocol)
+            key = (condition.transform, condition.label, condition.protocol, condition.fill)
             together.setdefault(key, []).append(condition)
     for group in together.values():
         nulls = [null for null in NULLS if _have_null(group, null)]
@@ -52,10 +53,11 @@ def _audio_table(group: Sequence[Condition], name: str, nulls: Sequence[str]) ->
     for condition in group:
         columns += _beside_nulls(condition, name, nulls)
     if len(group) > 1:
-        on_features, on_audio = (condition.values(name) for condition in group)
+        by_on = {condition.on: condition.values(name) for condition in group}
+        on_features, on_audio = by_on["features"], by_on["audio"]
         column = score_column(name, "− features", "audio", difference=True)
         columns.append((column, with_intervals(on_audio - on_features)))
-    scored_on = " and ".join(f"on {condition.on}" for condition in group)
+    scored_on = " and ".join(f"on {condition.on}" for condition in group) + first.over
     protocol = "" if first.protocol == "corrected" else f", protocol {first.protocol}"
     better = "more" if METRICS[name].higher_is_better else "less"
     notes = [f"Means over {clips_in(first)}."]

@@ -79,7 +79,9 @@ def published_of(condition: Condition) -> pd.DataFrame | None:
         A row per (method, mask), a column per score.
 
     >>> from .example import example_rows
-    >>> condition = Condition("mel", "mel_clean", "corrected", "features", "all", example_rows())
+    >>> condition = Condition(
+    ...     "mel", "mel_clean", "corrected", "silence", "features", "all", example_rows()
+    ... )
     >>> published_of(condition).shape
     (56, 7)
     """
@@ -122,7 +124,7 @@ def clips_in(condition: Condition) -> str:
 
     >>> from .example import example_rows
     >>> rows = example_rows(clips=3)
-    >>> clips_in(Condition("mel", "mel_clean", "corrected", "features", "all", rows))
+    >>> clips_in(Condition("mel", "mel_clean", "corrected", "silence", "features", "all", rows))
     '3 clips'
     """
     counts = condition.rows.groupby("method")["clip"].nunique()

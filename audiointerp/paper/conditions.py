@@ -1,6 +1,7 @@
 """A condition: results that may be averaged together, and what they have in common.
 
-Averages never mix transforms, experiments, protocols, what was scored (``on``) or subsets of clips.
+Averages never mix transforms, experiments, protocols, fills, what was scored (``on``) or subsets of
+clips.
 """
 
 import re
@@ -24,24 +25,26 @@ SUBSETS: dict[str, tuple[bool | None, str]] = {
 """By name of a subset of the clips: its value of the column ``correct``, and its title."""
 SHARES = {"undefined %": "undefined", "constant %": "constant"}
 """By column head of a share of masks: its column in the summary."""
-SPLIT = ("transform", "experiment", "protocol", "on")
+SPLIT = ("transform", "experiment", "protocol", "fill", "on")
 
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """Results of one transform, experiment, protocol, ``on`` and subset of the clips.
+    """Results of one transform, experiment, protocol, fill, ``on`` and subset of the clips.
 
     Statistics are computed when first asked for, then kept: several tables need the same.
 
     Attributes:
-        transform, experiment, protocol, on: as in the columns of the results.
+        transform, experiment, protocol, fill, on: as in the columns of the results.
         subset: a name in :data:`SUBSETS`.
         rows: the results; none of a clip that failed.
 
     >>> from .example import example_rows
-    >>> condition = Condition("mel", "mel_clean", "corrected", "audio", "all", example_rows())
+    >>> condition = Condition(
+    ...     "mel", "mel_clean", "corrected", "background", "audio", "all", example_rows()
+    ... )
     >>> condition.title
-    'mel_clean, all clips, on audio'
+    'mel_clean, all clips, on audio, over the background'
     >>> list(condition.scores)[:3]
     ['FF', 'AI', 'AD']
     """
@@ -49,6 +52,7 @@ class Condition:
     transform: str
     experiment: str
     protocol: str
+    fill: str
     on: str
     subset: str
     rows: pd.DataFrame
@@ -68,9 +72,16 @@ class Condition:
 
     @property
     def how(self) -> str:
-        """What was scored, and the protocol unless it is the corrected one."""
+        """What was scored; the fill unless it is silence, the protocol unless it is corrected."""
         protocol = "" if self.protocol == "corrected" else f", protocol {self.protocol}"
-        return f"on {self.on}{protocol}"
+        return f"on {self.on}{self.over}{protocol}"
+
+    @property
+    def over(self) -> str:
+        """What removed bins became, in words; nothing for silence, as published."""
+        if self.fill == "silence":
+            return ""
+        return ", over the background" if self.fill == "background" else f", fill {self.fill}"
 
     @property
     def network(self) -> str:
@@ -80,7 +91,8 @@ class Condition:
     def name(self, *words: str) -> str:
         """Return a name for a table's files: words, and how the condition was scored."""
         protocol = [] if self.protocol == "corrected" else [f"protocol_{self.protocol}"]
-        return slug("_".join([*words, f"on_{self.on}", *protocol]))
+        fill = [] if self.fill == "silence" else [f"fill_{self.fill}"]
+        return slug("_".join([*words, f"on_{self.on}", *fill, *protocol]))
 
     def values(self, name: str) -> pd.DataFrame:
         """Return the values (clips × cells) of a column.
@@ -175,23 +187,27 @@ def find_conditions(rows: pd.DataFrame) -> list[Condition]:
         raise AudioInterpError("no clip was scored, so there are no tables; see the errors")
     conditions = []
     for key, group in scored.groupby(list(SPLIT), sort=False):
-        transform, experiment, protocol, on = (str(name) for name in key)
+        transform, experiment, protocol, fill, on = map(str, key)
         for subset, (correct, _) in SUBSETS.items():
             part = group if correct is None else group[_is_marked(group, correct)]
             if len(part):
-                conditions.append(Condition(transform, experiment, protocol, on, subset, part))
+                conditions.append(
+                    Condition(transform, experiment, protocol, fill, on, subset, part)
+                )
     return sorted(conditions, key=_order)
 
 
 def _order(condition: Condition) -> tuple[object, ...]:
-    """Return a sort key: mel, then the study's order, corrected before published."""
+    """Return a sort key: mel, the study's order, corrected first, the background on audio first."""
     return (
         condition.transform != "mel",
         place(condition.experiment, EXPERIMENTS),
         condition.transform,
         condition.protocol != "corrected",
         condition.protocol,
-        condition.on != "features",
+        condition.fill != "background",
+        condition.fill,
+        (condition.on == "features") == (condition.fill == "background"),
     )
 
 
@@ -205,7 +221,7 @@ def _is_marked(rows: pd.DataFrame, correct: bool) -> np.ndarray:
 def against_noise(conditions: Sequence[Condition]) -> list[tuple[Condition, list[Condition]]]:
     """Pair each condition of all clean clips with its noisy ones.
 
-    The noisy ones are of the same transform, protocol, ``on`` and network.
+    The noisy ones are of the same transform, protocol, fill, ``on`` and network.
 
     >>> from .example import example_rows
     >>> rows = example_rows(("mel_clean", "mel_horse", "mel_room"))
@@ -225,7 +241,10 @@ def against_noise(conditions: Sequence[Condition]) -> list[tuple[Condition, list
 
 def _differ_in_noise(clean: Condition, other: Condition) -> bool:
     def rest(condition: Condition) -> tuple[str, ...]:
-        return condition.transform, condition.protocol, condition.on, condition.network
+        return (
+            *(condition.transform, condition.protocol, condition.fill),
+            *(condition.on, condition.network),
+        )
 
     return other.experiment != clean.experiment and rest(other) == rest(clean)
 

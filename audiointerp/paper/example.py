@@ -40,6 +40,7 @@ def example_rows(
         recording=rows["clip"],
         network="",
         protocol="corrected",
+        fill="silence",
         correct=True,
         status="ok",
         **dict(zip(VALUES, scores.T, strict=True)),

@@ -22,7 +22,7 @@ from ..experiments import (
 )
 from ..fit import Trained, train_classifier
 from ..model import Classifier
-from ..scoring import check_fits
+from ..scoring import check_fits, ood_reference
 from ..util import keep_memory
 from .choice import Setting, choose_setting, data_root
 from .published import STUDY_MASKS, STUDY_METHODS
@@ -206,8 +206,9 @@ def run_study(
         for setting, own_folds in zip(settings, folds, strict=True)
     ]
     results = {}
-    for setting, (train, _, test), classifier in zip(settings, folds, classifiers, strict=True):
+    for setting, (train, valid, test), classifier in zip(settings, folds, classifiers, strict=True):
         background = background_of(train, classifier.transform)
+        reference = ood_reference(classifier, train, valid)
         # The experiments of one sample rate share the clips in memory.
         clips = EvenSubset(InMemory(test), setting.scored)
         is_committed = setting.data == "esc10" and setting.scored is None
@@ -221,6 +222,7 @@ def run_study(
                     methods,
                     folder,
                     background=background,
+                    reference=reference,
                     masks=STUDY_MASKS,
                     attributions=False,
                     resume=resume,

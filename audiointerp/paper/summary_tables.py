@@ -26,9 +26,9 @@ def summary_tables(conditions: Sequence[Condition], published: bool) -> Iterator
     >>> [table.name for table in summary_tables(find_conditions(example_rows())[:1], False)]
     ['summary_methods_all_on_features', 'summary_masks_all_on_features']
     """
-    together: dict[tuple[str, str, str], list[Condition]] = {}
+    together: dict[tuple[str, ...], list[Condition]] = {}
     for condition in conditions:
-        key = (condition.protocol, condition.on, condition.subset)
+        key = (condition.protocol, condition.fill, condition.on, condition.subset)
         together.setdefault(key, []).append(condition)
     for group in together.values():
         for level in ("method", "mask"):

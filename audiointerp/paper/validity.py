@@ -1,7 +1,7 @@
 """The page ``docs/validity.md``: do the published conclusions hold on other clips?"""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,12 @@ from .published_faults import Fault
 
 LEVEL = 0.05
 """Largest adjusted p-value at which a mask beats chance."""
+
+FILL_TITLES = {
+    "background": "**Where removed bins fall to the clip's own background:**",
+    "silence": "**Where removed bins are silent, as published:**",
+}
+"""What stands before the figures of a fill, if there are several."""
 
 
 def main_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -175,7 +181,6 @@ def report(
     >>> page.splitlines()[0]
     '# Do the published conclusions hold?'
     """
-    verdicts = conclusions(rows)
     faults_table = pd.DataFrame(
         [vars(fault) for fault in measured_faults], columns=["name", "figure", "before", "after"]
     ).set_axis(["fault", "figure", "with it", "without"], axis=1)
@@ -190,13 +195,34 @@ def report(
         fewest=FEWEST,
         masks=len(STUDY_MASKS),
         soft=", ".join(f"`{mask}`" for mask in SOFT_MASKS),
-        verdicts=frame_as_markdown(
-            verdicts.rename(columns={"winner": "published best"}).drop(columns="kind")
+        verdicts=_by_fill(rows, _verdicts),
+        counts=_by_fill(
+            rows, lambda part: frame_as_markdown(better_than_random(part).reset_index())
         ),
-        summary="\n".join(_summary_line(verdicts, aspect) for aspect in aspects_in(rows)),
-        counts=frame_as_markdown(better_than_random(rows).reset_index()),
-        table=frame_as_markdown(main_table(rows).reset_index()),
+        table=_by_fill(rows, lambda part: frame_as_markdown(main_table(part).reset_index())),
     )
+
+
+def _by_fill(rows: pd.DataFrame, text_of: Callable[[pd.DataFrame], str]) -> str:
+    """Return the text on the rows of each fill, the published silence last, with a line before.
+
+    Rows of one fill have no such line.
+    """
+    fills = sorted(
+        set(rows.loc[rows["status"] == "ok", "fill"]), key=lambda fill: fill == "silence"
+    )
+    texts = {fill: text_of(rows[rows["fill"] == fill]) for fill in fills}
+    if len(texts) == 1:
+        return "".join(texts.values())
+    return "\n\n".join(f"{FILL_TITLES.get(fill, fill)}\n\n{text}" for fill, text in texts.items())
+
+
+def _verdicts(rows: pd.DataFrame) -> str:
+    """Return the table of the published conclusions, and a list of which survive."""
+    verdicts = conclusions(rows)
+    table = verdicts.rename(columns={"winner": "published best"}).drop(columns="kind")
+    lines = [_summary_line(verdicts, aspect) for aspect in aspects_in(rows)]
+    return "\n".join([frame_as_markdown(table), "", *lines])
 
 
 PAGE = """# Do the published conclusions hold?
@@ -239,8 +265,6 @@ audio. In SPS and COMP, masks that contain each other by definition, as `topK_5`
 the soft masks, as published.
 
 {verdicts}
-
-{summary}
 
 ## Does a method beat chance?
 

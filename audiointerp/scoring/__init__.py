@@ -1,14 +1,23 @@
 """Explain a clip, classify its parts under masks, and score the result."""
 
 from .cells import LayerCell, layer_cell
-from .columns import ADDED, AREAS, COLUMNS, VALUES, attribution_cells, empty_cell, read_rows
+from .columns import (
+    ADDED,
+    AREAS,
+    COLUMNS,
+    CONTENT,
+    VALUES,
+    attribution_cells,
+    empty_cell,
+    read_rows,
+)
 from .curves import Curves
+from .data import check_fits, dataset_of
 from .explain import (
     Method,
     build_explainer,
     build_explainers,
     check_classifier,
-    check_fits,
     explain_clip,
 )
 from .explained import ExplainedClip
@@ -33,8 +42,10 @@ from .localisation_scores import (
     relevance_mass,
 )
 from .localisation_truth import Truth, truth_of, weighted
-from .outcomes import ON, Outcomes, classify_parts, mask_and_classify
-from .plan import Plan, nulls_of, own_metrics, scored_on
+from .out_of_distribution import OutOfDistribution, ood_reference
+from .outcomes import Outcomes, classify_parts, mask_and_classify
+from .part_outputs import ON
+from .plan import Plan, fills_of, nulls_of, own_metrics, scored_on
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
 from .randomisation import STAGES, Stage, cascade
 from .recent import RecentAttributions, RecentClips
@@ -56,6 +67,7 @@ __all__ = [
     "BASELINES",
     "CHECKS",
     "COLUMNS",
+    "CONTENT",
     "LEAST_P",
     "LOCALISATION_COLUMNS",
     "LOCALISATION_SCORES",
@@ -71,6 +83,7 @@ __all__ = [
     "LocalisationScore",
     "Method",
     "MethodRows",
+    "OutOfDistribution",
     "Outcomes",
     "Plan",
     "RecentAttributions",
@@ -92,8 +105,10 @@ __all__ = [
     "class_correlation",
     "classify_parts",
     "clip_rows",
+    "dataset_of",
     "empty_cell",
     "explain_clip",
+    "fills_of",
     "hear_parts",
     "heard_probabilities",
     "iou",
@@ -105,6 +120,7 @@ __all__ = [
     "mask_and_classify",
     "network_agreement",
     "nulls_of",
+    "ood_reference",
     "own_metrics",
     "pointing_game",
     "protocol_name",

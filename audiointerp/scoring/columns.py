@@ -14,11 +14,14 @@ from .protocols import RENAMED
 
 AREAS = ("deletion", "insertion")
 PROBABILITIES = ("p", "p_in", "p_out", "log_odds", "log_odds_in", "log_odds_out")
-NULL_SCORES = (*RELATIVE, *AREAS)
+CONTENT = ("ENERGY", "HEARD", "ood_in", "ood_out")
+"""What the parts hold of the clip, and how far they lie from clean clips."""
+NULL_SCORES = (*RELATIVE, "HEARD", *AREAS)
 """The scores that are also computed for each null: those that do not depend on the mask alone."""
 VALUES = (
     *(*METRICS, *PROBABILITIES, *AREAS, "additivity_gap", "surrogate_r2"),
     *("tie_share", "cell_hz", "cell_s"),
+    *CONTENT,
     *(f"{name}_{null}" for null in NULLS for name in NULL_SCORES),
 )
 """The columns of scores; NaN where undefined."""
@@ -29,14 +32,16 @@ TRUTHS = ("correct", "constant")
 """The columns that hold True or False, and None where undefined."""
 COLUMNS = (
     *("method", "clip", "recording", "target", "predicted", "explained", "correct"),
-    *("protocol", "on", "mask", "layer", "constant"),
+    *("protocol", "on", "fill", "mask", "layer", "constant"),
     *VALUES,
     *BATCHES,
     *("status", "stage", "error_type", "error"),
 )
 ADDED = (
-    *("layer", "constant", "tie_share", "cell_hz", "cell_s"),
-    *(f"{name}_{null}" for null in ("rolled", "other") for name in NULL_SCORES),
+    *("fill", "layer", "constant", "tie_share", "cell_hz", "cell_s"),
+    *CONTENT,
+    *(f"{name}_{null}" for null in ("rolled", "other", "matched") for name in NULL_SCORES),
+    *(f"HEARD_{null}" for null in ("pixelwise", "smooth")),
 )
 """The columns that results of version 0.1.0 lack."""
 TRUTH_OF_WORD = {"True": True, "False": False}

@@ -23,7 +23,7 @@ class Curves:
             with the largest attribution first.
         deletion: ``(S + 1,)``, p of the clip without these bins; NaN where the network's logits
             are not finite.
-        insertion: ``(S + 1,)``, p of these bins alone, in silence; NaN likewise.
+        insertion: ``(S + 1,)``, p of these bins alone, in the fill; NaN likewise.
 
     >>> falling, rising = torch.tensor([1.0, 0.5, 0.0]), torch.tensor([0.0, 1.0, 1.0])
     >>> result = Curves(torch.linspace(0, 1, 3), deletion=falling, insertion=rising)
@@ -60,9 +60,10 @@ def curves(
     *,
     against: Tensor | None = None,
     on: str = "features",
+    fill: str = "silence",
     steps: int = STEPS,
 ) -> Curves:
-    """Compute the deletion and insertion curves of one clip; removed bins are silent.
+    """Compute the deletion and insertion curves of one clip.
 
     Source: Petsiuk, Das and Saenko, "RISE", BMVC 2018. Step k of S covers the k / S bins with the
     largest attribution, exactly that many. Of equal bins, those of earlier frames come first, as in
@@ -76,10 +77,11 @@ def curves(
         against: the class it was explained against ``(1,)``, e.g. ``attribution.against``.
         on: ``"features"`` or ``"audio"``, see
             :func:`~audiointerp.scoring.outcomes.classify_parts`.
+        fill: what the bins become that are deleted, or not yet inserted, see there.
         steps: S, the number of steps.
 
     Raises:
-        ArgumentError: ``steps`` is less than 1, or ``on`` is unknown.
+        ArgumentError: ``steps`` is less than 1, or ``on`` or ``fill`` is unknown.
         ModelError: the network does not return finite logits for the clean clip.
 
     >>> from audiointerp import Cnn6, LogMel
@@ -94,6 +96,8 @@ def curves(
         raise ArgumentError(f"steps={steps} must be at least 1")
     shares = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
     masks = torch.cat([top(values, share) for share in shares.tolist()])
-    outcomes = classify_each_part(classifier, spectrogram, target, masks, against=against, on=on)
+    outcomes = classify_each_part(
+        classifier, spectrogram, target, masks, against=against, on=on, fill=fill
+    )
     _, kept, removed = outcomes.probs[..., outcomes.target]
     return Curves(shares, deletion=removed, insertion=kept)

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..dataset import ClipDataset
 from ..errors import ArgumentError, choose
 from ..interpretation import (
     METHODS,
@@ -155,43 +154,6 @@ def check_classifier(classifier: Any) -> None:
         raise ArgumentError(
             f"the first argument is a Classifier, not a {type(classifier).__name__}; make one of a "
             f"network by Classifier(network, transform, labels) or Classifier.from_waveform"
-        )
-
-
-def check_fits(classifier: Classifier, dataset: ClipDataset) -> None:
-    """Refuse a data set whose sample rate, normalisation or labels are not the classifier's.
-
-    Raises:
-        ArgumentError: they differ.
-
-    >>> from audiointerp import Cnn6, LogMel, Synthetic
-    >>> clips = Synthetic((5,), sample_rate=32000)
-    >>> network = Cnn6(10, base_channels=4)
-    >>> check_fits(Classifier(network, LogMel(), clips.labels), clips)
-    """
-    if dataset.sample_rate != classifier.sample_rate:
-        raise ArgumentError(
-            f"the data set has {dataset.sample_rate} Hz, the classifier takes "
-            f"{classifier.sample_rate} Hz; give the data set sample_rate={classifier.sample_rate} "
-            f"and duration={classifier.duration:g}, or score a folder or table by its path"
-        )
-    normalize = getattr(dataset, "normalize", classifier.normalize)
-    if normalize != classifier.normalize:
-        raise ArgumentError(
-            f"the data set's clips are normalised by {normalize!r}, the classifier's by "
-            f"{classifier.normalize!r}; give the data set normalize={classifier.normalize!r}"
-        )
-    if tuple(dataset.labels) != classifier.labels:
-        is_superset = set(classifier.labels) < set(dataset.labels)
-        advice = (
-            "for the ESC-10 weights give subset='esc10' (--subset esc10)"
-            if is_superset
-            else "give data with the classifier's labels"
-        )
-        raise ArgumentError(
-            f"the data set's labels ({', '.join(dataset.labels)}) are not the classifier's "
-            f"({', '.join(classifier.labels)}): {advice}; for LabelledClips give "
-            f"labels=classifier.labels"
         )
 
 

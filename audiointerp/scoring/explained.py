@@ -16,7 +16,7 @@ class ExplainedClip:
 
     Attributes:
         wav, kept, removed: ``(1, 1, L)``, what the classifier takes; under a 0/1 mask, wav = kept +
-            removed.
+            removed with the fill "silence".
         spectrogram: the whole clip; ``attribution.values`` and ``mask`` have its grid,
             ``(1, 1, F, T)``.
         attribution: the attribution of the explained class, ``attribution.target``;
@@ -34,6 +34,8 @@ class ExplainedClip:
         clip: the name of the sound file, or None if the clip was not read from one.
         file_sounds: the clip and its parts with the file's own rate, channels and level; None if
             the clip is no file, or one that the classifier takes as it is.
+        fill: what the bins became that a part lacks, a name in
+            :data:`~audiointerp.util.fills.FILLS`.
 
     >>> import torch
     >>> from audiointerp import Classifier, Cnn6, LogMel, interpret
@@ -58,6 +60,7 @@ class ExplainedClip:
     on: str = "features"
     clip: str | None = None
     file_sounds: Sounds | None = None
+    fill: str = "silence"
 
     @property
     def sounds(self) -> Sounds:
@@ -103,7 +106,7 @@ class ExplainedClip:
         return self.labels[int(self.attribution.probs.argmax())]
 
     def p_text(self, name: str) -> str:
-        """Return a p of the scores and that of the sound, each with its label.
+        """Return a p of the scores and that of the sound, each labelled, with the fill.
 
         Args:
             name: ``"p"``, ``"p_in"`` or ``"p_out"``.
@@ -116,7 +119,9 @@ class ExplainedClip:
         >>> result.p_text("p_in").replace(f"{result.heard['p_in']:.3f}", "…").split(", ")[1]
         'p of the sound …'
         """
-        return f"p on {self.on} {self.scores[name]:.3f}, p of the sound {self.heard[name]:.3f}"
+        fill = "" if self.fill == "silence" else f" (fill {self.fill})"
+        scored = f"p on {self.on}{fill} {self.scores[name]:.3f}"
+        return f"{scored}, p of the sound {self.heard[name]:.3f}"
 
     def __repr__(self) -> str:
         return (

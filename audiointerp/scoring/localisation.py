@@ -14,7 +14,8 @@ from ..errors import ArgumentError, choose
 from ..interpretation import Explainer, Level, LevelAboveMedian, Random, is_constant
 from ..model import Classifier
 from ..util import one_line
-from .explain import Method, build_explainers, check_classifier, check_fits
+from .data import check_fits
+from .explain import Method, build_explainers, check_classifier
 from .imported import explain_named_clip
 from .localisation_scores import LOCALISATION_SCORES, localisation_scores, undefined_reason
 from .localisation_truth import AXES, WEIGHTS, Truth, compared, truth_of, weighted

@@ -39,7 +39,7 @@ def null_scores(
     columns: dict[str, Tensor] = {}
     for number, (null, masks) in enumerate(nulls.items(), 1):
         scores = outcomes.scores(masks, metrics, number * len(masks))
-        columns |= {f"{name}_{null}": scores[name] for name in RELATIVE}
+        columns |= {f"{name}_{null}": scores[name] for name in (*RELATIVE, "HEARD")}
     return columns
 
 

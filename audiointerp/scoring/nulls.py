@@ -39,7 +39,8 @@ def null_masks(
 
     Returns:
         ``(M, 1, F, T)`` by null, in the order of ``nulls``; without ``"rolled"`` for a clip of one
-        frame, and without ``"other"`` if there is no other clip.
+        frame, without ``"other"`` if there is no other clip, and without ``"matched"``, which
+        depends on what is scored, see :func:`~audiointerp.scoring.matched.matched_masks`.
 
     >>> from audiointerp import MASKS
     >>> values = torch.arange(200.0).view(1, 1, 2, 100)
@@ -51,6 +52,8 @@ def null_masks(
     seeds = [null_seed(method, name) for name in masks]
     results = {}
     for null in nulls:
+        if null == "matched":
+            continue
         if null == "other":
             if other is not None:
                 values = in_frames(other, db.shape[-1])
@@ -85,6 +88,8 @@ def null_maps(
     seed = null_seed(method)
     maps = {}
     for null in nulls:
+        if null == "matched":
+            continue
         if null == "other":
             if other is not None:
                 maps[null] = in_frames(other, db.shape[-1])

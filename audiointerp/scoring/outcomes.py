@@ -5,26 +5,22 @@ trained on (:class:`~audiointerp.processing.windows.Windows`). The clip's probab
 over the windows, weighted by the frames that each window owns.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from ..errors import ModelError, choose
+from ..errors import ModelError
 from ..metrics import METRICS, Metric, evaluate
-from ..model import Classifier, clip_log_probabilities
+from ..model import Classifier
 from ..processing import Spectrogram
-from ..util import halve_on_oom
+from .content import energy_shares
 from .decision import decide
+from .out_of_distribution import OutOfDistribution
+from .part_outputs import BATCH, ON, PartOutputs, part_outputs
 
-ON = ("features", "audio")
-"""What is scored: the masked features, or the features of the audio made from them."""
-BATCH = 16
-"""Versions of a clip per forward."""
-
-Batches = Callable[[int], Iterable[Spectrogram]]
-"""A function from a batch size to a clip's distinct parts in batches of that size."""
+__all__ = ["BATCH", "ON", "Outcomes", "classify_each_part", "classify_parts", "mask_and_classify"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +34,9 @@ class Outcomes:
         log_odds: ``(3, M)``, those of the explained class.
         target: the index of the explained class among the C'.
         batch: versions of the clip per forward: :data:`BATCH`, or less after out-of-memory.
+        content: of the kept part under each mask, ``(M,)`` by name: ENERGY and HEARD, see
+            :mod:`~audiointerp.scoring.content`; with a reference also ``ood_in`` and ``ood_out``,
+            see :mod:`~audiointerp.scoring.out_of_distribution`.
         faults: the part under each mask for which the network's logits are not finite, so that its
             values are NaN: ``"kept part"``, ``"removed part"``, or ``""`` if there is none. Empty
             if no mask has such a part.
@@ -52,6 +51,7 @@ class Outcomes:
     log_odds: Tensor
     target: int
     batch: int
+    content: Mapping[str, Tensor] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
 
     def fault(self, number: int) -> str:
@@ -65,7 +65,8 @@ class Outcomes:
         """Score ``masks``, which are those classified from number ``start`` on.
 
         Returns:
-            The scores by name, with p, p_in, p_out and their log-odds, each ``(len(masks),)``.
+            The scores by name, with p, p_in, p_out, their log-odds and the content, each
+            ``(len(masks),)``.
         """
         rows = slice(start, start + len(masks))
         clean, kept, removed = self.probs[:, rows]
@@ -76,7 +77,7 @@ class Outcomes:
         ):
             scores[f"p{suffix}"] = probs[:, self.target]
             scores[f"log_odds{suffix}"] = log_odds
-        return scores
+        return scores | {name: values[rows] for name, values in self.content.items()}
 
 
 def classify_parts(
@@ -87,6 +88,8 @@ def classify_parts(
     *,
     against: Tensor | None = None,
     on: str = "features",
+    fill: str = "silence",
+    reference: OutOfDistribution | None = None,
 ) -> Outcomes:
     """Classify a clip and its kept and removed parts under masks; score them with the result.
 
@@ -103,9 +106,13 @@ def classify_parts(
             target, given that it is one of the two.
         on: ``"features"``: classify the masked features. ``"audio"``: make audio from them,
             analyse and classify it, the clean clip too; the level is not changed.
+        fill: what a bin becomes that a part lacks, a name in
+            :data:`~audiointerp.util.fills.FILLS`: the bins outside the mask in the kept part, those
+            inside it in the removed part.
+        reference: what the parts' embeddings are compared with, if they are.
 
     Raises:
-        ArgumentError: ``on`` is unknown, or a mask does not fit the clip.
+        ArgumentError: ``on`` or ``fill`` is unknown, or a mask does not fit the clip.
         ModelError: the network does not return finite logits for the clip or one of its parts.
 
     >>> from audiointerp import Cnn6, LogMel
@@ -116,7 +123,16 @@ def classify_parts(
     torch.Size([3, 1, 2])
     """
     return _refuse_faults(
-        classify_each_part(classifier, spectrogram, target, masks, against=against, on=on)
+        classify_each_part(
+            classifier,
+            spectrogram,
+            target,
+            masks,
+            against=against,
+            on=on,
+            fill=fill,
+            reference=reference,
+        )
     )
 
 
@@ -128,6 +144,8 @@ def classify_each_part(
     *,
     against: Tensor | None = None,
     on: str = "features",
+    fill: str = "silence",
+    reference: OutOfDistribution | None = None,
 ) -> Outcomes:
     """Classify as :func:`classify_parts` does, and record the parts that cannot be classified.
 
@@ -135,7 +153,7 @@ def classify_each_part(
     finite is named in ``faults``, and the other masks have their outcomes.
 
     Raises:
-        ArgumentError: ``on`` is unknown, or a mask does not fit the clip.
+        ArgumentError: ``on`` or ``fill`` is unknown, or a mask does not fit the clip.
         ModelError: the network does not return finite logits for the clean clip.
 
     >>> from audiointerp import Cnn6, LogMel
@@ -145,12 +163,14 @@ def classify_each_part(
     >>> classify_each_part(classifier, clip, torch.tensor([0]), torch.ones_like(clip.db)).fault(0)
     ''
     """
-    distinct_masks, part_indices = _distinct_parts(masks)
+    distinct_masks, indices = _distinct_parts(masks)
 
-    def batches(size: int) -> Iterable[Spectrogram]:
-        return map(spectrogram.masked, distinct_masks.split(size))
+    def batches(size: int) -> Iterator[Spectrogram]:
+        for part_masks in distinct_masks.split(size):
+            yield spectrogram.masked(part_masks, fill=fill)
 
-    return _classify(classifier, spectrogram, batches, part_indices, target, against, on)
+    outputs, batch = part_outputs(classifier, spectrogram, batches, on, reference)
+    return _outcomes(classifier, outputs[indices], batch, target, against, spectrogram.db, masks)
 
 
 def mask_and_classify(
@@ -161,6 +181,8 @@ def mask_and_classify(
     *,
     against: Tensor | None = None,
     on: str = "features",
+    fill: str = "silence",
+    reference: OutOfDistribution | None = None,
 ) -> tuple[Outcomes, Spectrogram, Spectrogram]:
     """Classify a clip's parts under one mask, and return these parts; each is masked once.
 
@@ -170,7 +192,7 @@ def mask_and_classify(
         The outcomes, the kept part and the removed part.
 
     Raises:
-        ArgumentError: ``on`` is unknown, or the mask does not fit the clip.
+        ArgumentError: ``on`` or ``fill`` is unknown, or the mask does not fit the clip.
         ModelError: the network does not return finite logits for the clip or one of its parts.
 
     >>> from audiointerp import Cnn6, LogMel
@@ -182,18 +204,17 @@ def mask_and_classify(
     >>> kept.db.equal(clip.db), removed.db.unique().tolist()
     (True, [-100.0])
     """
-    distinct_masks, part_indices = _distinct_parts(mask)
-    parts = spectrogram.masked(distinct_masks)
+    distinct_masks, indices = _distinct_parts(mask)
+    parts = spectrogram.masked(distinct_masks, fill=fill)
 
     def batches(size: int) -> Iterator[Spectrogram]:
         for start in range(0, len(distinct_masks), size):
             yield _select(parts, slice(start, start + size))
 
-    outcomes = _refuse_faults(
-        _classify(classifier, spectrogram, batches, part_indices, target, against, on)
-    )
-    _, kept, removed = (_select(parts, slice(i, i + 1)) for i in part_indices.tolist())
-    return outcomes, kept, removed
+    outputs, batch = part_outputs(classifier, spectrogram, batches, on, reference)
+    outcomes = _outcomes(classifier, outputs[indices], batch, target, against, spectrogram.db, mask)
+    _, kept, removed = (_select(parts, slice(i, i + 1)) for i in indices.tolist())
+    return _refuse_faults(outcomes), kept, removed
 
 
 def _distinct_parts(masks: Tensor) -> tuple[Tensor, Tensor]:
@@ -202,7 +223,7 @@ def _distinct_parts(masks: Tensor) -> tuple[Tensor, Tensor]:
     """
     parts = torch.cat([torch.ones_like(masks[:1]), masks, 1 - masks])
     distinct, part_indices = parts.unique(dim=0, return_inverse=True)
-    return distinct, part_indices
+    return distinct, part_indices.cpu()
 
 
 def _select(parts: Spectrogram, rows: slice) -> Spectrogram:
@@ -210,30 +231,25 @@ def _select(parts: Spectrogram, rows: slice) -> Spectrogram:
     return replace(parts, db=parts.db[rows].clone(), gain=parts.gain[rows].clone())
 
 
-def _classify(
+def _outcomes(
     classifier: Classifier,
-    spectrogram: Spectrogram,
-    batches: Batches,
-    part_indices: Tensor,
+    outputs: PartOutputs,
+    batch: int,
     target: Tensor,
     against: Tensor | None,
-    on: str,
+    db: Tensor,
+    masks: Tensor,
 ) -> Outcomes:
-    choose("on", on, ON)
-
-    def classify_batches(size: int) -> list[tuple[Tensor, Tensor]]:
-        return [
-            clip_log_probabilities(classifier, part, on=on, allow_nan=True)
-            for part in batches(size)
-        ]
-
-    log_probs, batch = halve_on_oom(classify_batches, BATCH)
-    log_p, log_not_p = (
-        torch.cat(columns)[part_indices.cpu()] for columns in zip(*log_probs, strict=True)
+    """Return the outcomes of the clean clip, the kept and the removed parts, in this order."""
+    probs, log_odds, column = decide(
+        outputs.log_p, outputs.log_not_p, int(target), against, classifier.output
     )
-    probs, log_odds, column = decide(log_p, log_not_p, int(target), against, classifier.output)
-    faults = _faults(log_p.isnan().any(1))
-    return Outcomes(_by_part(probs), _by_part(log_odds), column, batch, faults)
+    _, kept_shares, _ = _by_part(outputs.audible_shares)
+    content = {"ENERGY": energy_shares(db, masks), "HEARD": kept_shares}
+    if outputs.distances is not None:
+        _, content["ood_in"], content["ood_out"] = _by_part(outputs.distances)
+    faults = _faults(outputs.log_p.isnan().any(1))
+    return Outcomes(_by_part(probs), _by_part(log_odds), column, batch, content, faults)
 
 
 def _faults(is_fault: Tensor) -> tuple[str, ...]:

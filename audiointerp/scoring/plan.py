@@ -11,8 +11,10 @@ from ..errors import ArgumentError, choose
 from ..interpretation import NULLS, AnyMask, GivenMask, Mask, resolve_mask
 from ..metrics import Metric, Scored
 from ..model import Classifier
+from ..util import FILLS
 from .columns import COLUMNS
-from .outcomes import ON
+from .out_of_distribution import OutOfDistribution
+from .part_outputs import ON
 from .protocols import ScoringProtocol, protocol_name, protocol_of
 
 TARGETS = ("predicted", "label", "present")
@@ -30,14 +32,16 @@ class Plan:
             of that shape in [0, 1]. None for all that the protocol defines.
         protocol: a name in ``PROTOCOLS``.
         on: names in ``ON``.
+        fills: what removed bins become, names in :data:`~audiointerp.util.fills.FILLS`.
         nulls: names in ``NULLS``: what each mask is compared with; an empty list for nothing.
         curves: whether to compute the areas under the deletion and insertion curves.
         target: which class is explained, a name in :data:`TARGETS`.
         metrics: scores of your own by column, beside those of the protocol.
+        reference: what the embeddings of the parts are compared with, if they are.
 
     Raises:
-        ArgumentError: a name is unknown, a list has a duplicate entry, or ``masks`` or ``on`` is
-            empty.
+        ArgumentError: a name is unknown, a list has a duplicate entry, ``masks``, ``on`` or
+            ``fills`` is empty, or the protocol does not have the fill.
 
     >>> def loudest(values):
     ...     return values > 0
@@ -52,7 +56,9 @@ class Plan:
     nulls: Sequence[str] = NULLS
     curves: bool = False
     target: str = "predicted"
+    fills: Sequence[str] = ("silence",)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    reference: OutOfDistribution | None = None
 
     def __post_init__(self) -> None:
         # The record is frozen for its users; here the old name of a protocol is replaced, and a
@@ -64,6 +70,7 @@ class Plan:
         _check_list("on", self.on)
         for name in self.on:
             choose("on", name, ON)
+        self._check_fills()
         is_list = isinstance(self.nulls, Sequence) and not isinstance(self.nulls, str)
         if not is_list or len(set(self.nulls)) < len(self.nulls):
             raise ArgumentError(f"nulls: a list of different names or none, not {self.nulls!r}")
@@ -82,6 +89,17 @@ class Plan:
             for given, (name, function) in zip(self._given_masks, functions.items(), strict=True)
         ]
         object.__setattr__(self, "masks", tuple(masks))
+
+    def _check_fills(self) -> None:
+        _check_list("fill", self.fills)
+        for name in self.fills:
+            choose("fill", name, FILLS)
+            if name not in self.definitions.fills:
+                raise ArgumentError(
+                    f"fill {name!r}: protocol {self.protocol!r} has only "
+                    f"{', '.join(map(repr, self.definitions.fills))}; choose that, or another "
+                    "protocol"
+                )
 
     @property
     def _given_masks(self) -> Sequence[AnyMask]:
@@ -114,7 +132,9 @@ class Plan:
             "nulls": list(self.nulls),
             "curves": self.curves,
             "target": self.target,
+            "fills": list(self.fills),
             "metrics": dict(self.metrics),
+            "reference": self.reference and self.reference.clips_sha256,
         }
 
 
@@ -145,6 +165,29 @@ def scored_on(
             "leave on out, or give on='audio'"
         )
     return names
+
+
+def fills_of(
+    fill: str | Sequence[str] | None, protocol: str, default: Sequence[str]
+) -> tuple[str, ...]:
+    """Return what removed bins become.
+
+    Args:
+        fill: a name or names in :data:`~audiointerp.util.fills.FILLS`; None for the default.
+        protocol: a name in ``PROTOCOLS``.
+        default: the default; of it, only the fills that the protocol has.
+
+    Raises:
+        ArgumentError: the protocol is unknown.
+
+    >>> both = ("background", "silence")
+    >>> fills_of(None, "corrected", both), fills_of(None, "published", both)
+    (('background', 'silence'), ('silence',))
+    """
+    if fill is None:
+        known = protocol_of(protocol).fills
+        return tuple(name for name in default if name in known) or tuple(known[:1])
+    return (fill,) if isinstance(fill, str) else tuple(fill)
 
 
 def own_metrics(

@@ -6,11 +6,12 @@ counts any rounding error as an increase, and gives a constant mask the complexi
 value. ``"published"`` reproduces this, only to compare with published figures.
 
 The published scores are of masked levels in dB, but the published sounds are of masked powers.
+Published removed bins are silent.
 """
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,6 +22,7 @@ from ..errors import choose
 from ..interpretation import MASKS, Mask, checked
 from ..metrics import METRICS, Metric, Scored, complexity, sparseness
 from ..processing import DOMAINS
+from ..util import FILLS
 
 MINMAX_EPSILON = 1e-8
 RATIO_EPSILON = 1e-6
@@ -42,9 +44,10 @@ class ScoringProtocol:
         listening_domain: the domain in which ``interpret`` masks what is heard, see
             :meth:`~audiointerp.processing.spectrogram.Spectrogram.masked`. Scores, also those on
             audio, are of masked levels in dB. The two differ for soft masks only.
+        fills: what removed bins may become, names in :data:`~audiointerp.util.fills.FILLS`.
 
     Raises:
-        ArgumentError: the domain is unknown.
+        ArgumentError: the domain or a fill is unknown.
 
     Register your own in ``PROTOCOLS`` to use it by name; here AI also counts ties:
 
@@ -61,9 +64,12 @@ class ScoringProtocol:
     masks: Mapping[str, Mask]
     metrics: Mapping[str, Metric]
     listening_domain: str = "db"
+    fills: Sequence[str] = tuple(FILLS)
 
     def __post_init__(self) -> None:
         choose("masking domain", self.listening_domain, DOMAINS)
+        for fill in self.fills:
+            choose("fill", fill, FILLS)
 
 
 def _minmax(values: Tensor, positive: bool = False) -> Tensor:
@@ -143,7 +149,11 @@ def _published_metrics() -> dict[str, Metric]:
 PROTOCOLS: dict[str, ScoringProtocol] = {
     "corrected": ScoringProtocol("corrected", MASKS, METRICS),
     "published": ScoringProtocol(
-        "published", _published_masks(), _published_metrics(), listening_domain="power"
+        "published",
+        _published_masks(),
+        _published_metrics(),
+        listening_domain="power",
+        fills=("silence",),
     ),
 }
 """The protocols by name."""

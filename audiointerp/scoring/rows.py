@@ -1,34 +1,20 @@
-"""The rows of results: every score of one clip, by method, mask and ``on``."""
+"""The rows of results: every score of one clip, by method, ``fill``, ``on`` and mask."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..dataset import LoadedClip, has_label
-from ..errors import ArgumentError, ModelError
-from ..interpretation import (
-    Attribution,
-    Explainer,
-    explainer_batch,
-)
-from ..metrics import METRICS
+from ..errors import ArgumentError
+from ..interpretation import Attribution, Explainer
 from ..model import Classifier
-from ..processing import Spectrogram
-from ..util import one_line
-from .columns import PROBABILITIES, attribution_cells, row_of
-from .curves import curves
-from .mask_scores import null_scores, own_scores, ties_of
-from .nulls import null_maps, null_masks
-from .outcomes import Outcomes, classify_each_part
+from .attribution_rows import attribution_rows, failure_cells
+from .columns import row_of
 from .plan import Plan
 from .recent import AnalysedClip, RecentAttributions
-
-LONGEST_REASON = 500
-"""The most characters of an error message in a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +23,7 @@ class MethodRows:
 
     Attributes:
         method: the name of the method.
-        rows: one per mask and ``on``, or a single one that describes the error.
+        rows: one per ``fill``, ``on`` and mask, or a single one that describes the error.
         attribution: the attribution; None if there was an error.
         seconds: wall time; work shared by all methods of a clip counts for the first one.
 
@@ -67,7 +53,7 @@ def clip_rows(
 
     - method, clip; recording: what the clip was cut from; target: the true label, or all of them,
       joined by "; "; predicted, explained: labels; correct: whether the prediction is one of the
-      true labels; protocol, on, mask;
+      true labels; protocol, on, fill, mask;
     - layer: that of a class activation map; cell_hz, cell_s: the mean size of its cells; constant:
       whether the attribution is constant up to rounding, so that its masks mean nothing; tie_share:
       the share of a top-k mask that only the order of equal entries decides;
@@ -112,7 +98,7 @@ def clip_rows(
     for explainer in explainers:
         cells = {"method": explainer.name, **clip_cells}
         if clip is None:
-            rows, attribution = [row_of({**cells, **_failure("read", read_error)})], None
+            rows, attribution = [row_of({**cells, **failure_cells("read", read_error)})], None
         else:
             rows, attribution = _method_rows(scorer, clip, explainer, cells)
         yield MethodRows(explainer.name, rows, attribution, time.perf_counter() - start)
@@ -186,10 +172,12 @@ def _method_rows(
             stage = "score"
             outcome = {**cells, **_outcome(scorer.classifier, attributions[-1], cells["target"])}
             other_values = scorer.other_values(explainer)
-            scored = _score(scorer, clip.spectrogram, attributions[-1], other_values)
+            scored = attribution_rows(
+                scorer.classifier, scorer.plan, clip.spectrogram, attributions[-1], other_values
+            )
             rows += [row_of({**outcome, **values}) for values in scored]
     except Exception as error:
-        return [row_of({**cells, **_failure(stage, error)})], None
+        return [row_of({**cells, **failure_cells(stage, error)})], None
     return rows, attributions[0]
 
 
@@ -202,72 +190,3 @@ def _outcome(classifier: Classifier, attribution: Attribution, target: str) -> d
         "correct": has_label(target, predicted),
         "status": "ok",
     }
-
-
-def _failure(stage: str, error: Exception | None) -> dict[str, str]:
-    """Return the cells of a row that describe an error."""
-    message, error_type = one_line(error, LONGEST_REASON), type(error).__name__
-    return {"status": "error", "stage": stage, "error_type": error_type, "error": message}
-
-
-def _score(
-    scorer: _Scorer,
-    spectrogram: Spectrogram,
-    attribution: Attribution,
-    other_values: Tensor | None,
-) -> list[dict[str, Any]]:
-    """Score one attribution; return the cells of a row per ``on`` and mask."""
-    classifier, plan = scorer.classifier, scorer.plan
-    db, values, method = spectrogram.db, attribution.values, attribution.method
-    functions = plan.mask_functions
-    masks_by_name = {name: make_mask(values) for name, make_mask in functions.items()}
-    masks = torch.cat(list(masks_by_name.values()))
-    nulls = null_masks(plan.nulls, db, method, masks_by_name, functions, other_values)
-    all_masks = torch.cat([masks, *nulls.values()])
-    method_cells = attribution_cells(attribution)
-    method_cells["explainer_batch"] = explainer_batch(attribution)
-    ties = {name: ties_of(make_mask, values) for name, make_mask in functions.items()}
-    maps = null_maps(plan.nulls, db, method, values, other_values) if plan.curves else {}
-    rows: list[dict[str, Any]] = []
-    for on in plan.on:
-        outcomes = classify_each_part(classifier, spectrogram, attribution.target, all_masks, on=on)
-        scores = outcomes.scores(masks, plan.definitions.metrics)
-        columns = {name: scores[name] for name in (*METRICS, *PROBABILITIES)}
-        columns |= null_scores(outcomes, nulls, plan.definitions)
-        columns |= own_scores(outcomes, masks, plan)
-        on_cells: dict[str, Any] = {"batch": outcomes.batch}
-        if plan.curves:
-            on_cells |= _curve_areas(classifier, spectrogram, attribution, maps, on)
-        for number, mask_name in enumerate(masks_by_name):
-            mask_cells = {name: float(column[number]) for name, column in columns.items()}
-            mask_cells["tie_share"] = ties[mask_name]
-            cells = _fault(outcomes, number, list(nulls)) or method_cells | on_cells | mask_cells
-            rows.append({"on": on, "mask": mask_name, **cells})
-    return rows
-
-
-def _curve_areas(
-    classifier: Classifier,
-    spectrogram: Spectrogram,
-    attribution: Attribution,
-    maps: Mapping[str, Tensor],
-    on: str,
-) -> dict[str, float]:
-    """Compute the areas under the curves of an attribution and of the nulls, by column."""
-    areas: dict[str, float] = {}
-    for null, values in {"": attribution.values, **maps}.items():
-        suffix = null and f"_{null}"
-        result = curves(classifier, spectrogram, attribution.target, values, on=on)
-        areas[f"deletion{suffix}"] = result.deletion_area
-        areas[f"insertion{suffix}"] = result.insertion_area
-    return areas
-
-
-def _fault(outcomes: Outcomes, number: int, nulls: Sequence[str]) -> dict[str, Any]:
-    """Return an error's cells if a mask or one of its nulls, which follow, has no outcome."""
-    names = ["", *(f" of its null {null}" for null in nulls)]
-    count = outcomes.probs.shape[1] // len(names)
-    for place, name in enumerate(names):
-        if fault := outcomes.fault(place * count + number):
-            return _failure("score", ModelError(fault + name))
-    return {}

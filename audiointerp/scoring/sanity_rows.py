@@ -15,7 +15,8 @@ from ..errors import ArgumentError, AudioInterpError
 from ..interpretation import Explainer
 from ..model import Classifier
 from ..util import one_line
-from .explain import Method, build_explainer, check_classifier, check_fits, explain_clip
+from .data import check_fits
+from .explain import Method, build_explainer, check_classifier, explain_clip
 from .randomisation import STAGES, Stage, cascade
 from .sanity_checks import (
     batch_difference,

@@ -27,8 +27,9 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     """Read every ``TRANSFORM/EXPERIMENT/METHOD/metrics.csv`` below a folder into one table.
 
     Older tables are brought up to date: protocol ``sound`` is now ``corrected``, a missing column
-    ``recording`` is filled by :func:`recordings_by_clip`, and columns that version 0.1.0 did not
-    have, e.g. those of the nulls ``rolled`` and ``other``, are empty.
+    ``recording`` is filled by :func:`recordings_by_clip`, a missing ``fill`` is ``silence``, and
+    columns that version 0.1.0 did not have, e.g. those of the nulls ``rolled`` and ``other``, are
+    empty.
 
     Returns:
         The rows of all files, with three columns before the files' own: ``transform``,
@@ -199,10 +200,14 @@ def _check_same_inputs(path: Path, record: dict[str, Any], earlier: dict[str, An
 
 
 def _update_old_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rename protocols, fill ``recording``, directly after ``clip``, and add empty columns."""
+    """Rename protocols, add ``recording`` after ``clip``, ``fill`` after ``on``, empty columns."""
     frame["protocol"] = frame["protocol"].replace(RENAMED_PROTOCOLS)
     if "recording" not in frame:
         after_clip = frame.columns.tolist().index("clip") + 1
         frame.insert(after_clip, "recording", recording_column(frame))
+    if "fill" not in frame:
+        # Removed bins of version 0.1.0 were silent; where ``on`` is empty, nothing was scored.
+        fills = ["silence" if on else "" for on in frame["on"].fillna("")]
+        frame.insert(frame.columns.tolist().index("on") + 1, "fill", fills)
     absent = {name: empty_cell(name) for name in ADDED if name not in frame}
     return frame.assign(**absent)

@@ -8,7 +8,7 @@ import pandas as pd
 from ..errors import ArgumentError, AudioInterpError, choose
 from ..interpretation import MASKS, NULLS
 from ..metrics import METRICS, PERCENT, RELATIVE
-from ..scoring import AREAS
+from ..scoring import AREAS, CONTENT
 from .bootstrap import FEWEST, bootstrap_interval, mean_of
 from .cells import format_interval
 from .results import recording_column
@@ -17,6 +17,7 @@ GROUPS = (
     "transform",
     "experiment",
     "protocol",
+    "fill",
     "on",
     "method",
     "mask",
@@ -28,7 +29,7 @@ GROUPS = (
     "recording",
 )
 """Columns that a summary may group by."""
-SPLIT_BY = ("protocol", "on")
+SPLIT_BY = ("protocol", "fill", "on")
 """Columns whose values are never averaged over: groups are split by them."""
 REFERENCES = (*NULLS, "features")
 """What :func:`compare` may subtract from a score."""
@@ -37,7 +38,7 @@ REFERENCES = (*NULLS, "features")
 def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.DataFrame:
     """Mean of each score over the clips of each group, without undefined scores (NaN).
 
-    Clips that failed are left out. Protocols, and scores on features and on audio, are never
+    Clips that failed are left out. Protocols, fills, and scores on features and on audio, are never
     mixed: groups are split by these columns even if ``by`` does not name them.
 
     Args:
@@ -45,9 +46,10 @@ def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.
         by: columns to group by, names in ``GROUPS``.
 
     Returns:
-        A row per group, masks in the order of ``MASKS``. Columns: the scores; ``undefined``, the
-        share of masks that are all zero (SPS and COMP are undefined); ``constant``, the share of
-        masks with a single value; ``clips``, the number of scored clips.
+        A row per group, masks in the order of ``MASKS``, the fill ``background`` before the
+        published ``silence``. Columns: the scores; what the parts hold, names in ``CONTENT``;
+        ``undefined``, the share of masks that are all zero (SPS and COMP are undefined);
+        ``constant``, the share of masks with a single value; ``clips``, the number of scored clips.
 
     Raises:
         AudioInterpError: no clip was scored.
@@ -62,8 +64,8 @@ def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.
     scored["undefined"] = scored["COMP"].isna()
     scored["constant"] = (scored["SPS"] == 0) | scored["undefined"]
     groups = scored.groupby(_group_columns(scored, by), sort=True, observed=True)
-    areas = [name for name in AREAS if name in scored and scored[name].notna().any()]
-    table = groups[[*METRICS, *areas, "undefined", "constant"]].mean()
+    others = [name for name in (*CONTENT, *AREAS) if name in scored and scored[name].notna().any()]
+    table = groups[[*METRICS, *others, "undefined", "constant"]].mean()
     table["clips"] = groups["clip"].nunique()
     return table
 

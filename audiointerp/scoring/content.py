@@ -1,0 +1,104 @@
+"""What a part holds of a clip: its share of the energy and of the audible bins.
+
+Masks of equal area can keep very different shares of the sound.
+"""
+
+import torch
+from torch import Tensor
+
+from ..processing import Spectrogram
+from ..util import FLOOR
+
+AUDIBLE_DB = 60.0
+"""A bin is audible if it is at most this far below the clip's largest level."""
+RETURNED_DB = 6.0
+"""A bin comes back if its level in the part differs by at most this from that in the clip."""
+BATCH = 16
+"""Versions of a clip that are made at a time."""
+
+
+def energy_shares(db: Tensor, masks: Tensor) -> Tensor:
+    """Return ENERGY: the share of the clip's power that masks keep, where the rest is silent.
+
+    The power is that of the grid's bins; bins at the floor of -100 dB have none. It depends neither
+    on the fill nor on ``on``.
+
+    Args:
+        db: the clip's levels ``(1, 1, F, T)``.
+        masks: ``(M, 1, F, T)`` in [0, 1], shares of the levels above the floor.
+
+    Returns:
+        ``(M,)`` float64 in [0, 1]; NaN for a clip without power.
+
+    >>> db = torch.tensor([0.0, 0.0, -10.0, -100.0]).view(1, 1, 2, 2)
+    >>> mask = torch.tensor([1.0, 0.0, 1.0, 1.0]).view(1, 1, 2, 2)
+    >>> round(energy_shares(db, mask).item(), 4) == round(1.1 / 2.1, 4)
+    True
+    """
+    # Some devices have no float64.
+    levels = db.cpu().double()
+    floor = torch.full_like(levels, FLOOR)
+    # lerp is exact at 0 and at 1.
+    kept = _power(torch.lerp(floor, levels, masks.to(levels))).flatten(1).sum(1)
+    return kept / _power(levels).sum()
+
+
+def _power(levels: Tensor) -> Tensor:
+    return torch.where(levels > FLOOR, 10 ** (levels / 10), 0.0)
+
+
+def heard_shares(db: Tensor, part_db: Tensor) -> Tensor:
+    """Return HEARD: the share of the clip's audible bins that come back in its parts.
+
+    A bin is audible if it is above the floor and within 60 dB of the clip's largest level. It comes
+    back if its level in the part is above the floor and within 6 dB of that in the clip.
+
+    Args:
+        db: the clip's levels ``(1, 1, F, T)``.
+        part_db: those of K parts ``(K, 1, F, T)``.
+
+    Returns:
+        ``(K,)`` float64 in [0, 1]; NaN for a clip without an audible bin.
+
+    >>> db = torch.tensor([0.0, -50.0, -70.0, -20.0]).view(1, 1, 2, 2)
+    >>> part = torch.tensor([-5.0, -100.0, -70.0, -27.0]).view(1, 1, 2, 2)
+    >>> round(heard_shares(db, part).item(), 4) == round(1 / 3, 4)
+    True
+    """
+    audible = (db > FLOOR) & (db >= db.amax() - AUDIBLE_DB)
+    returned = (part_db > FLOOR) & ((part_db - db).abs() <= RETURNED_DB)
+    counts = (audible & returned).flatten(1).sum(1).cpu()
+    return counts.double() / int(audible.sum())
+
+
+def analysed(part: Spectrogram, on: str) -> Spectrogram:
+    """Return a part as it is scored: its features, or those of the sound made from it.
+
+    >>> from audiointerp import LogMel
+    >>> clip = LogMel()(torch.randn(1, 1, 32000))
+    >>> analysed(clip, "features") is clip, analysed(clip, "audio").db.shape == clip.db.shape
+    (True, True)
+    """
+    return part.transform(part.to_wav()) if on == "audio" else part
+
+
+def heard_under(
+    spectrogram: Spectrogram, masks: Tensor, *, on: str = "features", fill: str = "silence"
+) -> Tensor:
+    """Return HEARD of a clip's kept parts under masks, ``(M,)``; see :func:`heard_shares`.
+
+    Args:
+        spectrogram: the clip.
+        masks: ``(M, 1, F, T)`` in [0, 1].
+        on, fill: see :func:`~audiointerp.scoring.outcomes.classify_parts`.
+
+    >>> from audiointerp import LogMel
+    >>> clip = LogMel()(torch.randn(1, 1, 32000))
+    >>> heard_under(clip, torch.ones_like(clip.db), on="audio").item()
+    1.0
+    """
+    shares = [
+        heard_shares(spectrogram.db, analysed(spectrogram.masked(part, fill=fill), on).db)
+        for part in masks.split(BATCH)
+    ]
+    return torch.cat(shares)

@@ -33,6 +33,7 @@ QUICK = {
     "kernel_shap": lambda network: ai.KernelSHAP(network, samples=120),
     "occlusion": lambda network: ai.Occlusion(network, (32, 50), (32, 50)),
     "rise": lambda network: ai.RISE(network, samples=20),
+    "optimal": lambda network: ai.OptimalMask(network, steps=2),
 }
 
 

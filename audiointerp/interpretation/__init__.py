@@ -34,6 +34,7 @@ from .nulls import (
     random_shift,
     rearranged,
 )
+from .optimal import OptimalMask
 from .random import Random
 from .resolve import CheckedMask, resolve_mask
 from .rise import RISE
@@ -62,6 +63,7 @@ __all__ = [
     "LayerCAM",
     "Mask",
     "Occlusion",
+    "OptimalMask",
     "Random",
     "Saliency",
     "SmoothGrad",

@@ -1,7 +1,7 @@
 """The optimal mask against other methods, as heard: the table of docs/methods.md.
 
 Usage: python tests/optimal_mask.py DATA [--clips N] [--others FILE ...] [--methods NAME ...]
-                                        [--rows FILE]
+                                        [--rows FILE] [--randomise]
 
 DATA is ESC-10 in the layout of ESC-50. Of fold 5, N clips that the network classifies correctly are
 taken, spread over the fold. Each method explains the network of weights/esc10_mel_cnn10, and its
@@ -10,16 +10,22 @@ analysed anew and classified by that network and by the networks of --others, wh
 seen, there for the clips that they classify correctly. Printed are the means of AD and FF, and
 the paired differences of the optimal mask to each method, with intervals over recordings.
 
-With --rows the rows are kept in a file, and what it has is not computed again.
+With --rows the rows are kept in a file, and what it has is not computed again. With --methods other
+methods are compared; of VARIATIONS, those of the optimal mask.
+
+With --randomise the rank correlation of each method's map with that of the network with new random
+weights is printed instead, the mean over the clips, beside that with the clip's own levels.
 """
 
 import argparse
+import copy
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import torch
+from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 import audiointerp as ai
@@ -28,6 +34,7 @@ from audiointerp.experiments import TEST_FOLDS, open_data
 from audiointerp.interpretation import resolve_mask
 from audiointerp.interpretation.default_layer import early_layer
 from audiointerp.interpretation.measurement import Measurement
+from audiointerp.interpretation.preserve import seeded
 from audiointerp.metrics import average_drop, faithfulness
 from audiointerp.tables import FEWEST, bootstrap_interval
 
@@ -207,17 +214,14 @@ def measure(options: argparse.Namespace) -> pd.DataFrame:
     classifier = ai.Classifier.load(WEIGHTS)
     others = {Path(path).stem: ai.Classifier.load(path) for path in options.others}
     bench = Bench(classifier, others)
-    rate, duration = classifier.sample_rate, classifier.duration
-    data = open_data(options.data, TEST_FOLDS, "esc10", sample_rate=rate, duration=duration)
-    names = [data.clip_id(index) for index in range(len(data))]
+    data = open_esc10(options.data, classifier)
     rows = []
     kept = Path(options.rows) if options.rows else None
     if kept is not None and kept.is_file():
         rows = pd.read_csv(kept, dtype={"recording": str}).to_dict("records")
     done = {(row["clip"], row["method"]) for row in rows}
-    for name in chosen(bench, data, options.clips):
-        index = names.index(name)
-        wav, target = data[index]
+    for index in chosen(bench, data, options.clips):
+        name, (wav, target) = data.clip_id(index), data[index]
         for method in options.methods:
             if (name, method) in done:
                 continue
@@ -228,15 +232,21 @@ def measure(options: argparse.Namespace) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def chosen(bench: Bench, data: ai.ESC50, clips: int) -> list[str]:
-    """The names of clips that the explained network classifies correctly, spread over the data."""
+def open_esc10(path: str, classifier: ai.Classifier) -> ai.ESC50:
+    """The test clips of ESC-10."""
+    rate, duration = classifier.sample_rate, classifier.duration
+    return open_data(path, TEST_FOLDS, "esc10", sample_rate=rate, duration=duration)
+
+
+def chosen(bench: Bench, data: ai.ESC50, clips: int) -> list[int]:
+    """Numbers of clips that the explained network classifies correctly, spread over the data."""
     wavs = torch.stack([data[index][0] for index in range(len(data))])
     predicted = torch.cat(
         [bench.probabilities(part)["own"].argmax(1) for part in wavs.split(16)]
     ).tolist()
     correct = [index for index in range(len(data)) if predicted[index] == data[index][1]]
     places = torch.linspace(0, len(correct) - 1, min(clips, len(correct))).round().int().tolist()
-    return [data.clip_id(correct[place]) for place in places]
+    return [correct[place] for place in places]
 
 
 def table(rows: pd.DataFrame, reference: str = "optimal") -> str:
@@ -277,6 +287,36 @@ def difference(wide: pd.DataFrame, score: str, method: str, reference: str) -> s
     return f"{text} [{low[0]:+.{decimals}f}, {high[0]:+.{decimals}f}]"
 
 
+def correlations(options: argparse.Namespace) -> str:
+    """Rank correlations of maps with those of a network of random weights, as Markdown."""
+    classifier = ai.Classifier.load(WEIGHTS)
+    data = open_esc10(options.data, classifier)
+    bench = Bench(classifier, {})
+    rows: dict[str, list[list[float]]] = {method: [] for method in options.methods}
+    for number, index in enumerate(chosen(bench, data, options.clips)):
+        wav, target = data[index]
+        spectrogram = classifier.transform(wav[None])
+        randomised = Bench(copy.deepcopy(classifier), {})
+        with seeded(number):
+            for module in randomised.classifier.network.modules():
+                getattr(module, "reset_parameters", lambda: None)()
+        for method in options.methods:
+            values = bench.values(method, spectrogram, target)
+            others = (randomised.values(method, spectrogram, target), spectrogram.db)
+            rows[method].append([rank_correlation(values, other) for other in others])
+    lines = ["| method | ρ with random weights | its mean magnitude | ρ with the level |"]
+    lines += ["|---|---|---|---|"]
+    for method, of_method in rows.items():
+        random, level = torch.tensor(of_method).T
+        cells = [random.mean(), random.abs().mean(), level.mean()]
+        lines += [f"| {method} | " + " | ".join(f"{float(cell):+.2f}" for cell in cells) + " |"]
+    return "\n".join(lines)
+
+
+def rank_correlation(first: Tensor, second: Tensor) -> float:
+    return float(spearmanr(first.flatten(), second.flatten()).statistic)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("data")
@@ -284,5 +324,7 @@ if __name__ == "__main__":
     parser.add_argument("--others", nargs="*", default=[])
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
     parser.add_argument("--rows")
+    parser.add_argument("--randomise", action="store_true")
     torch.set_num_threads(1)
-    print(table(measure(parser.parse_args())))
+    arguments = parser.parse_args()
+    print(correlations(arguments) if arguments.randomise else table(measure(arguments)))

@@ -26,8 +26,8 @@ STARTS = ("layercam", "none")
 class OptimalMask(Explainer):
     """A ranking of the bins whose first ones show the class, while the others do not.
 
-    The ranking u is the sum of three bilinear grids (16 by 32, 8 by 16 and 4 by 8 bins and frames)
-    and of half a start map, standardised over the clip. Each step draws areas a; the mask of an
+    The ranking u is the sum of bilinear grids, from 64 by 128 to 4 by 8 cells in frequency and in
+    time, and of half a start map, standardised over the clip. Each step draws areas a; the mask of an
     area is sigmoid((u - q) / 0.25) with q the 1 - a quantile of u; what it removes becomes a fill
     that is drawn; and Adam lowers
 
@@ -71,7 +71,7 @@ class OptimalMask(Explainer):
         network: nn.Module,
         steps: int = 40,
         areas: tuple[float, float] = (0.05, 0.6),
-        fills: Sequence[str] = ("silence", "background", "noise", "blur"),
+        fills: Sequence[str] = ("background", "noise"),
         start: str | Tensor = "layercam",
         draws: int = 1,
         seed: int = 0,

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-CELLS = ((16, 32), (8, 16), (4, 8))
-"""Rows and columns of the grids."""
+CELLS = ((64, 128), (32, 64), (16, 32), (8, 16), (4, 8))
+"""Rows and columns of the grids; fewer where a clip has fewer bins or frames."""
 TEMPERATURE = 0.25
 """The width of a mask's edge, in standard deviations of the ranking."""
 
@@ -19,8 +19,8 @@ class Ranking(nn.Module):
         start: the start map ``(1, 1, F, T)``; the grids are 0 at first.
 
     >>> ranking = Ranking(torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]]))
-    >>> [tuple(grid.shape) for grid in ranking.grids], ranking().mean().item()
-    ([(2, 2), (2, 2), (2, 2)], 0.0)
+    >>> {tuple(grid.shape) for grid in ranking.grids}, ranking().mean().item()
+    ({(2, 2)}, 0.0)
     """
 
     def __init__(self, start: Tensor) -> None:

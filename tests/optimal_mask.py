@@ -1,7 +1,7 @@
 """The optimal mask against other methods, as heard: the table of docs/methods.md.
 
 Usage: python tests/optimal_mask.py DATA [--clips N] [--others FILE ...] [--methods NAME ...]
-                                        [--rows FILE] [--randomise]
+                                        [--rows FILE] [--second FILE] [--randomise]
 
 DATA is ESC-10 in the layout of ESC-50. Of fold 5, N clips that the network classifies correctly are
 taken, spread over the fold. Each method explains the network of weights/esc10_mel_cnn10, and its
@@ -22,6 +22,7 @@ import copy
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
 import torch
@@ -31,7 +32,7 @@ from torch import Tensor, nn
 import audiointerp as ai
 from audiointerp.dataset import recording_of
 from audiointerp.experiments import TEST_FOLDS, open_data
-from audiointerp.interpretation import resolve_mask
+from audiointerp.interpretation import ranking, resolve_mask
 from audiointerp.interpretation.default_layer import early_layer
 from audiointerp.interpretation.measurement import Measurement
 from audiointerp.interpretation.preserve import seeded
@@ -109,6 +110,14 @@ class WithNetworks(ai.OptimalMask):
         return super()._loss_and_gradient(other, levels)
 
 
+class Coarse(ai.OptimalMask):
+    """The grids of the first prototype."""
+
+    def _explain_clip(self, score, db, start):
+        with mock.patch.object(ranking, "CELLS", ((16, 32), (8, 16), (4, 8))):
+            return super()._explain_clip(score, db, start)
+
+
 class Analysis(nn.Module):
     """A network on features as one on sounds."""
 
@@ -138,6 +147,15 @@ def early_layercam(network, db):
     return ai.LayerCAM(network, early_layer(Measurement(network, db)))
 
 
+def both_ranked(network: nn.Module, db: Tensor) -> Tensor:
+    """The sum of the ranks of early LayerCAM and of integrated gradients."""
+    maps = [
+        early_layercam(network, db)(db).values,
+        ai.IntegratedGradients(network, steps=10)(db).values,
+    ]
+    return sum(values.flatten().argsort().argsort().view_as(db).to(db) for values in maps)
+
+
 METHODS = {
     "optimal": lambda network, db: ai.OptimalMask(network),
     "gradcam": lambda network, db: ai.GradCAM(network),
@@ -151,11 +169,17 @@ METHODS = {
 }
 """What is compared."""
 VARIATIONS = {
-    "fills: background": lambda network, db: ai.OptimalMask(network, fills=("background",)),
-    "fills: silence": lambda network, db: ai.OptimalMask(network, fills=("silence",)),
     "start: none": lambda network, db: ai.OptimalMask(network, start="none"),
+    "start: with integrated gradients": lambda network, db: ai.OptimalMask(
+        network, start=both_ranked(network, db)
+    ),
+    "cells to 16 x 32": lambda network, db: Coarse(network),
+    "four fills": lambda network, db: ai.OptimalMask(
+        network, fills=("silence", "background", "noise", "blur")
+    ),
+    "fill: silence": lambda network, db: ai.OptimalMask(network, fills=("silence",)),
     "15 steps": lambda network, db: ai.OptimalMask(network, steps=15),
-    "2 areas a step": lambda network, db: ai.OptimalMask(network, draws=2),
+    "80 steps": lambda network, db: ai.OptimalMask(network, steps=80),
     "areas to 0.35": lambda network, db: ai.OptimalMask(network, areas=(0.05, 0.35)),
     "dropout": lambda network, db: WithDropout(network),
     "weight noise": lambda network, db: WithWeightNoise(network),
@@ -163,8 +187,9 @@ VARIATIONS = {
     "time shift": lambda network, db: WithShift(network),
     "noise of 3 dB": lambda network, db: WithNoise(network),
     "through the sound": lambda network, db: ai.OptimalMask(network),
+    "two networks": lambda network, db: WithNetworks(network),
 }
-"""The optimal mask in other ways, with the names that the table has."""
+"""The optimal mask in other ways."""
 
 
 @dataclass
@@ -212,6 +237,8 @@ class Bench:
 def measure(options: argparse.Namespace) -> pd.DataFrame:
     """The rows of all clips and methods."""
     classifier = ai.Classifier.load(WEIGHTS)
+    if options.second:
+        WithNetworks.others = (ai.Classifier.load(options.second).network.eval(),)
     others = {Path(path).stem: ai.Classifier.load(path) for path in options.others}
     bench = Bench(classifier, others)
     data = open_esc10(options.data, classifier)
@@ -323,6 +350,7 @@ if __name__ == "__main__":
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--others", nargs="*", default=[])
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
+    parser.add_argument("--second", help="the other network of the variation 'two networks'")
     parser.add_argument("--rows")
     parser.add_argument("--randomise", action="store_true")
     torch.set_num_threads(1)

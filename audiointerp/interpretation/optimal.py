@@ -27,9 +27,9 @@ class OptimalMask(Explainer):
     """A ranking of the bins whose first ones show the class, while the others do not.
 
     The ranking u is the sum of bilinear grids, from 64 by 128 to 4 by 8 cells in frequency and in
-    time, and of half a start map, standardised over the clip. Each step draws areas a; the mask of an
-    area is sigmoid((u - q) / 0.25) with q the 1 - a quantile of u; what it removes becomes a fill
-    that is drawn; and Adam lowers
+    time, and of half a start map, standardised over the clip. Each step draws areas a; the mask of
+    an area is sigmoid((u - q) / 0.25) with q the 1 - a quantile of u; what it removes becomes a
+    fill that is drawn; and Adam lowers
 
         -log p(kept part) - log(1 - p(removed part)).
 

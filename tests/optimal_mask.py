@@ -355,4 +355,6 @@ if __name__ == "__main__":
     parser.add_argument("--randomise", action="store_true")
     torch.set_num_threads(1)
     arguments = parser.parse_args()
+    # The table compares it with the others.
+    arguments.methods = list(dict.fromkeys(["optimal", *arguments.methods]))
     print(correlations(arguments) if arguments.randomise else table(measure(arguments)))

@@ -35,6 +35,7 @@ FEW = {
     "kernel_shap": {"samples": 120},
     "occlusion": {"patch": (32, 50), "stride": (32, 50)},
     "rise": {"samples": 20},
+    "optimal": {"steps": 2},
 }
 
 

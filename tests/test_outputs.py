@@ -33,6 +33,7 @@ QUICK = {
     "kernel_shap": lambda network: ai.KernelSHAP(network, samples=120),
     "occlusion": lambda network: ai.Occlusion(network, (32, 50), (32, 50)),
     "rise": lambda network: ai.RISE(network, samples=20),
+    "optimal": lambda network: ai.OptimalMask(network, steps=2),
 }
 
 
@@ -191,6 +192,9 @@ TYPES = {
     torch.bfloat16: (0.1, 0.8),
 }
 """The largest difference of a probability from float32's, the least cosine of an attribution."""
+LEAST_OF_OPTIMAL = {torch.float64: 0.9999, torch.float16: 0.85, torch.bfloat16: 0.6}
+"""Its first steps are as large for a small gradient as for a large one, so rounding shows in them;
+docs/methods.md says so."""
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -213,7 +217,8 @@ def test_networks_of_other_number_types(dtype):
             attributions.append(result.attribution.values)
         one, two = attributions
         assert two.dtype == torch.float32
-        assert functional.cosine_similarity(one.flatten(), two.flatten(), dim=0) > least, name
+        limit = LEAST_OF_OPTIMAL[dtype] if name == "optimal" else least
+        assert functional.cosine_similarity(one.flatten(), two.flatten(), dim=0) > limit, name
 
 
 def test_features_in_float64_for_a_network_in_float32():

@@ -155,6 +155,7 @@ def test_every_method_answers_why_this_rather_than_that(classifier):
         "kernel_shap": ai.KernelSHAP(network, samples=120),
         "occlusion": ai.Occlusion(network, (32, 50), (32, 50)),
         "rise": ai.RISE(network, samples=20),
+        "optimal": ai.OptimalMask(network, steps=2),
     }
     turned = {"saliency", "gradcam", "integrated_gradients", "shap", "lime", "occlusion", "rise"}
     for name in ai.METHODS:

@@ -32,6 +32,7 @@ METHOD_NAMES = (
     "guided_gradcam",
     "layercam",
     "rise",
+    "optimal",
 )
 MASK_NAMES = (
     "bin",

@@ -37,6 +37,7 @@ from .nulls import (
     random_shift,
     rearranged,
 )
+from .optimal import OptimalMask
 from .preserve import seeded
 from .random import Random
 from .resolve import AnyMask, CheckedMask, resolve_mask
@@ -71,6 +72,7 @@ __all__ = [
     "MapsFolder",
     "Mask",
     "Occlusion",
+    "OptimalMask",
     "Random",
     "Saliency",
     "SmoothGrad",

@@ -1,5 +1,6 @@
 """The default layer of a class activation map: the last whose activations still have cells."""
 
+import math
 from collections.abc import Callable
 
 from torch import nn
@@ -78,6 +79,39 @@ def default_layer(measurement: Measurement) -> nn.Module:
         f"(N, channels, F, T) or (N, channels, T) with more than one cell in time; give layer=, "
         f"or {INSTEAD}"
     )
+
+
+def early_layer(measurement: Measurement) -> nn.Module | None:
+    """Return the last layer before the activations have less than half of the most cells.
+
+    In a network of convolutions and poolings it is what enters the first pooling.
+
+    Args:
+        measurement: of the network.
+
+    Returns:
+        The layer; None if there is none on which the logits depend, or the first convolution embeds
+        patches.
+
+    >>> import torch
+    >>> layers = nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 2, 1), nn.Flatten()
+    >>> early_layer(Measurement(nn.Sequential(*layers), torch.zeros(1, 1, 8, 9)))
+    ReLU()
+    """
+    patches = measurement.patches()
+    if patches is not None and _embeds_patches(patches):
+        return None
+    maps = [
+        run
+        for run in _maps(measurement, _that_reach_the_logits(measurement))
+        if run.gradient is not None
+    ]
+    largest = max((math.prod(run.shape[2:]) for run in maps), default=0)
+
+    def is_fine(frequencies: int, times: int) -> bool:
+        return 2 * frequencies * times > largest
+
+    return _last(measurement, maps, is_fine)
 
 
 def _that_reach_the_logits(measurement: Measurement) -> list[Run]:

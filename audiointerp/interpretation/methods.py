@@ -4,6 +4,7 @@ from .base import Explainer
 from .captum_methods import GradientSHAP, IntegratedGradients, KernelSHAP, Occlusion, SmoothGrad
 from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
 from .lime import LIME
+from .optimal import OptimalMask
 from .random import Random
 from .rise import RISE
 from .saliency import Saliency
@@ -24,5 +25,6 @@ METHODS: dict[str, type[Explainer]] = {
     "guided_gradcam": GuidedGradCAM,
     "layercam": LayerCAM,
     "rise": RISE,
+    "optimal": OptimalMask,
 }
 """Each method by its ``name``."""

@@ -2,9 +2,10 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..errors import ArgumentError, ModelError
-from ..util import network_logits, probabilities
+from ..util import log_probabilities, network_logits, probabilities
 
 
 class Score(nn.Module):
@@ -75,6 +76,18 @@ class Score(nn.Module):
         if self.against is not None:
             return self.chosen(logits).sigmoid()
         return _select_class(probabilities(logits, self.output), self.target)
+
+    def log_probability(self, db: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log p and log(1 - p) of the explained class, each ``(N,)`` float64.
+
+        p is that of :meth:`probability`; both are accurate where p rounds to 0 or 1.
+        """
+        logits = network_logits(self.network, db, self.output)
+        if self.against is not None:
+            log_odds = self.chosen(logits).double()
+            return functional.logsigmoid(log_odds), functional.logsigmoid(-log_odds)
+        log_p, log_not_p = log_probabilities(logits, self.output)
+        return _select_class(log_p, self.target), _select_class(log_not_p, self.target)
 
     def settle(self, db: Tensor) -> None:
         """Fix target and logits by a forward pass without gradients."""

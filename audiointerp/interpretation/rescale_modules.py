@@ -1,5 +1,6 @@
 """Modules that take DeepLIFT's multipliers backward, and those that keep little memory for it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ SMALLEST_CHANGE = 1e-7
 """Where an input of max pooling changes by less, its multiplier is 0, as in shap."""
 
 
-class Rescaled(nn.Module):
+class Rescaled(nn.Module, ABC):
     """A nonlinear module that gets DeepLIFT's multiplier in place of its gradient.
 
     ``clip`` has what the module has seen of the clip: its input ``(1, …)``, and for a pooling also
@@ -37,13 +38,13 @@ class Rescaled(nn.Module):
         result: Tensor = _Rule.apply(x, self)  # type: ignore[no-untyped-call]
         return result
 
+    @abstractmethod
     def see(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the module's result and what else :meth:`multiplied` needs of an input."""
-        raise NotImplementedError
 
+    @abstractmethod
     def multiplied(self, gradient: Tensor, background: tuple[Tensor, ...]) -> Tensor:
         """Return the gradient with respect to the background's input, by the rescale rule."""
-        raise NotImplementedError
 
 
 class _Rule(torch.autograd.Function):
@@ -124,7 +125,7 @@ class _MaxPool3d(_MaxPool):
     pool, unpool = functional.max_pool3d, functional.max_unpool3d
 
 
-class _Linear(nn.Module):
+class _Linear(nn.Module, ABC):
     """A linear module whose graph keeps no activations, of which it needs only the shape."""
 
     def __init__(self, module: Any) -> None:
@@ -135,12 +136,12 @@ class _Linear(nn.Module):
         result: Tensor = _LinearRule.apply(x, self)  # type: ignore[no-untyped-call]
         return result
 
+    @abstractmethod
     def gradient(self, like: Tensor, gradient: Tensor) -> Tensor:
         """Return the gradient with respect to an input of the size and memory format of ``like``.
 
         The values of ``like`` do not matter.
         """
-        raise NotImplementedError
 
 
 class _LinearRule(torch.autograd.Function):

@@ -61,6 +61,10 @@ class Explainer(ABC):
     black_box: ClassVar[bool] = False
     """Whether the method needs only the network's outputs: no gradients, no hooks on modules."""
 
+    uses_layers: ClassVar[bool] = True
+    """Whether the method looks at layers of the network. If not, or if it is a black box, a copy
+    with other layers and the same outputs and input gradients may be explained instead."""
+
     explains: ClassVar[str] = "logit"
     """What the values explain: a difference of the logit (``"logit"``), its gradient, a difference
     of the ``"probability"``, or ``"nothing"``. Windows of a long clip are weighted by it."""
@@ -249,7 +253,7 @@ def _refuse_channels_last(network: nn.Module) -> None:
     normalisation mistakes bins for channels, without any warning. A folded copy has no batch
     normalisation, and its gradients were compared when it was made.
     """
-    if getattr(network, "has_checked_gradients", False):
+    if getattr(explained_model(network), "has_checked_gradients", False):
         return
     for name, parameter in network.named_parameters():
         if parameter.ndim == 4 and parameter.device.type == "cpu" and not parameter.is_contiguous():

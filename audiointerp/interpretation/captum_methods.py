@@ -38,6 +38,7 @@ class IntegratedGradients(Captum):
     """
 
     name = "integrated_gradients"
+    uses_layers = False
 
     def __init__(
         self, network: nn.Module, baseline: float | Tensor = FLOOR, steps: int = 50
@@ -69,6 +70,7 @@ class SmoothGrad(Captum):
     """
 
     name = "smoothgrad"
+    uses_layers = False
     explains = "gradient"
 
     def __init__(
@@ -107,6 +109,7 @@ class GradientSHAP(Captum):
     """
 
     name = "gradient_shap"
+    uses_layers = False
     needs_background = True
 
     def __init__(

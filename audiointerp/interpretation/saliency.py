@@ -20,6 +20,7 @@ class Saliency(Explainer):
     """
 
     name = "saliency"
+    uses_layers = False
     explains = "gradient"
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:

@@ -14,12 +14,14 @@ from .clip_probabilities import (
 )
 from .factory import made_by
 from .grids import default_grid
+from .optimized import OPTIMIZATIONS, optimized
 from .panns import NETWORKS, Cnn6, Cnn10, Cnn14, Pann, build_network, initialise
 from .scaled import ScaledNetwork, with_scaling, without_scaling
 from .sound_model import FunctionModel, SoundModel
 
 __all__ = [
     "NETWORKS",
+    "OPTIMIZATIONS",
     "BoundModel",
     "Check",
     "Classifier",
@@ -39,6 +41,7 @@ __all__ = [
     "load_panns",
     "log_probabilities_by_window",
     "made_by",
+    "optimized",
     "pool_windows",
     "whole_clip_probabilities",
     "windows_of",

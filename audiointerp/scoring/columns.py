@@ -32,13 +32,13 @@ TRUTHS = ("correct", "constant")
 """The columns that hold True or False, and None where undefined."""
 COLUMNS = (
     *("method", "clip", "recording", "target", "predicted", "explained", "correct"),
-    *("protocol", "on", "fill", "mask", "layer", "constant"),
+    *("protocol", "on", "fill", "mask", "layer", "constant", "optimize"),
     *VALUES,
     *BATCHES,
     *("status", "stage", "error_type", "error"),
 )
 ADDED = (
-    *("fill", "layer", "constant", "tie_share", "cell_hz", "cell_s"),
+    *("fill", "layer", "constant", "optimize", "tie_share", "cell_hz", "cell_s"),
     *CONTENT,
     *(f"{name}_{null}" for null in ("rolled", "other", "matched") for name in NULL_SCORES),
     *(f"HEARD_{null}" for null in ("pixelwise", "smooth")),

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import ArgumentError, choose
 from ..interpretation import NULLS, AnyMask, GivenMask, Mask, resolve_mask
 from ..metrics import Metric, Scored
-from ..model import Classifier
+from ..model import OPTIMIZATIONS, Classifier
 from ..util import FILLS
 from .columns import COLUMNS
 from .out_of_distribution import OutOfDistribution
@@ -38,6 +38,8 @@ class Plan:
         target: which class is explained, a name in :data:`TARGETS`.
         metrics: scores of your own by column, beside those of the protocol.
         reference: what the embeddings of the parts are compared with, if they are.
+        optimize: how the network is made faster, a name in
+            :data:`~audiointerp.model.OPTIMIZATIONS`.
 
     Raises:
         ArgumentError: a name is unknown, a list has a duplicate entry, ``masks``, ``on`` or
@@ -59,6 +61,7 @@ class Plan:
     fills: Sequence[str] = ("silence",)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     reference: OutOfDistribution | None = None
+    optimize: str = "folded"
 
     def __post_init__(self) -> None:
         # The record is frozen for its users; here the old name of a protocol is replaced, and a
@@ -71,6 +74,7 @@ class Plan:
         for name in self.on:
             choose("on", name, ON)
         self._check_fills()
+        choose("optimize", self.optimize, OPTIMIZATIONS)
         is_list = isinstance(self.nulls, Sequence) and not isinstance(self.nulls, str)
         if not is_list or len(set(self.nulls)) < len(self.nulls):
             raise ArgumentError(f"nulls: a list of different names or none, not {self.nulls!r}")
@@ -135,6 +139,7 @@ class Plan:
             "fills": list(self.fills),
             "metrics": dict(self.metrics),
             "reference": self.reference and self.reference.clips_sha256,
+            "optimize": self.optimize,
         }
 
 

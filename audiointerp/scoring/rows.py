@@ -10,7 +10,7 @@ from torch import Tensor
 from ..dataset import LoadedClip, has_label
 from ..errors import ArgumentError
 from ..interpretation import Attribution, Explainer
-from ..model import Classifier
+from ..model import Classifier, optimized
 from .attribution_rows import attribution_rows, failure_cells
 from .columns import row_of
 from .plan import Plan
@@ -60,6 +60,7 @@ def clip_rows(
     - the scores in ``METRICS``; p, p_in, p_out and their log_odds; deletion, insertion: areas under
       the curves; additivity_gap: of SHAP, the largest over the windows; surrogate_r2: of LIME, the
       smallest; the scores of the nulls (``FF_pixelwise`` …);
+    - optimize: how the network was made faster, a name in ``OPTIMIZATIONS``;
     - batch, explainer_batch: versions of the clip per forward, fewer than planned only after
       out-of-memory;
     - status, ``ok`` or ``error`` (of the method, or of one mask whose parts give NaN); the error's
@@ -94,7 +95,9 @@ def clip_rows(
     }
     clip, read_error = _analyse(classifier, loaded)
     other_clip = _analyse(classifier, other)[0] if other and "other" in plan.nulls else None
-    scorer = _Scorer(classifier, plan, other_clip, attributions or RecentAttributions())
+    fast = optimized(classifier, plan.optimize)
+    clip_cells["optimize"] = "none" if fast is classifier else plan.optimize
+    scorer = _Scorer(classifier, fast, plan, other_clip, attributions or RecentAttributions())
     for explainer in explainers:
         cells = {"method": explainer.name, **clip_cells}
         if clip is None:
@@ -122,9 +125,13 @@ def _analyse(
 
 @dataclass(frozen=True, eq=False)
 class _Scorer:
-    """What explains and scores the clip: the same for all methods."""
+    """What explains and scores the clip: the same for all methods.
+
+    ``fast`` has a faster copy of the classifier's network, for what needs no layers.
+    """
 
     classifier: Classifier
+    fast: Classifier
     plan: Plan
     other: AnalysedClip | None
     attributions: RecentAttributions
@@ -132,7 +139,9 @@ class _Scorer:
     def explain(
         self, clip: AnalysedClip, explainer: Explainer, target: int | None = None
     ) -> Attribution:
-        return self.attributions.explain(self.classifier, clip, explainer, target)
+        needs_layers = explainer.uses_layers and not explainer.black_box
+        classifier = self.classifier if needs_layers else self.fast
+        return self.attributions.explain(classifier, clip, explainer, target)
 
     def targets(self, clip: AnalysedClip) -> list[int | None]:
         """Return the classes to explain; None for the predicted one."""
@@ -173,7 +182,7 @@ def _method_rows(
             outcome = {**cells, **_outcome(scorer.classifier, attributions[-1], cells["target"])}
             other_values = scorer.other_values(explainer)
             scored = attribution_rows(
-                scorer.classifier, scorer.plan, clip.spectrogram, attributions[-1], other_values
+                scorer.fast, scorer.plan, clip.spectrogram, attributions[-1], other_values
             )
             rows += [row_of({**outcome, **values}) for values in scored]
     except Exception as error:

@@ -91,11 +91,13 @@ def folded(network: nn.Module, example: Tensor) -> nn.Module | None:
       (3): Flatten(start_dim=1, end_dim=-1)
     )
     """
+    if not any(_has_statistics(module) for module in network.modules()):
+        return None
     with evaluating(network):
         # Whatever a user's network raises here, it raises again where it is run.
         try:
             twin = _fold(copy.deepcopy(network), _observe(network, example))
-            return twin if twin is not None and _agree(network, twin, example) else None
+            return twin if _agree(network, twin, example) else None
         except Exception:
             return None
 
@@ -154,12 +156,10 @@ def _statistics(norm: BatchNorm) -> tuple[Tensor, Tensor]:
     return mean.detach(), variance.detach()
 
 
-def _fold(network: nn.Module, observed: _Observed) -> nn.Module | None:
+def _fold(network: nn.Module, observed: _Observed) -> nn.Module:
     """Fold the pairs in place, and make the other batch normalisations affine."""
     modules = dict(network.named_modules())
     norms = {name: module for name, module in modules.items() if _has_statistics(module)}
-    if not norms:
-        return None
     for layer, norm in observed.pairs:
         _replace(network, layer, _fuse(modules[layer], norms.pop(norm)))
         _replace(network, norm, nn.Identity())

@@ -49,6 +49,7 @@ def train(
         int, typer.Option(min=1, help="Channels of the first block; the official networks have 64.")
     ] = 16,
     epochs: Annotated[int, typer.Option(min=1)] = 60,
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips per step.")] = 16,
     learning_rate: Annotated[
         float, typer.Option(help="The highest rate of the one-cycle schedule.")
     ] = 3e-3,
@@ -62,6 +63,19 @@ def train(
     time_mask: Annotated[
         int, typer.Option(min=0, help="SpecAugment: the widest time mask, in frames.")
     ] = 40,
+    mixup: Annotated[
+        float, typer.Option(min=0, help="The parameter of mixup's beta distribution; 0: none.")
+    ] = 0.3,
+    gain: Annotated[
+        float,
+        typer.Option(min=0, help="Each training clip becomes quieter by up to this many dB."),
+    ] = 0.0,
+    removal: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="The probability with which bins of a training clip are removed."
+        ),
+    ] = 0.0,
     seeds: Annotated[
         str, typer.Option(help="Comma-separated; the best on the validation fold is saved.")
     ] = "0",
@@ -83,6 +97,8 @@ def train(
       audiointerp train --transform mel
 
       audiointerp train --data data/ESC-50 --subset esc10 --transform stft --seeds 0,1,2
+
+      audiointerp train --data data/ESC-50 --subset esc10 --gain 30 --removal 0.5
 
       audiointerp train --clips digits --sample-rate 8000 --n-mels 32 --network Cnn6
     """
@@ -106,9 +122,13 @@ def train(
     name = name or f"{data_name}_{transform}_{network.lower()}"
     settings = FitSettings(
         epochs=epochs,
+        batch_size=batch_size,
         learning_rate=learning_rate,
         frequency_mask=frequency_mask,
         time_mask=time_mask,
+        mixup=mixup,
+        gain=gain,
+        removal=removal,
     )
     _check_train_output(name, out)
     datasets: tuple[ClipDataset, ClipDataset, ClipDataset]

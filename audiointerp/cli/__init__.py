@@ -13,13 +13,14 @@ from ..errors import AudioInterpError, Stopped
 from ..util import keep_memory, one_line
 
 # Importing these modules registers their commands.
-from . import download, one_clip, paper, runs, tables, training, validation
+from . import crossval, download, one_clip, paper, runs, tables, training, validation
 from .options import app
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in shells: 128 + SIGINT."""
 __all__ = [
     "app",
+    "crossval",
     "download",
     "main",
     "one_clip",

@@ -10,7 +10,7 @@ from conftest import small_classifier
 from audiointerp.cli.settings_file import LARGEST
 from audiointerp.fit import FitSettings
 
-COMMANDS = ["demo", "train", "interpret", "run", "validate"]
+COMMANDS = ["crossval", "demo", "train", "interpret", "run", "validate"]
 
 
 @pytest.fixture
@@ -141,7 +141,10 @@ def test_every_long_option_is_a_key(command, call, tmp_path):
     """The error about an unknown key lists the same options as --help."""
     (tmp_path / "s.toml").write_text("nonsense = 1")
     said = call(
-        command, *(["x"] if command in ("interpret", "run") else []), "--settings", "s.toml"
+        command,
+        *(["x"] if command in ("crossval", "interpret", "run") else []),
+        "--settings",
+        "s.toml",
     )[2]
     known = said.split("this command knows: ")[1].strip().split(", ")
     listed = set(re.findall(r"--([a-z-]+)", call(command, "--help")[1]))

@@ -119,7 +119,7 @@ def crossval(
 
       audiointerp crossval mel_clean --data data/ESC-50 --subset esc10 --gain 30 --removal 0.3
 
-      audiointerp tables results/crossval_mel_clean --by method,mask
+      audiointerp tables results/crossval_mel_clean
     """
     from ..experiments import EXPERIMENTS, TRANSFORMS, Experiment, cross_validate, open_data
     from ..fit import FitSettings

@@ -127,7 +127,9 @@ def test_usage_errors_exit_with_2(call, arguments):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "interpret", "run", "tables", "validate"])
+@pytest.mark.parametrize(
+    "command", ["crossval", "demo", "train", "interpret", "run", "tables", "validate"]
+)
 def test_help_has_an_example(call, command):
     done = call(command, "--help")
     assert done.returncode == 0

@@ -8,8 +8,9 @@ import typer
 from conftest import small_classifier
 
 from audiointerp.cli.settings_file import LARGEST
+from audiointerp.fit import FitSettings
 
-COMMANDS = ["demo", "train", "interpret", "run", "validate"]
+COMMANDS = ["crossval", "demo", "train", "interpret", "run", "validate"]
 
 
 @pytest.fixture
@@ -63,6 +64,14 @@ def test_a_file_takes_the_place_of_defaults_and_the_command_line_wins(
     )
 
 
+def test_how_to_train_can_be_given(call, trained):
+    assert call("train", "--gain", 30, "--removal", 0.5, "--mixup", 0, "--batch-size", 8)[0] == 0
+    plan = trained["settings"]
+    assert (plan.gain, plan.removal, plan.mixup, plan.batch_size) == (30.0, 0.5, 0.0, 8)
+    assert call("train")[0] == 0
+    assert trained["settings"] == FitSettings()
+
+
 def test_a_required_option_may_stand_in_the_file(call, tmp_path):
     small_classifier().save(tmp_path / "w.safetensors")
     (tmp_path / "s.toml").write_text(
@@ -80,7 +89,7 @@ FAULTS = {
     "unknown": (
         "s.toml",
         "epoch = 3",
-        "unknown key 'epoch'; this command knows: base-channels, clips, data, device, dropout,",
+        "unknown key 'epoch'; this command knows: base-channels, batch-size, clips, data, device,",
     ),
     "a name of Python's": ("s.toml", "base_channels = 3", "unknown key 'base_channels'"),
     "itself": ("s.toml", 'settings = "s.toml"', "unknown key 'settings'"),
@@ -132,7 +141,10 @@ def test_every_long_option_is_a_key(command, call, tmp_path):
     """The error about an unknown key lists the same options as --help."""
     (tmp_path / "s.toml").write_text("nonsense = 1")
     said = call(
-        command, *(["x"] if command in ("interpret", "run") else []), "--settings", "s.toml"
+        command,
+        *(["x"] if command in ("crossval", "interpret", "run") else []),
+        "--settings",
+        "s.toml",
     )[2]
     known = said.split("this command knows: ")[1].strip().split(", ")
     listed = set(re.findall(r"--([a-z-]+)", call(command, "--help")[1]))

@@ -13,13 +13,25 @@ from ..errors import AudioInterpError, Stopped
 from ..util import keep_memory, one_line
 
 # Importing these modules registers their commands.
-from . import download, localise, one_clip, paper, runs, sanity_page, tables, training, validation
+from . import (
+    crossval,
+    download,
+    localise,
+    one_clip,
+    paper,
+    runs,
+    sanity_page,
+    tables,
+    training,
+    validation,
+)
 from .options import app
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in shells: 128 + SIGINT."""
 __all__ = [
     "app",
+    "crossval",
     "download",
     "localise",
     "main",

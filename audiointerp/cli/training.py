@@ -26,6 +26,37 @@ if TYPE_CHECKING:
     from ..dataset import ClipDataset
 
 
+Features = Annotated[
+    str, typer.Option("--transform", "--features", help="mel or stft (--features: old name).")
+]
+Network = Annotated[str, typer.Option(help="Cnn6, Cnn10 or Cnn14.")]
+BaseChannels = Annotated[
+    int, typer.Option(min=1, help="Channels of the first block; the official networks have 64.")
+]
+Epochs = Annotated[int, typer.Option(min=1)]
+BatchSize = Annotated[int, typer.Option(min=1, help="Clips per step.")]
+LearningRate = Annotated[float, typer.Option(help="The highest rate of the one-cycle schedule.")]
+Dropout = Annotated[float, typer.Option(min=0, max=0.9, help="After each block.")]
+HeadDropout = Annotated[float, typer.Option(min=0, max=0.9, help="Before and after the embedding.")]
+FrequencyMask = Annotated[
+    int, typer.Option(min=0, help="SpecAugment: the widest frequency mask, in bins.")
+]
+TimeMask = Annotated[int, typer.Option(min=0, help="SpecAugment: the widest time mask, in frames.")]
+Mixup = Annotated[
+    float, typer.Option(min=0, help="The parameter of mixup's beta distribution; 0: none.")
+]
+Gain = Annotated[
+    float, typer.Option(min=0, help="Each training clip becomes quieter by up to this many dB.")
+]
+Removal = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="The probability that bins of a training clip are removed."),
+]
+Seeds = Annotated[
+    str, typer.Option(help="Comma-separated; the best on the validation fold is saved.")
+]
+
+
 @app.command()
 def train(
     out: Out = Path("weights"),
@@ -35,36 +66,26 @@ def train(
     validation: Share = None,
     test: Share = None,
     duration: Duration = None,
-    transform: Annotated[
-        str, typer.Option("--transform", "--features", help="mel or stft (--features: old name).")
-    ] = "mel",
+    transform: Features = "mel",
     sample_rate: SampleRate = None,
     n_fft: WindowLength = None,
     hop_length: HopLength = None,
     n_mels: Bands = None,
     f_min: Lowest = None,
     f_max: Highest = None,
-    network: Annotated[str, typer.Option(help="Cnn6, Cnn10 or Cnn14.")] = "Cnn10",
-    base_channels: Annotated[
-        int, typer.Option(min=1, help="Channels of the first block; the official networks have 64.")
-    ] = 16,
-    epochs: Annotated[int, typer.Option(min=1)] = 60,
-    learning_rate: Annotated[
-        float, typer.Option(help="The highest rate of the one-cycle schedule.")
-    ] = 3e-3,
-    dropout: Annotated[float, typer.Option(min=0, max=0.9, help="After each block.")] = 0.1,
-    head_dropout: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Before and after the embedding.")
-    ] = 0.2,
-    frequency_mask: Annotated[
-        int, typer.Option(min=0, help="SpecAugment: the widest frequency mask, in bins.")
-    ] = 10,
-    time_mask: Annotated[
-        int, typer.Option(min=0, help="SpecAugment: the widest time mask, in frames.")
-    ] = 40,
-    seeds: Annotated[
-        str, typer.Option(help="Comma-separated; the best on the validation fold is saved.")
-    ] = "0",
+    network: Network = "Cnn10",
+    base_channels: BaseChannels = 16,
+    epochs: Epochs = 60,
+    batch_size: BatchSize = 16,
+    learning_rate: LearningRate = 3e-3,
+    dropout: Dropout = 0.1,
+    head_dropout: HeadDropout = 0.2,
+    frequency_mask: FrequencyMask = 10,
+    time_mask: TimeMask = 40,
+    mixup: Mixup = 0.3,
+    gain: Gain = 0.0,
+    removal: Removal = 0.0,
+    seeds: Seeds = "0",
     name: Annotated[
         str | None,
         typer.Option(help="Name of the files; default: from the data, transform and network."),
@@ -83,6 +104,8 @@ def train(
       audiointerp train --transform mel
 
       audiointerp train --data data/ESC-50 --subset esc10 --transform stft --seeds 0,1,2
+
+      audiointerp train --data data/ESC-50 --subset esc10 --gain 30 --removal 0.5
 
       audiointerp train --clips digits --sample-rate 8000 --n-mels 32 --network Cnn6
     """
@@ -106,9 +129,13 @@ def train(
     name = name or f"{data_name}_{transform}_{network.lower()}"
     settings = FitSettings(
         epochs=epochs,
+        batch_size=batch_size,
         learning_rate=learning_rate,
         frequency_mask=frequency_mask,
         time_mask=time_mask,
+        mixup=mixup,
+        gain=gain,
+        removal=removal,
     )
     _check_train_output(name, out)
     datasets: tuple[ClipDataset, ClipDataset, ClipDataset]

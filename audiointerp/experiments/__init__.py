@@ -4,6 +4,7 @@ A clip that fails becomes error rows in :mod:`audiointerp.scoring.rows`; a resum
 (:mod:`audiointerp.experiments.store`).
 """
 
+from .crossval import Fold, cross_validate, rounds_of
 from .data import background_of, background_of_folder, open_data, target_of
 from .fingerprint import settings_of, sha256_of_state
 from .runner import run
@@ -28,14 +29,17 @@ __all__ = [
     "TRANSFORMS",
     "VALID_FOLDS",
     "Experiment",
+    "Fold",
     "background_of",
     "background_of_folder",
     "check_features",
     "clips_of",
+    "cross_validate",
     "find_experiment",
     "input_kind",
     "open_data",
     "own_experiment",
+    "rounds_of",
     "run",
     "settings_of",
     "sha256_of_state",

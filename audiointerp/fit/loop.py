@@ -97,7 +97,8 @@ def fit(
         )
     device = usable_device(device)
     inputs, targets = train[0].to(device), train[1].to(device)
-    network.to(device)
+    # Convolutions on a CPU are a quarter faster with this layout of their weights.
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(settings.seed)
         optimizer, scheduler = _build_optimizer(network, len(inputs), settings)
@@ -124,6 +125,7 @@ def fit(
             "training diverged: no epoch has a finite validation loss; lower the learning rate"
         )
     network.load_state_dict(best[2])
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     network.eval()
     return History(tuple(epochs), best[1])
 
@@ -218,6 +220,8 @@ def _augment(db: Tensor, settings: FitSettings) -> Tensor:
         time_roll=settings.time_roll,
         frequency_mask=settings.frequency_mask,
         time_mask=settings.time_mask,
+        gain=settings.gain,
+        removal=settings.removal,
     )
 
 

@@ -29,6 +29,10 @@ class FitSettings:
         frequency_mask: the widest band that SpecAugment silences, in bins.
         time_mask: the longest stretch that SpecAugment silences, in frames.
         mixup: the parameter of mixup's beta distribution; 0 turns mixup off.
+        gain: each training clip becomes quieter by a random gain of up to this many dB.
+        removal: the probability with which bins of a training clip are removed, in [0, 1]: blobs
+            or single bins, up to 90 % of them, with one of the fills; see
+            :func:`~audiointerp.processing.augment`.
 
     Raises:
         ArgumentError: a value is unknown, out of range, or not a whole number where one is needed.
@@ -48,6 +52,8 @@ class FitSettings:
     frequency_mask: int = 10
     time_mask: int = 40
     mixup: float = 0.3
+    gain: float = 0.0
+    removal: float = 0.0
 
     def __post_init__(self) -> None:
         choose("optimizer", self.optimizer, OPTIMIZERS)
@@ -64,10 +70,12 @@ class FitSettings:
                 raise ArgumentError(f"{name}={value!r} must be at least {smallest}, below 2**63")
         if not 0 < self.learning_rate < math.inf:
             raise ArgumentError(f"learning_rate={self.learning_rate!r} must be finite and above 0")
-        for name in ("mixup", "weight_decay"):
+        for name in ("mixup", "weight_decay", "gain"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise ArgumentError(f"{name}={value!r} must be finite and not below 0")
+        if not 0 <= self.removal <= 1:
+            raise ArgumentError(f"removal={self.removal!r} must be a probability, from 0 to 1")
         if self.optimizer == "adam" and self.weight_decay != 0:
             raise ArgumentError(
                 f"weight_decay={self.weight_decay!r}: Adam has no weight decay here; "

@@ -26,6 +26,9 @@ RENAMED_PROTOCOLS = {"sound": "corrected"}
 def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     """Read every ``TRANSFORM/EXPERIMENT/METHOD/metrics.csv`` below a folder into one table.
 
+    The folds of a cross-validation (``fold_1/TRANSFORM/…``) are one result; each fold has a network
+    of its own.
+
     Older tables are brought up to date: protocol ``sound`` is now ``corrected``, a missing column
     ``recording`` is filled by :func:`recordings_by_clip`, a missing ``fill`` is ``silence``, and
     columns that version 0.1.0 did not have, e.g. those of the nulls ``rolled`` and ``other``, are
@@ -36,9 +39,9 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
         ``experiment`` and ``network``, the SHA-256 of the network in run.json ("" if not known).
 
     Raises:
-        AudioInterpError: there are no results, a file is not a complete table of results, or two
-            methods of one experiment were run on different networks or clips. Clips are compared
-            between the methods that could read the same ones.
+        AudioInterpError: there are no results, a file is not a complete table of results, two
+            methods of one experiment were run on different networks or clips, or a clip is in two
+            folds. Clips are compared between the methods that could read the same ones.
 
     >>> import tempfile
     >>> row = dict.fromkeys(COLUMNS, 0.5) | {"clip": "5-9032-A-0.ogg", "status": "ok"}
@@ -51,20 +54,22 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     [['mel_clean', '9032', 0.5]]
     """
     root = Path(root)
-    paths = sorted(root.glob("*/*/*/metrics.csv"))
+    paths = _files_below(root, "metrics.csv")
     if not paths:
         raise AudioInterpError(
             f"{root}: holds no results (TRANSFORM/EXPERIMENT/METHOD/metrics.csv); "
             "make them with `audiointerp run`"
         )
     frames = []
-    records: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    records: dict[Path, list[dict[str, Any]]] = {}
+    seen: dict[tuple[str, ...], Path] = {}
     for path in paths:
         frame = _read_table(path)
         record = _read_record(path)
         _check_table(path, frame, record)
-        transform, experiment = path.parts[-4:-2]
-        earlier_records = records.setdefault((transform, experiment), [])
+        transform, experiment, method = path.parts[-4:-1]
+        _check_clips_are_new(path, frame, seen, (transform, experiment, method))
+        earlier_records = records.setdefault(path.parents[1], [])
         for earlier in earlier_records:
             _check_same_inputs(path, record, earlier)
         earlier_records.append(record)
@@ -141,8 +146,13 @@ def versions_of(root: str | os.PathLike[str]) -> list[str]:
     return list(dict.fromkeys(named))
 
 
+def _files_below(root: Path, name: str) -> list[Path]:
+    """List the files of that name of all methods, those of the folds of a cross-validation too."""
+    return sorted(root.glob(f"*/*/*/{name}")) + sorted(root.glob(f"fold_*/*/*/*/{name}"))
+
+
 def _run_records(root: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    records = [read_json(path) for path in sorted(Path(root).glob("*/*/*/run.json"))]
+    records = [read_json(path) for path in _files_below(Path(root), "run.json")]
     return [record for record in records if isinstance(record, dict)]
 
 
@@ -184,6 +194,19 @@ def _check_table(path: Path, frame: pd.DataFrame, record: dict[str, Any]) -> Non
     not_numeric = [name for name in numeric if not pd.api.types.is_numeric_dtype(frame[name])]
     if not_numeric:
         raise AudioInterpError(f"{path}: not a number in column {', '.join(not_numeric)}")
+
+
+def _check_clips_are_new(
+    path: Path, frame: pd.DataFrame, seen: dict[tuple[str, ...], Path], place: tuple[str, ...]
+) -> None:
+    """Raise an error if a clip of a method was in another table, that of another fold, before."""
+    for clip in frame["clip"].astype(str).unique():
+        earlier = seen.setdefault((*place, clip), path)
+        if earlier != path:
+            raise AudioInterpError(
+                f"{path}: the clip {clip} is in {earlier} too; the folds of one result have "
+                "different clips"
+            )
 
 
 def _check_same_inputs(path: Path, record: dict[str, Any], earlier: dict[str, Any]) -> None:

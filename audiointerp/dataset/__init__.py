@@ -11,8 +11,9 @@ from .folders import sound_files, stated_seconds
 from .in_memory import EvenSubset, InMemory, Joined, Part, Selection
 from .loaded_clip import LoadedClip, has_label, load_clip
 from .noise import NOISES, Contaminated, made_noise, synthetic_noise, write_noises
+from .sounds import CLASSES
 from .split import Split, split_clips
-from .synthetic import CLASSES, Synthetic
+from .synthetic import Parts, Synthetic
 
 __all__ = [
     "CLASSES",
@@ -27,6 +28,7 @@ __all__ = [
     "LabelledClips",
     "LoadedClip",
     "Part",
+    "Parts",
     "Selection",
     "Split",
     "Synthetic",

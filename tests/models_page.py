@@ -56,7 +56,8 @@ The seconds are those of <!-- machine -->.
 *Answer*: the explained label and its p for the clip. `labels` are the names of the classes; what
 `network`, `module` and the functions are is in `tests/zoo.py`, `tests/zoo_networks.py` and
 `tests/birdnet.py`. The small networks and the forest are trained in some seconds on synthetic clips
-of three kinds of sound (hiss, clicks, siren). "Random weights" decides nothing: it shows what runs.
+of three kinds of sound (rain, knocking, siren), without distractors. "Random weights" decides
+nothing: it shows what runs.
 
 | | model | what it decides | answer | what the owner writes |
 |---|---|---|---|---|

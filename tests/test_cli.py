@@ -189,7 +189,7 @@ def test_validate_writes_its_page(call, place, tmp_path, monkeypatch, threads):
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "validity.md").read_text()
     assert "on 3 test clips (fold 5) and mel.safetensors" in page
-    assert "The classes: tone, rise, fall, " in page
+    assert "The classes: siren, ticking_clock, knocking, " in page
     assert "| 0.5000 | 0.9000 |" in page
     assert page.count("| saliency | ") >= 14
     assert "nan" not in page

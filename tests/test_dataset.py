@@ -233,64 +233,6 @@ def test_a_clip_that_is_not_there_is_named(index):
                 look(index)
 
 
-def test_synthetic_is_deterministic_and_of_five_folds():
-    one, same, other = Synthetic((1,)), Synthetic((1,)), Synthetic((1,), seed=1)
-    assert len(Synthetic()) == 400
-    for index in (0, 33, 79):
-        assert one[index][0].equal(same[index][0])
-        assert not one[index][0].equal(other[index][0])
-        event, background = one.parts(index)
-        assert one[index][0].equal((event + background)[0])
-        assert one[index][0].abs().max() == pytest.approx(1)
-    for wrong in ((6,), ()):
-        with pytest.raises(DatasetError, match="unknown fold"):
-            Synthetic(wrong)
-    with pytest.raises(ArgumentError, match="3 s"):
-        Synthetic(duration=1.0)
-
-
-def test_synthetic_support_holds_the_event():
-    dataset, transform = Synthetic((5,)), LogMel()
-    for index in (0, 25, 79):
-        support = dataset.support(index, transform)
-        event, background = (part[0, 0].square() for part in dataset.parts(index))
-        assert support.dtype == torch.bool
-        assert 0 < support.float().mean() < 0.5
-        heard = transform(dataset[index][0][None]).masked(support.float()).to_wav()[0, 0]
-        correlation = torch.corrcoef(torch.stack([heard, dataset.parts(index)[0][0, 0]]))[0, 1]
-        assert correlation > 0.95
-        assert event.sum() > background.sum()
-
-
-def test_mean_spectra_do_not_separate_the_synthetic_classes():
-    """A linear discriminant with shrinkage, trained on three folds, stays below 60 %."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-    transform = LogMel()
-
-    def spectra(folds):
-        dataset = Synthetic(folds)
-        rows = [
-            (transform(wav[None]).db.mean(-1).flatten().numpy(), target) for wav, target in dataset
-        ]
-        return np.stack([row for row, _ in rows]), [target for _, target in rows]
-
-    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(*spectra((1, 2, 3)))
-    assert 0.1 < model.score(*spectra((4, 5))) < 0.6
-
-
-def test_synthetic_writes_the_layout_it_has(tmp_path):
-    dataset = Synthetic((2,), sample_rate=8000, duration=3.0)
-    dataset.rows = dataset.rows[::20]
-    dataset.write(tmp_path)
-    read = ESC50(tmp_path, subset="esc10", sample_rate=8000, duration=3.0)
-    assert len(read) == len(dataset)
-    for index in range(len(read)):
-        wav, target = read[index]
-        assert read.labels[target] == dataset.labels[dataset[index][1]]
-        assert torch.allclose(wav, dataset[index][0], atol=1e-6)
-
-
 def test_contaminated_mixes_at_the_published_ratio(tmp_path):
     dataset = Synthetic((5,), sample_rate=16000, duration=3.0)
     noisy = Contaminated(dataset, "white")
@@ -327,7 +269,6 @@ def test_contaminated_mixes_at_the_published_ratio(tmp_path):
     late = torch.cat([torch.zeros(1, 1, 99999), torch.ones(1, 1, 9)], -1)
     with pytest.raises(AudioError, match="first 3 s of the noise are silent"):
         Contaminated(dataset, late)[0]
-    assert len(Synthetic((5, 5))) == 80
 
 
 def test_sounds_do_not_depend_on_the_number_of_threads(threads):

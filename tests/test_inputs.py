@@ -294,7 +294,7 @@ NUMBERS = [(WAV, 0), (WAV, 1)]
         (PAIRS, {"sample_rate": 8000, "recordings": ["a"]}, "recordings: 1 are given"),
         (Synthetic((5,)), {"names": ["a"]}, "names and recordings are of a sequence"),
         (Synthetic((5,)), {"sample_rate": 8000}, "the data set has 32000 Hz, not 8000 Hz"),
-        (Synthetic((5,)), {"labels": ["a", "b"]}, "the data set has the labels tone"),
+        (Synthetic((5,)), {"labels": ["a", "b"]}, "the data set has the labels siren"),
         (
             ConcatDataset([Synthetic((1,)), Synthetic((2,), sample_rate=8000)]),
             {},

@@ -284,7 +284,7 @@ def test_backgrounds(tmp_path, classifier):
     assert background.shape == (10, 1, 64, 301)
     assert background.equal(background_of(dataset, classifier.transform, per_class=1))
     assert not background.equal(background_of(dataset, classifier.transform, per_class=1, seed=1))
-    with pytest.raises(ArgumentError, match="class tone has 8 of the 9 clips needed"):
+    with pytest.raises(ArgumentError, match="class siren has 8 of the 9 clips needed"):
         background_of(dataset, classifier.transform, per_class=9)
     save_audio(tmp_path / "long.wav", noise(3.0), 32000)
     save_audio(tmp_path / "short.wav", noise(0.3), 16000)

@@ -22,7 +22,7 @@ from torch import nn
 from audiointerp import Classifier, LogMel, Synthetic, load_audio
 
 ESC10 = Path(__file__).parents[2] / "shared" / "data" / "ESC-10"
-KINDS = ("hiss", "clicks", "siren")
+KINDS = ("rain", "knocking", "siren")
 SECONDS = 3.0
 TRAINING = (1, 2, 3, 4)
 """The folds of the synthetic clips; the fifth is for tests."""
@@ -78,18 +78,20 @@ def real_clip(name: str, sample_rate: int, seconds: float, start: float = 0.0) -
 
 @cache
 def synthetic(sample_rate: int, folds: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Clips of three kinds of sound, ``(N, 1, L)``, and the number of the kind."""
+    """Clips of three kinds of sound without distractors, ``(N, 1, L)``, and the kind's number."""
     dataset = Synthetic(folds, sample_rate=sample_rate, duration=SECONDS)
     wanted = [dataset.labels.index(kind) for kind in KINDS]
     rows = [index for index, row in enumerate(dataset.rows) if row[2] in wanted]
-    wavs = torch.stack([dataset[index][0] for index in rows])
+    parts = [dataset.parts(index) for index in rows]
+    wavs = torch.cat([part.event + part.background for part in parts])
+    wavs /= wavs.abs().amax(-1, keepdim=True)
     return wavs, torch.tensor([wanted.index(dataset.rows[index][2]) for index in rows])
 
 
 def synthetic_clip(sample_rate: int) -> torch.Tensor:
-    """A clip of the fold that nothing is trained on: clicks."""
+    """A clip of the fold that nothing is trained on: knocking."""
     wavs, kinds = synthetic(sample_rate, (5,))
-    return wavs[kinds == KINDS.index("clicks")][:1]
+    return wavs[kinds == KINDS.index("knocking")][:1]
 
 
 def trained(network: nn.Module, inputs: torch.Tensor, kinds: torch.Tensor, epochs: int = 12):
@@ -106,11 +108,11 @@ def trained(network: nn.Module, inputs: torch.Tensor, kinds: torch.Tensor, epoch
 
 
 def loss_of(outputs: Any, kinds: torch.Tensor) -> torch.Tensor:
-    """The loss of logits, of a tuple with them, or of one logit: is it clicks?"""
+    """The loss of logits, of a tuple with them, or of one logit: is it knocking?"""
     logits = outputs[0] if isinstance(outputs, tuple) else outputs
     if logits.ndim == 1:
-        is_clicks = (kinds == KINDS.index("clicks")).float()
-        return nn.functional.binary_cross_entropy_with_logits(logits, is_clicks)
+        is_knocking = (kinds == KINDS.index("knocking")).float()
+        return nn.functional.binary_cross_entropy_with_logits(logits, is_knocking)
     return nn.functional.cross_entropy(logits, kinds)
 
 

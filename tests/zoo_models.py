@@ -32,7 +32,7 @@ def on_features(name, code, things, what=THREE):
 
 def small(name, make, sample_rate, *, options="", output=None, what=THREE):
     """A small network on waveforms, trained here for some seconds."""
-    labels = "labels" if output is None else "['clicks']"
+    labels = "labels" if output is None else "['knocking']"
     options += f", output={output!r}" if output else ""
     code = WAVEFORM.format(f"module, {labels}", sample_rate, 3.0, "peak", options)
     clip = partial(zoo.synthetic_clip, sample_rate)
@@ -104,7 +104,7 @@ MODELS = (
     small("CRNN with its own front end", zoo.crnn, 16000, options=", network=module.conv2"),
     small("attention pooling, returns a tuple", zoo.attention, 16000, options=", select=0"),
     small("attention pooling, TorchScript", zoo.traced, 16000, options=", select=0"),
-    small("one logit, (N,)", zoo.one_logit, 16000, output="binary", what="clicks or not"),
+    small("one logit, (N,)", zoo.one_logit, 16000, output="binary", what="knocking or not"),
     Model(
         "PANNs' Cnn14 as published, returns a dictionary",
         WAVEFORM.format(

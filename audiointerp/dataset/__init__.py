@@ -12,8 +12,9 @@ from .in_memory import EvenSubset, InMemory, Joined, Part, Selection
 from .loaded_clip import LoadedClip, has_label, load_clip
 from .mixtures import Mixtures, check_parts, parts_of
 from .noise import NOISES, Contaminated, made_noise, synthetic_noise, write_noises
+from .sounds import CLASSES
 from .split import Split, split_clips
-from .synthetic import CLASSES, Synthetic
+from .synthetic import Parts, Synthetic
 
 __all__ = [
     "CLASSES",
@@ -29,6 +30,7 @@ __all__ = [
     "LoadedClip",
     "Mixtures",
     "Part",
+    "Parts",
     "Selection",
     "Split",
     "Synthetic",

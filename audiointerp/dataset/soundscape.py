@@ -5,12 +5,11 @@ files in ``noises/``. Their level is arbitrary.
 """
 
 import math
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from .synthesis import coloured_noise, harmonics
+from .synthesis import coloured_noise, curve, harmonics, smooth_step
 
 BEATS_PER_SECOND = 2.8
 """The tempo of the trot: 14 beats in 5 s, so that it stays even where the noise repeats."""
@@ -120,7 +119,7 @@ def _hoof(sample_rate: int, pitch: float, generator: torch.Generator) -> Tensor:
     stones.index_add_(0, positions, sizes * torch.exp(-onsets / 0.08))
     grain = coloured_noise(length, sample_rate, 1000, sample_rate / 2, -4, generator, torch.float64)
     stones = _convolve(stones, grain * torch.exp(-times / 0.0012))
-    ends = _smooth(times, 0.0, 0.001) * (1 - _smooth(times, 0.33, 0.35))
+    ends = smooth_step(times, 0.0, 0.001) * (1 - smooth_step(times, 0.33, 0.35))
     return (sound + 0.6 * stones / stones.abs().max()) * ends
 
 
@@ -130,15 +129,15 @@ def _whinny(sample_rate: int, generator: torch.Generator) -> Tensor:
     position = torch.linspace(0, 1, length, dtype=torch.float64)
     cycles = VIBRATO_HERTZ * WHINNY_SECONDS
     vibrato = torch.sin(2 * torch.pi * cycles * (position + 0.06 * position**2))
-    depth = 0.015 + 0.075 * _smooth(position, 0.25, 0.7)
+    depth = 0.015 + 0.075 * smooth_step(position, 0.25, 0.7)
     wander = 0.01 * coloured_noise(length, sample_rate, 2, 40, -3, generator, torch.float64)
     pitch_points = ((0, 480), (0.07, 780), (0.2, 960), (0.45, 860), (0.75, 600), (1, 380))
-    pitch = _curve(position, pitch_points) * (1 + depth * vibrato + wander)
+    pitch = curve(position, pitch_points) * (1 + depth * vibrato + wander)
     cry = harmonics(pitch, sample_rate, lambda hertz: (hertz / 500) ** -0.7 * _formants(hertz))
     breath = coloured_noise(length, sample_rate, 400, sample_rate / 2, -5, generator, torch.float64)
-    tremolo = 1 - (0.1 + 0.5 * _smooth(position, 0.35, 0.8)) * (0.5 - 0.5 * vibrato)
+    tremolo = 1 - (0.1 + 0.5 * smooth_step(position, 0.35, 0.8)) * (0.5 - 0.5 * vibrato)
     shimmer = 1 + 0.12 * coloured_noise(length, sample_rate, 3, 30, -3, generator, torch.float64)
-    level = _curve(position, ((0, 0), (0.06, 0.6), (0.2, 1), (0.5, 0.85), (0.8, 0.45), (1, 0)))
+    level = curve(position, ((0, 0), (0.06, 0.6), (0.2, 1), (0.5, 0.85), (0.8, 0.45), (1, 0)))
     sound = (cry / cry.std() + 0.16 * breath) * tremolo * shimmer * level
     return sound / sound.abs().max()
 
@@ -162,7 +161,7 @@ def _room_response(sample_rate: int, generator: torch.Generator) -> Tensor:
             band = coloured_noise(length, sample_rate, low, high, 0, generator, torch.float64)
             level = math.sqrt((high - low) / sample_rate)
             response += level * band * torch.exp(-math.log(1000) * times / seconds)
-    response *= _smooth(times, 0.0, 0.02)
+    response *= smooth_step(times, 0.0, 0.02)
     response[0] += 6
     return response
 
@@ -198,20 +197,6 @@ def _add_at(sound: Tensor, part: Tensor, start: int) -> None:
 def _start_near_zero(sound: Tensor) -> Tensor:
     """Rotate the loop to start near 0, within its first hundredth, which avoids a click."""
     return sound.roll(-int(sound[: max(1, len(sound) // 100)].abs().argmin()))
-
-
-def _smooth(x: Tensor, start: float, end: float) -> Tensor:
-    """A step from 0 before ``start`` to 1 after ``end``, with a raised cosine between."""
-    rise: Tensor = 0.5 - 0.5 * torch.cos(torch.pi * ((x - start) / (end - start)).clamp(0, 1))
-    return rise
-
-
-def _curve(x: Tensor, points: tuple[tuple[float, float], ...]) -> Tensor:
-    """A curve through points (x, y), with raised cosines between."""
-    rises = 0 * x
-    for (start, low), (end, high) in pairwise(points):
-        rises = rises + (high - low) * _smooth(x, start, end)
-    return points[0][1] + rises
 
 
 def _between(low: float, high: float, generator: torch.Generator) -> float:

@@ -2,8 +2,9 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -84,27 +85,105 @@ def coloured_noise(
     return noise / noise.std().clamp_min(1e-9)
 
 
-def glide(
-    frequency: Callable[[Tensor], Tensor], length: int, sample_rate: int, partials: list[float]
-) -> Tensor:
-    """A harmonic tone with a varying pitch; partials above the Nyquist frequency are left out.
+def glide(pitch: Tensor, sample_rate: int, partials: Sequence[float]) -> Tensor:
+    """A harmonic tone with a varying pitch; partials near the Nyquist frequency fade out.
 
     Args:
-        frequency: the fundamental in Hz, as a function of time in seconds.
-        length: samples.
+        pitch: the fundamental in Hz ``(L,)``.
         sample_rate: in Hz.
         partials: the amplitudes of the fundamental and its multiples.
 
-    >>> glide(lambda times: 440 + 100 * times, 800, 8000, [1.0, 0.5]).shape
+    >>> glide(torch.linspace(440, 540, 800), 8000, [1.0, 0.5]).shape
     torch.Size([800])
     """
-    times = torch.arange(length, dtype=torch.float64) / sample_rate
-    fundamental = frequency(times)
-    phase = 2 * torch.pi * torch.cumsum(fundamental, 0) / sample_rate
-    tone = torch.zeros(length, dtype=torch.float64)
+    cycles = torch.cumsum(pitch.double() / sample_rate, 0)
+    # In float32, which is faster, only the position within a cycle is precise enough.
+    phase = (2 * torch.pi * (cycles - cycles.floor())).float()
+    tone = torch.zeros(len(pitch))
     for number, amplitude in enumerate(partials, start=1):
-        tone += amplitude * torch.sin(number * phase) * (number * fundamental < sample_rate / 2)
-    return tone.float()
+        below = ((0.49 * sample_rate - number * pitch) / (0.05 * sample_rate)).clamp(0, 1)
+        tone += amplitude * below * torch.sin(number * phase)
+    return tone
+
+
+def ring(
+    hertz: Sequence[float],
+    seconds: Sequence[float],
+    levels: Sequence[float],
+    length: int,
+    sample_rate: int,
+) -> Tensor:
+    """Damped resonances after a blow; those near or above the Nyquist frequency are left out.
+
+    Args:
+        hertz: the frequency of each resonance.
+        seconds: its time constant.
+        levels: its amplitude.
+        length: samples.
+        sample_rate: in Hz.
+
+    >>> ring([440.0, 900.0], [0.1, 0.05], [1.0, 0.5], 800, 8000).shape
+    torch.Size([800])
+    """
+    times = torch.arange(length) / sample_rate
+    sound = torch.zeros(length)
+    for frequency, constant, level in zip(hertz, seconds, levels, strict=True):
+        if frequency < 0.45 * sample_rate:
+            tone = torch.sin(2 * torch.pi * frequency * times)
+            sound += level * tone * torch.exp(-times / constant)
+    return sound
+
+
+def convolve(sound: Tensor, response: Tensor) -> Tensor:
+    """Linear convolution of two sounds ``(L,)`` and ``(M,)`` to ``(L + M - 1,)``.
+
+    >>> convolve(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0, 3.0])).round().tolist()
+    [1.0, 2.0, 3.0, 6.0]
+    """
+    length = len(sound) + len(response) - 1
+    size = 1 << (length - 1).bit_length()
+    spectrum = torch.fft.rfft(sound, size) * torch.fft.rfft(response, size)
+    convolved: Tensor = torch.fft.irfft(spectrum, size)
+    return convolved[:length]
+
+
+def strikes(onsets: Tensor, sizes: Tensor, response: Tensor, length: int) -> Tensor:
+    """A response that starts anew at each onset, scaled by a size, cut to ``length`` samples.
+
+    Args:
+        onsets: in samples ``(N,)``; those outside of the sound are left out.
+        sizes: the amplitude of each ``(N,)``.
+        response: the sound of one strike.
+        length: samples.
+
+    >>> strikes(torch.tensor([0, 2]), torch.ones(2), torch.tensor([1.0, 0.5]), 3).tolist()
+    [1.0, 0.5, 1.0]
+    """
+    inside = (onsets >= 0) & (onsets < length)
+    impulses = torch.zeros(length).index_add_(0, onsets[inside].long(), sizes[inside])
+    return convolve(impulses, response)[:length]
+
+
+def smooth_step(x: Tensor, start: float, end: float) -> Tensor:
+    """A step from 0 before ``start`` to 1 after ``end``, with a raised cosine between.
+
+    >>> smooth_step(torch.tensor([0.0, 1.5, 3.0]), 1, 2).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    rise: Tensor = 0.5 - 0.5 * torch.cos(torch.pi * ((x - start) / (end - start)).clamp(0, 1))
+    return rise
+
+
+def curve(x: Tensor, points: Sequence[tuple[float, float]]) -> Tensor:
+    """A curve through points (x, y), with raised cosines between.
+
+    >>> curve(torch.tensor([0.0, 0.5, 1.0]), ((0, 1), (1, 3))).tolist()
+    [1.0, 2.0, 3.0]
+    """
+    rises = 0 * x
+    for (start, low), (end, high) in pairwise(points):
+        rises = rises + (high - low) * smooth_step(x, start, end)
+    return points[0][1] + rises
 
 
 def harmonics(pitch: Tensor, sample_rate: int, level: Callable[[Tensor], Tensor]) -> Tensor:

@@ -1,147 +1,60 @@
 """Synthetic clips in the layout of ESC-50, with the true position of each sound.
 
-The ten classes differ in how the sound changes over time, not in its frequency: pitch, duration,
-onset, level and background vary from clip to clip, so a mean spectrum says little about the class.
-The clips need no download and no licence. Event and background of each clip are known separately,
-so the bins that an explanation should mark are known, too.
+Ten sounds that a listener can name, each varied in pitch, rate, place, level and room. In each clip
+sounds one of them, the event; a shorter and quieter one of another class, the distractor; and a
+background. The three are known separately, and so are the bins that an explanation should mark. The
+clips need no download and no licence.
 """
 
 import csv
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..errors import ArgumentError, DatasetError
+from ..errors import ArgumentError, DatasetError, choose
 from ..processing import Transform, normalized, save_audio
+from .acoustics import background_noise, heard
 from .clip_dataset import clip_at, esc50_recording
-from .synthesis import coloured_noise, decay, fade, glide, one_thread
+from .draw import Draw
+from .sounds import CLASSES
+from .synthesis import one_thread
 
 FOLDS = (1, 2, 3, 4, 5)
 CLIPS_PER_CLASS = 8
+EVENT_SECONDS = (1.8, 2.8)
+DISTRACTOR_SECONDS = (0.5, 1.1)
+DISTRACTOR_LEVELS = (-12.0, -3.0)
+"""The loudness of the distractor in dB above that of the event."""
+BACKGROUND_LEVELS = (-24.0, -7.0)
+"""The level of the background in dB above the loudness of the event."""
+AUDIBLE_DECIBELS = 40.0
+"""A source counts where it is at most so much below its own loudest bin."""
 
 
-class Draw:
-    """The random parameters of one clip, at its sample rate.
+class Parts(NamedTuple):
+    """The sounds that a synthetic clip is the sum of, each ``(1, 1, L)``.
 
-    >>> 300 <= Draw(0, 8000).pitch() <= 3000
-    True
+    >>> event, distractor, background = Synthetic((5,), sample_rate=8000).parts(0)
+    >>> event.shape
+    torch.Size([1, 1, 40000])
     """
 
-    def __init__(self, seed: int, sample_rate: int) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
-        self.sample_rate = sample_rate
-
-    def between(self, low: float, high: float) -> float:
-        """Draw a number uniformly."""
-        return low + (high - low) * float(torch.rand(1, generator=self.generator))
-
-    def pitch(self, low: float = 300.0, high: float = 3000.0) -> float:
-        """Draw a frequency in Hz, uniformly on a logarithmic scale."""
-        return float(low * (high / low) ** self.between(0, 1))
-
-    def samples(self, low: float, high: float) -> int:
-        """Draw a duration in seconds uniformly; returns the number of samples."""
-        return round(self.between(low, high) * self.sample_rate)
-
-    def partials(self) -> list[float]:
-        """Draw the amplitudes of one to four partials."""
-        return [self.between(0.2, 1) / number for number in range(1, 2 + int(self.between(0, 4)))]
-
-    def glide(self, frequency: Callable[[Tensor], Tensor], length: int) -> Tensor:
-        """A tone whose pitch follows ``frequency``, Hz as a function of s, with faded ends."""
-        tone = glide(frequency, length, self.sample_rate, self.partials())
-        return tone * fade(length, self.sample_rate, 0.02)
-
-    def noise(self, length: int) -> Tensor:
-        """Noise in a band of one to three octaves."""
-        low = self.pitch()
-        high = low * 2 ** self.between(1, 3)
-        slope = self.between(-6, 3)
-        return coloured_noise(length, self.sample_rate, low, high, slope, self.generator)
-
-
-def _sweep(draw: Draw, direction: int) -> Tensor:
-    start, octaves = draw.pitch(), direction * draw.between(0.7, 1.6)
-    length = draw.samples(0.6, 2.0)
-    return draw.glide(lambda t: start * 2 ** (octaves * t * draw.sample_rate / length), length)
-
-
-def _tone(draw: Draw) -> Tensor:
-    pitch = draw.pitch()
-    return draw.glide(lambda t: torch.full_like(t, pitch), draw.samples(0.8, 2.5))
-
-
-def _beeps(draw: Draw) -> Tensor:
-    pitch, rate, length = draw.pitch(), draw.between(3, 8), draw.samples(1.0, 2.5)
-    times = torch.arange(length) / draw.sample_rate
-    return draw.glide(lambda t: torch.full_like(t, pitch), length) * ((times * rate) % 1 < 0.5)
-
-
-def _siren(draw: Draw) -> Tensor:
-    pitch, rate, depth = draw.pitch(), draw.between(1.5, 4), draw.between(0.3, 0.7)
-    return draw.glide(
-        lambda t: pitch * 2 ** (depth * torch.sin(2 * torch.pi * rate * t)), draw.samples(1.2, 2.5)
-    )
-
-
-def _two_tone(draw: Draw) -> Tensor:
-    pitch, rate, interval = draw.pitch(), draw.between(1.5, 4), draw.between(0.25, 0.7)
-    return draw.glide(
-        lambda t: pitch * 2 ** (interval * ((t * rate) % 1 < 0.5)), draw.samples(1.2, 2.5)
-    )
-
-
-def _burst(draw: Draw) -> Tensor:
-    length = draw.samples(0.5, 1.2)
-    return draw.noise(length) * decay(length, draw.sample_rate, draw.between(0.08, 0.25))
-
-
-def _hiss(draw: Draw) -> Tensor:
-    length = draw.samples(1.0, 2.5)
-    return draw.noise(length) * fade(length, draw.sample_rate, 0.2)
-
-
-def _clicks(draw: Draw) -> Tensor:
-    length, rate = draw.samples(1.0, 2.5), draw.between(5, 14)
-    since_click = ((torch.arange(length) / draw.sample_rate * rate) % 1) / rate
-    return draw.noise(length) * torch.exp(-since_click / 0.006)
-
-
-def _calls(draw: Draw) -> Tensor:
-    pitch, gap = draw.pitch(300, 1200), draw.samples(0.08, 0.3)
-    calls = []
-    for _ in range(2 + int(draw.between(0, 3))):
-        length = draw.samples(0.12, 0.25)
-        tone = glide(
-            lambda t: pitch * 2 ** (-3 * t), length, draw.sample_rate, [0.6, 1.0, 0.7, 0.5, 0.3]
-        )
-        calls += [tone * fade(length, draw.sample_rate, 0.02), torch.zeros(gap)]
-    return torch.cat(calls)
-
-
-CLASSES: dict[str, Callable[[Draw], Tensor]] = {
-    "tone": _tone,
-    "rise": lambda draw: _sweep(draw, 1),
-    "fall": lambda draw: _sweep(draw, -1),
-    "beeps": _beeps,
-    "siren": _siren,
-    "two_tone": _two_tone,
-    "burst": _burst,
-    "hiss": _hiss,
-    "clicks": _clicks,
-    "calls": _calls,
-}
+    event: Tensor
+    distractor: Tensor
+    background: Tensor
 
 
 class Synthetic(Dataset[tuple[Tensor, int]]):
     """400 synthetic clips: 5 folds, with 8 clips of each of 10 classes.
 
-    An item is ``(wav (1, L) float32, target)``, peak-normalised. It is computed at each access (a
-    few milliseconds), bit-identical for any number of threads.
+    An item is ``(wav (1, L) float32, target)``, peak-normalised; the target is the class of the
+    event. It is computed at each access (tens of milliseconds), bit-identical for any number of
+    threads.
 
     Args:
         folds: which of the folds 1 to 5 to use; all by default.
@@ -156,7 +69,7 @@ class Synthetic(Dataset[tuple[Tensor, int]]):
     >>> dataset = Synthetic(folds=(5,), sample_rate=16000, duration=3.0)
     >>> wav, target = dataset[0]
     >>> len(dataset), wav.shape, dataset.labels[target]
-    (80, torch.Size([1, 48000]), 'tone')
+    (80, torch.Size([1, 48000]), 'siren')
     """
 
     def __init__(
@@ -193,8 +106,8 @@ class Synthetic(Dataset[tuple[Tensor, int]]):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        event, background = self.parts(index)
-        return (event + background)[0], self.rows[index][2]
+        wav = torch.stack(self.parts(index)).sum(0)
+        return wav[0], self.rows[index][2]
 
     def clip_id(self, index: int) -> str:
         """The clip's name in results and in :meth:`write`, in the pattern of ESC-50."""
@@ -209,32 +122,58 @@ class Synthetic(Dataset[tuple[Tensor, int]]):
         """The number of the clip's class."""
         return (clip_at(self.rows, index)[2],)
 
+    def distractor(self, index: int) -> int:
+        """The number of the distractor's class, which is never that of the event."""
+        return self._start(index)[1]
+
     @one_thread()
-    def parts(self, index: int) -> tuple[Tensor, Tensor]:
-        """The event and the background of a clip, each ``(1, 1, L)``; the clip is their sum."""
+    def parts(self, index: int) -> Parts:
+        """The event, the distractor and the background of a clip; the clip is their sum."""
+        draw, other = self._start(index)
+        event = self._placed(self.rows[index][2], EVENT_SECONDS, draw)
+        distractor = self._placed(other, DISTRACTOR_SECONDS, draw)
+        distractor *= 10 ** (draw.between(*DISTRACTOR_LEVELS) / 20)
+        background = background_noise(len(event), draw)
+        background *= 10 ** (draw.between(*BACKGROUND_LEVELS) / 20)
+        peak = (event + distractor + background).abs().max()
+        return Parts(*(part[None, None] / peak for part in (event, distractor, background)))
+
+    def support(self, index: int, transform: Transform, source: str = "event") -> Tensor:
+        """The bins that belong to the event, or to the distractor, bool ``(1, 1, F, T)``.
+
+        A bin is the source's where it is louder than everything else in the clip, and at most
+        40 dB below its own loudest bin.
+
+        Args:
+            index: of the clip.
+            transform: makes the bins.
+            source: ``"event"`` or ``"distractor"``.
+
+        Raises:
+            ArgumentError: there is no such source.
+
+        >>> from audiointerp import LogMel
+        >>> Synthetic((5,)).support(0, LogMel()).shape
+        torch.Size([1, 1, 64, 501])
+        """
+        choose("source", source, ("event", "distractor"))
+        parts = self.parts(index)
+        level = transform(getattr(parts, source)).db
+        others = [part for name, part in parts._asdict().items() if name != source]
+        rest = transform(torch.stack(others).sum(0)).db
+        return (level > rest) & (level > level.max() - AUDIBLE_DECIBELS)
+
+    def _start(self, index: int) -> tuple[Draw, int]:
+        """Start a clip's random numbers, with its distractor's class."""
         fold, number, target = clip_at(self.rows, index)
         draw = Draw(((self.seed * 10 + fold) * 100 + target) * 100 + number, self.sample_rate)
+        return draw, (target + draw.whole(1, len(CLASSES) - 1)) % len(CLASSES)
+
+    def _placed(self, target: int, seconds: tuple[float, float], draw: Draw) -> Tensor:
+        """Make a sound of a class somewhere in a clip, in a room."""
         length = round(self.duration * self.sample_rate)
-        sound = list(CLASSES.values())[target](draw)
-        sound = sound / sound.abs().max()
-        start = round(draw.between(0, length - len(sound)))
-        event = torch.zeros(length)
-        event[start : start + len(sound)] = sound
-        slope, ratio = draw.between(-6, 0), draw.between(5, 25)
-        background = coloured_noise(
-            length, self.sample_rate, 20, self.sample_rate / 2, slope, draw.generator
-        )
-        background *= sound.square().mean().sqrt() * 10 ** (-ratio / 20)
-        peak = (event + background).abs().max()
-        return (event / peak)[None, None], (background / peak)[None, None]
-
-    def support(self, index: int, transform: Transform) -> Tensor:
-        """The bins in which the event is louder than the background, bool ``(1, 1, F, T)``.
-
-        This is the ideal binary mask of source separation, with a criterion of 0 dB.
-        """
-        event, background = self.parts(index)
-        return transform(event).db > transform(background).db
+        sound = list(CLASSES.values())[target](draw, draw.between(*seconds))
+        return heard(sound, round(draw.between(0, length - len(sound))), length, draw)
 
     def write(self, root: str | os.PathLike[str]) -> None:
         """Write the clips and their table to the folder ``root``, in the layout of ESC-50."""

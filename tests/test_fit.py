@@ -1,8 +1,10 @@
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from audiointerp.dataset import compute_features
 from audiointerp.dataset.synthetic import Synthetic
@@ -214,3 +216,20 @@ def test_data_sets_that_differ_are_refused_before_training(place, other, message
     datasets[place] = other
     with pytest.raises(ArgumentError, match=message):
         train_classifier(tuple(datasets), LogSTFT(), base_channels=2, progress=False)
+
+
+def test_the_gradients_of_a_training_step_are_right():
+    """Also those of PANNs' first normalisation, of height 1, whatever the layout in memory."""
+    model, (db, targets) = network(), bands(6, 0)
+    plain = deepcopy(model).train()
+    functional.cross_entropy(plain(db), targets).backward()
+    settings = FitSettings(
+        epochs=1, batch_size=6, time_roll=False, frequency_mask=0, time_mask=0, mixup=0.0
+    )
+    fit(model, (db, targets), (db, targets), settings, progress=False)
+    for (name, expected), parameter in zip(
+        plain.named_parameters(), model.parameters(), strict=True
+    ):
+        difference = (parameter.grad - expected.grad).abs().max()
+        assert difference <= 1e-3 * expected.grad.abs().max() + 1e-7, name
+        assert parameter.is_contiguous(), name

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ..errors import ArgumentError, ModelError
 from ..processing import augment
-from ..util import usable_device
+from ..util import right_batch_norm_gradients, usable_device
 from .settings import FitSettings
 
 
@@ -198,20 +198,30 @@ def _train_epoch(
     network.train()
     total = 0.0
     for batch in torch.randperm(len(inputs)).to(inputs.device).split(settings.batch_size):
-        first, second, share = _draw_mixup(batch, settings.mixup)
-        db = _augment(inputs[first], settings)
-        if share < 1:
-            db = torch.lerp(_augment(inputs[second], settings), db, share)
-        logits = network(db)
-        loss = share * functional.cross_entropy(logits, targets[first])
-        if share < 1:
-            loss = loss + (1 - share) * functional.cross_entropy(logits, targets[second])
-        optimizer.zero_grad()
-        loss.backward()
+        # Without it, torch computes wrong gradients of a channels-last network.
+        with right_batch_norm_gradients(network):
+            loss = _loss(network, inputs, targets, batch, settings)
+            optimizer.zero_grad()
+            loss.backward()
         optimizer.step()
         scheduler.step()
         total += loss.item() * len(batch)
     return total / len(inputs)
+
+
+def _loss(
+    network: nn.Module, inputs: Tensor, targets: Tensor, batch: Tensor, settings: FitSettings
+) -> Tensor:
+    """Return the loss of the clips with the numbers in ``batch``, augmented and mixed."""
+    first, second, share = _draw_mixup(batch, settings.mixup)
+    db = _augment(inputs[first], settings)
+    if share < 1:
+        db = torch.lerp(_augment(inputs[second], settings), db, share)
+    logits = network(db)
+    loss = share * functional.cross_entropy(logits, targets[first])
+    if share < 1:
+        loss = loss + (1 - share) * functional.cross_entropy(logits, targets[second])
+    return loss
 
 
 def _augment(db: Tensor, settings: FitSettings) -> Tensor:

@@ -1,17 +1,15 @@
 """Explain, listen to and score a clip in one call; score a whole data set."""
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from .dataset import as_clip, clip_name
-from .interpretation import NULLS, AnyMask, Attribution
+from .dataset import clip_name
+from .interpretation import NULLS, AnyMask
 from .metrics import Metric, Scored
 from .model import Classifier
 from .scoring import (
@@ -24,6 +22,7 @@ from .scoring import (
     build_explainer,
     build_explainers,
     check_classifier,
+    clip_of,
     clip_rows,
     dataset_of,
     explain_clip,
@@ -33,6 +32,7 @@ from .scoring import (
     nulls_of,
     own_metrics,
     scored_on,
+    warn_if_absent,
 )
 from .util import INDEPENDENT, Progress, show_progress
 
@@ -158,11 +158,11 @@ def interpret(
     target_index = None if target is None else classifier.target(target)
     against_index = None if against is None else classifier.target(against)
     explainer = build_explainer(method, classifier, background)
-    wav = _clip_of(audio, classifier)
+    wav = clip_of(audio, classifier)
     spectrogram = classifier.transform(wav.to(classifier.device))
     attribution = explain_clip(classifier, spectrogram, explainer, target_index, against_index)
     if target is None and classifier.output in INDEPENDENT:
-        _warn_if_absent(classifier, attribution)
+        warn_if_absent(classifier.labels, attribution)
     mask_values = make_mask(attribution.values)
     outcomes, kept, removed = mask_and_classify(
         classifier,
@@ -200,24 +200,6 @@ def interpret(
     )
 
 
-def _warn_if_absent(classifier: Classifier, attribution: Attribution) -> None:
-    """Say that no label is present, where the likeliest of independent labels is explained."""
-    p, label = attribution.probs[0].max(0)
-    if p < 0.5:
-        warnings.warn(
-            f"no label is present (all p are below 1/2): {classifier.labels[int(label)]}, "
-            f"p {float(p):.3f}, is explained as the likeliest",
-            stacklevel=3,
-        )
-
-
-def _clip_of(audio: Any, classifier: Classifier) -> Tensor:
-    """Return one clip ``(1, 1, L)``; samples without a rate are taken as they are."""
-    is_samples = isinstance(audio, Tensor | np.ndarray)
-    normalize = "none" if is_samples else classifier.normalize
-    return as_clip(audio, classifier.sample_rate, normalize=normalize)
-
-
 def score(
     classifier: Classifier,
     dataset: Any,
@@ -233,6 +215,7 @@ def score(
     metrics: Mapping[str, Metric | Callable[[Scored], Tensor]] | None = None,
     background: Tensor | None = None,
     reference: OutOfDistribution | None = None,
+    optimize: str = "folded",
     device: str | torch.device | None = None,
     progress: Progress = True,
     baselines: bool | None = None,
@@ -264,6 +247,8 @@ def score(
             from :class:`~audiointerp.metrics.Scored` to ``(M,)``, one value per mask.
         background: for methods that need one, features ``(B, 1, F, T)`` of training clips.
         reference: of :func:`~audiointerp.scoring.ood_reference`, for ``ood_in`` and ``ood_out``.
+        optimize: ``"folded"``: score, and explain where no layers are needed, with a faster copy
+            of the network whose probabilities agree within 1e-5; ``"none"``: with the network.
         device: where to compute; the classifier is moved there.
         progress: whether to show a progress bar; or a function of (clips done, total).
         baselines: deprecated, give ``nulls``.
@@ -283,7 +268,20 @@ def score(
     scored = scored_on(classifier, on)
     chosen_nulls, columns = nulls_of(nulls, baselines), own_metrics(metrics or {})
     fills = fills_of(fill, protocol, default=["silence"])
-    plan = Plan(masks, protocol, scored, chosen_nulls, curves, target, fills, columns, reference)
+    plan = Plan(
+        *(
+            masks,
+            protocol,
+            scored,
+            chosen_nulls,
+            curves,
+            target,
+            fills,
+            columns,
+            reference,
+            optimize,
+        )
+    )
     classifier.to(device)
     dataset = dataset_of(dataset, classifier)
     explainers = build_explainers(methods, classifier, background)

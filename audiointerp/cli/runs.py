@@ -73,6 +73,10 @@ def run(
         typer.Option(help=f"What removed bins become, comma-separated: {', '.join(FILL_NAMES)}."),
     ] = None,
     protocol: Protocol = "corrected",
+    optimize: Annotated[
+        str,
+        typer.Option(help="folded: a faster copy of the network scores; none: the network itself."),
+    ] = "folded",
     nulls: Annotated[
         str, typer.Option(help="What each mask is compared with, comma-separated; or none.")
     ] = ",".join(NULL_NAMES),
@@ -162,6 +166,7 @@ def run(
         curves=curves,
         background=features,
         reference=reference,
+        optimize=optimize,
         noise=noise,
         device=device,
         attributions=attributions,

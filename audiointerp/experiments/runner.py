@@ -40,6 +40,7 @@ def run(
     curves: bool = False,
     background: Tensor | None = None,
     reference: OutOfDistribution | None = None,
+    optimize: str = "folded",
     noise: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
     progress: Progress = True,
@@ -60,8 +61,8 @@ def run(
         experiment: one of :data:`EXPERIMENTS`, your own, or the name of one on clean clips.
         classifier: a classifier that takes what the experiment says.
         dataset: the clean clips; the experiment's noise is mixed in here.
-        methods, masks, on, fill, protocol, nulls, curves, background, reference, device,
-            baselines: see :func:`~audiointerp.predict.score`.
+        methods, masks, on, fill, protocol, nulls, curves, background, reference,
+            optimize, device, baselines: see :func:`~audiointerp.predict.score`.
         out: the folder of results.
         noise: a recording that replaces the experiment's own noise.
         progress: whether to show a progress bar on a terminal or in a notebook; or a function of
@@ -107,6 +108,7 @@ def run(
         curves,
         fills=fills_of(fill, protocol, default=RUN_FILLS),
         reference=reference,
+        optimize=optimize,
     )
     prepared = prepare_run(
         experiment,

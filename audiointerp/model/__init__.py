@@ -13,8 +13,8 @@ from .clip_probabilities import (
     windows_of,
 )
 from .factory import made_by
+from .fast_copy import OPTIMIZATIONS, optimized
 from .grids import default_grid
-from .optimized import OPTIMIZATIONS, optimized
 from .panns import NETWORKS, Cnn6, Cnn10, Cnn14, Pann, build_network, initialise
 from .scaled import ScaledNetwork, with_scaling, without_scaling
 from .sound_model import FunctionModel, SoundModel

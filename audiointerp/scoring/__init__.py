@@ -12,7 +12,8 @@ from .columns import (
     read_rows,
 )
 from .curves import Curves
-from .data import check_fits, dataset_of
+from .data import check_fits, clip_of, dataset_of
+from .decision import warn_if_absent
 from .explain import (
     Method,
     build_explainer,
@@ -104,6 +105,7 @@ __all__ = [
     "check_fits",
     "class_correlation",
     "classify_parts",
+    "clip_of",
     "clip_rows",
     "dataset_of",
     "empty_cell",
@@ -133,5 +135,6 @@ __all__ = [
     "scored_on",
     "shift_correlation",
     "truth_of",
+    "warn_if_absent",
     "weighted",
 ]

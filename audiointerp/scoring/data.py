@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from ..dataset import ClipDataset, as_dataset
+import numpy as np
+from torch import Tensor
+
+from ..dataset import ClipDataset, as_clip, as_dataset
 from ..errors import ArgumentError
 from ..model import Classifier
 
@@ -71,3 +74,24 @@ def check_fits(classifier: Classifier, dataset: ClipDataset) -> None:
             f"({', '.join(classifier.labels)}): {advice}; for LabelledClips give "
             f"labels=classifier.labels"
         )
+
+
+def clip_of(audio: Any, classifier: Classifier) -> Tensor:
+    """Return one clip ``(1, 1, L)``; samples without a rate are taken as they are.
+
+    Args:
+        audio: what :func:`~audiointerp.dataset.as_clip` takes.
+        classifier: says at what rate, and how recordings are normalised.
+
+    Raises:
+        ArgumentError: it is no finite mono clip.
+        AudioError: the sound file cannot be read.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> clip_of(np.zeros(32000), Classifier(network, LogMel(), ["cat", "dog"])).shape
+    torch.Size([1, 1, 32000])
+    """
+    is_samples = isinstance(audio, Tensor | np.ndarray)
+    normalize = "none" if is_samples else classifier.normalize
+    return as_clip(audio, classifier.sample_rate, normalize=normalize)

@@ -1,8 +1,12 @@
 """The probabilities between which a network decides."""
 
+import warnings
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from ..interpretation import Attribution
 from ..util import INDEPENDENT
 
 
@@ -36,3 +40,19 @@ def decide(
     else:
         return log_p.exp(), log_p[:, target] - log_not_p[:, target], target
     return torch.stack([log_odds.sigmoid(), (-log_odds).sigmoid()], 1), log_odds, 0
+
+
+def warn_if_absent(labels: Sequence[str], attribution: Attribution) -> None:
+    """Warn that no label is present, where the likeliest of independent labels is explained.
+
+    >>> present = torch.tensor([[0.9, 0.2]])
+    >>> attribution = Attribution(torch.ones(1, 1, 2, 3), torch.tensor([0]), present, "mine")
+    >>> warn_if_absent(["cat", "dog"], attribution)
+    """
+    p, label = attribution.probs[0].max(0)
+    if p < 0.5:
+        warnings.warn(
+            f"no label is present (all p are below 1/2): {labels[int(label)]}, "
+            f"p {float(p):.3f}, is explained as the likeliest",
+            stacklevel=3,
+        )

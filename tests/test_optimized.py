@@ -1,0 +1,109 @@
+"""The faster copy scores as the network does, and is remade when the weights change."""
+
+import pandas as pd
+import pytest
+import torch
+from conftest import small_set
+from torch import nn
+
+from audiointerp import Classifier, Cnn6, LogMel, score
+from audiointerp.errors import ArgumentError
+from audiointerp.model import optimized
+
+SCORES = ["p", "p_in", "p_out", "FF", "AD"]
+
+
+@pytest.fixture
+def classifier():
+    torch.manual_seed(0)
+    clips = small_set()
+    network = Cnn6(len(clips.labels), base_channels=4)
+    network.bn0.running_mean.fill_(-50)
+    network.bn0.running_var.fill_(400)
+    return Classifier(network, LogMel(), clips.labels)
+
+
+@pytest.mark.parametrize("on", ["features", "audio"])
+def test_it_scores_and_explains_as_the_network_does(classifier, on):
+    settings = {"masks": ["topK_30", "minmax"], "on": on, "progress": False}
+    methods = ["saliency", "gradcam", "occlusion"]
+    fast, plain = (
+        score(classifier, small_set(count=2), methods, optimize=name, **settings)
+        for name in ("folded", "none")
+    )
+    assert fast["optimize"].unique().tolist() == ["folded"]
+    assert plain["optimize"].unique().tolist() == ["none"]
+    keys = ["method", "clip", "mask", "predicted", "explained", "layer"]
+    pd.testing.assert_frame_equal(fast[keys], plain[keys])
+    # A bin more or less in the mask of saliency, whose order rounding decides, is allowed for.
+    assert (fast["p"] - plain["p"]).abs().max() < 1e-5
+    assert (fast[SCORES] - plain[SCORES]).abs().max().drop("AD").max() < 1e-3
+
+
+def test_class_activation_maps_see_the_network_itself(classifier):
+    """The copy's convolutions have batch normalisation in them, so their maps differ."""
+    values = []
+    for name in ("folded", "none"):
+        rows = score(
+            classifier, small_set(count=1), ["gradcam"], ["minmax"], optimize=name, progress=False
+        )
+        values.append(rows["SPS"].item())
+    assert values[0] == values[1]
+
+
+def test_the_copy_is_kept_until_the_weights_change(classifier):
+    copy = optimized(classifier, "folded")
+    assert optimized(classifier, "folded").network is copy.network
+    db = classifier.transform(torch.randn(1, 1, 160000)).db
+    with torch.no_grad():
+        # Not noted by torch's own counter of versions.
+        classifier.network.head.bias.data[0] += 1
+    again = optimized(classifier, "folded")
+    assert again.network is not copy.network
+    assert torch.allclose(again.logits(db), classifier.logits(db), atol=1e-4)
+
+
+def test_a_model_of_sounds(classifier):
+    front_end = Sounds(classifier.network)
+    model = Classifier.from_waveform(
+        front_end, classifier.labels, sample_rate=32000, duration=5.0, normalize="none"
+    )
+    assert optimized(model, "folded") is not model
+    fast, plain = (
+        score(model, small_set(count=1), ["saliency"], ["topK_30"], optimize=name, progress=False)
+        for name in ("folded", "none")
+    )
+    assert fast["status"].tolist() == plain["status"].tolist() == ["ok"]
+    assert (fast["p_in"] - plain["p_in"]).abs().max() < 1e-4
+
+
+class Sounds(nn.Module):
+    """A network with a front end of its own."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+        self.filters = nn.Conv1d(1, 64, 1024, 320, bias=False)
+
+    def forward(self, wav):
+        power = self.filters(wav[:, None] if wav.ndim == 2 else wav).square()
+        return self.network(10 * (power + 1e-10).log10()[:, None])
+
+
+def test_nothing_is_run_where_there_is_nothing_to_fold():
+    calls = []
+
+    def predict(wavs):
+        calls.append(len(wavs))
+        return torch.ones(len(wavs), 2).numpy() / 2
+
+    function = Classifier.from_function(
+        predict, ["a", "b"], sample_rate=8000, duration=1.0, normalize="none"
+    )
+    assert optimized(function, "folded") is function
+    assert calls == []
+
+
+def test_a_wrong_name_names_the_right_ones(classifier):
+    with pytest.raises(ArgumentError, match="folded"):
+        score(classifier, small_set(count=1), ["saliency"], optimize="fold", progress=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ..dataset import ClipDataset, Mixtures
 from ..errors import ArgumentError, AudioInterpError

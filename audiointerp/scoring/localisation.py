@@ -7,13 +7,12 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ..dataset import ClipDataset, check_parts, load_clip
 from ..errors import ArgumentError, choose
 from ..interpretation import Explainer, Level, LevelAboveMedian, Random, is_constant
 from ..model import Classifier
-from ..util import one_line
+from ..util import Progress, one_line, show_progress
 from .data import check_fits
 from .explain import Method, build_explainers, check_classifier
 from .imported import explain_named_clip
@@ -74,7 +73,7 @@ def localise(
     min_p: float = LEAST_P,
     background: Tensor | None = None,
     device: str | torch.device | None = None,
-    progress: bool = True,
+    progress: Progress = True,
 ) -> pd.DataFrame:
     """Compare maps with where the explained source lies: one row per class, method and weight.
 
@@ -98,7 +97,7 @@ def localise(
         min_p: each class of a clip is explained where the network gives it at least this p.
         background: for methods that need one, features ``(B, 1, F, T)`` of training clips.
         device: where to compute; the classifier is moved there.
-        progress: whether to show a progress bar.
+        progress: whether to show a progress bar; or a function of (clips done, total).
 
     Returns:
         Rows with :data:`LOCALISATION_COLUMNS`: recording: clips with the same one are not
@@ -124,11 +123,10 @@ def localise(
     check_parts(dataset)
     explainers = localised_methods(methods, classifier, background)
     rows: list[dict[str, Any]] = []
-    indices = tqdm(
-        range(len(dataset)), desc="localising", unit="clip", disable=None if progress else True
-    )
-    for index in indices:
-        rows += list(localised_rows(classifier, dataset, index, explainers, plan))
+    with show_progress("localising", len(dataset), "clip", progress) as advance:
+        for index in range(len(dataset)):
+            rows += list(localised_rows(classifier, dataset, index, explainers, plan))
+            advance(1)
     return pd.DataFrame(rows, columns=LOCALISATION_COLUMNS)
 
 

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from torch import Tensor
-from tqdm import tqdm
 
 from ..dataset import ClipDataset, LoadedClip, load_clip
 from ..errors import ArgumentError, AudioInterpError
 from ..interpretation import Explainer
 from ..model import Classifier
-from ..util import one_line
+from ..util import Progress, one_line, show_progress
 from .data import check_fits
 from .explain import Method, build_explainer, check_classifier, explain_clip
 from .randomisation import STAGES, Stage, cascade
@@ -82,7 +81,7 @@ def sanity(
     background: Tensor | None = None,
     stages: int = STAGES,
     seed: int = 0,
-    progress: bool = True,
+    progress: Progress = True,
 ) -> pd.DataFrame:
     """Check methods on the clips of a data set; the predicted class of each is explained.
 
@@ -131,13 +130,12 @@ def sanity(
         reason = "one network was given: give others of other seeds"
         for explainer in explainers:
             rows += _not_done(explainer.name, ["networks"], reason)
-    numbers = tqdm(
-        range(len(dataset)), desc="checking", unit="clip", disable=None if progress else True
-    )
-    for number in numbers:
-        loaded = load_clip(dataset, number)
-        for explainer in explainers:
-            rows += _clip_rows(classifier, others, loaded, explainer, stages, seed + number)
+    with show_progress("checking", len(dataset), "clip", progress) as advance:
+        for number in range(len(dataset)):
+            loaded = load_clip(dataset, number)
+            for explainer in explainers:
+                rows += _clip_rows(classifier, others, loaded, explainer, stages, seed + number)
+            advance(1)
     rows.sort(key=lambda row: names.index(row["method"]))
     frame = pd.DataFrame(rows, columns=list(SANITY_COLUMNS))
     texts = ["clip", "recording", "layer"]

@@ -44,6 +44,8 @@ def made_rows(
         "status": "ok",
         "network": "n",
         "layer": "",
+        "fill": "silence",
+        "optimize": "none",
     }
     rest = dict.fromkeys(("stage", "error_type", "error"), "")
     rows = rows.assign(

@@ -187,7 +187,7 @@ def test_a_network_trained_with_gain_keeps_its_class_at_minus_30_db():
         model = Cnn6(4, num_bins=16, base_channels=6, dropout=0.0, head_dropout=0.0)
         initialise(model, 0)
         plan = FitSettings(
-            epochs=24, batch_size=8, mixup=0.0, frequency_mask=0, time_mask=0, gain=gain
+            epochs=48, batch_size=8, mixup=0.0, frequency_mask=0, time_mask=0, gain=gain
         )
         fit(model, train, train, plan, progress=False)
         predicted = logits_of(model, db).argmax(1)

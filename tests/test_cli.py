@@ -148,9 +148,9 @@ def test_run_and_tables(call, place, tmp_path):
     assert "160 rows, 0 of them errors" in done.stdout
     table = call("tables", tmp_path, "--by", "method,mask", "--out", tmp_path / "table.csv")
     assert table.returncode == 0
-    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 4 * 2
-    # Means and four nulls on both, and audio less features.
-    assert table.stdout.count("topK_5") == 2 * (2 + 4 * 2 + 1)
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 2 * 4 * 2
+    # By fill and method: means and five nulls on both, and audio less features.
+    assert table.stdout.count("topK_5") == 2 * 2 * (2 + 5 * 2 + 1)
 
 
 class FewLIME(LIME):

@@ -155,7 +155,7 @@ def test_rows_have_the_content_of_their_masks():
     classifier = ten_classes()
     rows = score(
         classifier, small_set(count=1), ["saliency"], **FEW, on=["features", "audio"],
-        fill=["background", "silence"],
+        fill=["background", "silence"], optimize="none",
     )  # fmt: skip
     clip = classifier.transform(small_set(count=1)[0][0][None])
     attribution = ai.Saliency(classifier.network)(clip.db)

@@ -74,6 +74,7 @@ def validated(out, train=None, training=HOW, **settings):
         masks=["topK_30"],
         nulls=[],
         on="features",
+        fill="silence",
         progress=False,
         **settings,
     )
@@ -267,6 +268,7 @@ def test_the_command(in_this_process, tmp_path, monkeypatch):
         *("crossval", "mel_clean", "--folds", "1,2,3", "--network", "Cnn6"),
         *("--base-channels", 1, "--epochs", 1, "--gain", 30, "--removal", 0.5),
         *("--methods", "random", "--masks", "topK_30", "--nulls", "none", "--on", "features"),
+        *("--fill", "background"),
     )
     status, text, error = in_this_process(*arguments, place=tmp_path)
     assert (status, error) == (0, "")

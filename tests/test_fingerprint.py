@@ -88,6 +88,7 @@ def test_a_committed_run_is_accepted_by_the_run_that_wrote_it(esc10, tmp_path):
         # Another version of a package is another fingerprint, rightly.
         fingerprint = plain(store.fingerprint) | {"versions": committed["versions"]}
         # The committed runs are of version 0.1.0, whose nulls were drawn otherwise, so they are not
-        # resumed. The target and scores of one's own are new words of the plan.
+        # resumed. The others are new words of the plan.
+        expected = {"baselines", "nulls", "target", "metrics", "fills", "optimize"}
         changed = [phrase.split(":")[0] for phrase in differences(committed, fingerprint)]
-        assert set(changed) == {"plan.baselines", "plan.nulls", "plan.target", "plan.metrics"}
+        assert set(changed) == {f"plan.{word}" for word in expected}

@@ -452,7 +452,8 @@ def test_masks_that_cannot_be_resolved_are_named():
         "top": "unknown mask 'top'",
         (lambda values: values): r"give it one: def my_mask\(values\)",
         partial(lambda values, share: values, share=1): "a lambda has no name",
-        3: "not a int",
+        3: "a share of the bins lies between 0 and 1",
+        b"bin": "not a bytes",
         minmax: "another mask is called minmax",
         topK_20: "another mask is called topK_20",
     }.items():

@@ -293,7 +293,7 @@ def test_files_that_are_no_classifier_are_named(classifier, tmp_path):
         save_file(state, tmp_path / "broken.safetensors", metadata={"audiointerp": broken})
         with pytest.raises(ModelError, match="does not fit"):
             Classifier.load(tmp_path / "broken.safetensors")
-    mine = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(64 * 101, 4)), LogMel(), "abc")
+    mine = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(64 * 101, 4)), LogMel(), list("abc"))
     with pytest.raises(ModelError, match=r"finite logits \(1, 3\)"):
         mine.probabilities(torch.zeros(1, 1, 64, 101))
     with pytest.raises(ModelError, match="Sequential"):
@@ -315,7 +315,7 @@ class OtherMel(LogMel):
 @pytest.mark.parametrize("kind", [OtherCnn10, OtherNamedCnn10])
 def test_a_subclass_of_a_network_is_refused_before_anything_is_written(kind, tmp_path):
     """A file could only rebuild the base class: another network, or a file that load refuses."""
-    mine = Classifier(kind(3, base_channels=2), LogMel(), "abc")
+    mine = Classifier(kind(3, base_channels=2), LogMel(), list("abc"))
     with pytest.raises(ModelError, match=rf"{kind.__name__} cannot be saved.*no subclasses"):
         mine.save(tmp_path / "mine.safetensors")
     assert not list(tmp_path.iterdir())
@@ -331,9 +331,10 @@ def test_a_subclass_of_a_transform_is_refused_before_anything_is_written(classif
 def test_what_load_would_refuse_is_not_saved(classifier, tmp_path):
     path = tmp_path / "a.safetensors"
     with pytest.raises(ModelError, match="the transform gives 40 bins, the network takes 64"):
-        Classifier(classifier.network, LogMel(n_mels=40), "abc").save(path)
+        Classifier(classifier.network, LogMel(n_mels=40), list("abc")).save(path)
+    named = {"folder": tmp_path}
     with pytest.raises(ModelError, match="JSON cannot represent"):
-        Classifier(classifier.network, LogMel(), "abc", training={"folder": tmp_path}).save(path)
+        Classifier(classifier.network, LogMel(), list("abc"), training=named).save(path)
     nn.init.constant_(classifier.network.head.bias, torch.nan)
     with pytest.raises(ModelError, match=r"head\.bias contains NaN"):
         classifier.save(path)
@@ -352,15 +353,15 @@ def test_a_classifier_is_checked_when_it_is_made(classifier):
         (["a", "a", "b"], 5.0, "labels"),
         ([], 5.0, "labels"),
         ([1, 2, 3], 5.0, "labels"),
-        ("abc", 0.0, "duration"),
-        ("abc", float("nan"), "duration"),
+        (list("abc"), 0.0, "duration"),
+        (list("abc"), float("nan"), "duration"),
     ]:
         with pytest.raises(ArgumentError, match=word):
             Classifier(network, LogMel(), labels, duration)
     with pytest.raises(ArgumentError, match="not of Cnn10 and LogMel"):
-        Classifier(network, LogMel, "abc")
+        Classifier(network, LogMel, list("abc"))
     with pytest.raises(ModelError, match="as one tensor, not a dict"):
-        Classifier(ReturnsDict(), LogMel(), "abc").probabilities(torch.zeros(1, 1, 64, 101))
+        Classifier(ReturnsDict(), LogMel(), list("abc")).probabilities(torch.zeros(1, 1, 64, 101))
     assert repr(classifier).startswith("Classifier(Cnn10, LogMel(sample_rate=32000")
     with pytest.raises(ArgumentError, match="num_bins=8"):
         build_network("Cnn10", {"num_classes": 3, "num_bins": 8})

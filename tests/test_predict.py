@@ -274,6 +274,6 @@ def test_a_function_is_told_how_many_clips_are_scored(classifier, tmp_path):
     told.clear()
     written = ai.run("mine", ten_classes(), clips, ["random"], tmp_path, **options)
     assert told[-1] == (len(clips), len(clips))
-    assert len(rows) * 2 == len(written)
+    assert len(rows) * 4 == len(written)
     with pytest.raises(ArgumentError, match="progress='yes'"):
         score(ten_classes(), clips, ["random"], progress="yes")

@@ -222,6 +222,7 @@ def test_a_plan_as_plain_values():
                 "fills",
                 "metrics",
                 "reference",
+                "optimize",
             )
         ]
     plan = Plan(["bin", loud, ai.MASKS["topK_30"]])

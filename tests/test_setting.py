@@ -313,7 +313,7 @@ def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_p
     assert (
         CliRunner()
         .invoke(app, ["results", "--methods", "random"])
-        .output.endswith("mel_white: 28 rows, 0 of them errors\n")
+        .output.endswith("mel_white: 56 rows, 0 of them errors\n")
     )
     assert {path: path.read_bytes() for path in before} == before
     of_mel = choose_setting("mel")

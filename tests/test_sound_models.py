@@ -255,7 +255,12 @@ def test_one_logit_is_a_model():
     assert torch.allclose(high, -low, atol=1e-5)
     with pytest.raises(ArgumentError, match="of the second of two labels, not of 3"):
         ai.Classifier.from_waveform(
-            OneLogit(), "abc", sample_rate=RATE, duration=1.0, normalize="none", output="binary"
+            OneLogit(),
+            list("abc"),
+            sample_rate=RATE,
+            duration=1.0,
+            normalize="none",
+            output="binary",
         )
 
 

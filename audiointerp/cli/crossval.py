@@ -9,6 +9,7 @@ import typer
 
 from ..errors import AudioInterpError, choose
 from .options import (
+    FILL_NAMES,
     METHOD_NAMES,
     NULL_NAMES,
     Data,
@@ -85,6 +86,10 @@ def crossval(
         str | None, typer.Option(help="Comma-separated, also e.g. topK_20; default: all.")
     ] = None,
     on: On = None,
+    fill: Annotated[
+        str | None,
+        typer.Option(help=f"What removed bins become, comma-separated: {', '.join(FILL_NAMES)}."),
+    ] = None,
     protocol: Protocol = "corrected",
     nulls: Annotated[
         str, typer.Option(help="What each mask is compared with, comma-separated; or none.")
@@ -123,10 +128,12 @@ def crossval(
     """
     from ..experiments import EXPERIMENTS, TRANSFORMS, Experiment, cross_validate, open_data
     from ..fit import FitSettings
-    from ..interpretation import MASKS, METHODS, NULLS, resolve_mask, usable_name
+    from ..interpretation import METHODS, NULLS, resolve_mask, usable_name
 
     method_names = [choose("method", method, METHODS) for method in names_in(methods)]
-    chosen_masks = list(MASKS) if masks is None else names_in(masks)
+    mask_names = None
+    if masks is not None:
+        mask_names = [resolve_mask(mask)[0] for mask in names_in(masks)]
     chosen_nulls = [] if nulls == "none" else names_in(nulls)
     choose("transform", transform, TRANSFORMS)
     setting = EXPERIMENTS.get(experiment) or Experiment(usable_name(experiment), transform)
@@ -186,8 +193,9 @@ def crossval(
         folder,
         folds=numbers_in(folds),
         resume=resume,
-        masks=[resolve_mask(mask)[0] for mask in chosen_masks],
+        masks=mask_names,
         on=None if on is None else names_in(on),
+        fill=None if fill is None else names_in(fill),
         protocol=protocol,
         nulls=[choose("null", null, NULLS) for null in chosen_nulls],
         curves=curves,

@@ -30,7 +30,7 @@ def room_response(draw: Draw) -> Tensor:
 
     >>> response = room_response(Draw(0, 8000))
     >>> response.shape, int(response.abs().argmax())
-    (torch.Size([2048]), 0)
+    (torch.Size([4096]), 0)
     """
     rate, seconds = draw.sample_rate, draw.between(0.1, 0.5)
     length = round(seconds * rate)

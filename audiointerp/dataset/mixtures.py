@@ -114,8 +114,8 @@ def parts_of(dataset: Any, index: int) -> tuple[Tensor, ...]:
         ArgumentError: the data set does not know them.
 
     >>> from audiointerp.dataset import EvenSubset, Synthetic
-    >>> event, background = parts_of(EvenSubset(Synthetic((5,), duration=3.0), 1), 0)
-    >>> event.shape
+    >>> sources = parts_of(EvenSubset(Synthetic((5,), duration=3.0), 1), 0)
+    >>> sources[0].shape
     torch.Size([1, 1, 96000])
     """
     check_parts(dataset)

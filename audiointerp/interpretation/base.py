@@ -62,8 +62,8 @@ class Explainer(ABC):
     """Whether the method needs only the network's outputs: no gradients, no hooks on modules."""
 
     uses_layers: ClassVar[bool] = True
-    """Whether the method looks at layers of the network. If not, or if it is a black box, a copy
-    with other layers and the same outputs and input gradients may be explained instead."""
+    """Whether the method looks at layers of the network. If not, a copy with other layers and the
+    same outputs and input gradients may be explained instead, see :meth:`takes_copies`."""
 
     explains: ClassVar[str] = "logit"
     """What the values explain: a difference of the logit (``"logit"``), its gradient, a difference
@@ -125,6 +125,19 @@ class Explainer(ABC):
                 f"{cls.name} needs a network on features, and this model takes sounds; use "
                 f"gradient_shap, integrated_gradients or kernel_shap"
             )
+
+    @classmethod
+    def takes_copies(cls) -> bool:
+        """Return whether a copy of the network with other layers may be explained instead.
+
+        A class says so itself by ``uses_layers = False``. It is not inherited, since a subclass may
+        look at layers, or keep something from call to call, which :meth:`bound_to` would lose.
+
+        >>> from audiointerp.interpretation import GradCAM, Saliency
+        >>> Saliency.takes_copies(), GradCAM.takes_copies()
+        (True, False)
+        """
+        return not vars(cls).get("uses_layers", True)
 
     def bound_to(self, network: nn.Module) -> Self:
         """Return this explainer for another network; itself if it is its own.
@@ -211,7 +224,7 @@ class Explainer(ABC):
         if self.batch is not None:
             info["batch"] = torch.full((len(db),), batch)
         warn_of_probabilities(model, score.logits, output, stacklevel=3)
-        values = values.detach().to(db.dtype)
+        values = values.detach().to(db.dtype).contiguous()
         if not values.isfinite().all():
             raise ModelError(
                 f"{self.name}: the attribution contains NaN or infinite values; "

@@ -163,6 +163,7 @@ class KernelSHAP(_Counted):
     """
 
     name = "kernel_shap"
+    uses_layers = False
     black_box = True
 
     def __init__(
@@ -232,6 +233,7 @@ class Occlusion(_Counted):
     """
 
     name = "occlusion"
+    uses_layers = False
     black_box = True
 
     def __init__(

@@ -49,6 +49,7 @@ class LIME(Explainer):
     """
 
     name = "lime"
+    uses_layers = False
     black_box = True
     explains = "probability"
 

@@ -56,6 +56,7 @@ class RISE(Explainer):
     """
 
     name = "rise"
+    uses_layers = False
     black_box = True
     explains = "probability"
 

@@ -20,7 +20,8 @@ Columns = list[tuple[Column, pd.DataFrame]]
 def interval_note(columns: Columns) -> str:
     """Return what stands in brackets in a table with these columns, or why nothing does.
 
-    >>> interval_note([(Column("FF"), pd.DataFrame({"mean": [0.5], "low": [np.nan]}))])
+    >>> statistics = pd.DataFrame({"mean": [0.5], "low": [float("nan")]})
+    >>> interval_note([(Column("FF"), statistics)])
     'Fewer than 20 recordings: no intervals.'
     """
     for _, statistics in columns:

@@ -6,7 +6,7 @@ Masks of equal area can keep very different shares of the sound.
 import torch
 from torch import Tensor
 
-from ..processing import Spectrogram
+from ..processing import Spectrogram, level_is_known
 from ..util import FLOOR
 
 AUDIBLE_DB = 60.0
@@ -79,7 +79,11 @@ def analysed(part: Spectrogram, on: str) -> Spectrogram:
     >>> analysed(clip, "features") is clip, analysed(clip, "audio").db.shape == clip.db.shape
     (True, True)
     """
-    return part.transform(part.to_wav()) if on == "audio" else part
+    if on != "audio":
+        return part
+    # The clip's own level was checked when it was analysed.
+    with level_is_known():
+        return part.transform(part.to_wav())
 
 
 def heard_under(

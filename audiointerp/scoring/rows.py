@@ -139,8 +139,7 @@ class _Scorer:
     def explain(
         self, clip: AnalysedClip, explainer: Explainer, target: int | None = None
     ) -> Attribution:
-        needs_layers = explainer.uses_layers and not explainer.black_box
-        classifier = self.classifier if needs_layers else self.fast
+        classifier = self.fast if explainer.takes_copies() else self.classifier
         return self.attributions.explain(classifier, clip, explainer, target)
 
     def targets(self, clip: AnalysedClip) -> list[int | None]:

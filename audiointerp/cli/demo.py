@@ -31,7 +31,7 @@ SHOWN_MASKS = ("topK_5", "topK_30", "minmax_pos")
 DEMO_NULLS = ("pixelwise", "other")
 """Two of the nulls, since all of them would take half as much time again."""
 TRANSFORM = TRANSFORMS["mel"]
-EPOCHS = 18
+EPOCHS = 30
 
 
 def run_demo(

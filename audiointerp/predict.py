@@ -284,6 +284,8 @@ def score(
     )
     classifier.to(device)
     dataset = dataset_of(dataset, classifier)
+    if reference is not None:
+        reference.check(classifier)
     explainers = build_explainers(methods, classifier, background)
     rows: list[dict[str, Any]] = []
     recent, attributions = RecentClips(dataset), RecentAttributions()

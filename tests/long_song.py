@@ -60,10 +60,8 @@ def main(out, seconds):
     written, cpu_written = time.perf_counter(), time.process_time()
     print(f"written in {written - explained:.0f} s ({cpu_written - cpu_explained:.0f} s)")
     print(f"memory above the loaded model: {gigabytes() - before:.1f} GB")
-    original, kept, removed, file = (
-        soundfile.read(each, always_2d=True)[0]
-        for each in (*(page / f"{name}.wav" for name in ("original", "kept", "removed")), path)
-    )
+    files = [page / "original.wav", page / "kept.wav", page / "removed.wav", path]
+    original, kept, removed, file = (soundfile.read(each, always_2d=True)[0] for each in files)
     error = np.square(kept + removed - file).sum()
     print(f"kept + removed = the file: {10 * np.log10(np.square(file).sum() / error):.1f} dB")
     print(f"original.wav equals it: {np.array_equal(original, file)}")

@@ -51,16 +51,84 @@ def test_class_activation_maps_see_the_network_itself(classifier):
     assert values[0] == values[1]
 
 
-def test_the_copy_is_kept_until_the_weights_change(classifier):
-    copy = optimized(classifier, "folded")
-    assert optimized(classifier, "folded").network is copy.network
-    db = classifier.transform(torch.randn(1, 1, 160000)).db
-    with torch.no_grad():
-        # Not noted by torch's own counter of versions.
-        classifier.network.head.bias.data[0] += 1
-    again = optimized(classifier, "folded")
-    assert again.network is not copy.network
-    assert torch.allclose(again.logits(db), classifier.logits(db), atol=1e-4)
+class Scaled(nn.Module):
+    """Divides its logits by an attribute that is no weight."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network, self.temperature = network, 1.0
+
+    def forward(self, db):
+        return self.network(db) / self.temperature
+
+
+def ablate(module, inputs, output):
+    return output * 0
+
+
+@pytest.mark.parametrize("change", ["weights", "attribute", "hook"])
+def test_no_copy_is_older_than_the_call(classifier, change):
+    """What has changed since an earlier call, or is no weight, counts."""
+    model = Classifier(Scaled(classifier.network), LogMel(), classifier.labels)
+    settings = {"masks": ["topK_30"], "nulls": [], "progress": False}
+
+    def p_in(optimize):
+        rows = score(model, small_set(count=1), ["occlusion"], optimize=optimize, **settings)
+        return rows["p_in"].item()
+
+    before = p_in("folded")
+    if change == "weights":
+        # Not noted by torch's own counter of versions, and of the same sum.
+        weight = model.network.network.head.weight
+        weight.data = weight.data.flip(0)
+    elif change == "attribute":
+        model.network.temperature = 0.1
+    else:
+        model.network.network.conv_block2.bn1.register_forward_hook(ablate)
+    assert p_in("folded") == pytest.approx(p_in("none"), abs=1e-5)
+    assert p_in("folded") != pytest.approx(before, abs=1e-4)
+
+
+class Loud(nn.Module):
+    """Answers quiet clips in another way, which random levels do not show."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, db):
+        logits = self.network(db)
+        is_copy = isinstance(self.network.conv_block1.bn1, nn.Identity)
+        return logits + 3 * (is_copy and db.mean() < -45) * torch.arange(logits.shape[1])
+
+
+def test_a_copy_that_disagrees_on_a_clip_is_not_used_for_it(classifier):
+    labels = classifier.labels
+    model = Classifier(Loud(classifier.network), LogMel(), labels, normalize="none")
+    assert optimized(model, "folded") is not model
+    clip = 1e-5 * torch.randn(1, 160000)
+    assert model.transform(clip[None]).db.mean() < -45
+    rows = score(model, [((clip[0], 32000), labels[0])], ["saliency"], ["topK_30"])
+    assert rows["optimize"].tolist() == ["none"]
+
+
+class Flattened(nn.Module):
+    """Takes several clips only in the plain layout in memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)
+        self.head = nn.Linear(4, 10)
+
+    def forward(self, db):
+        x = self.bn(self.conv(db)).relu()
+        flat = x.view(x.shape[0] * x.shape[1], 1, *x.shape[2:])
+        return self.head(flat.mean((1, 2, 3)).view(len(db), -1))
+
+
+def test_a_network_whose_copy_takes_one_clip_alone_has_none():
+    model = Classifier(Flattened(), LogMel(), list("abcdefghij"))
+    assert optimized(model, "folded") is model
 
 
 def test_a_model_of_sounds(classifier):

@@ -362,11 +362,12 @@ def test_the_table_has_figures_and_verdicts():
     rows = sanity(classifier, clips, methods, others=[classifier], stages=2, progress=False)
     table = sanity_table(rows).set_index(["method", "check"])
     assert table.loc[("level", "randomisation"), "figure"] == 1
-    assert table.loc[("level", "randomisation"), "verdict"] == "fails"
-    assert table.loc[("level", "class"), "verdict"] == "fails"
+    # Of three clips a mean decides nothing.
+    assert table.loc[("level", "randomisation"), "verdict"] == "unclear"
+    assert table.loc[("level", "class"), "verdict"] == "unclear"
     assert table.loc[("level", "determinism"), "verdict"] == "passes"
     assert table.loc[("unseeded", "determinism"), "verdict"] == "fails"
-    assert table.loc[("unseeded", "shift"), "verdict"] == "fails"
+    assert table.loc[("unseeded", "shift"), "verdict"] == "unclear"
     assert table.loc[("saliency", "networks"), "figure"] == 1
     assert table.loc[("shap", "shift"), "verdict"] == "not done"
     assert "background" in table.loc[("shap", "shift"), "reason"]

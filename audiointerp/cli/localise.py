@@ -77,7 +77,6 @@ def localise(
     frame = measure_localisation(
         classifier, dataset, measured, explainers, rows, slow_at=slow_ratios, min_p=min_p, axis=axis
     )
-    write_localisation(
-        out, frame, classifier, dataset, measured, explainers, command_line(), weights.name
-    )
+    what = (frame, classifier, dataset, measured, explainers)
+    write_localisation(out, *what, command_line(), weights.name, min_p=min_p)
     typer.echo(f"wrote {out}")

@@ -151,7 +151,9 @@ def run(
         dataset = open_for(classifier, data, numbers_in(folds or "5"), subset)
         if needs_background and features is None:
             features = training_background_of(classifier, data, subset)
-        reference = _reference(classifier, _training_and_validation(classifier, data, subset))
+        scored_folds = numbers_in(folds or "5")
+        others = _training_and_validation(classifier, data, subset, scored_folds)
+        reference = _reference(classifier, others)
     rows = run_experiment(
         setting,
         classifier,
@@ -179,11 +181,16 @@ def run(
 
 
 def _training_and_validation(
-    classifier: "Classifier", data: Path | None, subset: str | None
+    classifier: "Classifier", data: Path | None, subset: str | None, scored: list[int]
 ) -> "tuple[ClipDataset, ClipDataset] | None":
-    """Open the training and the validation folds; None if the folder lacks them."""
+    """Open the training and the validation folds; None if the folder lacks them.
+
+    Also None if one of them is scored, since the clips would be compared with themselves.
+    """
     from ..experiments import TRAIN_FOLDS, VALID_FOLDS
 
+    if set(scored) & {*TRAIN_FOLDS, *VALID_FOLDS}:
+        return None
     try:
         return (
             open_for(classifier, data, list(TRAIN_FOLDS), subset),

@@ -17,6 +17,7 @@ from ..dataset import ClipDataset, Synthetic, recording_of
 from ..errors import ArgumentError
 from ..interpretation import METHODS
 from ..model import Classifier
+from ..scoring import ood_reference
 from ..util import plain, read_json, write_json
 from .data import background_of
 from .fingerprint import differences
@@ -136,6 +137,7 @@ def cross_validate(
             methods,
             folder,
             background=background,
+            reference=ood_reference(classifier, sets[0], sets[1]),
             resume=resume,
             **settings,
         )

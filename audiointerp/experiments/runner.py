@@ -99,6 +99,8 @@ def run(
     """
     if isinstance(experiment, str):
         experiment = own_experiment(experiment, classifier)
+    if reference is not None:
+        reference.check(classifier)
     scored = scored_on(classifier, on, default=("features", "audio"))
     plan = Plan(
         masks,

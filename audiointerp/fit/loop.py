@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -97,9 +98,9 @@ def fit(
         )
     device = usable_device(device)
     inputs, targets = train[0].to(device), train[1].to(device)
-    # Convolutions on a CPU are a quarter faster with this layout of their weights.
-    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    network.to(device)
+    devices = [device] if device.type == "cuda" else []
+    with _channels_last(network), torch.random.fork_rng(devices=devices):
         torch.manual_seed(settings.seed)
         optimizer, scheduler = _build_optimizer(network, len(inputs), settings)
         epochs: list[Epoch] = []
@@ -125,9 +126,18 @@ def fit(
             "training diverged: no epoch has a finite validation loss; lower the learning rate"
         )
     network.load_state_dict(best[2])
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     network.eval()
     return History(tuple(epochs), best[1])
+
+
+@contextmanager
+def _channels_last(network: nn.Module) -> Iterator[None]:
+    """Lay the weights out so that convolutions on a CPU are a quarter faster."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        yield
+    finally:
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
 @torch.no_grad()

@@ -79,9 +79,15 @@ class SHAP(Explainer):
         self._strict = strict
         self._rewritten = _rewritten_network(network, background) if strict else None
         self._rule: RescaleRule | None = None
+        self._rule_is_for: tuple[int, list[float]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_rewritten": self._rewritten is not None, "_rule": None}
+        return {
+            **vars(self),
+            "_rewritten": self._rewritten is not None,
+            "_rule": None,
+            "_rule_is_for": None,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Rewrite the network again, since a traced network cannot be pickled."""
@@ -109,6 +115,10 @@ class SHAP(Explainer):
     def _explain_by_rule(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor]:
         """Return the values and the expected score ``(N,)``, without shap."""
         parts = []
+        # A weight that this clip does not need changes other clips' values.
+        weights = [float(tensor.cpu().double().sum()) for tensor in self.network.parameters()]
+        if self._rule_is_for is None or self._rule_is_for != (id(self.background), weights):
+            self._rule, self._rule_is_for = None, (id(self.background), weights)
         for number, clip in enumerate(db.split(1)):
             clip_score = score.of(number)
             rule = self._rule

@@ -2,10 +2,9 @@
 
 import copy
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..util import folded
 from .decider import Decider
@@ -15,19 +14,17 @@ OPTIMIZATIONS = ("folded", "none")
 :func:`~audiointerp.util.folding.folded`. ``"none"``: the network as it is."""
 LOUDEST, QUIETEST = 0.0, -80.0
 """The range of the levels, in dB, on which the copy is compared with the network."""
+CLIPS = 2
+"""The clips of that comparison: a network may take one alone, but not several."""
 
 Classified = TypeVar("Classified", bound=Decider)
-State = tuple[tuple[int, str, float], ...]
-"""The version, the device and the sum of each parameter and buffer."""
-_COPIES: WeakKeyDictionary[nn.Module, tuple[State, nn.Module | None]] = WeakKeyDictionary()
 
 
 def optimized(classifier: Classified, optimize: str) -> Classified:
-    """Return a classifier whose network is the faster copy; itself if there is none.
+    """Return a classifier whose network is a faster copy; itself if there is none.
 
-    The copy is kept for the next call, and made again when the network's weights have changed. It
-    gives the same probabilities within 1e-5, but it has other modules: methods that look at layers
-    need the network itself.
+    The copy has the weights that the network has now, and other modules: methods that look at
+    layers need the network itself.
 
     Args:
         classifier: the classifier.
@@ -44,34 +41,21 @@ def optimized(classifier: Classified, optimize: str) -> Classified:
     """
     if optimize == "none":
         return classifier
-    network = classifier.network
-    state = _state_of(network)
-    known = _COPIES.get(network)
-    if known is None or known[0] != state:
-        known = state, folded(network, _example(classifier))
-        _COPIES[network] = known
-    if known[1] is None:
+    network = folded(classifier.network, _example(classifier))
+    if network is None:
         return classifier
     fast = copy.copy(classifier)
-    fast.network = known[1]
+    fast.network = network
     return fast
-
-
-@torch.no_grad()
-def _state_of(network: nn.Module) -> State:
-    tensors = (*network.parameters(), *network.buffers())
-    return tuple(
-        (tensor._version, str(tensor.device), float(tensor.double().sum())) for tensor in tensors
-    )
 
 
 def _example(classifier: Decider) -> Tensor:
     """Return what the network takes: random levels, or the sound of noise; always the same."""
     generator = torch.Generator().manual_seed(0)
     if classifier.takes_sounds:
-        noise = torch.randn(1, 1, classifier.window_length, generator=generator)
+        noise = torch.randn(CLIPS, 1, classifier.window_length, generator=generator)
         return (0.1 * noise).to(classifier.device)
     transform = classifier.transform
     frames = transform.num_frames(classifier.window_length)
-    share = torch.rand(1, 1, transform.num_bins, frames, generator=generator)
+    share = torch.rand(CLIPS, 1, transform.num_bins, frames, generator=generator)
     return (QUIETEST + (LOUDEST - QUIETEST) * share).to(classifier.device)

@@ -71,8 +71,16 @@ def ratios_in(text: str, number: int = 60) -> list[Measured]:
             raise ArgumentError(
                 f"ratios {text!r}: give dB, or dB:number of mixtures, e.g. 0:60,-5:24"
             ) from None
-    if len({measured.ratio_db for measured in ratios}) < len(ratios):
+    numbers = {measured.ratio_db: measured.number for measured in ratios}
+    if len(numbers) < len(ratios):
         raise ArgumentError(f"ratios {text!r}: give each ratio once")
+    # The explained sounds at R dB are those of the mixtures at R and at -R dB, and their groups of
+    # recordings depend on the number of mixtures.
+    unequal = [ratio for ratio, count in numbers.items() if numbers.get(-ratio, count) != count]
+    if unequal:
+        raise ArgumentError(
+            f"ratios {text!r}: {unequal[0]:g} and {-unequal[0]:g} dB need equal numbers of mixtures"
+        )
     return ratios
 
 
@@ -156,6 +164,8 @@ def measure_localisation(
     clips = [encodable(dataset.clip_id(index)) for index in range(len(dataset))]
     settings = {
         "network": sha256_of_state(classifier.network),
+        "transform": classifier.transform.to_dict(),
+        "classifier": [classifier.duration, classifier.output, classifier.normalize],
         "clips": clips,
         "plan": [list(plan.weights), plan.axis, plan.min_p],
         "seed": seed,
@@ -220,10 +230,14 @@ class Progress:
             path.write_text(json.dumps(settings) + "\n", encoding="utf-8")
             return
         first, *lines = path.read_text(encoding="utf-8").split("\n")
-        if json.loads(first) != settings:
+        try:
+            is_same = json.loads(first) == json.loads(json.dumps(settings))
+        except json.JSONDecodeError:
+            is_same = False
+        if not is_same:
             raise AudioInterpError(
-                f"{path}: was measured with other settings; give another folder, or delete this "
-                f"file"
+                f"{path}: was measured with other settings, or is damaged; give another folder, "
+                f"or delete this file"
             )
         # The last one is empty, or was cut off when the process was killed.
         for line in lines[:-1]:

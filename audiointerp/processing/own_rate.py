@@ -5,7 +5,7 @@ made from the mono mix at the classifier's rate. The same gain, over the same se
 applied here to the STFT of each channel at the file's own rate. Its frames are as long as the
 grid's in seconds, up to rounding to samples; gains between the grid's frames and bins are linear
 interpolations. Frequencies above the grid's highest bin take that bin's gain, which is that of the
-nearest band.
+nearest band. Gains above 1, of fills that are louder than the clip, are 1 for several channels.
 """
 
 from dataclasses import replace
@@ -57,6 +57,10 @@ def masked_sound(part: Spectrogram, sound: Tensor, sample_rate: int) -> Tensor:
     framing = _framing_at(transform, sample_rate)
     frames, bins = _positions(transform, framing, sample_rate, framing.num_frames(length))
     gain = _between(_between(transform.lift(part.gain), frames, 3), bins, 2)
+    if sound.shape[1] > 1:
+        # Gains are those of the mix: where channels cancel there, a fill that is louder than the
+        # mix would raise them without limit.
+        gain = gain.clamp_max(1.0)
     # One channel at a time, which bounds the memory.
     channels = [_masked_channel(channel, gain, framing) for channel in sound.split(1, 1)]
     return torch.cat(channels, 1)

@@ -29,7 +29,8 @@ class OutOfDistribution:
     Attributes:
         training: ``(B, D)`` float64, B at least 5.
         clean_distance: the median distance of clean clips that are not among them.
-        clips_sha256: of the names of all these clips.
+        clips_sha256: of the names of all these clips and the embeddings of the training clips.
+        network_sha256: of the weights that made the embeddings; empty if it is not known.
 
     >>> reference = OutOfDistribution(torch.zeros(5, 2), clean_distance=5.0)
     >>> reference.ratios(torch.tensor([[3.0, 4.0]]))
@@ -39,6 +40,24 @@ class OutOfDistribution:
     training: Tensor
     clean_distance: float
     clips_sha256: str = ""
+    network_sha256: str = ""
+
+    def check(self, classifier: Classifier) -> None:
+        """Refuse a classifier whose network did not make these embeddings.
+
+        Raises:
+            ArgumentError: its weights are others.
+
+        >>> from audiointerp import Cnn6, LogMel
+        >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"])
+        >>> OutOfDistribution(torch.zeros(5, 32), 1.0, "", "0123").check(classifier)
+        Traceback (most recent call last):
+        audiointerp.errors.ArgumentError: the reference is of another network; ...
+        """
+        if self.network_sha256 not in ("", _weights_sha256(classifier)):
+            raise ArgumentError(
+                "the reference is of another network; make it by ood_reference(classifier, …)"
+            )
 
     def distances(self, embeddings: Tensor) -> Tensor:
         """Return the distance of each embedding ``(K, D)`` to the training clips, ``(K,)``.
@@ -102,9 +121,17 @@ def ood_reference(
     of_training, of_clean = (_embeddings(classifier, dataset) for dataset in (training, clean))
     if of_training is None or of_clean is None:
         return None
-    digest = hashlib.sha256("\n".join([*names[0], "", *names[1]]).encode()).hexdigest()
-    distances = OutOfDistribution(of_training, 1.0).distances(of_clean)
-    return OutOfDistribution(of_training, float(distances.median()), digest)
+    digest = hashlib.sha256("\n".join([*names[0], "", *names[1]]).encode())
+    digest.update(of_training.cpu().numpy().tobytes())
+    median = float(OutOfDistribution(of_training, 1.0).distances(of_clean).quantile(0.5))
+    return OutOfDistribution(of_training, median, digest.hexdigest(), _weights_sha256(classifier))
+
+
+def _weights_sha256(classifier: Classifier) -> str:
+    digest = hashlib.sha256()
+    for tensor in classifier.network.parameters():
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _names(dataset: ClipDataset) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from ..dataset import ClipDataset, LoadedClip, load_clip, recording_of
 from ..interpretation import Attribution, Explainer
-from ..model import Classifier
+from ..model import Classifier, optimized
 from ..processing import Spectrogram
 from ..util import encodable
 from .imported import explain_named_clip
@@ -123,7 +123,7 @@ class AnalysedClip:
 
 
 class RecentAttributions:
-    """The attributions of recent clips by one classifier, each computed once.
+    """The attributions of recent clips by one classifier, each computed once, and its fast copy.
 
     >>> import torch
     >>> from audiointerp import Cnn6, LogMel, Saliency
@@ -139,6 +139,13 @@ class RecentAttributions:
 
     def __init__(self) -> None:
         self._by_method = Recent[dict[tuple[str, int | None], Attribution]]()
+        self._fast: Classifier | None = None
+
+    def fast(self, classifier: Classifier, optimize: str) -> Classifier:
+        """Return the classifier with a faster copy of its network, made at the first call."""
+        if self._fast is None:
+            self._fast = optimized(classifier, optimize)
+        return self._fast
 
     def explain(
         self,

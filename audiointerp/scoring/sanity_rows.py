@@ -167,10 +167,11 @@ def _clip_rows(
     if loaded.wav is None:
         return _not_done(explainer.name, checks, one_line(loaded.error or "unreadable"), place)
     wav = loaded.wav[None]
-    spectrogram = classifier.transform(wav.to(classifier.device))
+    # Whatever a user's network or method raises is the reason in the table, and the rest is done.
     try:
+        spectrogram = classifier.transform(wav.to(classifier.device))
         attribution = explain_clip(classifier, spectrogram, explainer)
-    except AudioInterpError as error:
+    except Exception as error:
         return _not_done(explainer.name, checks, one_line(error), place)
     target, values = int(attribution.target), attribution.values
     second = int(attribution.probs[0].argsort(descending=True)[1])
@@ -202,7 +203,7 @@ def _cascade_rows(
     names = ("randomisation", "randomisation_magnitudes")
     try:
         stages = compute()
-    except AudioInterpError as error:
+    except Exception as error:
         return _not_done(explainer.name, names, one_line(error), place)
     rows = []
     for stage in stages:
@@ -219,6 +220,6 @@ def _check_rows(
 ) -> list[dict[str, Any]]:
     try:
         figure = compute()
-    except AudioInterpError as error:
+    except Exception as error:
         return _not_done(explainer.name, [name], one_line(error), place)
     return [{"method": explainer.name, "check": name, "figure": figure, "reason": "", **place}]

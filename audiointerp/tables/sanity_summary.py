@@ -12,6 +12,7 @@ from .cells import Column
 from .table import Table, as_markdown, table_of
 
 NOT_DONE = "not done"
+UNCLEAR = "unclear"
 
 
 def sanity_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -33,7 +34,7 @@ def sanity_table(rows: pd.DataFrame) -> pd.DataFrame:
     >>> rows = pd.DataFrame({"method": "lime", "check": "shift", "clip": ["a", "b"],
     ...                      "recording": ["a", "b"], "figure": [1.0, 0.9], "reason": ""})
     >>> sanity_table(rows)[["figure", "verdict"]].values.tolist()
-    [[0.95, 'passes']]
+    [[0.95, 'unclear']]
     """
     if "share" in rows:
         rows = rows[rows["share"].isna() | (rows["share"] == 1)]
@@ -68,9 +69,15 @@ def _summary(check: SanityCheck, rows: pd.DataFrame) -> dict[str, object]:
         recordings = [str(recording) for recording in rows["recording"]]
         ends = bootstrap_interval(values[:, None], recordings)
         figure, low, high = float(known.mean()), float(ends[0][0]), float(ends[1][0])
-    decisive = (figure, figure) if np.isnan(low) else (low, high)
     interval = {"figure": figure, "low": low, "high": high, "clips": len(known)}
-    return {**interval, "verdict": check.verdict(*decisive), "reason": reason}
+    return {**interval, "verdict": _verdict(check, figure, low, high), "reason": reason}
+
+
+def _verdict(check: SanityCheck, figure: float, low: float, high: float) -> str:
+    """Return the verdict of an interval; a mean without one decides nothing."""
+    if check.is_difference:
+        return check.verdict(figure, figure)
+    return UNCLEAR if np.isnan(low) else check.verdict(low, high)
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class CheckColumn(Column):
         check: what the figures must be.
 
     >>> CheckColumn("clip shifted", decimals=2, check=CHECKS["shift"]).text(0.25)
-    '0.25 fails'
+    '0.25 unclear'
     """
 
     check: SanityCheck = CHECKS["shift"]
@@ -90,10 +97,10 @@ class CheckColumn(Column):
         """Format a figure, its interval and its verdict."""
         if np.isnan(mean):
             return NOT_DONE
+        verdict = _verdict(self.check, mean, low, high)
         if self.check.is_difference:
-            return f"{mean:.1g} {self.check.verdict(mean, mean)}"
-        decisive = (mean, mean) if np.isnan(low) else (low, high)
-        return f"{super().text(mean, low, high)} {self.check.verdict(*decisive)}"
+            return f"{mean:.1g} {verdict}"
+        return f"{super().text(mean, low, high)} {verdict}"
 
 
 def sanity_columns(summary: pd.DataFrame) -> Table:
@@ -105,7 +112,7 @@ def sanity_columns(summary: pd.DataFrame) -> Table:
     >>> rows = pd.DataFrame({"method": "lime", "check": "shift", "clip": ["a", "b"],
     ...                      "recording": ["a", "b"], "figure": [1.0, 0.9], "reason": ""})
     >>> print(as_markdown(sanity_columns(sanity_table(rows))).splitlines()[-1])
-    | clips: 2 | lime | 0.95 passes |
+    | clips: 2 | lime | 0.95 unclear |
     """
     methods = list(summary["method"].unique())
     clips = summary.groupby("method")["clips"].max()
@@ -224,8 +231,8 @@ A check asks what a map must do whatever the truth about the clip is. The figure
 - **random weights**: the network is re-initialised from the output down (Adebayo et al., NeurIPS
   2018), each clip with other weights, and the clip is explained again. Spearman's ρ of the map and
   the original, of the values as they are and of their magnitudes. If the weights decide, ρ is near
-  0; a method that draws the sound keeps its map. Passes: |ρ| at most 0.1 when nothing learned is
-  left.
+  0; a method that draws the sound keeps its map. Passes: the mean ρ over the clips between −0.1 and
+  0.1 when nothing learned is left; single clips scatter more.
 - **two calls**: the largest difference of two calls from different global random states, as a share
   of the largest magnitude; the largest over the clips. Passes: at most 1e-6.
 - **alone or in a batch**: the same for the clip alone and in a batch. Passes: at most 1e-3.
@@ -236,7 +243,7 @@ A check asks what a map must do whatever the truth about the clip is. The figure
 
 The bounds are chosen. Figures are means over the clips, with 95 % BCa intervals over recordings
 (none if there are fewer than 20). *passes*: the whole interval does; *fails*: no part of it does;
-*unclear*: neither. No check says that a map is right.
+*unclear*: neither, or no interval. No check says that a map is right.
 
 ## Method × check
 

@@ -15,6 +15,8 @@ BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 Foldable = nn.Conv1d | nn.Conv2d | nn.Linear
 AGREEMENT = 1e-4
 """The largest difference of an output of the copy, as a share of the largest |output|."""
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+"""Where torch keeps the hooks of a module."""
 LEAST_COSINE = 0.999
 """The smallest cosine between the input gradients of the copy and of the network."""
 
@@ -79,8 +81,8 @@ def folded(network: nn.Module, example: Tensor) -> nn.Module | None:
         example: an input ``(N, …)``.
 
     Returns:
-        The copy, in evaluation mode; None if there is no batch normalisation with statistics, or if
-        the copy does not agree or cannot be made.
+        The copy, in evaluation mode; None if there is no batch normalisation with statistics, if a
+        module has hooks, or if the copy does not agree or cannot be made.
 
     >>> layers = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()
     >>> folded(nn.Sequential(*layers).eval(), torch.rand(1, 1, 8, 8))
@@ -91,7 +93,10 @@ def folded(network: nn.Module, example: Tensor) -> nn.Module | None:
       (3): Flatten(start_dim=1, end_dim=-1)
     )
     """
-    if not any(_has_statistics(module) for module in network.modules()):
+    modules = list(network.modules())
+    # What a hook does to a module that is folded away would be lost.
+    has_hooks = any(getattr(module, name, None) for module in modules for name in HOOKS)
+    if has_hooks or not any(_has_statistics(module) for module in modules):
         return None
     with evaluating(network):
         # Whatever a user's network raises here, it raises again where it is run.

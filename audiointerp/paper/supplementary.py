@@ -29,7 +29,7 @@ from ..util import atomic_write, make_folder, write_text
 
 UNITS = {"saliency": "logit per dB", "gradcam": "logit", "shap": "logit", "lime": "probability"}
 """The methods of the study, and the units of their attributions."""
-LABELS = ("siren", "footsteps", "telephone_bell")
+LABELS = ("siren", "telephone_bell")
 """The classes of the page; the first is that of the illustration."""
 LEAST_GAIN = 1.0
 """The gain in dB below which a level-matched copy would sound the same, and is left out."""

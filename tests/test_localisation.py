@@ -383,6 +383,7 @@ def test_a_map_file_that_does_not_fit_is_named(tmp_path):
     np.save(path, np.full((2, 3), np.nan))
     with pytest.raises(ArgumentError, match="NaN"):
         read()
+    # What must be refused: a file that only unpickling could read. It is made here, never loaded.
     np.save(path, np.array([[object()] * 3] * 2), allow_pickle=True)
     with pytest.raises(ArgumentError, match="not an array"):
         read()

@@ -355,6 +355,7 @@ def test_a_tensor_is_a_mask_of_its_own(shape, is_boolean):
     assert mask(values).sum() == 6
     assert resolve_mask(mask) == ("given", mask)
     assert resolve_mask(GivenMask(tensor, "mine"))[0] == "mine"
+    # As a mask travels to a run's worker processes; the bytes are made here.
     assert pickle.loads(pickle.dumps(mask))(values).equal(mask(values))
     with pytest.raises(ArgumentError, match=r"does not fit this clip.*\(2, 4\)"):
         mask(torch.zeros(1, 1, 2, 4))

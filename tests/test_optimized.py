@@ -1,4 +1,4 @@
-"""The faster copy scores as the network does, and is remade when the weights change."""
+"""The faster copy scores as the network does, and is made anew by each call."""
 
 import pandas as pd
 import pytest

@@ -69,7 +69,7 @@ MUTATIONS = (
     Mutation(
         "9",
         "p on features stands beside a player",
-        "display/report.py",
+        "display/players.py",
         "<td>{result.heard[p]:.3f}<td>{matched}",
         "<td>{result.scores[p]:.3f}<td>{matched}",
         ("test_report.py::test_beside_a_player_stands_the_p_of_its_sound",),
@@ -94,10 +94,8 @@ MUTATIONS = (
         "9",
         "the p of the sounds is that of the masked features",
         "predict.py",
-        """p_of_sounds=heard_probabilities(
-            classifier, sounds, attribution.target, attribution.against
-        )""",
-        "p_of_sounds={name: float(scores[name][0]) for name in sounds}",
+        "p_of_sounds=p_of_sounds",
+        "p_of_sounds={name: float(scores[name][0]) for name in p_of_sounds}",
         ("test_predict.py::test_the_p_of_a_sound_is_that_of_the_sound_that_plays",),
     ),
     Mutation(
@@ -177,8 +175,8 @@ MUTATIONS = (
         "19",
         "the best epoch's accuracy is shown as if it were of other clips",
         "paper/published_faults.py",
-        "mean over the seeds; in-sample: the best epoch is",
-        "mean over the seeds: the best epoch is",
+        "mean over {seeds} seeds; in-sample: ",
+        "mean over {seeds} seeds: ",
         ("test_validity.py::test_the_figure_of_the_best_epoch_says_that_it_is_in_sample",),
     ),
 )

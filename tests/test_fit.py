@@ -10,6 +10,7 @@ from audiointerp.dataset import compute_features
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.fit import PUBLISHED, FitSettings, fit, logits_of, train_classifier, validate
+from audiointerp.fit.train import _fit_and_test_last
 from audiointerp.model.panns import Cnn6, initialise
 from audiointerp.processing.augmentation import augment
 from audiointerp.processing.spectrogram import LogMel, LogSTFT
@@ -84,6 +85,23 @@ def test_an_early_best_epoch_is_restored():
         history.best_epoch.valid_loss,
         history.best_epoch.valid_accuracy,
     )
+
+
+def test_the_test_accuracy_of_the_last_epoch_is_told_beside_that_of_the_best():
+    model, sets, seen = network(), (bands(48, 0), bands(30, 1), bands(30, 2)), []
+    settings = replace(QUICK, epochs=3)
+    _, last = _fit_and_test_last(model, sets, settings, torch.device("cpu"), False)
+    again = network()
+    fit(
+        again,
+        *sets[:2],
+        settings,
+        progress=False,
+        on_epoch=lambda _: seen.append(validate(again, sets[2])[1]),
+    )
+    assert last == seen[-1]
+    assert len(set(seen)) > 1
+    assert all(value.equal(model.state_dict()[key]) for key, value in again.state_dict().items())
 
 
 def test_training_that_diverges_is_an_error():

@@ -94,7 +94,7 @@ def test_a_card_leaves_the_classifier_as_it_is(classifier, tmp_path):
     classifier.training = {"seed": 0}
     history = History((Epoch(1, 1.0, 1.0, 0.5, 1.0),), best=1)
     confusion = torch.eye(len(classifier.labels), dtype=torch.int64)
-    trained = Trained(0, classifier, history, confusion, seconds=1.0)
+    trained = Trained(0, classifier, history, confusion, last_test_accuracy=0.5, seconds=1.0)
     weights = write_card([trained], tmp_path, "tiny", "the command")
     assert classifier.training == {"seed": 0}
     training = Classifier.load(weights).training

@@ -1,5 +1,6 @@
 """The page about the published conclusions: verdicts by hand, faults on a small set."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from audiointerp.paper.comparable import PARTS_OF, SOFT_MASKS
 from audiointerp.paper.conclusions import ASPECTS, _verdict, aspects_in, conclusions
 from audiointerp.paper.published import PUBLISHED_METHODS, STUDY_MASKS, published_tables
 from audiointerp.paper.published_faults import (
+    KeptAccuracies,
     _epoch_fault,
     faults,
     functional_twin,
@@ -256,7 +258,10 @@ def test_a_verdict_shows_the_interval_that_it_used(shift):
 
 
 def test_the_figure_of_the_best_epoch_says_that_it_is_in_sample():
-    assert "in-sample" in _epoch_fault((0.5, 0.9)).figure
+    fault = _epoch_fault(KeptAccuracies(0.5, 0.9, "validation", 1))
+    assert "in-sample" in fault.figure
+    assert (fault.before, fault.after) == ("0.5000", "0.9000")
+    assert "in-sample" not in _epoch_fault(KeptAccuracies(0.5, 0.9, "test", 1)).figure
 
 
 def test_of_few_recordings_nothing_is_counted():
@@ -289,12 +294,13 @@ def test_a_clip_that_cannot_be_read_is_left_out():
     whole = EvenSubset(Synthetic((5,), duration=3.0), 2)
     part = EvenSubset(Broken((5,), duration=3.0), 2)
     background = torch.cat([classifier.transform(wav[None]).db for wav, _ in whole])
+    accuracies = KeptAccuracies(0.5, 0.9, "test", 1)
     broken = part.indices[:1]
-    (gap, *_) = faults(classifier, part, background, (0.5, 0.9))
+    (gap, *_) = faults(classifier, part, background, accuracies)
     assert "nan" not in gap.figure
     broken = part.indices
     with pytest.raises(AudioInterpError, match="no test clip can be read"):
-        faults(classifier, part, background, (0.5, 0.9))
+        faults(classifier, part, background, accuracies)
 
 
 def test_the_published_copy_is_whole():
@@ -321,16 +327,30 @@ def test_a_card_is_needed(tmp_path):
     for wrong in (
         "[]",
         "{",
-        '{"epochs": []}',
-        '{"epochs": {}}',
-        '{"epochs": {"0": []}}',
-        '{"epochs": {"0": [1]}}',
-        '{"epochs": {"0": [{"valid_accuracy": NaN}]}}',
+        '{"outcomes": []}',
+        '{"outcomes": [{}], "epochs": []}',
+        '{"outcomes": [{}], "epochs": {}}',
+        '{"outcomes": [{}], "epochs": {"0": []}}',
+        '{"outcomes": [{}], "epochs": {"0": [1]}}',
+        '{"outcomes": [{}], "epochs": {"0": [{"valid_accuracy": NaN}]}}',
+        '{"outcomes": [{"last_test_accuracy": 0.5}]}',
+        '{"outcomes": [{"last_test_accuracy": NaN, "test_accuracy": 1}]}',
     ):
         (tmp_path / "wrong.json").write_text(wrong)
         with pytest.raises(AudioInterpError, match="the card beside the weights"):
             kept_accuracies(tmp_path / "wrong.json")
     (tmp_path / "card.json").write_text(
-        '{"epochs": {"0": [{"valid_accuracy": 0.9}, {"valid_accuracy": 0.5}]}}'
+        '{"outcomes": [{}], "epochs": {"0": [{"valid_accuracy": 0.9}, {"valid_accuracy": 0.5}]}}'
     )
-    assert kept_accuracies(tmp_path / "card.json") == (0.5, 0.9)
+    expected = KeptAccuracies(0.5, 0.9, "validation", 1)
+    assert kept_accuracies(tmp_path / "card.json") == expected
+
+
+def test_the_accuracies_of_a_card_are_those_of_test_clips(tmp_path):
+    first = {"last_test_accuracy": 0.5, "test_accuracy": 0.7}
+    second = {"last_test_accuracy": 0.7, "test_accuracy": 0.6}
+    (tmp_path / "card.json").write_text(json.dumps({"outcomes": [first, second], "epochs": {}}))
+    accuracies = kept_accuracies(tmp_path / "card.json")
+    assert (accuracies.clips, accuracies.seeds) == ("test", 2)
+    assert accuracies.last == pytest.approx(0.6)
+    assert accuracies.best == pytest.approx(0.65)

@@ -28,6 +28,13 @@ def validate(
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/validity.md"),
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            help="A card written by train (JSON), whose accuracies at the last and at the best "
+            "epoch show the third fault; default: the one beside the weights."
+        ),
+    ] = None,
     resume: Resume = True,
     device: Device = "cpu",
     workers: Workers = 1,
@@ -62,7 +69,7 @@ def validate(
     check_features(setting, classifier)
     dataset = open_for(classifier, data, list(TEST_FOLDS), subset)
     background = training_background_of(classifier, data, subset)
-    accuracies = kept_accuracies(weights.with_suffix(".json"))
+    accuracies = kept_accuracies(card or weights.with_suffix(".json"))
     check_page(out)
     if rows_from is None:
         rows = run_experiment(

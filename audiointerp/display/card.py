@@ -39,7 +39,10 @@ def write_card(
     >>> from ..processing import LogMel
     >>> classifier = Classifier(Cnn6(2, base_channels=2), LogMel(), ["dog", "rain"])
     >>> history = History((Epoch(1, 0.7, 0.7, 0.5, 1.0),), best=1)
-    >>> trained = Trained(0, classifier, history, torch.eye(2, dtype=torch.int64), seconds=1.0)
+    >>> confusion = torch.eye(2, dtype=torch.int64)
+    >>> trained = Trained(
+    ...     0, classifier, history, confusion, last_test_accuracy=0.5, seconds=1.0
+    ... )
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_card([trained], folder, "tiny", "train").name
     'tiny.safetensors'
@@ -85,6 +88,7 @@ def _summary(outcome: Trained) -> dict[str, Any]:
         "seed": outcome.seed,
         "validation_accuracy": outcome.history.best_epoch.valid_accuracy,
         "test_accuracy": outcome.test_accuracy,
+        "last_test_accuracy": outcome.last_test_accuracy,
         "best_epoch": outcome.history.best,
         "seconds": round(outcome.seconds, 1),
     }
@@ -111,7 +115,8 @@ def _card_text(outcomes: Sequence[Trained], best: Trained, name: str, command: s
     parameters = sum(parameter.numel() for parameter in network.parameters())
     rows = "\n".join(
         f"| {outcome.seed} | {outcome.history.best_epoch.valid_accuracy:.4f} "
-        f"| {outcome.history.best} | {outcome.test_accuracy:.4f} | {outcome.seconds / 60:.1f} |"
+        f"| {outcome.history.best} | {outcome.test_accuracy:.4f} "
+        f"| {outcome.last_test_accuracy:.4f} | {outcome.seconds / 60:.1f} |"
         for outcome in outcomes
     )
     mean = sum(outcome.test_accuracy for outcome in outcomes) / len(outcomes)
@@ -125,8 +130,8 @@ Trained with
 
     {command}
 
-| seed | validation accuracy | best epoch | test accuracy | minutes |
-|---|---|---|---|---|
+| seed | validation accuracy | best epoch | test accuracy | at the last epoch | minutes |
+|---|---|---|---|---|---|
 {rows}
 
 Mean test accuracy over the seeds: {mean:.4f}. The file holds seed {best.seed}. The seed, and the

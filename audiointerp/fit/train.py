@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..dataset import ClipDataset, compute_features
 from ..errors import ArgumentError
 from ..model import Classifier, Pann, build_network, initialise, load_panns, with_scaling
 from ..processing import Transform
 from ..util import usable_device
-from .loop import History, fit, logits_of
+from .loop import Epoch, History, fit, logits_of, validate
 from .settings import FitSettings
 
 
@@ -28,6 +28,8 @@ class Trained:
         classifier: on the CPU, with the weights of the best epoch.
         history: of the training.
         confusion: ``(C, C)``, numbers of test clips; rows are the true classes.
+        last_test_accuracy: the share of the test clips that the network of the last epoch
+            classified correctly. It chooses nothing; it tells what choosing an epoch is worth.
         seconds: duration of training and testing.
 
     Example:
@@ -38,6 +40,7 @@ class Trained:
     classifier: Classifier
     history: History
     confusion: Tensor
+    last_test_accuracy: float
     seconds: float
 
     @property
@@ -125,15 +128,40 @@ def train_classifier(
     for fit_settings, model, origin in plans:
         start = time.perf_counter()
         trained = with_scaling(model, transform)
-        history = fit(trained, train, valid, fit_settings, device=device, progress=progress)
+        history, last_test_accuracy = _fit_and_test_last(
+            trained, (train, valid, test), fit_settings, device, progress
+        )
         predicted = logits_of(trained, test[0]).argmax(1)
         confusion = torch.zeros(len(labels), len(labels), dtype=torch.long)
         confusion.index_put_((test[1], predicted), torch.tensor(1), accumulate=True)
         training = {"seed": fit_settings.seed, "fit": asdict(fit_settings), **origin}
         classifier = Classifier(model.cpu(), transform, labels, duration, training)
         seconds = time.perf_counter() - start
-        outcomes.append(Trained(fit_settings.seed, classifier, history, confusion, seconds))
+        outcomes.append(
+            Trained(fit_settings.seed, classifier, history, confusion, last_test_accuracy, seconds)
+        )
     return outcomes
+
+
+def _fit_and_test_last(
+    network: nn.Module,
+    features: Sequence[tuple[Tensor, Tensor]],
+    settings: FitSettings,
+    device: torch.device,
+    progress: bool,
+) -> tuple[History, float]:
+    """Train, and measure the test accuracy of the last epoch before the best is restored."""
+    train, valid, test = features
+    accuracies = []
+
+    def test_last(epoch: Epoch) -> None:
+        if epoch.number == settings.epochs:
+            accuracies.append(validate(network, test)[1])
+
+    history = fit(
+        network, train, valid, settings, device=device, progress=progress, on_epoch=test_last
+    )
+    return history, accuracies[0]
 
 
 def _check_datasets(datasets: Sequence[ClipDataset], transform: Transform) -> None:

@@ -23,11 +23,33 @@ from ..scoring import explain_clip
 from .soft_mask_sounds import HEARD_METHODS, median_sound_gaps
 
 FAULTY_MASK = "topK_50_pos"
-EPOCH_FIGURE = (
-    "validation accuracy of the kept weights, mean over the seeds; in-sample: the best epoch is "
-    "chosen by this accuracy, so “without” is too high (the card has no test accuracy of the last "
-    "epoch)"
-)
+EPOCH_FIGURES = {
+    "test": "test accuracy of the kept weights, mean over {seeds} seeds; the best epoch is chosen "
+    "by validation clips",
+    "validation": "validation accuracy of the kept weights, mean over {seeds} seeds; in-sample: "
+    "the best epoch is chosen by this accuracy, so “without” is too high (the card has no test "
+    "accuracy of the last epoch)",
+}
+
+
+@dataclass(frozen=True)
+class KeptAccuracies:
+    """Accuracies of two choices of the weights to keep, each the mean over the seeds of a card.
+
+    Attributes:
+        last: of the network of the last epoch.
+        best: of the network of the best epoch by validation accuracy.
+        clips: whose accuracies they are, ``"test"`` or ``"validation"``.
+        seeds: the number of seeds.
+
+    >>> KeptAccuracies(0.89, 0.9, "test", 3).best
+    0.9
+    """
+
+    last: float
+    best: float
+    clips: str
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -53,7 +75,7 @@ def faults(
     classifier: Classifier,
     dataset: ClipDataset,
     background: Tensor,
-    accuracies: tuple[float, float],
+    accuracies: KeptAccuracies,
 ) -> list[Fault]:
     """Measure the five faults on a classifier and its clips.
 
@@ -111,13 +133,12 @@ def _ties_fault(published: pd.DataFrame, corrected: pd.DataFrame) -> Fault:
     )
 
 
-def _epoch_fault(accuracies: tuple[float, float]) -> Fault:
-    last, best = accuracies
+def _epoch_fault(accuracies: KeptAccuracies) -> Fault:
     return Fault(
         "the “best epoch” is kept as a reference to the live weights, so it is the last epoch",
-        EPOCH_FIGURE,
-        f"{last:.4f}",
-        f"{best:.4f}",
+        EPOCH_FIGURES[accuracies.clips].format(seeds=accuracies.seeds),
+        f"{accuracies.last:.4f}",
+        f"{accuracies.best:.4f}",
     )
 
 
@@ -231,8 +252,11 @@ def _median(gaps: Sequence[float]) -> float:
     return float(np.median(defined)) if defined else float("nan")
 
 
-def kept_accuracies(card: Path) -> tuple[float, float]:
-    """Read the validation accuracy at the last epoch and at the best, each the mean over seeds.
+def kept_accuracies(card: Path) -> KeptAccuracies:
+    """Read the accuracies at the last epoch and at the best.
+
+    They are of test clips, or of validation clips where a card of version 0.1.0 has no test
+    accuracy of the last epoch.
 
     Args:
         card: the JSON file that :func:`~audiointerp.display.card.write_card` writes.
@@ -243,25 +267,32 @@ def kept_accuracies(card: Path) -> tuple[float, float]:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     card = Path(folder) / "card.json"
-    ...     _ = card.write_text(
-    ...         '{"epochs": {"0": [{"valid_accuracy": 0.9}, {"valid_accuracy": 0.5}]}}'
-    ...     )
+    ...     _ = card.write_text('{"outcomes": [{"last_test_accuracy": 0.5, "test_accuracy": 0.9}]}')
     ...     kept_accuracies(card)
-    (0.5, 0.9)
+    KeptAccuracies(last=0.5, best=0.9, clips='test', seeds=1)
     """
     try:
-        seeds = json.loads(card.read_text(encoding="utf-8"))["epochs"].values()
-        curves = [_validation_curve(epochs) for epochs in seeds]
-        if not curves or not np.isfinite(np.concatenate(curves)).all():
-            raise ValueError("its epochs hold no validation accuracy, or one that is not a number")
-        last = float(np.mean([curve[-1] for curve in curves]))
-        best = float(np.mean([max(curve) for curve in curves]))
+        record = json.loads(card.read_text(encoding="utf-8"))
+        outcomes = record["outcomes"]
+        if all("last_test_accuracy" in outcome for outcome in outcomes):
+            clips, pairs = "test", [_test_accuracies(outcome) for outcome in outcomes]
+        else:
+            clips = "validation"
+            pairs = [_validation_accuracies(epochs) for epochs in record["epochs"].values()]
+        if not pairs or not np.isfinite(pairs).all():
+            raise ValueError("it holds no accuracy, or one that is not a number")
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise AudioInterpError(
             f"{card}: the card beside the weights is needed and cannot be read ({error})"
         ) from error
-    return last, best
+    last, best = np.mean(pairs, axis=0)
+    return KeptAccuracies(float(last), float(best), clips, len(pairs))
 
 
-def _validation_curve(epochs: Sequence[dict[str, float]]) -> list[float]:
-    return [float(epoch["valid_accuracy"]) for epoch in epochs]
+def _test_accuracies(outcome: dict[str, float]) -> tuple[float, float]:
+    return float(outcome["last_test_accuracy"]), float(outcome["test_accuracy"])
+
+
+def _validation_accuracies(epochs: Sequence[dict[str, float]]) -> tuple[float, float]:
+    curve = [float(epoch["valid_accuracy"]) for epoch in epochs]
+    return curve[-1], max(curve)

@@ -323,6 +323,15 @@ def test_rows_reach_the_features_by_frequency():
     assert torch.allclose(values, torch.tensor([0.0, 1.0, 1.0, 1.0, 3.0, 5.0, 5.0, 0.0]))
 
 
+def test_what_is_of_padding_is_cut_off_a_map():
+    """Four cells, of which two are the clip's, over four frames: as eight frames, cut in half."""
+    coarse, db = torch.tensor([[[[1.0, 3.0, 50.0, 90.0]]]]), torch.zeros(1, 1, 2, 4)
+    values = on_grid(coarse, db, "FT", clip_share=0.5)
+    assert values[0, 0].tolist() == [[1.0, 1.5, 2.5, 14.75]] * 2
+    bands = torch.tensor([100.0, 200.0])
+    assert on_grid(coarse, db, "FT", bands, bands, clip_share=0.5).equal(values)
+
+
 def test_a_network_may_state_the_frequencies_of_its_front_end():
     """A front end that hears 100 to 400 Hz alone: what it does not hear gets 0."""
 

@@ -461,10 +461,13 @@ def test_ast_states_which_axis_of_its_patches_is_time(folders):
     clip = classifier.transform(wav[None, None])
     assert classifier.bind(clip).activation_layout == "FT"
     assert load(folders, "whisper").bind(clip).activation_layout is None
-    # Half of the map would be of the padding.
-    padded = ai.Classifier.from_transformers(folders["ast"][0], duration=0.5)
-    clip = padded.transform(wav[None, None, :8000])
-    assert padded.bind(clip).activation_layout is None
+    # A third of the map is of the padding.
+    padded = ai.Classifier.from_transformers(folders["ast"][0], duration=2 / 3)
+    clip = padded.transform(wav[None, None, : RATE * 2 // 3])
+    whole = ai.GradCAM(classifier.bind(classifier.transform(wav[None, None])))
+    part = ai.GradCAM(padded.bind(clip))(clip.db)
+    rows, columns = whole(classifier.transform(wav[None, None]).db).info["grid"]
+    assert part.info["grid"] == (rows, round(columns * 2 / 3))
 
 
 def test_whispers_tokens_are_steps_in_time_of_its_configuration(folders):
@@ -474,11 +477,24 @@ def test_whispers_tokens_are_steps_in_time_of_its_configuration(folders):
     assert attribution.info["layer"] == "model.encoder.layer_norm"
     assert attribution.info["grid"] == (1, 50)
     assert attribution.values.std(3).max() > 0
-    # Half of the tokens would be of the padding.
+
+
+@pytest.mark.parametrize("method", [ai.GradCAM, ai.AttentionRelevance])
+def test_the_map_of_a_padded_clip_is_cut_at_its_end(folders, method):
+    """Whisper pads with silence, so the same clip with silence behind it is the same input."""
+    whole = load(folders, "whisper")
     padded = ai.Classifier.from_transformers(folders["whisper"][0], duration=0.5)
-    clip = padded.transform(noise()[None, None, :8000])
-    with pytest.raises(ai.ArgumentError, match="give layer="):
-        ai.GradCAM(padded.bind(clip))(clip.db)
+    wav = noise()[None, None]
+    wav[..., 8000:] = 0
+    maps = []
+    for classifier, sound in ((whole, wav), (padded, wav[..., :8000])):
+        clip = classifier.transform(sound)
+        attribution = method(classifier.bind(clip))(clip.db)
+        maps.append(attribution.values[0, 0, 0])
+        cells = attribution.info["grid"][1]
+    assert cells == 25
+    first_half = maps[0][: len(maps[1])]
+    assert torch.corrcoef(torch.stack([first_half, maps[1]]))[0, 1] > 0.99
 
 
 def test_a_grid_of_ones_own(folders):

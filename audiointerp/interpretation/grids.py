@@ -17,6 +17,7 @@ def on_grid(
     layout: str,
     cell_frequencies: Tensor | None = None,
     frequencies: Tensor | None = None,
+    clip_share: float = 1.0,
 ) -> Tensor:
     """Interpolate a layer's map ``(N, 1, ..., ...)`` bilinearly to the grid of the features.
 
@@ -31,6 +32,8 @@ def on_grid(
         layout: the axes of the map, ``"FT"`` or ``"TF"``.
         cell_frequencies: the centre of each band of the front end in Hz, rising, ``(F',)``.
         frequencies: the centre of each row of the features in Hz, ``(F,)``.
+        clip_share: the share of the map, from its start, that is of the features; the rest is of
+            padding and is cut off.
 
     Raises:
         ArgumentError: only one of the two lists of frequencies is given, or one has the wrong size
@@ -44,21 +47,25 @@ def on_grid(
     [1.0, 2.0, 3.0, 0.0]
     """
     swapped = (coarse.transpose(2, 3) if layout == "TF" else coarse).detach()
+    rows, frames = db.shape[2:]
+    padded_frames = round(frames / clip_share)
     if cell_frequencies is None:
-        return functional.interpolate(swapped, db.shape[2:], mode="bilinear", align_corners=False)
+        shape = (rows, padded_frames)
+        padded = functional.interpolate(swapped, shape, mode="bilinear", align_corners=False)
+        return padded[..., :frames]
     if frequencies is None:
         raise ArgumentError(
             "cell_frequencies says where the rows of the network's front end are, but not where "
             "those of the features are: give frequencies too, in Hz (F,)"
         )
     bands = _rising("cell_frequencies", cell_frequencies)
-    rows = _rising("frequencies", frequencies)
-    if len(rows) != db.shape[2]:
-        raise ArgumentError(f"frequencies has {len(rows)} entries, the features {db.shape[2]} rows")
+    row_hz = _rising("frequencies", frequencies)
+    if len(row_hz) != rows:
+        raise ArgumentError(f"frequencies has {len(row_hz)} entries, the features {rows} rows")
     in_time = functional.interpolate(
-        swapped, (swapped.shape[2], db.shape[3]), mode="bilinear", align_corners=False
-    )
-    weights = torch.from_numpy(_row_weights(swapped.shape[2], bands, rows)).to(in_time)
+        swapped, (swapped.shape[2], padded_frames), mode="bilinear", align_corners=False
+    )[..., :frames]
+    weights = torch.from_numpy(_row_weights(swapped.shape[2], bands, row_hz)).to(in_time)
     return torch.einsum("fr,ncrt->ncft", weights, in_time)
 
 
@@ -68,10 +75,11 @@ def placed(
     """Bring a layer's map to the grid of the features, by the frequencies of the front end.
 
     Where a front end of the model's own has bands that are not known, the map is over time alone,
-    with a warning, since it would be drawn at wrong frequencies.
+    with a warning, since it would be drawn at wrong frequencies. What is of padding behind the clip
+    is cut off.
 
     Args:
-        network: whose modules may state ``cell_frequencies`` and ``frequencies``.
+        network: whose modules may state ``cell_frequencies``, ``frequencies`` and ``clip_share``.
         coarse: the map ``(N, 1, ..., ...)``.
         db: the features ``(N, 1, F, T)``.
         layout: the axes of the map, ``"FT"`` or ``"TF"``.
@@ -81,8 +89,8 @@ def placed(
         ArgumentError: there are fewer bands than rows, or they do not fit, see :func:`on_grid`.
 
     Returns:
-        The values ``(N, 1, F, T)``, the cells in frequency and in time, and, where the bands are
-        known, their ``span`` in Hz.
+        The values ``(N, 1, F, T)``, the clip's cells in frequency and in time, and, where the
+        bands are known, their ``span`` in Hz.
 
     >>> values, cells, _ = placed(
     ...     nn.Identity(), torch.zeros(1, 1, 5, 2), torch.zeros(1, 1, 8, 20), "TF", "cam", "conv"
@@ -106,9 +114,15 @@ def placed(
             f"bands: {len(bands)} bands of the front end cannot be {coarse.shape[rows]} rows of "
             f"{layer}; give the frequency of each band of the front end, in Hz"
         )
-    cells = (coarse.shape[rows], coarse.shape[5 - rows])
+    clip_share = _clip_share_of(network)
+    cells = (coarse.shape[rows], max(1, round(coarse.shape[5 - rows] * clip_share)))
     span = {} if bands is None else {"span": float(bands.max() - bands.min())}
-    return on_grid(coarse, db, layout, bands, frequencies), cells, span
+    return on_grid(coarse, db, layout, bands, frequencies, clip_share), cells, span
+
+
+def _clip_share_of(network: nn.Module) -> float:
+    shares = (getattr(module, "clip_share", None) for module in network.modules())
+    return next((float(share) for share in shares if share is not None), 1.0)
 
 
 def _frequencies_of(network: nn.Module) -> tuple[Tensor | None, Tensor | None]:

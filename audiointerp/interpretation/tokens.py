@@ -72,8 +72,7 @@ def declared_grid(network: nn.Module) -> tuple[int, int] | None:
     It is read from ``config`` as in Hugging Face's Audio Spectrogram Transformer
     (``num_mel_bins``, ``max_length``, ``patch_size``, ``frequency_stride``, ``time_stride``) and
     ViT (``image_size``, ``patch_size``), and from ``grid_size`` as in timm's ``PatchEmbed``. An
-    encoder of steps in time, as Whisper's (``max_source_positions``), has one row, unless the
-    network says that it pads its clips (``pads_clips``): its tokens are then not the clip's.
+    encoder of steps in time, as Whisper's (``max_source_positions``), has one row.
 
     >>> from types import SimpleNamespace
     >>> network = nn.Linear(1, 1)
@@ -81,7 +80,6 @@ def declared_grid(network: nn.Module) -> tuple[int, int] | None:
     >>> declared_grid(network)
     (8, 64)
     """
-    pads_clips = any(getattr(module, "pads_clips", False) for module in network.modules())
     for module in network.modules():
         grid_size = getattr(module, "grid_size", None)
         if isinstance(grid_size, tuple) and len(grid_size) == 2:
@@ -90,7 +88,7 @@ def declared_grid(network: nn.Module) -> tuple[int, int] | None:
         if grid is not None:
             return grid
         steps = getattr(getattr(module, "config", None), "max_source_positions", None)
-        if isinstance(steps, int) and not pads_clips:
+        if isinstance(steps, int):
             return (1, steps)
     return None
 

@@ -20,9 +20,6 @@ from .pretrained import (
 )
 from .sound_transformer import PromptedTransformer, SoundTransformer
 
-FULL = 0.95
-"""The least share of the model's longest input that a clip's own part has in a map of patches."""
-
 
 @dataclass(frozen=True, eq=False)
 class Transformer:
@@ -80,10 +77,8 @@ def load_transformer(
     else:
         module = SoundTransformer(front_end, network)
     seconds = _duration(network, front_end, duration)
-    if front_end.longest is not None and seconds < FULL * front_end.longest:
-        # The map of the patches covers the padding too, so it is not the clip's.
-        module.activation_layout = None
-        module.pads_clips = True
+    if front_end.longest is not None:
+        module.clip_share = min(1.0, seconds / front_end.longest)
     rate = int(extractor.sampling_rate)
     return Transformer(module, names, rate, seconds, output or _output(network))
 

@@ -20,8 +20,8 @@ class SoundTransformer(nn.Module):
             order the model keeps, so that a layer's map reaches the grid by frequency.
         activation_layout: the axes of the map of patches, for models that cut or pad their input,
             so that it cannot be measured.
-        pads_clips: whether a large part of the model's input is padding, so that a layer's map is
-            not the clip's.
+        clip_share: the share of the model's input that is the clip, from its start; the rest is
+            padding, which a layer's map covers too.
 
     >>> transformer = SoundTransformer(FrontEnd(), nn.Linear(160, 2))
     >>> transformer(torch.zeros(3, 160)).shape
@@ -34,7 +34,7 @@ class SoundTransformer(nn.Module):
         self.model = model
         self.cell_frequencies: Tensor | None = front_end.frequencies
         self.activation_layout = front_end.patch_layout
-        self.pads_clips = False
+        self.clip_share = 1.0
 
     def forward(self, wav: Tensor) -> Tensor:
         """Return the logits ``(N, C)``."""

@@ -163,9 +163,8 @@ def test_a_file_is_heard_with_its_rate_channels_and_level(classifier, song, tmp_
 
 
 def test_only_other_files_change_what_is_heard(classifier, song, tmp_path):
-    path, wav = song
+    path, _ = song
     assert ai.interpret(classifier, path, "saliency", inversion="lstsq").file_sounds is None
-    assert ai.interpret(classifier, (mono(wav), RATE), "saliency").file_sounds is None
     save_audio(tmp_path / "mono.wav", noise(1.0), 32000)
     by_path = ai.interpret(classifier, tmp_path / "mono.wav", "saliency")
     by_samples = ai.interpret(classifier, normalized(noise(1.0)), "saliency")
@@ -174,13 +173,26 @@ def test_only_other_files_change_what_is_heard(classifier, song, tmp_path):
     assert interpretation_html(by_path) == interpretation_html(by_samples)
 
 
+def test_samples_with_a_rate_are_heard_as_the_file_that_holds_them(classifier, song):
+    path, wav = song
+    content = {"bytes": path.read_bytes(), "path": None}
+    for audio, channels in (((mono(wav), RATE), 1), (content, 2)):
+        result = ai.interpret(classifier, audio, "saliency")
+        assert result.sounds.sample_rate == RATE
+        assert torch.equal(result.sounds.original, wav if channels == 2 else mono(wav))
+        assert snr(result.sounds.original, result.sounds.kept + result.sounds.removed) > 100
+    by_path, by_content = (ai.interpret(classifier, audio, "saliency") for audio in (path, content))
+    assert by_content.heard == by_path.heard
+    assert torch.equal(by_content.sounds.kept, by_path.sounds.kept)
+
+
 def test_too_many_channels_are_said_and_heard_in_mono(song, monkeypatch):
     path, _ = song
 
     def refuse(_):
         raise AudioError("song.wav: too many samples")
 
-    monkeypatch.setattr("audiointerp.scoring.sounds.load_channels", refuse)
+    monkeypatch.setattr("audiointerp.dataset.clip_forms.load_channels", refuse)
     with pytest.warns(AudioWarning, match="too many samples; the parts are given in mono"):
         assert recording_of(path, noise(1.0), 32000) is None
 

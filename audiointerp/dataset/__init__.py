@@ -2,7 +2,7 @@
 
 from .clip import Clip, in_folds
 from .clip_dataset import ClipDataset, esc50_recording, only_target, recording_of, targets_of
-from .clip_forms import as_clip, clip_name
+from .clip_forms import as_clip, clip_name, own_channels
 from .clips import LabelledClips
 from .dataset_forms import as_dataset
 from .esc50 import ESC50
@@ -46,6 +46,7 @@ __all__ = [
     "load_clip",
     "made_noise",
     "only_target",
+    "own_channels",
     "parts_of",
     "recording_of",
     "sound_files",

@@ -2,9 +2,10 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ..processing import (
     LEAST_MIX,
     MAX_LEVEL,
     NORMALIZATIONS,
+    load_channels,
     load_levels,
     normalized,
     resample,
@@ -27,6 +29,8 @@ ACCEPTED = (
     "a tensor or NumPy array (L,), (1, L) or (1, 1, L), a pair (array, rate), a dict with array "
     "and sampling_rate, an audio decoder, or the path of a sound file"
 )
+
+Read = TypeVar("Read")
 
 
 class _Samples(NamedTuple):
@@ -105,13 +109,41 @@ def as_levels(
     if isinstance(audio, str | os.PathLike):
         return load_levels(audio, rate_out, normalize=normalize)
     if isinstance(audio, Mapping) and audio.get("array") is None:
-        return _embedded(audio, rate_out, normalize)
-    samples = _samples_of(audio, rate_out)
-    wav = _one_clip(_as_tensor(samples.values), mono or samples.are_channels)
-    rate = _whole_rate(samples.rate)
-    channels, wav = wav, mean_of_channels(wav) if wav.shape[1] > 1 else wav
+        return _from_file(audio, partial(load_levels, sample_rate=rate_out, normalize=normalize))
+    channels, rate = _channels_of_samples(audio, rate_out, mono)
+    wav = mean_of_channels(channels) if channels.shape[1] > 1 else channels
     _check_cancellation(channels, wav)
     return resample(wav, rate, rate_out)
+
+
+def own_channels(audio: Any, sample_rate: int) -> tuple[Tensor, int]:
+    """Return a clip as it is: all channels, at its own rate and level.
+
+    Args:
+        audio: what :func:`as_clip` takes.
+        sample_rate: in Hz, of samples that come without a rate.
+
+    Returns:
+        ``(1, C, L)`` float32 on the CPU, finite, and the sample rate in Hz.
+
+    Raises:
+        ArgumentError, AudioError: see :func:`as_clip`.
+
+    >>> wav, rate = own_channels((torch.zeros(1, 441), 44100), 16000)
+    >>> wav.shape, rate
+    (torch.Size([1, 1, 441]), 44100)
+    """
+    if isinstance(audio, str | os.PathLike):
+        return load_channels(audio)
+    if isinstance(audio, Mapping) and audio.get("array") is None:
+        return _from_file(audio, load_channels)
+    return _channels_of_samples(audio, sample_rate, averages=False)
+
+
+def _channels_of_samples(audio: Any, sample_rate: int, averages: bool) -> tuple[Tensor, int]:
+    samples = _samples_of(audio, sample_rate)
+    channels = _one_clip(_as_tensor(samples.values), averages or samples.are_channels)
+    return channels, _whole_rate(samples.rate)
 
 
 def _samples_of(audio: Any, sample_rate: int) -> _Samples:
@@ -208,7 +240,7 @@ def _check_cancellation(channels: Tensor, mix: Tensor) -> None:
         )
 
 
-def _embedded(audio: Mapping[str, Any], sample_rate: int, normalize: str) -> Tensor:
+def _from_file(audio: Mapping[str, Any], read: Callable[[str], Read]) -> Read:
     """Read an audio value that was not decoded: the bytes of a file, or its path."""
     content, path = audio.get("bytes"), audio.get("path")
     if content is None and not path:
@@ -217,12 +249,12 @@ def _embedded(audio: Mapping[str, Any], sample_rate: int, normalize: str) -> Ten
             "sound: give array and sampling_rate, or path"
         )
     if content is None:
-        return load_levels(str(path), sample_rate, normalize=normalize)
+        return read(str(path))
     with tempfile.TemporaryDirectory() as folder:
         name = Path(path or "audio").name
         file = Path(folder, name)
         file.write_bytes(content)
         try:
-            return load_levels(file, sample_rate, normalize=normalize)
+            return read(str(file))
         except AudioError as error:
             raise AudioError(str(error).replace(str(file), name)) from error

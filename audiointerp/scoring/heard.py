@@ -28,8 +28,9 @@ def hear_parts(
         parts: the kept and the removed part.
         attribution: its target is the class whose p is computed.
         inversion: see :meth:`~audiointerp.processing.spectrogram.Spectrogram.to_wav`.
-        audio: what the clip was read from. Of the path of a file, a listener gets the parts with
-            its own rate and channels, but for a lossy inversion, which knows the levels alone.
+        audio: what the clip was made from. Of a file, or of samples with another rate, a listener
+            gets the parts with its own rate and channels, but for a lossy inversion, which knows
+            the levels alone.
 
     Returns:
         The clip and its parts at the classifier's rate; the same of the recording, or None; and p

@@ -5,7 +5,6 @@ each of its channels at its own rate, and for p, each sound is mixed, resampled 
 clip was.
 """
 
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from typing import Any
 
 from torch import Tensor
 
+from ..dataset import own_channels
 from ..errors import AudioError, AudioWarning
-from ..processing import Spectrogram, load_channels, masked_sound, mono, resample
+from ..processing import Spectrogram, masked_sound, mono, resample
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +42,11 @@ class Sounds:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A sound file with its own rate, channels and level, and what a classifier makes of it.
+    """A sound with its own rate, channels and level, and what a classifier makes of it.
 
     Attributes:
-        wav: ``(1, C, L)``, as in the file.
-        sample_rate: of the file, in Hz.
+        wav: ``(1, C, L)``, as in the file or as given.
+        sample_rate: of ``wav``, in Hz.
         heard_rate: of the classifier.
         gain: from the mono mix to the level of the classifier's clip.
 
@@ -78,21 +78,21 @@ class Recording:
 
 
 def recording_of(audio: Any, wav: Tensor, sample_rate: int) -> Recording | None:
-    """Return the file that a clip was read from; None if the clip already has all that it holds.
+    """Return what a clip was made from; None if the clip already has all that it holds.
 
     Args:
-        audio: the path of the file; anything else is no file.
+        audio: what :func:`~audiointerp.dataset.as_clip` takes: a file, or samples with a rate.
         wav: the clip ``(1, 1, L)``, read, mixed, resampled and normalised.
         sample_rate: of the clip, in Hz.
 
     >>> import torch
     >>> recording_of(torch.zeros(800), torch.zeros(1, 1, 800), 8000) is None
     True
+    >>> recording_of((torch.ones(441), 44100), torch.ones(1, 1, 80), 8000).sample_rate
+    44100
     """
-    if not isinstance(audio, str | os.PathLike):
-        return None
     try:
-        channels, rate = load_channels(audio)
+        channels, rate = own_channels(audio, sample_rate)
     except AudioError as error:
         # The clip was read before, so only the number of samples over all channels is too large.
         warnings.warn(

@@ -16,6 +16,7 @@ from audiointerp.errors import AudioError, AudioInterpError
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.model.classifier import Classifier
+from audiointerp.paper.best_null import best_null_differences
 from audiointerp.paper.comparable import PARTS_OF, SOFT_MASKS
 from audiointerp.paper.conclusions import ASPECTS, _verdict, aspects_in, conclusions
 from audiointerp.paper.published import PUBLISHED_METHODS, STUDY_MASKS, published_tables
@@ -27,12 +28,12 @@ from audiointerp.paper.published_faults import (
     kept_accuracies,
 )
 from audiointerp.paper.validity import (
-    _summary_line,
     better_than_random,
     failures,
     frame_as_markdown,
     main_table,
 )
+from audiointerp.paper.validity_page import _beyond_best_null, _summary_line
 from audiointerp.scoring.columns import VALUES
 from audiointerp.tables.bootstrap import FEWEST
 from audiointerp.tables.results import read_results
@@ -262,6 +263,38 @@ def test_the_figure_of_the_best_epoch_says_that_it_is_in_sample():
     assert "in-sample" in fault.figure
     assert (fault.before, fault.after) == ("0.5000", "0.9000")
     assert "in-sample" not in _epoch_fault(KeptAccuracies(0.5, 0.9, "test", 1)).figure
+
+
+@pytest.mark.parametrize("lead", [0.2, 0.0, -0.2])
+def test_a_method_minus_its_best_null_by_hand(lead):
+    rows = made_rows(lead)
+    # The best null of FF: half of the clips have a better mask in one of the two.
+    rows.loc[rows["clip"].astype(int) % 2 == 0, "FF_smooth"] += 0.1
+    lines = {line.row: line for line in best_null_differences(rows) if line.panel == "FF"}
+    assert lines["saliency"].mean == pytest.approx(lead - 0.05)
+    assert lines["gradcam"].mean == pytest.approx(-0.05)
+    assert lines["gradcam"].low < -0.05 < lines["gradcam"].high < 0
+    assert all(line.is_certain for line in lines.values())
+    text = _beyond_best_null(best_null_differences(rows))
+    assert text.count("**silence, on ") == 2
+    assert ("FF: better saliency, worse gradcam" in text) == (lead > 0.05)
+
+
+def test_less_drop_is_better_and_soft_masks_do_not_count():
+    rows = made_rows(0.0)
+    rows["AD"] -= 10 * (rows["method"] == "lime")
+    soft = rows["mask"].isin(SOFT_MASKS)
+    rows.loc[soft, "AD"] += 1000
+    lines = [line for line in best_null_differences(rows) if line.panel.startswith("AD")]
+    means = {line.row: line.mean for line in lines if line.group == "silence, on audio"}
+    assert means["lime"] == pytest.approx(10)
+    assert means["shap"] == pytest.approx(0)
+
+
+def test_of_few_recordings_a_difference_has_no_interval():
+    (line, *_) = best_null_differences(made_rows(0.2, FEWEST - 1))
+    assert np.isnan([line.low, line.high]).all()
+    assert not line.is_certain
 
 
 def test_of_few_recordings_nothing_is_counted():

@@ -1,7 +1,8 @@
 """The command that tests the published conclusions."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +10,9 @@ from ..errors import ArgumentError, AudioInterpError
 from .options import Data, Device, Results, Resume, Subset, Workers, app, command_line
 from .runs import open_for, training_background_of
 from .settings_file import Settings
+
+if TYPE_CHECKING:
+    from ..display import Difference
 
 
 @app.command()
@@ -56,6 +60,7 @@ def validate(
     from ..paper import (
         STUDY_MASKS,
         STUDY_METHODS,
+        best_null_differences,
         failures,
         faults,
         finished_rows,
@@ -89,9 +94,25 @@ def validate(
         rows = finished_rows(rows_from, classifier, dataset)
     figures = faults(classifier, dataset, background, accuracies)
     origin = "" if rows_from is None else _origin_of(rows_from)
-    write_text(out, report(rows, figures, command_line(), weights, classifier.labels, origin))
-    typer.echo(f"wrote {out}")
+    picture = out.with_suffix(".png")
+    _write_forest_plot(best_null_differences(rows), picture)
+    labels = classifier.labels
+    text = report(rows, figures, command_line(), weights, labels, picture.name, origin)
+    write_text(out, text)
+    typer.echo(f"wrote {out} and {picture}")
     _refuse_failures(failures(rows))
+
+
+def _write_forest_plot(differences: "Sequence[Difference]", path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    from ..display import forest_plot
+    from ..util import atomic_write
+
+    figure = forest_plot(differences, "Each method minus its best null: right of 0 is better")
+    with atomic_write(path) as part:
+        figure.savefig(part, format="png", dpi=110)
+    plt.close(figure)
 
 
 def _origin_of(folder: Path) -> str:

@@ -6,6 +6,7 @@
 
 from . import plot, report
 from .card import write_card
+from .forest import Difference, forest_plot
 from .localisation import LocalisedClass, localisation_figure
 from .players import matched_player, player, shared_peak
 from .plot import METHOD_TITLES, comparison
@@ -22,9 +23,11 @@ from .report import (
 __all__ = [
     "METHOD_TITLES",
     "WRITTEN",
+    "Difference",
     "LocalisedClass",
     "additivity_notes",
     "comparison",
+    "forest_plot",
     "interpretation_figure",
     "interpretation_html",
     "localisation_figure",

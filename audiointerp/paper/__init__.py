@@ -3,6 +3,7 @@
 Nothing here is needed to explain a classifier of your own; the rooms below know nothing of it.
 """
 
+from .best_null import best_null_differences
 from .finished import finished_rows
 from .localisation_page import localisation_page, write_localisation
 from .localisation_run import localisation_methods, measure_localisation, ratios_in
@@ -11,7 +12,8 @@ from .published import PUBLISHED_METHODS, PUBLISHED_SCORES, STUDY_MASKS, STUDY_M
 from .published_faults import faults, kept_accuracies
 from .setting import Setting, choose_setting, load_or_train, open_folds, run_study, train
 from .supplementary import write_supplementary
-from .validity import failures, report
+from .validity import failures
+from .validity_page import report
 
 __all__ = [
     "PUBLISHED_METHODS",
@@ -20,6 +22,7 @@ __all__ = [
     "STUDY_METHODS",
     "Paper",
     "Setting",
+    "best_null_differences",
     "choose_setting",
     "failures",
     "faults",

@@ -1,5 +1,7 @@
 """Checks the published conclusions on other clips, beside nulls and on audio."""
 
+from typing import NamedTuple
+
 import pandas as pd
 
 from ..errors import AudioInterpError
@@ -61,17 +63,42 @@ def conclusions(rows: pd.DataFrame) -> pd.DataFrame:
     >>> conclusions(rows).loc[0, ["score", "winner"]].tolist()
     ['FF', 'saliency']
     """
+    table = []
+    for winner in published_winners():
+        verdicts = _verdicts(rows, winner.kind, winner.score, winner.name)
+        place = {"score": winner.score, "winner": winner.name, "kind": winner.kind}
+        table.append({**place, **verdicts})
+    return pd.DataFrame(table)
+
+
+class Winner(NamedTuple):
+    """The best method or mask by the mean of a published score.
+
+    >>> Winner("method", "FF", "saliency").name
+    'saliency'
+    """
+
+    kind: str
+    score: str
+    name: str
+
+
+def published_winners() -> list[Winner]:
+    """Return the best method and the best mask of each score in the published table of mel clips.
+
+    >>> [winner.name for winner in published_winners() if winner.score == "FF"]
+    ['saliency', 'bin']
+    """
     published = published_tables().query(
         "model == 'mel' and experiment == 'clean' and subset == 'all'"
     )
-    table = []
+    winners = []
     for kind in ("method", "mask"):
         for name in PUBLISHED_SCORES:
             means = published.groupby(kind)[name].mean()
-            winner = str(means.idxmax() if METRICS[name].higher_is_better else means.idxmin())
-            verdicts = _verdicts(rows, kind, name, winner)
-            table.append({"score": name, "winner": winner, "kind": kind, **verdicts})
-    return pd.DataFrame(table)
+            best = means.idxmax() if METRICS[name].higher_is_better else means.idxmin()
+            winners.append(Winner(kind, name, str(best)))
+    return winners
 
 
 def _verdicts(rows: pd.DataFrame, kind: str, name: str, winner: str) -> dict[str, str]:

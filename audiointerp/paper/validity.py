@@ -1,15 +1,12 @@
-"""The page ``docs/validity.md``: do the published conclusions hold on other clips?"""
+"""Tables of ``docs/validity.md``: scores beside those of nulls, on features and on audio."""
 
-import os
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from ..metrics import METRICS
 from ..tables import (
-    FEWEST,
     bootstrap_p_values,
     compare,
     holm,
@@ -18,19 +15,11 @@ from ..tables import (
     paired_differences,
     summarise,
 )
-from .comparable import SOFT_MASKS, distinct_masks
-from .conclusions import aspects_in, conclusions, nulls_in
-from .published import STUDY_MASKS
-from .published_faults import Fault
+from .comparable import distinct_masks
+from .conclusions import aspects_in, nulls_in
 
 LEVEL = 0.05
 """Largest adjusted p-value at which a mask beats chance."""
-
-FILL_TITLES = {
-    "background": "**Where removed bins fall to the clip's own background:**",
-    "silence": "**Where removed bins are silent, as published:**",
-}
-"""What stands before the figures of a fill, if there are several."""
 
 
 def main_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -39,6 +28,7 @@ def main_table(rows: pd.DataFrame) -> pd.DataFrame:
     The differences are audio minus features, and each minus the nulls that the rows have.
 
     >>> from .example import example_rows
+    >>> from .published import STUDY_MASKS
     >>> table = main_table(example_rows(masks=STUDY_MASKS, on=["features", "audio"]))
     >>> list(table.columns)[:4]
     ['area', 'FF features', 'FF audio', 'FF audio − features']
@@ -127,16 +117,6 @@ def _markdown_row(values: Sequence[object]) -> str:
     return f"| {' | '.join(map(str, values))} |"
 
 
-def _summary_line(verdicts: pd.DataFrame, aspect: str) -> str:
-    """Return a list item: which conclusions survive, are refuted or open in one view."""
-    names = verdicts["score"] + " " + verdicts["winner"]
-    parts = []
-    for verdict in ("survives", "refuted", "open", "not comparable"):
-        matching = names[verdicts[aspect].str.startswith(verdict)]
-        parts.append(f"{verdict} {', '.join(matching) or 'none'}")
-    return f"- **{aspect}**: {'; '.join(parts)}."
-
-
 def failures(rows: pd.DataFrame) -> str:
     """Return a sentence on how many clips each method failed on; empty if none did.
 
@@ -152,144 +132,3 @@ def failures(rows: pd.DataFrame) -> str:
         f"Some of the {rows['clip'].nunique()} clips failed and are left out of a method's "
         f"figures: {failed}."
     )
-
-
-def report(
-    rows: pd.DataFrame,
-    measured_faults: Sequence[Fault],
-    command: str,
-    weights: str | os.PathLike[str],
-    labels: Sequence[str],
-    origin: str = "",
-) -> str:
-    """Return the text of ``docs/validity.md``.
-
-    Args:
-        rows: results of :func:`~audiointerp.experiments.runner.run` on clean mel clips.
-        measured_faults: of :func:`~audiointerp.paper.published_faults.faults`.
-        command: the command line that made the results.
-        weights: the classifier's file.
-        labels: the classes of the clips.
-        origin: a sentence on where the results come from, if the command did not compute them.
-
-    Raises:
-        AudioInterpError: no clip was scored with a published winner.
-
-    >>> from .example import example_rows
-    >>> rows = example_rows(masks=STUDY_MASKS, on=["features", "audio"])
-    >>> page = report(rows, [], "audiointerp validate", "mel.safetensors", ["dog"])
-    >>> page.splitlines()[0]
-    '# Do the published conclusions hold?'
-    """
-    faults_table = pd.DataFrame(
-        [vars(fault) for fault in measured_faults], columns=["name", "figure", "before", "after"]
-    ).set_axis(["fault", "figure", "with it", "without"], axis=1)
-    failed = failures(rows)
-    return PAGE.format(
-        clips=rows.loc[rows["status"] == "ok", "clip"].nunique(),
-        weights=Path(weights).name,
-        labels=", ".join(labels),
-        failures=failed and f"{failed} ",
-        command=f"{command}\n\n{origin}".rstrip(),
-        faults=frame_as_markdown(faults_table),
-        fewest=FEWEST,
-        masks=len(STUDY_MASKS),
-        soft=", ".join(f"`{mask}`" for mask in SOFT_MASKS),
-        verdicts=_by_fill(rows, _verdicts),
-        counts=_by_fill(
-            rows, lambda part: frame_as_markdown(better_than_random(part).reset_index())
-        ),
-        table=_by_fill(rows, lambda part: frame_as_markdown(main_table(part).reset_index())),
-    )
-
-
-def _by_fill(rows: pd.DataFrame, text_of: Callable[[pd.DataFrame], str]) -> str:
-    """Return the text on the rows of each fill, the published silence last, with a line before.
-
-    Rows of one fill have no such line.
-    """
-    fills = sorted(
-        set(rows.loc[rows["status"] == "ok", "fill"]), key=lambda fill: fill == "silence"
-    )
-    texts = {fill: text_of(rows[rows["fill"] == fill]) for fill in fills}
-    if len(texts) == 1:
-        return "".join(texts.values())
-    return "\n\n".join(f"{FILL_TITLES.get(fill, fill)}\n\n{text}" for fill, text in texts.items())
-
-
-def _verdicts(rows: pd.DataFrame) -> str:
-    """Return the table of the published conclusions, and a list of which survive."""
-    verdicts = conclusions(rows)
-    table = verdicts.rename(columns={"winner": "published best"}).drop(columns="kind")
-    lines = [_summary_line(verdicts, aspect) for aspect in aspects_in(rows)]
-    return "\n".join([frame_as_markdown(table), "", *lines])
-
-
-PAGE = """# Do the published conclusions hold?
-
-One command wrote this page, run on {clips} test clips (fold 5) and {weights}.
-The classes: {labels}. {failures}The command:
-
-    {command}
-
-The published figures (the study's repository, `exile8/coursework24`, `tables.ipynb`) are of ESC-50
-and Cnn14. These are other clips and a smaller network: a conclusion that fails here is not general;
-one that holds has been seen twice.
-
-## Five faults of the published code
-
-{faults}
-
-Each was measured on our network and clips. `protocol="published"` reproduces the second and the
-fourth (and the published constants), and with `interpret` plays the sounds of the fifth;
-`SHAP(…, strict=False)` allows the first; the third cannot be reproduced.
-
-## Which conclusions survive
-
-For each score, the best method (mean over the {masks} masks) and the best mask (mean over the four
-methods) of the published table for clean mel clips, and its lead here over another one: positive is
-better, with a paired bootstrap interval over the recordings (none if there are fewer than
-{fewest}): percentiles, corrected for the number of others, 95 % together (Bonferroni).
-*Survives*: ahead of every other, each interval above 0. *Refuted*: behind at least one, the
-interval below 0. *Open*: neither. The lead shown is the one that decides: the smallest; among
-those below 0 if refuted; among those that reach 0 if open. *− pixelwise*, *− smooth*: minus the
-score of a random mask with the same values, bin by bin or in blobs; *− rolled*, *− other*, where
-the runs have them: minus that of the mask rolled in time, and of another clip's mask. SPS and COMP
-depend on the mask alone.
-
-Two comparisons say nothing about a mask's choice of bins and are left out. In the scores of the
-masked sound, soft masks and any others (*not comparable*): {soft}
-lower every level, which the network does not tolerate, wherever the mask is high, on features or on
-audio. In SPS and COMP, masks that contain each other by definition, as `topK_5` contains
-`topK_5_pos`, and `pos_thresh_50` contains `pos_thresh_75`. The means over the {masks} masks include
-the soft masks, as published.
-
-{verdicts}
-
-## Does a method beat chance?
-
-The number of a method's masks whose score is better than that of a null, a mask that knows nothing
-about the clip, and of how many. The p-values are two-sided, twice the share of bootstrap draws on
-the wrong side of 0, and adjusted by Holm over the masks of a cell (at most 0.05: the chance of any
-false one in a cell is 5 %). Masks with the same scores in 95 % of the clips, mostly `topK_…` and
-`topK_…_pos`, count once. `random` is the control: it does not look at the sound, and beats
-*pixelwise* only by chance. Where it beats *smooth*, scattered masks win without being right: on
-audio the transform's windows overlap, so single holes are filled and single bins spread, and a
-scattered mask keeps more of the clip than its area says. Compare a method that scatters (saliency,
-shap) with *pixelwise*, and one that makes blobs (gradcam, lime) with *smooth*. The nulls *rolled*
-and *other* have the shape of the method's own masks: what is left beyond them is the choice of
-frames, and the answer to this clip.
-
-{counts}
-
-## The table
-
-Means over the clips; in brackets, paired 95 % BCa bootstrap intervals that draw recordings, each
-with all clips cut from it. They are not corrected for the number of cells: about one in twenty
-misses, so a single cell is no finding. *features*: the masked spectrogram is classified. *audio*:
-the reconstructed sound is analysed and classified, its level unchanged. *− pixelwise*, …:
-minus the same score of that null. For all scores of every clip, run the command, or
-`audiointerp tables`.
-
-{table}
-"""

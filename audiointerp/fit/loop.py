@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ..errors import ArgumentError, ModelError
 from ..processing import augment
@@ -74,7 +74,7 @@ def fit(
         valid: those of the validation clips.
         settings: how to train; the defaults of :class:`FitSettings` if None.
         device: where to train; the features are moved there.
-        progress: whether to show a progress bar on a terminal.
+        progress: whether to show a progress bar on a terminal or in a notebook.
         on_epoch: called after each epoch.
 
     Returns:
@@ -106,7 +106,7 @@ def fit(
         epochs: list[Epoch] = []
         best: tuple[tuple[float, float], int, dict[str, Tensor]] | None = None
         numbers = range(1, settings.epochs + 1)
-        # With disable=None, tqdm shows a bar on a terminal only.
+        # With disable=None, tqdm shows a bar on a terminal and in a notebook only.
         hidden = None if progress else True
         bar = tqdm(numbers, desc="training", unit="epoch", disable=hidden)
         for number in bar:

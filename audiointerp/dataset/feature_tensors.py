@@ -70,10 +70,7 @@ def compute_features(
     threads = threads or (_processors() if _allows_threads(dataset) else 1)
     features_of_clips: list[Tensor] = []
     targets = []
-    hidden = None if progress is True else not progress
-    with show_progress(
-        "features", len(dataset), "clip", progress, hidden=hidden, leave=False
-    ) as advance:
+    with show_progress("features", len(dataset), "clip", progress, leave=False) as advance:
         for index, (db, target) in enumerate(_read_clips(dataset, transform, kept, threads)):
             frames = features_of_clips[0].shape[-1] if features_of_clips else db.shape[-1]
             if db.shape[-1] != frames:

@@ -98,6 +98,7 @@ def fit(
         )
     device = usable_device(device)
     inputs, targets = train[0].to(device), train[1].to(device)
+    valid = valid[0].to(device), valid[1]
     network.to(device)
     devices = [device] if device.type == "cuda" else []
     with _channels_last(network), torch.random.fork_rng(devices=devices):
@@ -206,7 +207,7 @@ def _train_epoch(
 ) -> float:
     """Train for one epoch; return the mean loss."""
     network.train()
-    total = 0.0
+    losses, sizes = [], []
     for batch in torch.randperm(len(inputs)).to(inputs.device).split(settings.batch_size):
         # Without it, torch computes wrong gradients of a channels-last network.
         with right_batch_norm_gradients(network):
@@ -215,8 +216,11 @@ def _train_epoch(
             loss.backward()
         optimizer.step()
         scheduler.step()
-        total += loss.item() * len(batch)
-    return total / len(inputs)
+        losses.append(loss.detach())
+        sizes.append(len(batch))
+    # Read at the end, since the processor would wait for a GPU at each step.
+    values: list[float] = torch.stack(losses).tolist()
+    return sum(loss * size for loss, size in zip(values, sizes, strict=True)) / len(inputs)
 
 
 def _loss(

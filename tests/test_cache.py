@@ -404,6 +404,19 @@ def test_where_it_is(tmp_path, monkeypatch):
         Cache(mine, 0)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes of folders")
+def test_a_new_folder_is_for_the_user_alone(tmp_path):
+    assert open_cache(tmp_path / "new").folder.stat().st_mode & 0o777 == 0o700
+    Cache(tmp_path / "later").put(digest_of("x"), torch.ones(1))
+    assert (tmp_path / "later").stat().st_mode & 0o777 == 0o700
+    # A folder that is shared stays so.
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o775)
+    open_cache(shared).put(digest_of("x"), torch.ones(1))
+    assert shared.stat().st_mode & 0o777 == 0o775
+
+
 def test_the_variable_is_enough(sounds, folder, monkeypatch):
     monkeypatch.setenv(store.VARIABLE, str(folder))
     compute_features(clips_of(sounds), MEL, progress=False)

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, AudioInterpError
 from .files import make_folder
 
 VARIABLE = "AUDIOINTERP_CACHE"
@@ -37,6 +37,8 @@ UNSEEN = 0.02
 STALE_SECONDS = 3600.0
 """The age at which a half-written file is deleted: its process was killed."""
 ENDING = ".safetensors"
+PRIVATE = 0o700
+"""Who may use a new folder: the user alone, as it holds sounds. One that exists stays as it is."""
 _written: dict[Path, int] = {}
 """By folder: the bytes written by this process since the folder was measured."""
 _lock = threading.Lock()
@@ -94,7 +96,7 @@ class Cache:
         partial = path.with_name(f".{uuid.uuid4().hex}.partial")
         try:
             # Made each time, since somebody may have deleted it.
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(PRIVATE, parents=True, exist_ok=True)
             partial.write_bytes(content)
             partial.replace(path)
             self._make_room(len(content))
@@ -177,13 +179,24 @@ def open_cache(cache: CacheChoice = None) -> Cache | None:
         return Cache(_default_folder()) if cache else None
     if not isinstance(cache, str | os.PathLike):
         raise ArgumentError(f"cache={cache!r:.40}: a folder, True, False, None or a Cache")
-    return Cache(make_folder(Path(cache).expanduser()))
+    return Cache(_made(Path(cache).expanduser()))
 
 
 def _default_folder() -> Path:
     import pooch
 
-    return make_folder(pooch.os_cache("audiointerp"))
+    return _made(pooch.os_cache("audiointerp"))
+
+
+def _made(folder: Path) -> Path:
+    make_folder(folder.parent)
+    try:
+        folder.mkdir(PRIVATE, exist_ok=True)
+    except OSError as error:
+        raise AudioInterpError(
+            f"{folder}: cannot make this folder ({error.strerror or error})"
+        ) from error
+    return folder
 
 
 def digest_of(*parts: Any) -> str:

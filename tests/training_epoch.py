@@ -65,8 +65,11 @@ def epochs(root, count, folder, settings):
     network = build_network("Cnn10", {"num_classes": len(clips.labels), "num_bins": 64, **NETWORK})
     initialise(network, settings.seed)
     history = fit(with_scaling(network, LogMel()), tensors, tensors, settings, progress=False)
-    losses = [[epoch.train_loss for epoch in each.epochs] for each in (outcome.history, history)]
-    print("same losses" if losses[0] == losses[1] else f"losses differ: {losses}")
+    from_files, on_tensors = (
+        [epoch.train_loss for epoch in each.epochs] for each in (outcome.history, history)
+    )
+    same = from_files == on_tensors
+    print("same losses" if same else f"losses differ: {from_files}, {on_tensors}")
     return [
         statistics.median(epoch.seconds for epoch in each.epochs[1:])
         for each in (outcome.history, history)

@@ -22,9 +22,10 @@ END_WEIGHT = 1e6
 class KernelSHAP(Explainer):
     """Shapley values of segments, by weighted regression over random sets of segments.
 
-    Each bin carries the value of its segment (Lundberg and Lee, NeurIPS 2017). These are the draws,
-    the weights and the values of ``captum.attr.KernelShap`` at the same seed, with the regression
-    in float64.
+    Each bin carries the value of its segment (Lundberg and Lee, NeurIPS 2017). The draws and the
+    weights are those of ``captum.attr.KernelShap`` at the same seed. The regression is in float64:
+    in float32, as captum's, the weights of a million leave errors of up to 0.5 % of the largest
+    value.
 
     Args:
         network: see :class:`~audiointerp.interpretation.Explainer`.

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import DatasetError, choose
 from ..processing import NORMALIZATIONS, load_levels, normalized
+from ..util import CacheChoice, open_cache
 from .clip import Clip, in_folds
 from .clip_dataset import Target, as_targets, clip_at, esc50_recording
 from .folders import class_folders
@@ -29,7 +31,7 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
         duration: the length in seconds; longer clips are cut, shorter ones padded with silence. An
             AudioWarning names the first clip that is cut by more than 5 %. None takes whole files,
             whose lengths may differ: they can be explained and scored, not trained on.
-        normalize: see ``load_audio``.
+        normalize, cache: see ``load_audio``.
 
     Raises:
         DatasetError: there are no clips, or a target has no label.
@@ -48,6 +50,7 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
         sample_rate: int = 32000,
         duration: float | None = 5.0,
         normalize: str = "peak",
+        cache: CacheChoice = None,
     ) -> None:
         if not clips:
             raise DatasetError("the data set holds no clips")
@@ -61,13 +64,14 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
         self.sample_rate = sample_rate
         self.duration = duration
         self.normalize = choose("normalization", normalize, NORMALIZATIONS)
+        self.cache = open_cache(cache)
         self._fix_length = FixedLength(duration, sample_rate)
 
     @staticmethod
     def open(
         path: str | os.PathLike[str],
         labels: Sequence[str] | None = None,
-        **form: float | str | None,
+        **form: Any,
     ) -> "LabelledClips":
         """Use a folder with one subfolder per class, a table, or a folder with a known table.
 
@@ -75,7 +79,7 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
             path: as for :meth:`from_folder` or :meth:`from_csv`; or the folder of ESC-50 or
                 UrbanSound8K.
             labels: the class names by target; by default those of the data.
-            form: ``sample_rate``, ``duration`` and ``normalize``, as in the class.
+            form: ``sample_rate``, ``duration``, ``normalize`` and ``cache``, as in the class.
 
         Raises:
             DatasetError: the path holds no such data set.
@@ -84,8 +88,8 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
         tables = (table for table in (path, *map(path.joinpath, TABLES)) if table.is_file())
         table = next(tables, None)
         if table is None:
-            return LabelledClips.from_folder(path, labels, **form)  # type: ignore[arg-type]
-        return LabelledClips.from_csv(table, labels=labels, **form)  # type: ignore[arg-type]
+            return LabelledClips.from_folder(path, labels, **form)
+        return LabelledClips.from_csv(table, labels=labels, **form)
 
     @staticmethod
     def from_folder(
@@ -93,7 +97,7 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
         labels: Sequence[str] | None = None,
         *,
         recording: Callable[[Path], str] | None = None,
-        **form: float | str | None,
+        **form: Any,
     ) -> "LabelledClips":
         """Use a folder with one subfolder per class; clips are in the order of their file names.
 
@@ -103,7 +107,7 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
                 names of the subfolders.
             recording: a function from a file to its recording, e.g.
                 ``lambda path: path.stem.split("_")[0]``; by default each file is a recording.
-            form: ``sample_rate``, ``duration`` and ``normalize``, as in the class.
+            form: ``sample_rate``, ``duration``, ``normalize`` and ``cache``, as in the class.
 
         Raises:
             DatasetError: the folder is missing, no subfolder has a sound file, or a subfolder is
@@ -117,7 +121,7 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
                 clips.append(
                     Clip(path, target, name=name, recording=recording(path) if recording else "")
                 )
-        return LabelledClips(clips, labels or list(by_label), **form)  # type: ignore[arg-type]
+        return LabelledClips(clips, labels or list(by_label), **form)
 
     @staticmethod
     def from_csv(
@@ -127,7 +131,7 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
         *,
         audio: str | os.PathLike[str] | None = None,
         columns: Mapping[str, str] | None = None,
-        **form: float | str | None,
+        **form: Any,
     ) -> "LabelledClips":
         """Use a table whose cells are separated by commas, semicolons or tabs.
 
@@ -144,7 +148,7 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
                 are taken, in the order of their numbers if the table has these, else sorted.
             audio: the folder of the sound files; by default the table's, or one beside it.
             columns: the names of the columns in this table, e.g. ``{"filename": "clip"}``.
-            form: ``sample_rate``, ``duration`` and ``normalize``, as in the class.
+            form: ``sample_rate``, ``duration``, ``normalize`` and ``cache``, as in the class.
 
         Raises:
             DatasetError: the table or a column is missing, a row is incomplete, a file is listed
@@ -159,14 +163,15 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
             target = several if table.has_several else several[0]
             clips.append(Clip(row.path, target, row.fold, row.name, row.recording))
         chosen = in_folds(clips, folds, path)
-        return LabelledClips(chosen, labels or table.labels, **form)  # type: ignore[arg-type]
+        return LabelledClips(chosen, labels or table.labels, **form)
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Target]:
         clip = clip_at(self.clips, index)
-        wav = load_levels(clip.path, self.sample_rate, normalize=self.normalize)
+        cache = False if self.cache is None else self.cache
+        wav = load_levels(clip.path, self.sample_rate, normalize=self.normalize, cache=cache)
         wav = self._fix_length(wav, str(clip.path))
         return normalized(wav, self.normalize)[0], clip.target
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DatasetError, choose
+from ..util import CacheChoice
 from .clip import Clip, in_folds
 from .clip_dataset import esc50_recording
 from .clip_table import check_unique_files, file_of_row, read_table
@@ -25,7 +26,8 @@ class ESC50(LabelledClips):
         root: the folder that contains ``meta`` and ``audio``.
         folds: which of the five folds to use; all by default.
         subset: ``"esc10"`` takes its ten classes, renumbered 0 to 9 in the order of their targets.
-        sample_rate, duration, normalize: see :class:`~audiointerp.dataset.clips.LabelledClips`.
+        sample_rate, duration, normalize, cache: see
+            :class:`~audiointerp.dataset.clips.LabelledClips`.
 
     Raises:
         DatasetError: the folder, its table, a column or a fold is missing, a row is incomplete, a
@@ -51,6 +53,7 @@ class ESC50(LabelledClips):
         sample_rate: int = 32000,
         duration: float | None = 5.0,
         normalize: str = "peak",
+        cache: CacheChoice = None,
     ) -> None:
         root = Path(root)
         if not root.is_dir():
@@ -83,4 +86,5 @@ class ESC50(LabelledClips):
             sample_rate=sample_rate,
             duration=duration,
             normalize=normalize,
+            cache=cache,
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ..errors import ArgumentError, ModelError
 from ..processing import augment
@@ -74,7 +74,7 @@ def fit(
         valid: those of the validation clips.
         settings: how to train; the defaults of :class:`FitSettings` if None.
         device: where to train; the features are moved there.
-        progress: whether to show a progress bar on a terminal.
+        progress: whether to show a progress bar on a terminal or in a notebook.
         on_epoch: called after each epoch.
 
     Returns:
@@ -98,6 +98,7 @@ def fit(
         )
     device = usable_device(device)
     inputs, targets = train[0].to(device), train[1].to(device)
+    valid = valid[0].to(device), valid[1]
     network.to(device)
     devices = [device] if device.type == "cuda" else []
     with _channels_last(network), torch.random.fork_rng(devices=devices):
@@ -106,7 +107,7 @@ def fit(
         epochs: list[Epoch] = []
         best: tuple[tuple[float, float], int, dict[str, Tensor]] | None = None
         numbers = range(1, settings.epochs + 1)
-        # With disable=None, tqdm shows a bar on a terminal only.
+        # With disable=None, tqdm shows a bar on a terminal and in a notebook only.
         hidden = None if progress else True
         bar = tqdm(numbers, desc="training", unit="epoch", disable=hidden)
         for number in bar:
@@ -206,7 +207,7 @@ def _train_epoch(
 ) -> float:
     """Train for one epoch; return the mean loss."""
     network.train()
-    total = 0.0
+    losses, sizes = [], []
     for batch in torch.randperm(len(inputs)).to(inputs.device).split(settings.batch_size):
         # Without it, torch computes wrong gradients of a channels-last network.
         with right_batch_norm_gradients(network):
@@ -215,8 +216,11 @@ def _train_epoch(
             loss.backward()
         optimizer.step()
         scheduler.step()
-        total += loss.item() * len(batch)
-    return total / len(inputs)
+        losses.append(loss.detach())
+        sizes.append(len(batch))
+    # Read at the end, since the processor would wait for a GPU at each step.
+    values: list[float] = torch.stack(losses).tolist()
+    return sum(loss * size for loss, size in zip(values, sizes, strict=True)) / len(inputs)
 
 
 def _loss(

@@ -14,7 +14,7 @@ from ..dataset import ClipDataset, compute_features
 from ..errors import ArgumentError
 from ..model import Classifier, Pann, build_network, initialise, load_panns, with_scaling
 from ..processing import Transform
-from ..util import usable_device
+from ..util import CacheChoice, usable_device
 from .loop import Epoch, History, fit, logits_of, validate
 from .settings import FitSettings
 
@@ -67,6 +67,7 @@ def train_classifier(
     checkpoint: str | os.PathLike[str] | None = None,
     device: str | torch.device = "cpu",
     progress: bool = True,
+    cache: CacheChoice = None,
 ) -> list[Trained]:
     """Train one network for each seed.
 
@@ -85,7 +86,8 @@ def train_classifier(
             :func:`~audiointerp.model.load_panns`. Other weights are drawn by the seed; all of them
             if None.
         device: where to train.
-        progress: whether to show progress bars on a terminal.
+        progress: whether to show progress bars on a terminal or in a notebook.
+        cache: where features are kept, see :func:`~audiointerp.dataset.compute_features`.
 
     Returns:
         The outcomes in the order of the seeds; the best one is
@@ -122,7 +124,9 @@ def train_classifier(
         model, origin = _start_network(network, network_settings, seed, checkpoint, transform)
         plans.append((fit_settings, model, origin))
     device = usable_device(device)
-    train, valid, test = (compute_features(dataset, transform, progress) for dataset in datasets)
+    train, valid, test = (
+        compute_features(dataset, transform, progress, cache=cache) for dataset in datasets
+    )
     duration = datasets[0][0][0].shape[-1] / transform.sample_rate
     outcomes = []
     for fit_settings, model, origin in plans:

@@ -11,17 +11,12 @@ from .attribution import (
 )
 from .base import Explainer
 from .captum import Captum
-from .captum_methods import (
-    GradientSHAP,
-    IntegratedGradients,
-    KernelSHAP,
-    Occlusion,
-    SmoothGrad,
-)
+from .captum_methods import GradientSHAP, IntegratedGradients, SmoothGrad
 from .conventions import explain_func, from_captum, is_captum_class
 from .given import GivenMask
 from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
 from .grids import on_grid
+from .kernel_shap import KernelSHAP
 from .level import Level, LevelAboveMedian
 from .lime import LIME
 from .maps_folder import MapsFolder
@@ -37,6 +32,7 @@ from .nulls import (
     random_shift,
     rearranged,
 )
+from .occlusion import Occlusion
 from .optimal import OptimalMask
 from .preserve import seeded
 from .random import Random

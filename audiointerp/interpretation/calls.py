@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from multiprocessing import current_process
 from typing import Any
 
-from torch import Tensor, nn
-
 from ..util import Progress, show_progress
 
 SECONDS_BEFORE_A_BAR = 1.0
@@ -37,24 +35,3 @@ def show_calls(name: str, total: int, progress: Progress = None) -> Iterator[Cal
         name, total, "call", progress, hidden=hidden, leave=False, delay=delay
     ) as advance:
         yield advance
-
-
-class CountedScore(nn.Module):
-    """A score that says how many versions of a clip it has seen.
-
-    >>> import torch
-    >>> counts = []
-    >>> _ = CountedScore(nn.Flatten(), counts.append)(torch.zeros(3, 1, 2, 3))
-    >>> counts
-    [3]
-    """
-
-    def __init__(self, score: nn.Module, advance: Callable[[int], Any]) -> None:
-        super().__init__()
-        self.score, self.advance = score, advance
-
-    def forward(self, db: Tensor) -> Tensor:
-        """Return the score ``(N,)`` of features ``(N, 1, F, T)``."""
-        values: Tensor = self.score(db)
-        self.advance(len(db))
-        return values

@@ -1,7 +1,6 @@
 """Any captum method as an explainer."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import captum.attr
@@ -99,8 +98,8 @@ class Captum(Explainer):
     def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the values of one clip, and the convergence delta if captum returns it."""
         arguments = self._arguments(db)
-        with seeded(seed_of(db, self.seed)), self._counted(score, db, arguments) as counted:
-            method = self.make(counted)
+        with seeded(seed_of(db, self.seed)):
+            method = self.make(score)
             if isinstance(_inner(method), MODULE_METHODS):
                 refuse_probabilities(self.name, score.output)
             if isinstance(method, captum.attr.GuidedGradCam):
@@ -120,11 +119,6 @@ class Captum(Explainer):
             coarse, layout = values.sum(1, keepdim=True), self._layout_of(layer, db)
             values, _, _ = placed(self.network, coarse, db, layout, self.name, "the layer")
         return values.to(db), delta
-
-    @contextmanager
-    def _counted(self, score: Score, db: Tensor, arguments: dict[str, Any]) -> Iterator[Any]:
-        """Yield the function that captum gets; methods of many calls count them."""
-        yield score
 
     def _refuse_turned(self, layer: nn.Module, db: Tensor) -> None:
         """Refuse captum's Guided Grad-CAM where it would take time for frequency."""

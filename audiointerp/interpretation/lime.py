@@ -10,8 +10,9 @@ from ..errors import ArgumentError, choose
 from ..util import Progress
 from .base import Explainer
 from .calls import show_calls
+from .coalitions import values_of_sets, weighted_fit
 from .score import Score
-from .segments import FILLINGS, SEGMENTS, filling, segmented
+from .segments import FILLINGS, SEGMENTS, segmented
 
 KERNEL_WIDTH = 0.25
 RIDGE = 1.0
@@ -97,37 +98,16 @@ class LIME(Explainer):
             )
         draws = random.randint(0, 2, (self.samples, count))
         draws[0] = 1
-        kept = torch.from_numpy(draws)
-        probability = self._probabilities(score, db, segments, kept.to(db.device))
-        coefficients, fit = _ridge(kept.double(), probability.cpu().double(), _weights(kept))
-        return coefficients[segments.cpu()].to(db), fit.to(db), count
-
-    @torch.no_grad()
-    def _probabilities(self, score: Score, db: Tensor, segments: Tensor, kept: Tensor) -> Tensor:
-        """Return the explained probability of each draw."""
-        fill = filling(db, segments, self.fill)
-        probabilities = []
+        kept = torch.from_numpy(draws).bool()
         with show_calls(self.name, self.samples, self.progress) as advance:
-            for draws in kept.bool().split(self.batch):
-                kept_bins = draws[:, segments[0, 0]][:, None]
-                probabilities.append(score.probability(torch.where(kept_bins, db, fill)))
-                advance(len(draws))
-        return torch.cat(probabilities)
+            probability = values_of_sets(
+                score.probability, db, segments, self.fill, kept, self.batch, advance
+            )
+        coefficients, fit = weighted_fit(kept, probability, _weights(kept), RIDGE)
+        return coefficients[segments.cpu()].to(db), fit.to(db), count
 
 
 def _weights(kept: Tensor) -> Tensor:
     """Weight each draw by its cosine distance from the whole clip."""
     distance = 1 - kept.double().mean(1).sqrt()
     return (-(distance**2) / KERNEL_WIDTH**2).exp().sqrt()
-
-
-def _ridge(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Fit a weighted ridge regression with intercept; return coefficients and weighted R²."""
-    share = weights / weights.sum()
-    x, y = x - share @ x, y - share @ y
-    weighted = x.T * weights
-    penalty = RIDGE * torch.eye(x.shape[1]).to(x)
-    coefficients = torch.linalg.solve(weighted @ x + penalty, weighted @ y)
-    unexplained = share @ (y - x @ coefficients).square()
-    variance = share @ y.square()
-    return coefficients, torch.where(variance > 0, 1 - unexplained / variance, torch.nan)

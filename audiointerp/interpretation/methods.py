@@ -1,9 +1,11 @@
 """The methods by name."""
 
 from .base import Explainer
-from .captum_methods import GradientSHAP, IntegratedGradients, KernelSHAP, Occlusion, SmoothGrad
+from .captum_methods import GradientSHAP, IntegratedGradients, SmoothGrad
 from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
+from .kernel_shap import KernelSHAP
 from .lime import LIME
+from .occlusion import Occlusion
 from .optimal import OptimalMask
 from .random import Random
 from .rise import RISE

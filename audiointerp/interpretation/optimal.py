@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, choose
-from ..util import FILLS, explained_model, fill_levels
+from ..util import FILLS, Progress, explained_model, fill_levels
 from .base import Explainer, seed_of
 from .calls import show_calls
 from .default_layer import early_layer
@@ -53,7 +53,8 @@ class OptimalMask(Explainer):
         seed: of the draws, together with the clip's features.
         batch: versions of the clip in one forward pass; it affects memory and rounding only. A step
             has 2 for each area.
-        progress: whether to show a progress bar; by default, on a terminal only.
+        progress: whether to show a progress bar, by default on a terminal or in a notebook; or a
+            function of (calls done, total).
 
     Raises:
         ArgumentError: an argument is unknown or out of range. When called: the start map does not
@@ -76,7 +77,7 @@ class OptimalMask(Explainer):
         draws: int = 1,
         seed: int = 0,
         batch: int = 16,
-        progress: bool | None = None,
+        progress: Progress = None,
     ) -> None:
         super().__init__(network)
         numbers = (steps, draws, seed, batch)

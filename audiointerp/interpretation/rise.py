@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..errors import ArgumentError, choose
 from ..util import Progress
@@ -116,27 +115,34 @@ class RISE(Explainer):
             for masks in self._masks(db):
                 probabilities.append(score.probability(torch.lerp(fill, db, masks.to(db))))
                 advance(len(masks))
-        p = torch.cat(probabilities).cpu().double()
+        p = torch.cat(probabilities).to(_precision(db))
         rise = p - p.mean()
-        total = torch.zeros(db.shape[1:], dtype=torch.float64)
+        total = torch.zeros(db[0].numel(), dtype=p.dtype, device=db.device)
         squares = torch.zeros_like(total)
         for masks, rises in zip(self._masks(db), rise.split(self.batch), strict=True):
-            products = rises[:, None, None, None] * (masks - self.keep) / self.keep
-            total += products.sum(0)
-            squares += products.square().sum(0)
-        values = total / (self.samples - 1)
+            shares = (masks.flatten(1) - self.keep) / self.keep
+            total += rises @ shares
+            squares += rises.square() @ shares.square()
+        values = (total / (self.samples - 1)).view(db.shape)
         variance = squares / self.samples - (total / self.samples).square()
         error = (variance / self.samples).mean().clamp_min(0).sqrt()
-        return values[None].to(db), error[None].to(db), p.mean()[None].to(db)
+        return values.to(db), error[None].to(db), p.mean()[None].to(db)
 
     def _masks(self, db: Tensor) -> Iterator[Tensor]:
-        """Yield the masks in batches ``(K, 1, F, T)``, float64 on the CPU, the same each time."""
+        """Yield the masks in batches ``(K, 1, F, T)`` on the clip's device, the same each time."""
         generator = torch.Generator().manual_seed(seed_of(db, self.seed))
         kept = torch.rand((self.samples, 1, *self.cells), generator=generator) < self.keep
         sizes = [-(-size // cells) for size, cells in zip(db.shape[2:], self.cells, strict=True)]
         shifts = torch.rand((self.samples, 2), generator=generator) * torch.tensor(sizes)
-        for cells, corners in zip(kept.split(self.batch), shifts.split(self.batch), strict=True):
-            yield smooth_masks(cells.double(), corners.long(), (db.shape[2], db.shape[3]))
+        cells = kept.to(db.device, _precision(db)).split(self.batch)
+        corners = shifts.long().to(db.device).split(self.batch)
+        for some_cells, some_corners in zip(cells, corners, strict=True):
+            yield smooth_masks(some_cells, some_corners, (db.shape[2], db.shape[3]))
+
+
+def _precision(db: Tensor) -> torch.dtype:
+    """Return the most exact number type of the clip's device; MPS has no float64."""
+    return torch.float32 if db.device.type == "mps" else torch.float64
 
 
 def smooth_masks(cells: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor:
@@ -154,12 +160,21 @@ def smooth_masks(cells: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor
     >>> smooth_masks(torch.ones(3, 1, 2, 2), torch.tensor([[0, 0], [1, 3], [3, 4]]), (8, 10)).shape
     torch.Size([3, 1, 8, 10])
     """
-    h, w = cells.shape[2:]
-    large = (-(-size[0] // h) * (h + 1), -(-size[1] // w) * (w + 1))
-    smooth = functional.interpolate(cells, large, mode="bilinear", align_corners=False)
-    return torch.stack(
-        [
-            mask[:, row : row + size[0], column : column + size[1]]
-            for mask, (row, column) in zip(smooth, shifts.tolist(), strict=True)
-        ]
+    rows, columns = (
+        _interpolation(cells.shape[2 + axis], shifts[:, axis], size[axis], cells.dtype)
+        for axis in (0, 1)
     )
+    return (rows @ cells[:, 0] @ columns.mT)[:, None]
+
+
+def _interpolation(cells: int, shifts: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """Return the weight of each cell in each place of an axis, ``(K, size, cells)``.
+
+    These are the weights of linear interpolation as ``torch.nn.functional.interpolate`` does it:
+    a place takes from the two nearest cells, and at the border from the last one.
+    """
+    scale = cells / (-(-size // cells) * (cells + 1))
+    places = torch.arange(size, device=shifts.device) + shifts[:, None]
+    centres = ((places.to(dtype) + 0.5) * scale - 0.5).clamp(0, cells - 1)
+    distances = centres[..., None] - torch.arange(cells, device=shifts.device)
+    return (1 - distances.abs()).clamp_min(0)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, AudioError, AudioWarning, choose
-from ..util import atomic_write
+from ..util import Cache, CacheChoice, atomic_write, digest_of, file_digest, open_cache
 from .reading import MAX_CHANNELS, MAX_SAMPLES, Sound, read_sound
 from .resampling import resample
 
@@ -74,6 +74,7 @@ def load_audio(
     *,
     normalize: str = "peak",
     strict: bool = False,
+    cache: CacheChoice = None,
 ) -> Tensor:
     """Read a sound file as one mono clip. All sound files are read by this function.
 
@@ -86,6 +87,9 @@ def load_audio(
         normalize: ``"peak"`` (as in the training of this library's networks), ``"rms"`` or
             ``"none"``.
         strict: whether to refuse what gives a warning.
+        cache: where decoded and resampled sounds are kept, by the content of their files, see
+            :func:`~audiointerp.util.open_cache`; by default nowhere, unless the environment
+            variable ``AUDIOINTERP_CACHE`` says so. What gives a warning is not kept.
 
     Returns:
         ``(1, 1, L)`` float32, finite, ``L > 0``.
@@ -103,12 +107,18 @@ def load_audio(
     torch.Size([1, 1, 1600])
     """
     choose("normalization", normalize, NORMALIZATIONS)
-    wav = _read(Path(path), sample_rate, strict, strict or normalize != "none", stacklevel=3)
+    refuses_cancellation = strict or normalize != "none"
+    path, kept = Path(path), open_cache(cache)
+    wav = _read(path, sample_rate, strict, refuses_cancellation, kept, stacklevel=3)
     return normalized(wav, normalize)
 
 
 def load_levels(
-    path: str | os.PathLike[str], sample_rate: int | None = None, *, normalize: str = "peak"
+    path: str | os.PathLike[str],
+    sample_rate: int | None = None,
+    *,
+    normalize: str = "peak",
+    cache: CacheChoice = None,
 ) -> Tensor:
     """Read a sound file with its own level, for a caller who cuts it and then normalises it.
 
@@ -117,6 +127,7 @@ def load_levels(
         sample_rate: the rate to resample to, in Hz.
         normalize: how the caller normalises; other than by ``"none"``, the file is refused if its
             channels cancel, as in :func:`load_audio`.
+        cache: see :func:`load_audio`.
 
     Returns:
         ``(1, 1, L)`` float32, finite, ``L > 0``.
@@ -130,7 +141,8 @@ def load_levels(
     ...     float(load_levels(f"{folder}/clip.wav").max())
     0.5
     """
-    return _read(Path(path), sample_rate, False, normalize != "none", stacklevel=4)
+    kept = open_cache(cache)
+    return _read(Path(path), sample_rate, False, normalize != "none", kept, stacklevel=4)
 
 
 def load_channels(path: str | os.PathLike[str]) -> tuple[Tensor, int]:
@@ -168,13 +180,52 @@ def _decoded(path: Path, mixes: bool = True) -> Sound:
 
 
 def _read(
-    path: Path, sample_rate: int | None, strict: bool, refuse_cancellation: bool, stacklevel: int
+    path: Path,
+    sample_rate: int | None,
+    strict: bool,
+    refuse_cancellation: bool,
+    cache: Cache | None,
+    stacklevel: int,
 ) -> Tensor:
-    """Read, resample, and warn or refuse."""
+    """Read, resample, and warn or refuse; a sound without warnings is kept in the cache."""
+    key = None if cache is None else _cache_key(path, sample_rate)
+    if cache is not None and key is not None:
+        wav = cache.get(key)
+        if wav is not None:
+            return wav
     sound = _decoded(path)
     wav, rate = sound.wav, sound.rate
+    _warn_or_refuse(path, sound, strict, refuse_cancellation, stacklevel + 1)
+    if sample_rate is not None:
+        if wav.shape[-1] * sample_rate > MAX_SAMPLES * rate:
+            raise AudioError(
+                f"{path}: {wav.shape[-1]} samples at {rate} Hz are more than {MAX_SAMPLES} at "
+                f"{sample_rate} Hz; cut the file into clips"
+            )
+        wav = resample(wav, rate, sample_rate)
+    is_clean = not sound.notes and not sound.cancellation
+    # The file may have been written while it was read.
+    if cache is not None and key is not None and is_clean and _cache_key(path, sample_rate) == key:
+        cache.put(key, wav)
+    return wav
+
+
+def _cache_key(path: Path, sample_rate: int | None) -> str | None:
+    """Return what a decoded and resampled sound depends on; None if the file cannot be read."""
+    try:
+        content = file_digest(path)
+    except OSError:
+        return None
+    versions = [soundfile.__version__, soundfile.__libsndfile_version__, torch.__version__]
+    return digest_of("sound", content, path.suffix.lower(), sample_rate, versions)
+
+
+def _warn_or_refuse(
+    path: Path, sound: Sound, strict: bool, refuse_cancellation: bool, stacklevel: int
+) -> None:
+    """Say what is doubtful about a sound, or refuse it."""
     for note in sound.notes:
-        text = f"{path}: {note}; read {wav.shape[-1] / rate:.6g} s"
+        text = f"{path}: {note}; read {sound.wav.shape[-1] / sound.rate:.6g} s"
         if strict:
             raise AudioError(f"{text}; strict=True refuses the file, export it again")
         warnings.warn(
@@ -187,14 +238,6 @@ def _read(
         if refuse_cancellation:
             raise AudioError(text)
         warnings.warn(text, AudioWarning, stacklevel=stacklevel)
-    if sample_rate is not None:
-        if wav.shape[-1] * sample_rate > MAX_SAMPLES * rate:
-            raise AudioError(
-                f"{path}: {wav.shape[-1]} samples at {rate} Hz are more than {MAX_SAMPLES} at "
-                f"{sample_rate} Hz; cut the file into clips"
-            )
-        wav = resample(wav, rate, sample_rate)
-    return wav
 
 
 def conversion(path: Path) -> str:

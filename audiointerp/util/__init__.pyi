@@ -1,4 +1,5 @@
 from .batch_norm import right_batch_norm_gradients
+from .cache import Cache, CacheChoice, digest_of, file_digest, open_cache
 from .devices import halve_on_oom, is_out_of_memory, usable_device
 from .files import (
     atomic_write,
@@ -49,12 +50,16 @@ __all__ = [
     "FLOOR",
     "INDEPENDENT",
     "OUTPUTS",
+    "Cache",
+    "CacheChoice",
     "Progress",
     "atomic_write",
+    "digest_of",
     "encodable",
     "evaluating",
     "explain_gradient_errors",
     "explained_model",
+    "file_digest",
     "fill_levels",
     "folded",
     "halve_on_oom",
@@ -68,6 +73,7 @@ __all__ = [
     "network_logits",
     "network_name",
     "one_line",
+    "open_cache",
     "owners_module",
     "plain",
     "probabilities",

@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -285,6 +286,17 @@ def test_scores_compare_with_a_reference():
     assert rows.drop(columns=["ood_in", "ood_out"]).equals(
         without.drop(columns=["ood_in", "ood_out"])
     )
+
+
+def test_clips_of_the_reference_are_named_where_they_are_scored():
+    classifier = ten_classes()
+    reference = ood_reference(classifier, fold(1), fold(4))
+    for number in (1, 4):
+        with pytest.warns(UserWarning, match=r"8 of the scored clips \(\S+ …\) are among those of"):
+            reference.check(classifier, fold(number))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        reference.check(classifier, fold(5))
 
 
 def run_in_shell(call, place, data, out):

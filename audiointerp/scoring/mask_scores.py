@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError
-from ..interpretation import CheckedMask, Mask, tie_share, top
+from ..interpretation import CheckedMask, GivenMask, Mask, tie_share, top
 from ..metrics import METRICS, RELATIVE, evaluate
 from .content import energy_shares
 from .outcomes import Outcomes
@@ -55,6 +55,9 @@ def network_scores(
 ) -> dict[str, Tensor]:
     """Return the scores that depend on the network or on the parts, by column, ``(M,)`` each.
 
+    The null ``"other"`` of a mask that is given, and so the same for each clip, would be the mask
+    itself: its scores are NaN.
+
     Args:
         outcomes: of the masks, and of those of each null after them.
         masks: ``(M, 1, F, T)``.
@@ -68,9 +71,12 @@ def network_scores(
     """
     metrics = {name: plan.definitions.metrics[name] for name in RELATIVE}
     columns = outcomes.scores(masks, metrics)
+    is_given = torch.tensor([isinstance(mask, GivenMask) for mask in plan.mask_functions.values()])
     for number, (null, null_masks) in enumerate(nulls.items(), 1):
         scores = outcomes.scores(null_masks, metrics, number * len(masks))
-        columns |= {f"{name}_{null}": scores[name] for name in (*RELATIVE, "HEARD")}
+        is_unknown = is_given & (null == "other")
+        for name in (*RELATIVE, "HEARD"):
+            columns[f"{name}_{null}"] = scores[name].masked_fill(is_unknown, torch.nan)
     return columns | own_scores(outcomes, masks, plan)
 
 

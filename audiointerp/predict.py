@@ -240,7 +240,8 @@ def score(
             by default ``"silence"``, the only one of the published protocol.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.
         nulls: names in ``NULLS``, what each mask is compared with, or an empty list; see
-            :mod:`~audiointerp.interpretation.nulls`. ``"other"`` is NaN without another recording.
+            :mod:`~audiointerp.interpretation.nulls`. ``"other"`` is NaN without another recording,
+            and for a mask that is given.
         curves: whether to compute the areas under the deletion and insertion curves.
         target: the explained class: ``"predicted"``, the ``"label"``, or each ``"present"`` one.
         metrics: scores of your own by column: a :class:`~audiointerp.metrics.Metric`, or a function
@@ -285,7 +286,7 @@ def score(
     classifier.to(device)
     dataset = dataset_of(dataset, classifier)
     if reference is not None:
-        reference.check(classifier)
+        reference.check(classifier, dataset)
     explainers = build_explainers(methods, classifier, background)
     rows: list[dict[str, Any]] = []
     recent, attributions = RecentClips(dataset), RecentAttributions()

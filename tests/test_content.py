@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -21,17 +22,26 @@ from audiointerp.errors import ArgumentError
 from audiointerp.interpretation import random_field
 from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret, score
+from audiointerp.processing import MaskedParts
 from audiointerp.processing.spectrogram import LogMel
-from audiointerp.scoring import OutOfDistribution, ood_reference
-from audiointerp.scoring.content import energy_shares, heard_shares, heard_under
+from audiointerp.scoring import OutOfDistribution, content, matched, ood_reference
+from audiointerp.scoring.content import energy_shares, heard_shares
 from audiointerp.scoring.embeddings import embeddings_of
-from audiointerp.scoring.matched import TOLERANCE, matched_masks
+from audiointerp.scoring.matched import TOLERANCE
 from audiointerp.scoring.outcomes import classify_each_part, classify_parts
 
 CLASSIFIER = small_classifier(duration=0.3)
 CLIP = CLASSIFIER.transform(noise(0.3))
 SHAPE = CLIP.db.shape
 FEW = {"masks": ["topK_30"], "progress": False}
+
+
+def heard_under(clip, masks, on="features", fill="silence"):
+    return content.heard_under(MaskedParts(clip, fill), masks, on=on)
+
+
+def matched_masks(clip, masks, fields, on="features", fill="silence"):
+    return matched.matched_masks(MaskedParts(clip, fill), masks, fields, on=on)
 
 
 def drawn(seed, share):
@@ -127,11 +137,11 @@ def test_random_masks_are_matched_in_what_is_heard(on, fill):
     order = CLIP.db.flatten().argsort().argsort().view(SHAPE)
     masks = torch.cat([masks, (order > 1500).float(), (order < 500).float()])
     fields = torch.cat([random_field(CLIP.db, "matched", seed) for seed in range(len(masks))])
-    matched = matched_masks(CLIP, masks, fields, on=on, fill=fill)
-    assert ((matched == 0) | (matched == 1)).all()
-    gaps = heard_under(CLIP, matched, on=on, fill=fill) - heard_under(CLIP, masks, on=on, fill=fill)
+    found = matched_masks(CLIP, masks, fields, on=on, fill=fill)
+    assert ((found == 0) | (found == 1)).all()
+    gaps = heard_under(CLIP, found, on=on, fill=fill) - heard_under(CLIP, masks, on=on, fill=fill)
     assert float(gaps.abs().max()) <= TOLERANCE
-    for mask, field in zip(matched, fields, strict=True):
+    for mask, field in zip(found, fields, strict=True):
         if 0 < mask.mean() < 1:
             assert field[mask == 1].min() > field[mask == 0].max()
 
@@ -143,8 +153,8 @@ def test_the_match_is_exact_to_a_bin_where_one_bin_is_more_than_the_tolerance():
     mask = torch.zeros_like(db)
     mask[0, 0, :, 0] = 1
     field = torch.arange(16.0).view(1, 1, 4, 4)
-    matched = matched_masks(clip, mask, field)
-    assert heard_under(clip, matched).item() == heard_under(clip, mask).item() == 0.5
+    found = matched_masks(clip, mask, field)
+    assert heard_under(clip, found).item() == heard_under(clip, mask).item() == 0.5
     empty = matched_masks(clip, torch.full_like(db, 0.5), field)
     assert empty.sum() == 0
     everything = matched_masks(clip, torch.ones_like(db), -field)
@@ -276,6 +286,17 @@ def test_scores_compare_with_a_reference():
     assert rows.drop(columns=["ood_in", "ood_out"]).equals(
         without.drop(columns=["ood_in", "ood_out"])
     )
+
+
+def test_clips_of_the_reference_are_named_where_they_are_scored():
+    classifier = ten_classes()
+    reference = ood_reference(classifier, fold(1), fold(4))
+    for number in (1, 4):
+        with pytest.warns(UserWarning, match=r"8 of the scored clips \(\S+ …\) are among those of"):
+            reference.check(classifier, fold(number))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        reference.check(classifier, fold(5))
 
 
 def run_in_shell(call, place, data, out):

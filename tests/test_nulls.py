@@ -324,3 +324,16 @@ def test_random_attributions_are_no_better_than_their_null():
     db = torch.randn(1, 1, 64, 101)
     drawn = ai.Random(ten_classes().network)(db).values
     assert not any(drawn.equal(random_field(db, kind)) for kind in FIELDS)
+
+
+def test_a_given_mask_has_no_other_clips_mask():
+    """It would be the mask itself. Masks that are made of the attribution have one."""
+    given_mask = torch.rand(64, 301, generator=torch.Generator().manual_seed(0)).round()
+    rows = score(
+        ten_classes(), small_set(count=2), ["random"], [given_mask, "topK_30"],
+        nulls=["pixelwise", "other"], progress=False,
+    )  # fmt: skip
+    of_given, of_top = (rows[rows["mask"] == name] for name in ("given", "topK_30"))
+    assert of_given[["FF_other", "AD_other", "HEARD_other"]].isna().all(axis=None)
+    assert of_given["FF_pixelwise"].notna().all()
+    assert of_top[["FF_other", "HEARD_other"]].notna().all(axis=None)

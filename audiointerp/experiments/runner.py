@@ -100,7 +100,7 @@ def run(
     if isinstance(experiment, str):
         experiment = own_experiment(experiment, classifier)
     if reference is not None:
-        reference.check(classifier)
+        reference.check(classifier, dataset)
     scored = scored_on(classifier, on, default=("features", "audio"))
     plan = Plan(
         masks,

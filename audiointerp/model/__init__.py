@@ -9,6 +9,7 @@ from .clip_probabilities import (
     clip_log_probabilities,
     log_probabilities_by_window,
     pool_windows,
+    version_log_probabilities,
     whole_clip_probabilities,
     windows_of,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "made_by",
     "optimized",
     "pool_windows",
+    "version_log_probabilities",
     "whole_clip_probabilities",
     "windows_of",
     "with_scaling",

@@ -28,14 +28,12 @@ def windows_of(classifier: Decider, spectrogram: Spectrogram) -> Windows:
     return Windows(spectrogram.db.shape[-1], frames, step)
 
 
-def window_inputs(classifier: Decider, parts: Spectrogram, *, on: str = "features") -> Tensor:
+def window_inputs(classifier: Decider, parts: Spectrogram) -> Tensor:
     """Return what the network gets for each window of K versions of a clip.
 
     Args:
         classifier: the classifier.
-        parts: the K versions, masked or not.
-        on: ``"features"``: the masked features. ``"audio"``: the features of the sound made from
-            them. A model of sounds gets this sound in either case.
+        parts: the K versions, masked or not. A model of sounds gets the sound made from them.
 
     Returns:
         Features ``(W, K, 1, F, size)``, or sounds ``(W, K, 1, L)``.
@@ -46,14 +44,15 @@ def window_inputs(classifier: Decider, parts: Spectrogram, *, on: str = "feature
     >>> window_inputs(classifier, classifier.transform(torch.randn(1, 1, 80000))).shape
     torch.Size([3, 1, 1, 64, 101])
     """
-    windows = windows_of(classifier, parts)
-    if classifier.takes_sounds:
-        hop_length = classifier.transform.hop_length
-        return windows.cut_sounds(parts.to_wav(), hop_length, classifier.window_length)
-    if on == "audio":
-        with level_is_known():
-            parts = parts.transform(parts.to_wav())
-    return windows.cut(parts.db)
+    versions = parts.to_wav() if classifier.takes_sounds else parts.db
+    return _cut(classifier, windows_of(classifier, parts), versions)
+
+
+def _cut(classifier: Decider, windows: Windows, versions: Tensor) -> Tensor:
+    if not classifier.takes_sounds:
+        return windows.cut(versions)
+    hop_length = classifier.transform.hop_length
+    return windows.cut_sounds(versions, hop_length, classifier.window_length)
 
 
 def bound_windows(
@@ -86,16 +85,12 @@ def bound_windows(
     return tuple((classifier.bind(part), part.db) for part in parts)
 
 
-def clip_log_probabilities(
-    classifier: Decider, parts: Spectrogram, *, on: str = "features", allow_nan: bool = False
-) -> Logs:
+def clip_log_probabilities(classifier: Decider, parts: Spectrogram) -> Logs:
     """Compute log p and log(1 - p) of K versions of one clip, in batches of one window each.
 
     Args:
         classifier: the classifier.
         parts: the K versions, ``(K, 1, F, T)``.
-        on: what the network gets, see :func:`window_inputs`.
-        allow_nan: whether a version with logits that are not finite gets NaN, rather than an error.
 
     Returns:
         log p and log(1 - p), each ``(K, C)`` float64; p is the mean over the windows.
@@ -108,8 +103,31 @@ def clip_log_probabilities(
     >>> bool(torch.allclose(log_p.exp().sum(1), torch.ones(1, dtype=torch.float64)))
     True
     """
-    logs = log_probabilities_by_window(classifier, parts, on=on, allow_nan=allow_nan)
+    logs = log_probabilities_by_window(classifier, parts)
     return pool_windows(classifier, windows_of(classifier, parts), logs)
+
+
+def version_log_probabilities(classifier: Decider, windows: Windows, versions: Tensor) -> Logs:
+    """Compute what :func:`clip_log_probabilities` does of versions without their STFT.
+
+    Args:
+        classifier: the classifier.
+        windows: the clip's windows, see :func:`windows_of`.
+        versions: levels ``(K, 1, F, T)``, or of a model of sounds, sounds ``(K, 1, L)``.
+
+    Returns:
+        log p and log(1 - p), each ``(K, C)`` float64; NaN for a version with logits that are not
+        finite.
+
+    >>> from audiointerp import Classifier, Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+    >>> versions = torch.zeros(5, 1, 64, 101)
+    >>> version_log_probabilities(classifier, Windows(101, 101), versions)[0].shape
+    torch.Size([5, 2])
+    """
+    inputs = _cut(classifier, windows, versions)
+    return pool_windows(classifier, windows, _by_window(classifier, inputs, allow_nan=True))
 
 
 def whole_clip_probabilities(classifier: Decider, wavs: Sequence[Tensor]) -> Tensor:
@@ -128,9 +146,7 @@ def whole_clip_probabilities(classifier: Decider, wavs: Sequence[Tensor]) -> Ten
     return torch.cat(rows)
 
 
-def log_probabilities_by_window(
-    classifier: Decider, parts: Spectrogram, *, on: str = "features", allow_nan: bool = False
-) -> Logs:
+def log_probabilities_by_window(classifier: Decider, parts: Spectrogram) -> Logs:
     """Compute log p and log(1 - p) of each window of K versions of a clip, each ``(W, K, C)``.
 
     The arguments are those of :func:`clip_log_probabilities`.
@@ -142,11 +158,15 @@ def log_probabilities_by_window(
     >>> log_probabilities_by_window(classifier, clip)[0].shape
     torch.Size([3, 1, 2])
     """
-    logs_by_window = [
-        log_probabilities(classifier.logits(inputs, allow_nan=allow_nan).cpu(), classifier.output)
-        for inputs in window_inputs(classifier, parts, on=on)
+    return _by_window(classifier, window_inputs(classifier, parts))
+
+
+def _by_window(classifier: Decider, inputs: Tensor, *, allow_nan: bool = False) -> Logs:
+    logs = [
+        log_probabilities(classifier.logits(window, allow_nan=allow_nan).cpu(), classifier.output)
+        for window in inputs
     ]
-    log_p, log_not_p = (torch.stack(logs) for logs in zip(*logs_by_window, strict=True))
+    log_p, log_not_p = (torch.stack(of_windows) for of_windows in zip(*logs, strict=True))
     return log_p, log_not_p
 
 

@@ -15,8 +15,9 @@ from .audio import (
 from .augmentation import augment
 from .filters import MEL_NORMS, MEL_SCALES
 from .kaldi import kaldi_fbank
-from .masking import DOMAINS, levels_gain
+from .masking import DOMAINS, check_mask, levels_gain
 from .own_rate import masked_sound
+from .parts import MaskedParts, levels_of_sounds
 from .reading import LEAST_MIX, MAX_LEVEL
 from .resampling import resample
 from .scaling import Scaling
@@ -37,16 +38,19 @@ __all__ = [
     "UNREADABLE_ENDINGS",
     "LogMel",
     "LogSTFT",
+    "MaskedParts",
     "Scaling",
     "Spectrogram",
     "Transform",
     "Windows",
     "augment",
+    "check_mask",
     "conversion",
     "fix_length",
     "kaldi_fbank",
     "level_is_known",
     "levels_gain",
+    "levels_of_sounds",
     "load_audio",
     "load_channels",
     "load_levels",

@@ -38,20 +38,12 @@ def masked_levels(
     >>> levels.tolist(), gain.tolist()
     ([-100.0, 0.0], [0.0, 1.0])
     """
+    mask = check_mask(db, mask)
     filled = fill_levels(db, fill)
-    try:
-        mask, db, filled = torch.broadcast_tensors(mask.to(db), db, filled)
-    except RuntimeError as error:
-        raise ArgumentError(
-            f"mask {tuple(mask.shape)} does not fit features {tuple(db.shape)}"
-        ) from error
-    if not bool(((mask >= 0) & (mask <= 1)).all()):
-        raise ArgumentError(
-            f"a mask lies in [0, 1]; this one spans {mask.min():g} to {mask.max():g}"
-        )
     choose("masking domain", domain, DOMAINS)
     if domain == "db":
-        return _mask_decibels(db, mask, filled, silent=fill == "silence")
+        # lerp is exact at 0 and at 1; filled + (db - filled) * mask is not.
+        return torch.lerp(filled, db, mask), gain_in_decibels(db, mask, filled, fill)
     if fill != "silence":
         raise ArgumentError(
             f"fill {fill!r} needs the domain 'db'; in {domain!r} a removed bin is silent"
@@ -65,6 +57,47 @@ def masked_levels(
         gain = torch.where(mask == 1, 1.0, torch.expm1(mask * torch.log1p(magnitude)) / magnitude)
     level = (db + 20 * gain.log10()).clamp_min(floor)
     return torch.where(mask == 1, db, level), gain
+
+
+def check_mask(db: Tensor, mask: Tensor) -> Tensor:
+    """Return a mask in the type of the levels ``(N, 1, F, T)`` that it is for.
+
+    Raises:
+        ArgumentError: it does not fit the levels, or is not in [0, 1].
+
+    >>> check_mask(torch.zeros(1, 1, 1, 2), torch.tensor([[[[1.0, 1.5]]]]))
+    Traceback (most recent call last):
+    audiointerp.errors.ArgumentError: a mask lies in [0, 1]; this one spans 1 to 1.5
+    """
+    try:
+        torch.broadcast_shapes(mask.shape, db.shape)
+    except RuntimeError as error:
+        raise ArgumentError(
+            f"mask {tuple(mask.shape)} does not fit features {tuple(db.shape)}"
+        ) from error
+    mask = mask.to(db)
+    lowest, highest = mask.aminmax() if mask.numel() else mask.new_zeros(2)
+    # A NaN is neither.
+    if not (lowest >= 0 and highest <= 1):
+        raise ArgumentError(f"a mask lies in [0, 1]; this one spans {lowest:g} to {highest:g}")
+    return mask
+
+
+def gain_in_decibels(db: Tensor, mask: Tensor, filled: Tensor, fill: str) -> Tensor:
+    """Return the linear gain of a mask of levels in dB.
+
+    Args:
+        db: the levels.
+        mask: in [0, 1].
+        filled: the levels of removed bins, see :func:`~audiointerp.util.fills.fill_levels`.
+        fill: its name.
+
+    >>> db, filled = torch.zeros(3), torch.full((3,), -20.0)
+    >>> gain_in_decibels(db, torch.tensor([0.0, 0.5, 1.0]), filled, "background").tolist()
+    [0.10000000149011612, 0.3162277638912201, 1.0]
+    """
+    gain = 10 ** ((db - filled) * (mask - 1) / 20)
+    return torch.where(mask == 0, 0.0, gain) if fill == "silence" else gain
 
 
 def levels_gain(db: Tensor, levels: Tensor) -> Tensor:
@@ -85,12 +118,3 @@ def levels_gain(db: Tensor, levels: Tensor) -> Tensor:
     is_changed = (levels != db).flatten(1).any(1) if levels.ndim == 4 else (levels != db).any()
     is_changed = is_changed.view(-1, *[1] * (levels.ndim - 1)) if levels.ndim == 4 else is_changed
     return torch.where((levels <= FLOOR) & is_changed, 0.0, gain)
-
-
-def _mask_decibels(
-    db: Tensor, mask: Tensor, fill_levels: Tensor, silent: bool
-) -> tuple[Tensor, Tensor]:
-    # lerp is exact at 0 and at 1; fill_levels + (db - fill_levels) * mask is not.
-    level = torch.lerp(fill_levels, db, mask)
-    gain = 10 ** ((db - fill_levels) * (mask - 1) / 20)
-    return level, torch.where(mask == 0, 0.0, gain) if silent else gain

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError
-from .stft import Framing, analyse, synthesise
+from .stft import Framing, amplified, analyse, synthesise
 from .transform import Spectrogram, Transform
 
 
@@ -107,6 +107,5 @@ def _between(gain: Tensor, positions: Tensor, axis: int) -> Tensor:
 
 
 def _masked_channel(channel: Tensor, gain: Tensor, framing: Framing) -> Tensor:
-    head, stft, tail = analyse(channel, framing)
-    frames = [head * gain[..., :1], stft * gain, tail * gain[..., -1:]]
-    return synthesise(torch.cat(frames, -1), framing, channel.shape[-1])
+    frames = amplified(analyse(channel, framing), gain)
+    return synthesise(frames, framing, channel.shape[-1])

@@ -163,6 +163,32 @@ def analyse(wav: Tensor, framing: Framing) -> tuple[Tensor, Tensor, Tensor]:
     return frames[..., :first], frames[..., first:last], frames[..., last:]
 
 
+def amplified(frames: tuple[Tensor, Tensor, Tensor], gain: Tensor) -> Tensor:
+    """Multiply the frames of :func:`analyse` by gains, and join them.
+
+    The frames before and after those of the features take the gains of the nearest ones.
+
+    Args:
+        frames: of :func:`analyse`; one sound can have the gains of many versions.
+        gain: linear gains ``(N, 1, n_fft // 2 + 1, T)``.
+
+    Returns:
+        ``(N, 1, n_fft // 2 + 1, frames)``, for :func:`synthesise`.
+
+    >>> frames = analyse(torch.randn(1, 1, 100), Framing(16, 8))
+    >>> amplified(frames, torch.zeros(5, 1, 9, 13)).shape
+    torch.Size([5, 1, 9, 14])
+    """
+    head, inside, tail = (part.mT for part in frames)
+    gain = gain.mT
+    if head.shape[-2] or tail.shape[-2]:
+        first = gain[..., :1, :].expand(-1, -1, head.shape[-2], -1)
+        last = gain[..., -1:, :].expand(-1, -1, tail.shape[-2], -1)
+        inside, gain = torch.cat([head, inside, tail], -2), torch.cat([first, gain, last], -2)
+    # The product has the memory layout of its first factor: frame by frame, as the inverse reads.
+    return (inside * gain).mT
+
+
 def synthesise(frames: Tensor, framing: Framing, length: int) -> Tensor:
     """The least-squares inverse of :func:`analyse` (Griffin and Lim, 1984).
 
@@ -181,7 +207,7 @@ def synthesise(frames: Tensor, framing: Framing, length: int) -> Tensor:
     """
     n_fft, hop_length = framing.n_fft, framing.hop_length
     window = framing.taper(frames.real)
-    windowed = torch.fft.irfft(frames[:, 0].transpose(1, 2), n=n_fft) * window
+    windowed = torch.fft.irfft(frames[:, 0].mT, n=n_fft).mul_(window)
     weight = _overlap_add(window.square().expand(1, windowed.shape[1], n_fft), hop_length)
     start = n_fft // 2 if framing.center else framing.frames_before * hop_length
     inside = slice(start, start + length)

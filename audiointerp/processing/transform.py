@@ -24,7 +24,7 @@ from .filters import lifting
 from .inversion import INVERSIONS, griffin_lim, stft_magnitude
 from .masking import masked_levels
 from .scaling import UNSCALED, Scaling
-from .stft import Framing, analyse, decibels, synthesise
+from .stft import Framing, amplified, analyse, decibels, synthesise
 
 
 @dataclass(frozen=True)
@@ -285,12 +285,12 @@ class Spectrogram:
         choose("inversion", method, ("gain", *INVERSIONS))
         transform = self.transform
         gain = transform.lift(self.gain)
-        # The head and the tail have no features, so they take the gains of the nearest frames.
-        head, tail = self.head * gain[..., :1], self.tail * gain[..., -1:]
-        frames = self.stft * gain
-        if method != "gain":
-            magnitude = stft_magnitude(self.db, transform.band_filters, method, transform.power)
-            frames = torch.sgn(self.stft) * magnitude
+        if method == "gain":
+            frames = amplified((self.head, self.stft, self.tail), gain)
+            return synthesise(frames, transform.framing, self.length)
+        magnitude = stft_magnitude(self.db, transform.band_filters, method, transform.power)
         if method == "griffinlim":
             return griffin_lim(magnitude, transform.framing, self.length)
-        return synthesise(torch.cat([head, frames, tail], -1), transform.framing, self.length)
+        ends = [self.head * gain[..., :1], self.tail * gain[..., -1:]]
+        frames = torch.cat([ends[0], torch.sgn(self.stft) * magnitude, ends[1]], -1)
+        return synthesise(frames, transform.framing, self.length)

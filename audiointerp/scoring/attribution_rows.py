@@ -9,16 +9,14 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..interpretation import Attribution, explainer_batch, null_seed, random_field
-from ..metrics import METRICS
-from ..model import Classifier
-from ..processing import Spectrogram
 from ..util import one_line
-from .columns import PROBABILITIES, attribution_cells
-from .curves import curves
-from .mask_scores import null_scores, own_scores, ties_of
+from .columns import attribution_cells
+from .curves import curves_of
+from .mask_scores import mask_scores, network_scores, ties_of
 from .matched import matched_masks
 from .nulls import null_maps, null_masks
-from .outcomes import Outcomes, classify_each_part
+from .outcomes import Outcomes, classified
+from .part_outputs import ClipParts
 from .plan import Plan
 
 LONGEST_REASON = 500
@@ -26,90 +24,66 @@ LONGEST_REASON = 500
 
 
 def attribution_rows(
-    classifier: Classifier,
-    plan: Plan,
-    spectrogram: Spectrogram,
-    attribution: Attribution,
-    other_values: Tensor | None,
+    parts: ClipParts, plan: Plan, attribution: Attribution, other_values: Tensor | None
 ) -> list[dict[str, Any]]:
     """Score one attribution; return the cells of a row per ``fill``, ``on`` and mask.
 
     Args:
-        classifier: the classifier.
+        parts: what classifies the parts of the clip.
         plan: what to score.
-        spectrogram: the clip.
         attribution: the clip's attribution.
         other_values: another clip's ``(1, 1, F, T)`` by the same method, if any.
 
     Example: see :func:`~audiointerp.scoring.rows.clip_rows`.
     """
-    db, values, method = spectrogram.db, attribution.values, attribution.method
+    db, values, method = parts.spectrogram.db, attribution.values, attribution.method
     functions = plan.mask_functions
     masks_by_name = {name: make_mask(values) for name, make_mask in functions.items()}
     masks = torch.cat(list(masks_by_name.values()))
     same_nulls = null_masks(plan.nulls, db, method, masks_by_name, functions, other_values)
+    fields = _fields_of_matched(plan, db, method)
     method_cells = attribution_cells(attribution)
     method_cells["explainer_batch"] = explainer_batch(attribution)
-    ties = {name: ties_of(make_mask, values) for name, make_mask in functions.items()}
+    same_columns = mask_scores(db, masks, plan.definitions)
+    same_columns["tie_share"] = torch.tensor(
+        [ties_of(make_mask, values) for make_mask in functions.values()]
+    )
     maps = null_maps(plan.nulls, db, method, values, other_values) if plan.curves else {}
     rows: list[dict[str, Any]] = []
     for fill, on in product(plan.fills, plan.on):
-        nulls = same_nulls | _matched(plan, spectrogram, method, masks_by_name, on, fill)
-        outcomes = classify_each_part(
-            classifier,
-            spectrogram,
-            attribution.target,
-            torch.cat([masks, *nulls.values()]),
-            on=on,
-            fill=fill,
-            reference=plan.reference,
-        )
-        scores = outcomes.scores(masks, plan.definitions.metrics)
-        columns = {name: scores[name] for name in (*METRICS, *PROBABILITIES, *outcomes.content)}
-        columns |= null_scores(outcomes, nulls, plan.definitions)
-        columns |= own_scores(outcomes, masks, plan)
+        nulls = dict(same_nulls)
+        if fields is not None:
+            matched = matched_masks(parts.filled_with(fill), masks, fields, on=on)
+            nulls |= {} if matched is None else {"matched": matched}
+        every_mask = torch.cat([masks, *nulls.values()])
+        outcomes = classified(parts, attribution.target, every_mask, on=on, fill=fill)
+        columns = same_columns | network_scores(outcomes, masks, nulls, plan)
         on_cells: dict[str, Any] = {"batch": outcomes.batch}
         if plan.curves:
-            on_cells |= _curve_areas(classifier, spectrogram, attribution, maps, on, fill)
+            on_cells |= _curve_areas(parts, attribution, maps, on, fill)
         for number, mask_name in enumerate(masks_by_name):
             mask_cells = {name: float(column[number]) for name, column in columns.items()}
-            mask_cells["tie_share"] = ties[mask_name]
             cells = _fault(outcomes, number, list(nulls)) or method_cells | on_cells | mask_cells
             rows.append({"on": on, "fill": fill, "mask": mask_name, **cells})
     return rows
 
 
-def _matched(
-    plan: Plan,
-    spectrogram: Spectrogram,
-    method: str,
-    masks: Mapping[str, Tensor],
-    on: str,
-    fill: str,
-) -> dict[str, Tensor]:
-    """Return the masks of the null ``"matched"``, if they are asked for and there are any."""
+def _fields_of_matched(plan: Plan, db: Tensor, method: str) -> Tensor | None:
+    """Draw the random fields of the null ``"matched"``, one per mask; None if it is not asked."""
     if "matched" not in plan.nulls:
-        return {}
-    seeds = [null_seed(method, name) for name in masks]
-    fields = torch.cat([random_field(spectrogram.db, "matched", seed) for seed in seeds])
-    given = torch.cat(list(masks.values()))
-    matched = matched_masks(spectrogram, given, fields, on=on, fill=fill)
-    return {} if matched is None else {"matched": matched}
+        return None
+    seeds = [null_seed(method, name) for name in plan.mask_names]
+    return torch.cat([random_field(db, "matched", seed) for seed in seeds])
 
 
 def _curve_areas(
-    classifier: Classifier,
-    spectrogram: Spectrogram,
-    attribution: Attribution,
-    maps: Mapping[str, Tensor],
-    on: str,
-    fill: str,
+    parts: ClipParts, attribution: Attribution, maps: Mapping[str, Tensor], on: str, fill: str
 ) -> dict[str, float]:
     """Compute the areas under the curves of an attribution and of the nulls, by column."""
     areas: dict[str, float] = {}
     for null, values in {"": attribution.values, **maps}.items():
         suffix = null and f"_{null}"
-        result = curves(classifier, spectrogram, attribution.target, values, on=on, fill=fill)
+        result = curves_of(parts, attribution.target, values, on=on, fill=fill)
         areas[f"deletion{suffix}"] = result.deletion_area
         areas[f"insertion{suffix}"] = result.insertion_area
     return areas

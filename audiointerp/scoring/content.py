@@ -6,7 +6,7 @@ Masks of equal area can keep very different shares of the sound.
 import torch
 from torch import Tensor
 
-from ..processing import Spectrogram, level_is_known
+from ..processing import MaskedParts
 from ..util import FLOOR
 
 AUDIBLE_DB = 60.0
@@ -71,38 +71,19 @@ def heard_shares(db: Tensor, part_db: Tensor) -> Tensor:
     return counts.double() / int(audible.sum())
 
 
-def analysed(part: Spectrogram, on: str) -> Spectrogram:
-    """Return a part as it is scored: its features, or those of the sound made from it.
-
-    >>> from audiointerp import LogMel
-    >>> clip = LogMel()(torch.randn(1, 1, 32000))
-    >>> analysed(clip, "features") is clip, analysed(clip, "audio").db.shape == clip.db.shape
-    (True, True)
-    """
-    if on != "audio":
-        return part
-    # The clip's own level was checked when it was analysed.
-    with level_is_known():
-        return part.transform(part.to_wav())
-
-
-def heard_under(
-    spectrogram: Spectrogram, masks: Tensor, *, on: str = "features", fill: str = "silence"
-) -> Tensor:
+def heard_under(parts: MaskedParts, masks: Tensor, *, on: str = "features") -> Tensor:
     """Return HEARD of a clip's kept parts under masks, ``(M,)``; see :func:`heard_shares`.
 
     Args:
-        spectrogram: the clip.
+        parts: what makes the parts of the clip.
         masks: ``(M, 1, F, T)`` in [0, 1].
-        on, fill: see :func:`~audiointerp.scoring.outcomes.classify_parts`.
+        on: see :func:`~audiointerp.scoring.outcomes.classify_parts`.
 
     >>> from audiointerp import LogMel
     >>> clip = LogMel()(torch.randn(1, 1, 32000))
-    >>> heard_under(clip, torch.ones_like(clip.db), on="audio").item()
+    >>> heard_under(MaskedParts(clip), torch.ones_like(clip.db), on="audio").item()
     1.0
     """
-    shares = [
-        heard_shares(spectrogram.db, analysed(spectrogram.masked(part, fill=fill), on).db)
-        for part in masks.split(BATCH)
-    ]
-    return torch.cat(shares)
+    levels = parts.heard if on == "audio" else parts.levels
+    # A few at a time, which bounds the memory.
+    return torch.cat([heard_shares(parts.clip.db, levels(some)) for some in masks.split(BATCH)])

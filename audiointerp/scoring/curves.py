@@ -9,7 +9,8 @@ from ..errors import ArgumentError
 from ..interpretation import top
 from ..model import Classifier
 from ..processing import Spectrogram
-from .outcomes import classify_each_part
+from .outcomes import classified
+from .part_outputs import ClipParts
 
 STEPS = 20
 
@@ -92,12 +93,36 @@ def curves(
     >>> result.shares.tolist()
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
+    parts = ClipParts(classifier, spectrogram)
+    return curves_of(parts, target, values, against=against, on=on, fill=fill, steps=steps)
+
+
+def curves_of(
+    parts: ClipParts,
+    target: Tensor,
+    values: Tensor,
+    *,
+    against: Tensor | None = None,
+    on: str = "features",
+    fill: str = "silence",
+    steps: int = STEPS,
+) -> Curves:
+    """Compute what :func:`curves` does of a clip whose parts are classified more than once.
+
+    Args:
+        parts: what classifies the parts of the clip.
+        target, values, against, on, fill, steps: see :func:`curves`.
+
+    Raises:
+        ArgumentError: ``steps`` is less than 1, or ``on`` or ``fill`` is unknown.
+        ModelError: the network does not return finite logits for the clean clip.
+
+    Example: see :func:`curves`.
+    """
     if steps < 1:
         raise ArgumentError(f"steps={steps} must be at least 1")
     shares = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
     masks = torch.cat([top(values, share) for share in shares.tolist()])
-    outcomes = classify_each_part(
-        classifier, spectrogram, target, masks, against=against, on=on, fill=fill
-    )
+    outcomes = classified(parts, target, masks, against=against, on=on, fill=fill)
     _, kept, removed = outcomes.probs[..., outcomes.target]
     return Curves(shares, deletion=removed, insertion=kept)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..processing import Spectrogram
+from ..processing import MaskedParts
 from .content import heard_under
 
 TOLERANCE = 0.005
@@ -11,12 +11,7 @@ TOLERANCE = 0.005
 
 
 def matched_masks(
-    spectrogram: Spectrogram,
-    masks: Tensor,
-    fields: Tensor,
-    *,
-    on: str = "features",
-    fill: str = "silence",
+    parts: MaskedParts, masks: Tensor, fields: Tensor, *, on: str = "features"
 ) -> Tensor | None:
     """Return 0/1 masks of the largest bins of random fields, with the HEARD of given masks.
 
@@ -25,10 +20,10 @@ def matched_masks(
     back has an empty random mask.
 
     Args:
-        spectrogram: the clip.
+        parts: what makes the parts of the clip.
         masks: ``(M, 1, F, T)`` in [0, 1].
         fields: maps of the same shape; their order of bins is kept.
-        on, fill: see :func:`~audiointerp.scoring.outcomes.classify_parts`.
+        on: see :func:`~audiointerp.scoring.outcomes.classify_parts`.
 
     Returns:
         ``(M, 1, F, T)``; None for a clip without an audible bin.
@@ -37,11 +32,12 @@ def matched_masks(
     >>> clip = LogMel()(torch.randn(1, 1, 32000))
     >>> mask = torch.zeros_like(clip.db)
     >>> mask[..., :50] = 1
-    >>> matched = matched_masks(clip, mask, torch.rand_like(clip.db))
-    >>> abs((heard_under(clip, matched) - heard_under(clip, mask)).item()) <= TOLERANCE
+    >>> parts = MaskedParts(clip)
+    >>> matched = matched_masks(parts, mask, torch.rand_like(clip.db))
+    >>> abs((heard_under(parts, matched) - heard_under(parts, mask)).item()) <= TOLERANCE
     True
     """
-    targets = heard_under(spectrogram, masks, on=on, fill=fill)
+    targets = heard_under(parts, masks, on=on)
     if targets.isnan().any():
         return None
     ranks = (-fields.flatten(1)).argsort(dim=1, stable=True).argsort(dim=1)
@@ -51,11 +47,12 @@ def matched_masks(
         return is_chosen.to(masks.dtype).view(masks.shape)
 
     def shares(counts: Tensor) -> Tensor:
-        return heard_under(spectrogram, largest(counts), on=on, fill=fill)
+        return heard_under(parts, largest(counts), on=on)
 
     low = torch.zeros(len(masks), dtype=torch.long)
     high = torch.full_like(low, ranks.shape[1])
-    gaps_of_none, gaps_of_all = (shares(low) - targets).abs(), (1 - targets).abs()
+    of_none = heard_under(parts, torch.zeros_like(masks[:1]), on=on)
+    gaps_of_none, gaps_of_all = (of_none - targets).abs(), (1 - targets).abs()
     best = torch.where(gaps_of_all < gaps_of_none, high, low)
     gaps = gaps_of_all.minimum(gaps_of_none)
     while bool(((gaps > TOLERANCE) & (high > low + 1)).any()):

@@ -7,6 +7,7 @@ far as a clean clip.
 """
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +32,7 @@ class OutOfDistribution:
         clean_distance: the median distance of clean clips that are not among them.
         clips_sha256: of the names of all these clips and the embeddings of the training clips.
         network_sha256: of the weights that made the embeddings; empty if it is not known.
+        clips: the names of all these clips.
 
     >>> reference = OutOfDistribution(torch.zeros(5, 2), clean_distance=5.0)
     >>> reference.ratios(torch.tensor([[3.0, 4.0]]))
@@ -41,9 +43,12 @@ class OutOfDistribution:
     clean_distance: float
     clips_sha256: str = ""
     network_sha256: str = ""
+    clips: frozenset[str] = frozenset()
 
-    def check(self, classifier: Classifier) -> None:
+    def check(self, classifier: Classifier, dataset: ClipDataset | None = None) -> None:
         """Refuse a classifier whose network did not make these embeddings.
+
+        Warns of clips of the data set that is scored, if they are among those of the reference.
 
         Raises:
             ArgumentError: its weights are others.
@@ -57,6 +62,13 @@ class OutOfDistribution:
         if self.network_sha256 not in ("", _weights_sha256(classifier)):
             raise ArgumentError(
                 "the reference is of another network; make it by ood_reference(classifier, …)"
+            )
+        shared = [] if dataset is None else sorted(self.clips.intersection(_names(dataset)))
+        if shared:
+            warnings.warn(
+                f"{len(shared)} of the scored clips ({shared[0]} …) are among those of the "
+                "reference, so their ood_in and ood_out are too small; give a reference of others",
+                stacklevel=3,
             )
 
     def distances(self, embeddings: Tensor) -> Tensor:
@@ -124,7 +136,13 @@ def ood_reference(
     digest = hashlib.sha256("\n".join([*names[0], "", *names[1]]).encode())
     digest.update(of_training.cpu().numpy().tobytes())
     median = float(OutOfDistribution(of_training, 1.0).distances(of_clean).quantile(0.5))
-    return OutOfDistribution(of_training, median, digest.hexdigest(), _weights_sha256(classifier))
+    return OutOfDistribution(
+        of_training,
+        median,
+        digest.hexdigest(),
+        _weights_sha256(classifier),
+        frozenset(names[0] + names[1]),
+    )
 
 
 def _weights_sha256(classifier: Classifier) -> str:

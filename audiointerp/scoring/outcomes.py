@@ -5,7 +5,7 @@ trained on (:class:`~audiointerp.processing.windows.Windows`). The clip's probab
 over the windows, weighted by the frames that each window owns.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -18,7 +18,7 @@ from ..processing import Spectrogram
 from .content import energy_shares
 from .decision import decide
 from .out_of_distribution import OutOfDistribution
-from .part_outputs import BATCH, ON, PartOutputs, part_outputs
+from .part_outputs import BATCH, ON, ClipParts
 
 __all__ = ["BATCH", "ON", "Outcomes", "classify_each_part", "classify_parts", "mask_and_classify"]
 
@@ -34,7 +34,7 @@ class Outcomes:
         log_odds: ``(3, M)``, those of the explained class.
         target: the index of the explained class among the C'.
         batch: versions of the clip per forward: :data:`BATCH`, or less after out-of-memory.
-        content: of the kept part under each mask, ``(M,)`` by name: ENERGY and HEARD, see
+        content: of the kept part under each mask, ``(M,)`` by name: HEARD and ENERGY, see
             :mod:`~audiointerp.scoring.content`; with a reference also ``ood_in`` and ``ood_out``,
             see :mod:`~audiointerp.scoring.out_of_distribution`.
         faults: the part under each mask for which the network's logits are not finite, so that its
@@ -93,7 +93,7 @@ def classify_parts(
 ) -> Outcomes:
     """Classify a clip and its kept and removed parts under masks; score them with the result.
 
-    Equal parts are classified once, so a mask of ones gives exactly the clean clip's
+    Equal masks are classified once, and a mask of ones gives exactly the clean clip's
     probabilities. Batches depend on the masks only, so the same masks give the same bits. After
     out-of-memory the batch is halved, which changes a probability by at most 1e-5.
 
@@ -163,14 +163,45 @@ def classify_each_part(
     >>> classify_each_part(classifier, clip, torch.tensor([0]), torch.ones_like(clip.db)).fault(0)
     ''
     """
-    distinct_masks, indices = _distinct_parts(masks)
+    parts = ClipParts(classifier, spectrogram, reference)
+    outcomes = classified(parts, target, masks, against=against, on=on, fill=fill)
+    energy = energy_shares(spectrogram.db, masks)
+    return replace(outcomes, content={"ENERGY": energy, **outcomes.content})
 
-    def batches(size: int) -> Iterator[Spectrogram]:
-        for part_masks in distinct_masks.split(size):
-            yield spectrogram.masked(part_masks, fill=fill)
 
-    outputs, batch = part_outputs(classifier, spectrogram, batches, on, reference)
-    return _outcomes(classifier, outputs[indices], batch, target, against, spectrogram.db, masks)
+def classified(
+    parts: ClipParts,
+    target: Tensor,
+    masks: Tensor,
+    *,
+    against: Tensor | None = None,
+    on: str = "features",
+    fill: str = "silence",
+) -> Outcomes:
+    """Classify as :func:`classify_each_part` does a clip that has several sets of masks.
+
+    The content has no ENERGY, which depends neither on the fill nor on ``on``.
+
+    Args:
+        parts: what classifies the parts of the clip.
+        target, masks, against, on, fill: see :func:`classify_parts`.
+
+    Raises:
+        ArgumentError: ``on`` or ``fill`` is unknown, or a mask does not fit the clip.
+        ModelError: the network does not return finite logits for the clean clip.
+
+    Example: see :func:`classify_each_part`.
+    """
+    outputs, batch = parts.outputs(masks, on, fill)
+    probs, log_odds, column = decide(
+        outputs.log_p, outputs.log_not_p, int(target), against, parts.classifier.output
+    )
+    _, kept_shares, _ = _by_part(outputs.audible_shares)
+    content = {"HEARD": kept_shares}
+    if parts.reference is not None:
+        _, content["ood_in"], content["ood_out"] = _by_part(outputs.distances)
+    faults = _faults(outputs.log_p.isnan().any(1))
+    return Outcomes(_by_part(probs), _by_part(log_odds), column, batch, content, faults)
 
 
 def mask_and_classify(
@@ -184,7 +215,7 @@ def mask_and_classify(
     fill: str = "silence",
     reference: OutOfDistribution | None = None,
 ) -> tuple[Outcomes, Spectrogram, Spectrogram]:
-    """Classify a clip's parts under one mask, and return these parts; each is masked once.
+    """Classify a clip's parts under one mask, and return these parts.
 
     The arguments are those of :func:`classify_parts`, with one mask ``(1, 1, F, T)``.
 
@@ -204,52 +235,18 @@ def mask_and_classify(
     >>> kept.db.equal(clip.db), removed.db.unique().tolist()
     (True, [-100.0])
     """
-    distinct_masks, indices = _distinct_parts(mask)
-    parts = spectrogram.masked(distinct_masks, fill=fill)
-
-    def batches(size: int) -> Iterator[Spectrogram]:
-        for start in range(0, len(distinct_masks), size):
-            yield _select(parts, slice(start, start + size))
-
-    outputs, batch = part_outputs(classifier, spectrogram, batches, on, reference)
-    outcomes = _outcomes(classifier, outputs[indices], batch, target, against, spectrogram.db, mask)
-    _, kept, removed = (_select(parts, slice(i, i + 1)) for i in indices.tolist())
-    return _refuse_faults(outcomes), kept, removed
-
-
-def _distinct_parts(masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distinct masks, and the index among them of the clean clip, each kept part and
-    each removed part, ``(1 + 2 M,)``.
-    """
-    parts = torch.cat([torch.ones_like(masks[:1]), masks, 1 - masks])
-    distinct, part_indices = parts.unique(dim=0, return_inverse=True)
-    return distinct, part_indices.cpu()
-
-
-def _select(parts: Spectrogram, rows: slice) -> Spectrogram:
-    # Copies, since the alignment of a slice in memory can change the last bits of what follows.
-    return replace(parts, db=parts.db[rows].clone(), gain=parts.gain[rows].clone())
-
-
-def _outcomes(
-    classifier: Classifier,
-    outputs: PartOutputs,
-    batch: int,
-    target: Tensor,
-    against: Tensor | None,
-    db: Tensor,
-    masks: Tensor,
-) -> Outcomes:
-    """Return the outcomes of the clean clip, the kept and the removed parts, in this order."""
-    probs, log_odds, column = decide(
-        outputs.log_p, outputs.log_not_p, int(target), against, classifier.output
+    outcomes = classify_parts(
+        classifier,
+        spectrogram,
+        target,
+        mask,
+        against=against,
+        on=on,
+        fill=fill,
+        reference=reference,
     )
-    _, kept_shares, _ = _by_part(outputs.audible_shares)
-    content = {"ENERGY": energy_shares(db, masks), "HEARD": kept_shares}
-    if outputs.distances is not None:
-        _, content["ood_in"], content["ood_out"] = _by_part(outputs.distances)
-    faults = _faults(outputs.log_p.isnan().any(1))
-    return Outcomes(_by_part(probs), _by_part(log_odds), column, batch, content, faults)
+    kept, removed = (spectrogram.masked(part, fill=fill) for part in (mask, 1 - mask))
+    return outcomes, kept, removed
 
 
 def _faults(is_fault: Tensor) -> tuple[str, ...]:

@@ -10,9 +10,10 @@ from torch import Tensor
 from ..dataset import LoadedClip, has_label
 from ..errors import ArgumentError
 from ..interpretation import Attribution, Explainer
-from ..model import Classifier, clip_log_probabilities
+from ..model import Classifier
 from .attribution_rows import attribution_rows, failure_cells
 from .columns import row_of
+from .part_outputs import ClipParts
 from .plan import Plan
 from .recent import AnalysedClip, RecentAttributions
 
@@ -99,15 +100,16 @@ def clip_rows(
     clip, read_error = _analyse(classifier, loaded)
     other_clip = _analyse(classifier, other)[0] if other and "other" in plan.nulls else None
     attributions = attributions or RecentAttributions()
-    fast = classifier if clip is None else _fast_for(classifier, clip, attributions, plan.optimize)
+    parts = None if clip is None else _parts_of(classifier, clip, attributions, plan)
+    fast = classifier if parts is None else parts.classifier
     clip_cells["optimize"] = "none" if fast is classifier else plan.optimize
     scorer = _Scorer(classifier, fast, plan, other_clip, attributions)
     for explainer in explainers:
         cells = {"method": explainer.name, **clip_cells}
-        if clip is None:
+        if clip is None or parts is None:
             rows, attribution = [row_of({**cells, **failure_cells("read", read_error)})], None
         else:
-            rows, attribution = _method_rows(scorer, clip, explainer, cells)
+            rows, attribution = _method_rows(scorer, clip, parts, explainer, cells)
         yield MethodRows(explainer.name, rows, attribution, time.perf_counter() - start)
         # The time that the caller spends between two methods is not counted.
         start = time.perf_counter()
@@ -127,21 +129,24 @@ def _analyse(
         return None, error
 
 
-def _fast_for(
-    classifier: Classifier, clip: AnalysedClip, attributions: RecentAttributions, optimize: str
-) -> Classifier:
-    """Return the classifier with its fast copy, if both give this clip the same probabilities."""
+def _parts_of(
+    classifier: Classifier, clip: AnalysedClip, attributions: RecentAttributions, plan: Plan
+) -> ClipParts:
+    """Return what classifies the parts of a clip, for all methods.
+
+    The fast copy of the network is used if both give the clip the same probabilities.
+    """
+    plain = ClipParts(classifier, clip.spectrogram, plan.reference)
     # Whatever a user's network raises here, it raises again in the row of a method.
     try:
-        fast = attributions.fast(classifier, optimize)
-        if fast is classifier:
-            return classifier
-        plain, of_copy = (
-            clip_log_probabilities(each, clip.spectrogram)[0].exp() for each in (classifier, fast)
-        )
-        return fast if (plain - of_copy).abs().max() <= AGREEMENT else classifier
+        copy = attributions.fast(classifier, plan.optimize)
+        if copy is classifier:
+            return plain
+        fast = ClipParts(copy, clip.spectrogram, plan.reference)
+        probs, of_copy = (parts.clean("features").log_p.exp() for parts in (plain, fast))
+        return fast if (probs - of_copy).abs().max() <= AGREEMENT else plain
     except Exception:
-        return classifier
+        return plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +192,11 @@ class _Scorer:
 
 
 def _method_rows(
-    scorer: _Scorer, clip: AnalysedClip, explainer: Explainer, cells: Mapping[str, str]
+    scorer: _Scorer,
+    clip: AnalysedClip,
+    parts: ClipParts,
+    explainer: Explainer,
+    cells: Mapping[str, str],
 ) -> tuple[list[dict[str, Any]], Attribution | None]:
     """Explain and score a clip by one method; return its rows and its attribution."""
     rows: list[dict[str, Any]] = []
@@ -201,9 +210,7 @@ def _method_rows(
             stage = "score"
             outcome = {**cells, **_outcome(scorer.classifier, attributions[-1], cells["target"])}
             other_values = scorer.other_values(explainer)
-            scored = attribution_rows(
-                scorer.fast, scorer.plan, clip.spectrogram, attributions[-1], other_values
-            )
+            scored = attribution_rows(parts, scorer.plan, attributions[-1], other_values)
             rows += [row_of({**outcome, **values}) for values in scored]
     except Exception as error:
         return [row_of({**cells, **failure_cells(stage, error)})], None

@@ -3,6 +3,8 @@ import re
 import signal
 import subprocess
 import sys
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -86,6 +88,13 @@ def clips(esc10):
 def small_classifier(num_classes=3, seed=0, transform=None, duration=1.0):
     """A classifier with an untrained network; its batch normalisation has statistics of sound."""
     transform = transform or LogMel()
+    # A copy, since tests change what they get.
+    network = deepcopy(_small_network(num_classes, seed, transform, duration))
+    return Classifier(network, transform, [f"label{i}" for i in range(num_classes)], duration)
+
+
+@cache
+def _small_network(num_classes, seed, transform, duration):
     network = Cnn10(num_classes, num_bins=transform.num_bins, base_channels=4)
     initialise(network, seed)
     generator = torch.Generator().manual_seed(seed)
@@ -93,12 +102,13 @@ def small_classifier(num_classes=3, seed=0, transform=None, duration=1.0):
     noises = (
         torch.randn(8, 1, length, generator=generator) * torch.logspace(-3, 0, 8)[:, None, None]
     )
+    db = transform(noises).db
     network.train()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of the dropout
         for _ in range(30):
-            network(transform(noises).db)
-    return Classifier(network, transform, [f"label{i}" for i in range(num_classes)], duration)
+            network(db)
+    return network
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,18 @@ ESC10 = Path(__file__).parents[2] / "shared" / "data" / "ESC-10"
 def torture(short, whole):
     """How much of a fault is tried: a little by ``make test``, the whole by ``make torture``."""
     return whole if os.environ.get("AUDIOINTERP_TORTURE") == "1" else short
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out tests marked as long, unless ``make torture`` runs; do not trace hypothesis."""
+    for item in items:
+        # Tracing also traces hypothesis itself, and makes hundreds of examples several times slower.
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("no_cover")
+    if torture(short=True, whole=False):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 settings.register_profile("laws", max_examples=torture(50, 2000), deadline=None)
@@ -184,9 +197,15 @@ def in_this_process(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(untouched_place, tmp_path_factory):
     """A data folder like ESC-50 (one clip per class and fold), weights, and one more clip."""
-    root = tmp_path_factory.mktemp("place")
+    # Each module has a copy, since tests write there.
+    return shutil.copytree(untouched_place, tmp_path_factory.mktemp("place") / "copy")
+
+
+@pytest.fixture(scope="session")
+def untouched_place(tmp_path_factory):
+    root = tmp_path_factory.mktemp("untouched_place")
     dataset = Synthetic(duration=3.0, sample_rate=16000)
     dataset.rows = dataset.rows[::8]
     dataset.write(root / "data")

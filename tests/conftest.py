@@ -40,7 +40,7 @@ def torture(short, whole):
 def pytest_collection_modifyitems(config, items):
     """Leave out tests marked as long, unless ``make torture`` runs; do not trace hypothesis."""
     for item in items:
-        # Tracing also traces hypothesis itself, and makes hundreds of examples several times slower.
+        # Tracing makes hundreds of examples several times slower: hypothesis is traced too.
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("no_cover")
     if torture(short=True, whole=False):

@@ -4,7 +4,7 @@
 # make results         runs the five experiments on all cores, on the data in AUDIOINTERP_DATA (else
 #                      data/ESC-50); resumes an interrupted run
 # make supplementary   writes the figures and the page of supplementary/
-# make torture         runs the long fault tests and writes docs/reliability.md
+# make torture         runs the long tests, then the fault tests, and writes docs/reliability.md
 # make notebooks       runs the eight notebooks in place, on the data in AUDIOINTERP_DATA, and strips
 #                      their audio
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
@@ -15,11 +15,14 @@ VENV := .venv/bin
 demo: .venv/installed
 	$(VENV)/audiointerp demo
 
-# One process per core; more threads (BLAS, notebook kernels) would only compete.
+# One process per core; more threads (BLAS, notebook kernels) would only compete. Bytecode is kept,
+# since the tests start many processes. With worksteal, a process runs neighbouring tests, which
+# share fixtures.
 test: .venv/installed-test lint
-	OMP_NUM_THREADS=1 $(VENV)/pytest -n auto --cov=audiointerp --cov-report=term-missing:skip-covered --cov-fail-under=90
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(VENV)/pytest -n auto --dist worksteal --cov=audiointerp --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 torture: .venv/installed-test
+	AUDIOINTERP_TORTURE=1 $(VENV)/pytest tests -n auto -m long
 	AUDIOINTERP_TORTURE=1 $(VENV)/pytest tests -n auto -m "torture or hypothesis" --junitxml=.torture.xml
 	$(VENV)/python tests/reliability.py .torture.xml docs/reliability.md
 

@@ -1,8 +1,11 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -32,6 +35,18 @@ ESC10 = Path(__file__).parents[2] / "shared" / "data" / "ESC-10"
 def torture(short, whole):
     """How much of a fault is tried: a little by ``make test``, the whole by ``make torture``."""
     return whole if os.environ.get("AUDIOINTERP_TORTURE") == "1" else short
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out tests marked as long, unless ``make torture`` runs; do not trace hypothesis."""
+    for item in items:
+        # Tracing makes hundreds of examples several times slower: hypothesis is traced too.
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("no_cover")
+    if torture(short=True, whole=False):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 settings.register_profile("laws", max_examples=torture(50, 2000), deadline=None)
@@ -86,6 +101,13 @@ def clips(esc10):
 def small_classifier(num_classes=3, seed=0, transform=None, duration=1.0):
     """A classifier with an untrained network; its batch normalisation has statistics of sound."""
     transform = transform or LogMel()
+    # A copy, since tests change what they get.
+    network = deepcopy(_small_network(num_classes, seed, transform, duration))
+    return Classifier(network, transform, [f"label{i}" for i in range(num_classes)], duration)
+
+
+@cache
+def _small_network(num_classes, seed, transform, duration):
     network = Cnn10(num_classes, num_bins=transform.num_bins, base_channels=4)
     initialise(network, seed)
     generator = torch.Generator().manual_seed(seed)
@@ -93,12 +115,13 @@ def small_classifier(num_classes=3, seed=0, transform=None, duration=1.0):
     noises = (
         torch.randn(8, 1, length, generator=generator) * torch.logspace(-3, 0, 8)[:, None, None]
     )
+    db = transform(noises).db
     network.train()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of the dropout
         for _ in range(30):
-            network(transform(noises).db)
-    return Classifier(network, transform, [f"label{i}" for i in range(num_classes)], duration)
+            network(db)
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -174,9 +197,15 @@ def in_this_process(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(untouched_place, tmp_path_factory):
     """A data folder like ESC-50 (one clip per class and fold), weights, and one more clip."""
-    root = tmp_path_factory.mktemp("place")
+    # Each module has a copy, since tests write there.
+    return shutil.copytree(untouched_place, tmp_path_factory.mktemp("place") / "copy")
+
+
+@pytest.fixture(scope="session")
+def untouched_place(tmp_path_factory):
+    root = tmp_path_factory.mktemp("untouched_place")
     dataset = Synthetic(duration=3.0, sample_rate=16000)
     dataset.rows = dataset.rows[::8]
     dataset.write(root / "data")

@@ -180,6 +180,7 @@ def levels_of_four_classes(folds):
     return db, torch.tensor([FOUR_CLASSES.index(target) for target in targets.tolist()])
 
 
+@pytest.mark.long
 def test_a_network_trained_with_gain_keeps_its_class_at_minus_30_db():
     train, (db, targets) = levels_of_four_classes((1, 2)), levels_of_four_classes((5,))
     accuracies, kept = {}, {}

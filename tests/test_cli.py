@@ -17,6 +17,7 @@ from audiointerp.cli import options
 from audiointerp.dataset.esc50 import ESC50
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.experiments import EXPERIMENTS
+from audiointerp.fit import FitSettings
 from audiointerp.interpretation import METHODS, NULLS
 from audiointerp.interpretation.lime import LIME
 from audiointerp.interpretation.masks import MASKS
@@ -128,11 +129,16 @@ def test_help_does_not_import_torch():
 
 
 def test_run_and_tables(call, place, tmp_path):
+    lines = (place / "data" / "meta" / "esc50.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "data" / "meta").mkdir(parents=True)
+    (tmp_path / "data" / "audio").symlink_to(place / "data" / "audio")
+    # Three of the ten clips in fold 5 remain.
+    (tmp_path / "data" / "meta" / "esc50.csv").write_text("".join(lines[:-7]))
     done = call(
         "run",
         "mel_clean",
         "--data",
-        place / "data",
+        tmp_path / "data",
         "--subset",
         "esc10",
         "--weights",
@@ -142,11 +148,13 @@ def test_run_and_tables(call, place, tmp_path):
         "--masks",
         "bin,topK_5",
         "--out",
-        tmp_path,
+        tmp_path / "results",
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "160 rows, 0 of them errors" in done.stdout
-    table = call("tables", tmp_path, "--by", "method,mask", "--out", tmp_path / "table.csv")
+    assert "48 rows, 0 of them errors" in done.stdout
+    table = call(
+        "tables", tmp_path / "results", "--by", "method,mask", "--out", tmp_path / "table.csv"
+    )
     assert table.returncode == 0
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 2 * 4 * 2
     # By fill and method: means and five nulls on both, and audio less features.
@@ -371,9 +379,12 @@ def test_train_writes_weights_and_card(call, place, tmp_path, option, transform)
 
 
 def test_demo(call, place, tmp_path, monkeypatch):
-    monkeypatch.setattr("audiointerp.cli.demo.EPOCHS", 1)
+    monkeypatch.setattr("audiointerp.cli.demo.TRAINING", FitSettings(epochs=1))
+    monkeypatch.setattr("audiointerp.cli.demo.SCORED_CLIPS", 4)
+    monkeypatch.setattr("audiointerp.cli.demo.MOST_WORKERS", 1)
     done = call("demo", "--data", place / "data", "--out", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+    assert "explain and score 4 of 10 test clips: saliency, gradcam, shap" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "examples",
         "index.html",

@@ -3,12 +3,14 @@
 import ast
 import io
 import tokenize
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import audiointerp
 
+pytestmark = pytest.mark.no_cover
 PACKAGE = Path(audiointerp.__file__).parent
 TESTS = Path(__file__).parent
 LONGEST_LINE = 100
@@ -26,6 +28,7 @@ def name_of(path):
     return str(path.relative_to(PACKAGE.parent if PACKAGE in path.parents else TESTS.parent))
 
 
+@cache
 def parsed(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 

@@ -55,7 +55,7 @@ def test_the_same_bytes_and_no_process_where_nothing_is_lacking(tmp_path, expect
         ["clip", "stage"]
     ].drop_duplicates().to_numpy().tolist() == [["burst/4.wav", "read"]]
     assert active_children() == []
-    go(tmp_path, workers=2)
+    go(tmp_path, workers=torture(1, 2))
     assert tables(tmp_path) == expected
     monkeypatch.setattr(work, "ProcessPoolExecutor", None)
     go(tmp_path, workers=2)

@@ -18,10 +18,11 @@ from .kaldi import kaldi_fbank
 from .masking import DOMAINS, levels_gain
 from .own_rate import masked_sound
 from .reading import LEAST_MIX, MAX_LEVEL
-from .resampling import resample
+from .resampling import resample, resample_blocks
 from .scaling import Scaling
 from .spectrogram import LogMel, LogSTFT, transform_from_dict
 from .stft import level_is_known
+from .streaming import stream_audio
 from .tapers import TAPERS
 from .transform import Spectrogram, Transform
 from .windows import Windows
@@ -54,6 +55,8 @@ __all__ = [
     "mono",
     "normalized",
     "resample",
+    "resample_blocks",
     "save_audio",
+    "stream_audio",
     "transform_from_dict",
 ]

@@ -9,7 +9,14 @@ from .detection import detect
 from .event import Event
 from .explained_event import ExplainedEvent
 from .explaining import explain_events
+from .folder import FolderScan, scan_files
 from .formats import FORMATS, read_events, write_events
+from .one_recording import (
+    ScannedRecording,
+    ScanSettings,
+    scan_recording,
+    write_recording,
+)
 from .scan_record import POOLINGS, Pooled, Scan
 from .scanning import scan
 
@@ -18,11 +25,17 @@ __all__ = [
     "POOLINGS",
     "Event",
     "ExplainedEvent",
+    "FolderScan",
     "Pooled",
     "Scan",
+    "ScanSettings",
+    "ScannedRecording",
     "detect",
     "explain_events",
     "read_events",
     "scan",
+    "scan_files",
+    "scan_recording",
     "write_events",
+    "write_recording",
 ]

@@ -67,7 +67,8 @@ def explain_events(
     >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"], duration=1.0)
     >>> wav = torch.randn(96000)
     >>> (explained,) = explain_events(classifier, wav, [Event(1.0, 2.0, "dog")], "saliency")
-    >>> explained.box.label, 1.0 <= explained.box.start < explained.box.end <= 2.0
+    >>> begin, end = explained.window
+    >>> explained.box.label, begin <= explained.box.start < explained.box.end <= end
     ('dog', True)
     >>> sorted(explained.sounds), explained.sounds["box"].shape
     (['box', 'rest', 'window'], torch.Size([1, 1, 32000]))

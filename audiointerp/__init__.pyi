@@ -1,6 +1,7 @@
 from . import dataset as dataset
 from . import display as display
 from . import downloads as downloads
+from . import events as events
 from . import experiments as experiments
 from . import fit as fit
 from . import interpretation as interpretation
@@ -34,6 +35,7 @@ from .errors import (
     DownloadError,
     ModelError,
 )
+from .events import Event, Scan, detect, explain_events, read_events, scan, write_events
 from .experiments import EXPERIMENTS, Experiment, run
 from .experiments import store as store
 from .fit import FitSettings, History
@@ -97,6 +99,7 @@ __all__ = [
     "DatasetError",
     "DownloadError",
     "EvenSubset",
+    "Event",
     "Experiment",
     "Explainer",
     "FitSettings",
@@ -120,20 +123,26 @@ __all__ = [
     "Random",
     "Saliency",
     "Scaling",
+    "Scan",
     "SmoothGrad",
     "Spectrogram",
     "Synthetic",
     "as_clip",
     "as_dataset",
     "compute_features",
+    "detect",
     "evaluate",
+    "explain_events",
     "explain_func",
     "features",
     "interpret",
     "load_audio",
     "load_panns",
     "localise",
+    "read_events",
     "run",
     "save_audio",
+    "scan",
     "score",
+    "write_events",
 ]

@@ -17,7 +17,7 @@ FLOORS = [
     {"processing", "interpretation"},
     {"model", "dataset"},
     {"fit", "scoring", "downloads"},
-    {"tables", "display", "experiments"},
+    {"events", "tables", "display", "experiments"},
     {"predict"},
     {"paper"},
     {"cli"},

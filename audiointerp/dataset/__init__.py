@@ -7,7 +7,7 @@ from .clips import LabelledClips
 from .dataset_forms import as_dataset
 from .esc50 import ESC50
 from .feature_tensors import compute_features, features
-from .folders import sound_files, stated_seconds
+from .folders import AUDIO_ENDINGS, sound_files, stated_seconds
 from .in_memory import EvenSubset, InMemory, Joined, Part, Selection
 from .loaded_clip import LoadedClip, has_label, load_clip
 from .mixtures import Mixtures, check_parts, parts_of
@@ -17,6 +17,7 @@ from .split import Split, split_clips
 from .synthetic import Parts, Synthetic
 
 __all__ = [
+    "AUDIO_ENDINGS",
     "CLASSES",
     "ESC50",
     "NOISES",

@@ -19,10 +19,11 @@ from .masking import DOMAINS, check_mask, levels_gain
 from .own_rate import masked_sound
 from .parts import MaskedParts, levels_of_sounds
 from .reading import LEAST_MIX, MAX_LEVEL
-from .resampling import resample
+from .resampling import resample, resample_blocks
 from .scaling import Scaling
 from .spectrogram import LogMel, LogSTFT, transform_from_dict
 from .stft import level_is_known
+from .streaming import stream_audio
 from .tapers import TAPERS
 from .transform import Spectrogram, Transform
 from .windows import Windows
@@ -58,6 +59,8 @@ __all__ = [
     "mono",
     "normalized",
     "resample",
+    "resample_blocks",
     "save_audio",
+    "stream_audio",
     "transform_from_dict",
 ]

@@ -8,6 +8,8 @@ MP3 and more).
 import os
 import shlex
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import soundfile
@@ -170,8 +172,24 @@ def load_channels(path: str | os.PathLike[str]) -> tuple[Tensor, int]:
 
 def _decoded(path: Path, mixes: bool = True) -> Sound:
     """Read what the file holds, or say why it cannot be read."""
-    try:
+    with readable(path):
         return read_sound(path, mixes)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say that a file cannot be read, and what to do, where the system or the decoder refuses it.
+
+    Raises:
+        AudioError: it is refused.
+
+    >>> with readable(Path("song.wav")):
+    ...     raise ValueError("unknown format")
+    Traceback (most recent call last):
+    audiointerp.errors.AudioError: song.wav: not an audio file that can be read (unknown format)
+    """
+    try:
+        yield
     except (OSError, soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
         hint = ""
         if path.suffix.lower() in UNREADABLE_ENDINGS:
@@ -195,7 +213,15 @@ def _read(
             return wav
     sound = _decoded(path)
     wav, rate = sound.wav, sound.rate
-    _warn_or_refuse(path, sound, strict, refuse_cancellation, stacklevel + 1)
+    warn_or_refuse(
+        path,
+        sound.notes,
+        sound.cancellation,
+        wav.shape[-1] / rate,
+        strict,
+        refuse_cancellation,
+        stacklevel + 1,
+    )
     if sample_rate is not None:
         if wav.shape[-1] * sample_rate > MAX_SAMPLES * rate:
             raise AudioError(
@@ -220,12 +246,24 @@ def _cache_key(path: Path, sample_rate: int | None) -> str | None:
     return digest_of("sound", content, path.suffix.lower(), sample_rate, versions)
 
 
-def _warn_or_refuse(
-    path: Path, sound: Sound, strict: bool, refuse_cancellation: bool, stacklevel: int
+def warn_or_refuse(
+    path: Path,
+    notes: tuple[str, ...],
+    cancellation: str | None,
+    seconds: float,
+    strict: bool,
+    refuse_cancellation: bool,
+    stacklevel: int,
 ) -> None:
-    """Say what is doubtful about a sound, or refuse it."""
-    for note in sound.notes:
-        text = f"{path}: {note}; read {sound.wav.shape[-1] / sound.rate:.6g} s"
+    """Warn of what is doubtful about a file that was read, or refuse it.
+
+    Raises:
+        AudioError: the file is refused.
+
+    >>> warn_or_refuse(Path("a.wav"), (), None, 1.0, True, True, 2)
+    """
+    for note in notes:
+        text = f"{path}: {note}; read {seconds:.6g} s"
         if strict:
             raise AudioError(f"{text}; strict=True refuses the file, export it again")
         warnings.warn(
@@ -233,8 +271,8 @@ def _warn_or_refuse(
             AudioWarning,
             stacklevel=stacklevel,
         )
-    if sound.cancellation:
-        text = f"{path}: {sound.cancellation}; export one of them as a mono file"
+    if cancellation:
+        text = f"{path}: {cancellation}; export one of them as a mono file"
         if refuse_cancellation:
             raise AudioError(text)
         warnings.warn(text, AudioWarning, stacklevel=stacklevel)

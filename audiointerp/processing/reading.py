@@ -8,7 +8,7 @@ never filled in, or where files were joined, a note says what was read.
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -88,20 +88,27 @@ class _Patched(io.RawIOBase):
         return len(content)
 
 
-class _Energy(NamedTuple):
-    """The sums of the squares of the mono mix, and of the channels, averaged over these."""
+class Energy(NamedTuple):
+    """The sums of the squares of the mono mix, and of the channels, averaged over these.
+
+    >>> block = torch.tensor([[1.0, -1.0], [0.5, -0.5]])
+    >>> Energy().plus(block, mixed(block)).cancellation
+    'its channels cancel, their mean is silent'
+    """
 
     mix: float = 0.0
     channels: float = 0.0
 
-    def plus(self, block: Tensor, mix: Tensor) -> "_Energy":
+    def plus(self, block: Tensor, mix: Tensor) -> "Energy":
+        """Add a block ``(n, C)`` and its mix."""
         if block.shape[1] == 1:
             return self
         channels = float(block.double().square().mean(dim=1).sum())
-        return _Energy(self.mix + float(mix.double().square().sum()), self.channels + channels)
+        return Energy(self.mix + float(mix.double().square().sum()), self.channels + channels)
 
     @property
     def cancellation(self) -> str | None:
+        """How the channels cancel in their mean; None if they do not."""
         if self.mix >= LEAST_MIX * self.channels:
             return None
         if self.mix == 0:
@@ -125,44 +132,94 @@ def read_sound(path: Path, mixes: bool = True) -> Sound:
     >>> sound.wav.shape, sound.rate
     (torch.Size([1, 1, 80]), 8000)
     """
+    if path.is_file() and path.stat().st_size > MAX_BYTES:
+        raise AudioError(
+            f"{path}: {path.stat().st_size} bytes are more than the limit of {MAX_BYTES}; cut the "
+            "file into clips"
+        )
+    samples = bytearray()
+    rate, channels, energy = 0, 0, Energy()
+    blocks = sound_blocks(path, MAX_SAMPLES)
+    while True:
+        try:
+            block, rate = next(blocks)
+        except StopIteration as end:
+            notes: tuple[str, ...] = end.value
+            break
+        if not mixes and channels not in (0, block.shape[1]):
+            raise AudioError(f"{path}: chained sounds of {channels} and {block.shape[1]} channels")
+        channels = 1 if mixes else block.shape[1]
+        mix = mixed(block)
+        samples += (mix if mixes else block).numpy().tobytes()
+        energy = energy.plus(block, mix)
+        if len(samples) > 4 * MAX_SAMPLES:
+            count = len(samples) // (4 * channels)
+            raise AudioError(_length_error(path, f"{count} or more"))
+    wav = torch.frombuffer(samples, dtype=torch.float32).view(-1, channels).T.contiguous()[None]
+    return Sound(wav, rate, notes, energy.cancellation)
+
+
+def mixed(block: Tensor) -> Tensor:
+    """Average a block ``(n, C)`` over its channels, ``(1, 1, n)``.
+
+    >>> mixed(torch.tensor([[1.0, 0.0]]))
+    tensor([[[0.5000]]])
+    """
+    return block.T.contiguous()[None].mean(dim=-2, keepdim=True)
+
+
+def sound_blocks(
+    path: Path, most: int | None = None
+) -> Generator[tuple[Tensor, int], None, tuple[str, ...]]:
+    """Decode a file in blocks; what is doubtful about its length is returned at the end.
+
+    Args:
+        path: the file.
+        most: the most samples per channel that its header may state; None for any number.
+
+    Returns:
+        The notes, see :class:`Sound`. It yields blocks ``(n, C)`` float32, n > 0, with the sample
+        rate in Hz, the same for all blocks.
+
+    Raises:
+        AudioError: the file is refused, possibly after the last block, where samples are missing.
+        OSError, soundfile.SoundFileError, RuntimeError, TypeError, ValueError: as in
+            :func:`read_sound`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/clip.wav", torch.zeros(80, 2).numpy(), 8000)
+    ...     [(block.shape, rate) for block, rate in sound_blocks(Path(folder, "clip.wav"))]
+    [(torch.Size([80, 2]), 8000)]
+    """
     if not path.is_file():
         raise AudioError(f"{path}: no such audio file")
-    size = path.stat().st_size
-    if size == 0:
+    if path.stat().st_size == 0:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
-    if size > MAX_BYTES:
-        raise AudioError(
-            f"{path}: {size} bytes are more than the limit of {MAX_BYTES}; cut the file into clips"
-        )
     with path.open("rb") as file:
         info = examine(file)
         if info.fault:
             raise AudioError(f"{path}: {info.fault}; {_DAMAGED}")
-        samples = bytearray()
-        rate, channels, energy = 0, 0, _Energy()
+        rate, count = 0, 0
         for source in _sources(path, file, info):
             with _Stream(source) as stream:
-                _check_header(path, stream)
+                _check_header(path, stream, most)
                 if rate not in (0, stream.samplerate):
                     raise AudioError(
                         f"{path}: chained sounds of {rate} and {stream.samplerate} Hz; export "
                         "them at one rate"
                     )
-                if not mixes and channels not in (0, stream.channels):
-                    raise AudioError(
-                        f"{path}: chained sounds of {channels} and {stream.channels} channels"
-                    )
-                rate, channels = stream.samplerate, 1 if mixes else stream.channels
-                energy = _decode(path, stream, samples, energy, mixes)
-    if not samples:
+                rate = stream.samplerate
+                for block in _decoded(path, stream):
+                    count += len(block)
+                    yield block, rate
+    if not count:
         raise AudioError(f"{path}: the file has no samples")
-    count = len(samples) // (4 * channels)
     _check_count(path, count, info.samples or 0)
     notes = [info.note] if info.note else []
     if info.patch and info.samples and not info.note and count > info.samples:
         notes.append(f"its header states {info.samples} samples per channel, and {count} are there")
-    wav = torch.frombuffer(samples, dtype=torch.float32).view(count, channels).T.contiguous()[None]
-    return Sound(wav, rate, tuple(notes), energy.cancellation)
+    return tuple(notes)
 
 
 def _sources(path: Path, file: BinaryIO, info: ContainerInfo) -> Iterator[str | io.IOBase]:
@@ -187,14 +244,14 @@ def _patched(content: bytes, start: int, patch: tuple[int, bytes] | None) -> byt
     return content[:place] + patch[1] + content[place + len(patch[1]) :]
 
 
-def _check_header(path: Path, stream: _Stream) -> None:
+def _check_header(path: Path, stream: _Stream, most: int | None) -> None:
     if not 1 <= stream.channels <= MAX_CHANNELS:
         raise AudioError(f"{path}: {stream.channels} channels are outside 1 to {MAX_CHANNELS}")
     if not RATES[0] <= stream.samplerate <= RATES[1]:
         raise AudioError(
             f"{path}: a rate of {stream.samplerate} Hz is outside {RATES[0]} to {RATES[1]} Hz"
         )
-    if MAX_SAMPLES < stream.frames < _UNKNOWN:
+    if most is not None and most < stream.frames < _UNKNOWN:
         raise AudioError(_length_error(path, str(stream.frames)))
 
 
@@ -205,10 +262,8 @@ def _length_error(path: Path, count: str) -> str:
     )
 
 
-def _decode(
-    path: Path, stream: _Stream, samples: bytearray, energy: _Energy, mixes: bool
-) -> _Energy:
-    """Append all samples, checked and mixed to mono, check their number and add up the energy."""
+def _decoded(path: Path, stream: _Stream) -> Iterator[Tensor]:
+    """Give all samples in blocks ``(n, C)``, check them and their number."""
     if soundfile.SoundFile.seekable(stream):
         # As soundfile.read does; without it libsndfile's MP3 decoder returns other samples.
         stream.seek(0)
@@ -222,19 +277,14 @@ def _decode(
                 f"{path}: NaN, infinity or a value above {MAX_LEVEL:.2g} in samples {count} to "
                 f"{count + len(block) - 1}; export the file again"
             )
-        mix = block.T.contiguous()[None].mean(dim=-2)
-        samples += (mix if mixes else block).numpy().tobytes()
-        energy = energy.plus(block, mix)
         count += len(block)
-        if len(samples) > 4 * MAX_SAMPLES:
-            per_channel = len(samples) // (4 if mixes else 4 * stream.channels)
-            raise AudioError(_length_error(path, f"{per_channel} or more"))
+        if len(block):
+            yield block
         if len(block) < frames:
             break
     # For MP3, libsndfile may have guessed the length from the first bit rate.
     is_guess = stream.subtype.startswith("MPEG") or stream.frames >= _UNKNOWN
     _check_count(path, count, 0 if is_guess else stream.frames)
-    return energy
 
 
 def _check_count(path: Path, count: int, stated: int) -> None:

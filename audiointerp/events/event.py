@@ -1,0 +1,58 @@
+"""The record of an event: what was heard, when, in which band, and how sure the model was."""
+
+import math
+from dataclasses import dataclass
+
+from ..errors import ArgumentError
+
+
+@dataclass(frozen=True, order=True)
+class Event:
+    """A label that is heard from one time to another, in a band of frequencies.
+
+    Attributes:
+        start, end: seconds from the begin of the recording.
+        label: what is heard.
+        p: the probability of the label; None of an annotation.
+        low, high: the band in Hz; None if it is not stated.
+
+    Raises:
+        ArgumentError: a value is not finite, negative or above its counterpart, p is outside
+            [0, 1], the label is empty, or only one end of the band is given.
+
+    >>> Event(12.5, 14.0, "whale", 0.93).duration
+    1.5
+    """
+
+    start: float
+    end: float
+    label: str
+    p: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.label, str) or not self.label:
+            raise ArgumentError(f"the label of an event is a text, not {self.label!r:.40}")
+        _check_limits(self.label, "seconds", self.start, self.end)
+        if (self.low is None) != (self.high is None):
+            raise ArgumentError(
+                f"{self.label}: low={self.low} and high={self.high} Hz: give both or none"
+            )
+        if self.low is not None and self.high is not None:
+            _check_limits(self.label, "Hz", self.low, self.high)
+        if self.p is not None and not 0 <= self.p <= 1:
+            raise ArgumentError(f"{self.label}: p={self.p!r:.40} is no probability in [0, 1]")
+
+    @property
+    def duration(self) -> float:
+        """The seconds from start to end."""
+        return self.end - self.start
+
+
+def _check_limits(label: str, unit: str, lowest: float, highest: float) -> None:
+    if not (math.isfinite(lowest) and math.isfinite(highest) and 0 <= lowest <= highest):
+        raise ArgumentError(
+            f"{label}: from {lowest!r:.40} to {highest!r:.40} {unit}: give two finite numbers "
+            "from 0 on, the smaller one first"
+        )

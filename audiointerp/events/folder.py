@@ -1,0 +1,245 @@
+"""The events of many recordings: resumable, in shards and in worker processes.
+
+Each recording has a folder of its own, whose last file says that it is finished. So a process that
+was killed loses the recordings that it was at, and no more.
+"""
+
+import csv
+import io
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from joblib.externals.loky import ProcessPoolExecutor, as_completed
+
+from ..errors import ArgumentError, AudioInterpError
+from ..model import Classifier
+from ..util import (
+    Progress,
+    keep_memory,
+    locked,
+    make_folder,
+    plain,
+    read_json,
+    show_progress,
+    write_text,
+)
+from .one_recording import (
+    RESULT,
+    ScanSettings,
+    WritePage,
+    fingerprint_of_recording,
+    scan_recording,
+    write_failure,
+    write_recording,
+)
+
+RECORDING_COLUMNS = ("recording", "status", "seconds", "windows", "events", "notes", "error")
+EVENT_COLUMNS = ("recording", "start", "end", "label", "p", "low", "high")
+CHANGES = {
+    "file_sha256": "of another file",
+    "settings": "with other settings",
+    "model": "with another classifier",
+}
+"""What a difference in an entry of the fingerprint means."""
+PARENT_CHECK_SECONDS = 1.0
+"""How often a worker looks whether its parent is there."""
+
+OpenClassifier = Callable[[], Classifier]
+
+
+@dataclass(frozen=True)
+class FolderScan:
+    """What is done with many recordings, and where the results are.
+
+    Attributes:
+        out: the folder of the results.
+        settings: what is done with each recording.
+        model: what describes the classifier; results of another one are not mixed with these.
+        write_page: writes the page of a recording; it must be importable.
+
+    Example: see :func:`scan_files`.
+    """
+
+    out: Path
+    settings: ScanSettings
+    model: dict[str, Any]
+    write_page: WritePage
+
+    def needs(self, name: str, path: Path, resume: bool) -> bool:
+        """Whether a recording must be scanned: it is not finished, or it failed.
+
+        Raises:
+            AudioInterpError: its result is of another sound, classifier or other settings.
+        """
+        result = read_json(self.out / name / RESULT)
+        if not resume or not isinstance(result, dict) or result.get("status") != "ok":
+            return True
+        known = result.get("fingerprint")
+        now = plain(fingerprint_of_recording(path, self.settings, self.model))
+        if known == now:
+            return False
+        changed = [key for key in now if not isinstance(known, dict) or known.get(key) != now[key]]
+        raise AudioInterpError(
+            f"{self.out / name}: its result was made {CHANGES[changed[0]]}; give another folder, "
+            "or --no-resume"
+        )
+
+    def scan(self, classifier: Classifier, name: str, path: Path) -> None:
+        """Scan a recording and write its results, or why it failed."""
+        fingerprint: dict[str, Any] = {}
+        try:
+            fingerprint = fingerprint_of_recording(path, self.settings, self.model)
+            scanned = scan_recording(classifier, path, self.settings, name)
+            write_recording(self.out / name, scanned, self.write_page, fingerprint)
+        # One recording must not end the scan of the others, whatever is wrong with it.
+        except Exception as error:
+            write_failure(self.out / name, name, error, fingerprint)
+
+
+def scan_files(
+    task: FolderScan,
+    open_classifier: OpenClassifier,
+    recordings: Sequence[tuple[str, Path]],
+    *,
+    shard: tuple[int, int] = (1, 1),
+    workers: int = 1,
+    resume: bool = True,
+    progress: Progress = None,
+) -> list[dict[str, Any]]:
+    """Scan recordings; what is finished is not done again.
+
+    Args:
+        task: what is done.
+        open_classifier: makes the classifier, in each worker process.
+        recordings: the names and the files, all of them whatever the shard is. A name is that of
+            the folder of its results, below that of the task.
+        shard: (i, n) for the i-th of n parts of the recordings.
+        workers: the number of processes, with one thread each; 1 for this process.
+        resume: whether to keep what is finished.
+        progress: False for no bar; or a function of (recordings done, recordings).
+
+    Returns:
+        One row for each finished recording of any shard, see :data:`RECORDING_COLUMNS`. The same
+        rows are in ``recordings.csv``, all events in ``events.csv``.
+
+    Raises:
+        ArgumentError: the shard is none, or two recordings have one name.
+        AudioInterpError: another process has this shard, or a result was made with other settings.
+
+    >>> import tempfile
+    >>> from audiointerp import Cnn6, LogMel, save_audio
+    >>> def small():
+    ...     return Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"], duration=1.0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.wav")
+    ...     save_audio(path, torch.randn(1, 1, 64000), 32000)
+    ...     settings = ScanSettings(explain=0)
+    ...     task = FolderScan(Path(folder, "out"), settings, {}, lambda folder, scanned: None)
+    ...     rows = scan_files(task, small, [("a.wav", path), ("b.wav", Path("b.wav"))])
+    >>> [(row["recording"], row["status"]) for row in rows]
+    [('a.wav', 'ok'), ('b.wav', 'error')]
+    """
+    number, count = shard
+    if not 1 <= number <= count:
+        raise ArgumentError(f"shard {number}/{count}: give e.g. 2/4 for the second of four parts")
+    if len({name for name, _ in recordings}) < len(recordings):
+        raise ArgumentError("two recordings have the same name; give one folder that holds both")
+    make_folder(task.out)
+    with locked(task.out / f".lock-{number}-of-{count}"):
+        mine = recordings[number - 1 :: count]
+        missing = [entry for entry in mine if task.needs(*entry, resume)]
+        with show_progress("scanning", len(mine), "recording", progress) as advance:
+            advance(len(mine) - len(missing))
+            for _ in _scan_missing(task, open_classifier, missing, workers):
+                advance(1)
+    return _write_tables(task.out, recordings)
+
+
+def _scan_missing(
+    task: FolderScan,
+    open_classifier: OpenClassifier,
+    missing: Sequence[tuple[str, Path]],
+    workers: int,
+) -> Iterator[None]:
+    """Scan the recordings, and give a sign after each."""
+    if not missing:
+        return
+    if workers == 1:
+        classifier = open_classifier()
+        for name, path in missing:
+            task.scan(classifier, name, path)
+            yield
+        return
+    start = (task, open_classifier, os.getpid())
+    executor = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=start)
+    is_done = False
+    try:
+        futures = [executor.submit(_scan_in_worker, name, path) for name, path in missing]
+        for future in as_completed(futures):
+            future.result()
+            yield
+        is_done = True
+    finally:
+        executor.shutdown(kill_workers=not is_done)
+
+
+_worker: list[Any] = []
+"""In a worker process: the task and the classifier."""
+
+
+def _start_worker(task: FolderScan, open_classifier: OpenClassifier, parent: int) -> None:
+    # A terminal interrupts the whole group; the parent ends its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    keep_memory()
+    torch.set_num_threads(1)
+    _worker[:] = [task, open_classifier()]
+
+
+def _exit_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os._exit(1)
+
+
+def _scan_in_worker(name: str, path: Path) -> None:
+    task, classifier = _worker
+    task.scan(classifier, name, path)
+
+
+def _write_tables(out: Path, recordings: Sequence[tuple[str, Path]]) -> list[dict[str, Any]]:
+    """Write the tables of all finished recordings, of whichever shard, and return their rows."""
+    with locked(out / ".lock-tables", wait=True):
+        results = [read_json(out / name / RESULT) for name, _ in recordings]
+        finished = [result for result in results if isinstance(result, dict)]
+        rows = [_row(result) for result in finished]
+        _write_csv(out / "recordings.csv", RECORDING_COLUMNS, rows)
+        events = [
+            {"recording": result["recording"], **event}
+            for result in finished
+            for event in result.get("events", ())
+        ]
+        _write_csv(out / "events.csv", EVENT_COLUMNS, events)
+    return rows
+
+
+def _row(result: dict[str, Any]) -> dict[str, Any]:
+    counts = {name: result.get(name, "") for name in ("seconds", "windows", "error")}
+    named = {"recording": result["recording"], "status": result["status"]}
+    details = {"events": len(result.get("events", ())), "notes": "; ".join(result.get("notes", ()))}
+    return named | counts | details
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())

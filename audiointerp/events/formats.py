@@ -1,0 +1,166 @@
+"""Events as files that other programs open: Raven, Audacity, CSV and JSON; and back."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import ArgumentError, AudioInterpError, choose, unknown_name
+from ..util import json_text, write_text
+from .audacity import audacity_events, audacity_text
+from .event import Event
+from .raven import raven_events, raven_text
+
+COLUMNS = ("start", "end", "label", "p", "low", "high")
+"""The columns of CSV, in seconds, text, probability and Hz; an empty field is None."""
+
+
+class Format(NamedTuple):
+    """How events are written and read.
+
+    >>> FORMATS["csv"].ending
+    '.csv'
+    """
+
+    ending: str
+    to_text: Callable[[Sequence[Event]], str]
+    to_events: Callable[[str], list[Event]]
+
+
+def csv_text(events: Sequence[Event]) -> str:
+    r"""Return events as CSV, numbers to their last digit.
+
+    >>> csv_text([Event(0.5, 1.0, "dog, small", 0.9)])
+    'start,end,label,p,low,high\r\n0.5,1.0,"dog, small",0.9,,\r\n'
+    """
+    text = io.StringIO()
+    # With another end of the lines, a label with a carriage return would not be quoted.
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_values(event) for event in events)
+    return text.getvalue()
+
+
+def _values(event: Event) -> list[object]:
+    return [getattr(event, name) for name in COLUMNS]
+
+
+def csv_events(text: str) -> list[Event]:
+    r"""Read events from CSV; further columns are ignored.
+
+    Raises:
+        ArgumentError: a column is missing, or a field is no number.
+
+    >>> csv_events("start,end,label\n0.5,1.0,dog\n")
+    [Event(start=0.5, end=1.0, label='dog', p=None, low=None, high=None)]
+    """
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    missing = [name for name in COLUMNS[:3] if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ArgumentError(f"no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")
+    return [_event_of_row(row) for row in reader]
+
+
+def _event_of_row(row: dict[str, str]) -> Event:
+    optional = (float(row[name]) if row.get(name) else None for name in COLUMNS[3:])
+    return Event(float(row["start"]), float(row["end"]), row["label"], *optional)
+
+
+def json_events(text: str) -> list[Event]:
+    """Read events from JSON: a list, or the list under ``"events"``.
+
+    Raises:
+        ArgumentError: there is no list of events.
+
+    >>> json_events('{"events": [{"start": 0.5, "end": 1.0, "label": "dog"}]}')[0].label
+    'dog'
+    """
+    content = json.loads(text)
+    entries = content.get("events") if isinstance(content, dict) else content
+    if not isinstance(entries, list):
+        raise ArgumentError('no list of events, or {"events": [...]}')
+    return [Event(*map(entry.get, COLUMNS)) for entry in entries]
+
+
+def _json_text(events: Sequence[Event]) -> str:
+    entries = [dict(zip(COLUMNS, _values(event), strict=True)) for event in events]
+    return json_text({"events": entries})
+
+
+FORMATS = {
+    "raven": Format(".selections.txt", raven_text, raven_events),
+    "audacity": Format(".labels.txt", audacity_text, audacity_events),
+    "csv": Format(".csv", csv_text, csv_events),
+    "json": Format(".json", _json_text, json_events),
+}
+"""The formats by name: Raven's selection tables, Audacity's label tracks, CSV and JSON."""
+
+
+def write_events(
+    path: str | os.PathLike[str], events: Iterable[Event], format: str | None = None
+) -> None:
+    """Write events to a file, completely or not at all.
+
+    Args:
+        path: the file.
+        events: those of one recording.
+        format: a name in :data:`FORMATS`; by default that of the ending: ``.csv``, ``.json``,
+            ``.selections.txt`` (Raven) or ``.labels.txt`` (Audacity).
+
+    Raises:
+        ArgumentError: the format is not known, or a label has a character that it cannot hold.
+        AudioInterpError: the file cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_events(f"{folder}/a.labels.txt", [Event(0.5, 1.0, "dog", 0.9)])
+    ...     read_events(f"{folder}/a.labels.txt")
+    [Event(start=0.5, end=1.0, label='dog', p=0.9, low=None, high=None)]
+    """
+    name = _format_of(Path(path), format)
+    write_text(path, FORMATS[name].to_text(list(events)))
+
+
+def read_events(path: str | os.PathLike[str], format: str | None = None) -> list[Event]:
+    """Read events, e.g. boxes that were drawn in Raven, or labels of Audacity.
+
+    Args:
+        path: the file.
+        format: as for :func:`write_events`. A file ``.txt`` with another ending is Raven's if its
+            first line has Raven's column ``Begin Time (s)``, else Audacity's.
+
+    Raises:
+        AudioInterpError: the file cannot be read, or is not of this format.
+
+    Example: see :func:`write_events`.
+    """
+    path = Path(path)
+    try:
+        # As bytes, since reading as text would change line breaks inside of labels.
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AudioInterpError(f"{path}: cannot be read ({error})") from error
+    if format is None and path.suffix.lower() == ".txt":
+        is_raven = "Begin Time (s)" in text.partition("\n")[0]
+        format = "raven" if is_raven else "audacity"
+    name = _format_of(path, format)
+    try:
+        return FORMATS[name].to_events(text)
+    except (ValueError, TypeError, AttributeError) as error:
+        text = f"{path}: not a file of events in the format {name} ({error})"
+        raise AudioInterpError(text) from error
+
+
+def _format_of(path: Path, format: str | None) -> str:
+    if format is not None:
+        return choose("format", format, FORMATS)
+    for name, known in FORMATS.items():
+        if path.name.lower().endswith(known.ending):
+            return name
+    endings = [known.ending for known in FORMATS.values()]
+    raise ArgumentError(
+        unknown_name("ending of a file of events", path.name, endings, "; or give format=")
+    )

@@ -1,0 +1,94 @@
+"""Events as a selection table of Raven: tab-separated, with the columns that Raven writes."""
+
+from collections.abc import Sequence
+
+from ..errors import ArgumentError
+from .event import Event
+
+START, END = "Begin Time (s)", "End Time (s)"
+LOW, HIGH = "Low Freq (Hz)", "High Freq (Hz)"
+LABELS = ("Annotation", "Species", "Label", "Common Name")
+"""The columns that may hold the label; the first is written."""
+SCORES = ("Score", "Confidence")
+"""The columns that may hold p; the first is written."""
+HEADS = ("Selection", "View", "Channel", START, END, LOW, HIGH, LABELS[0], SCORES[0])
+BREAKS = ("\t", "\n", "\r")
+"""What a field between tabs cannot hold without quotes."""
+
+
+def raven_text(events: Sequence[Event]) -> str:
+    """Return a selection table.
+
+    Raises:
+        ArgumentError: a label has a tab or a line break.
+
+    >>> print(raven_text([Event(0.5, 1.0, "dog", 0.9, 100.0, 800.0)]).splitlines()[1].split())
+    ['1', 'Spectrogram', '1', '1', '0.5', '1.0', '100.0', '800.0', 'dog', '0.9']
+    """
+    rows: list[tuple[str, ...]] = [HEADS]
+    for number, event in enumerate(events, 1):
+        refuse_breaks(event.label)
+        values = (event.start, event.end, event.low, event.high, event.label, event.p)
+        texts = ("" if value is None else str(value) for value in values)
+        rows.append((str(number), "Spectrogram 1", "1", *texts))
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def raven_events(text: str) -> list[Event]:
+    r"""Read a selection table, in any order of its columns.
+
+    Raven lists a selection once for each of its views; it is read once.
+
+    Raises:
+        ArgumentError: a column is missing, or a field is no number.
+
+    >>> raven_events("Begin Time (s)\tEnd Time (s)\tSpecies\n0.5\t1.0\tdog\n")[0].label
+    'dog'
+    """
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    heads = lines[0].split("\t")
+    columns = {name: number for number, name in enumerate(heads)}
+    label_column = next((columns[name] for name in LABELS if name in columns), None)
+    if START not in columns or END not in columns or label_column is None:
+        raise ArgumentError(
+            f"its columns are {heads}; a selection table has {START!r}, {END!r} and one of "
+            f"{', '.join(LABELS)}"
+        )
+    events, known = [], set()
+    for line in lines[1:]:
+        fields = line.split("\t")
+        if not line.strip():
+            continue
+        if len(fields) < len(heads):
+            fields += [""] * (len(heads) - len(fields))
+        selection = fields[columns["Selection"]] if "Selection" in columns else None
+        if selection is not None and selection in known:
+            continue
+        known.add(selection)
+        numbers = {
+            name: _number(fields, columns, names)
+            for name, names in {"p": SCORES, "low": (LOW,), "high": (HIGH,)}.items()
+        }
+        start, end = float(fields[columns[START]]), float(fields[columns[END]])
+        events.append(Event(start, end, fields[label_column], **numbers))
+    return events
+
+
+def _number(fields: list[str], columns: dict[str, int], names: Sequence[str]) -> float | None:
+    text = next((fields[columns[name]] for name in names if name in columns), "")
+    return float(text) if text else None
+
+
+def refuse_breaks(label: str) -> None:
+    r"""Refuse a label that a line of fields between tabs cannot hold.
+
+    Raises:
+        ArgumentError: it has a tab or a line break.
+
+    >>> refuse_breaks("a dog")
+    """
+    if any(character in label for character in BREAKS):
+        raise ArgumentError(
+            f"label {label!r:.80}: it has a tab or a line break, which this format cannot hold; "
+            "write CSV or JSON, or rename it"
+        )

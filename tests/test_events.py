@@ -1,0 +1,516 @@
+"""Recordings in windows, events by cases made by hand, and files that come back equal."""
+
+import csv
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+from conftest import noise
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audiointerp import (
+    AudioError,
+    AudioInterpError,
+    Classifier,
+    Event,
+    Scan,
+    detect,
+    explain_events,
+    load_audio,
+    read_events,
+    scan,
+    write_events,
+)
+from audiointerp.errors import ArgumentError, AudioWarning
+from audiointerp.events import FORMATS
+from audiointerp.events.boxes import Box, boxes_elsewhere, first_boxes
+from audiointerp.events.pieces import chosen_pieces, regular_pieces
+from audiointerp.model import whole_clip_probabilities
+from audiointerp.processing import reading
+
+
+def made_scan(p, *, hop=1.0, window=2.0, silent=None):
+    """A scan with p of the label "dog", at 100 Hz."""
+    p = torch.tensor(p, dtype=torch.float64)
+    count = len(p)
+    return Scan(
+        recording="made.wav",
+        sample_rate=100,
+        length=round(100 * (window + hop * (count - 1))),
+        window_length=round(100 * window),
+        hop_length=round(100 * hop),
+        labels=("cat", "dog"),
+        starts=torch.arange(count) * round(100 * hop),
+        probabilities=torch.stack([1 - p, p], 1),
+        silent=torch.tensor(silent or [False] * count),
+    )
+
+
+def limits_of(events):
+    return [(event.label, event.start, event.end) for event in events]
+
+
+@given(
+    length=st.integers(1, 300),
+    size=st.integers(1, 60),
+    window=st.integers(1, 80),
+    hop_share=st.floats(0.02, 1),
+)
+def test_windows_of_blocks_are_those_of_the_whole(length, size, window, hop_share):
+    hop = max(1, round(hop_share * window))
+    wav = torch.arange(float(length)).view(1, 1, -1)
+    pieces = list(regular_pieces(wav.split(size, -1), window, hop))
+    last = max(0, length - window)
+    assert [piece.start for piece in pieces] == [*range(0, last, hop), last]
+    assert all(piece.wav.equal(wav[..., piece.start :][..., :window]) for piece in pieces)
+
+
+@given(
+    length=st.integers(1, 200),
+    size=st.integers(1, 60),
+    window=st.integers(1, 80),
+    starts=st.lists(st.integers(0, 250), max_size=8),
+)
+def test_chosen_windows_are_those_of_the_whole(length, size, window, starts):
+    wav = torch.arange(float(length)).view(1, 1, -1)
+    pieces = list(chosen_pieces(wav.split(size, -1), window, sorted(starts)))
+    assert len(pieces) == len(starts)
+    for start, piece in zip(sorted(starts), pieces, strict=True):
+        begin = max(0, min(start, length - window))
+        assert piece.wav.equal(wav[..., begin:][..., :window])
+
+
+def test_p_of_a_window_is_that_of_the_clip(classifier, tmp_path, monkeypatch):
+    """A file in small blocks, at another rate, in two channels: a window is a clip of its own."""
+    monkeypatch.setattr(reading, "BLOCK", 30000)
+    samples = (
+        np.random.default_rng(0).normal(0, 0.1, (5 * 44100, 2)) * np.linspace(0, 1, 220500)[:, None]
+    )
+    soundfile.write(tmp_path / "a.wav", samples, 44100, subtype="FLOAT")
+    result = scan(classifier, tmp_path / "a.wav", hop=0.7, optimize="none")
+    whole = load_audio(tmp_path / "a.wav", 32000, normalize="none")
+    assert result.recording == "a.wav"
+    assert (result.length, result.duration) == (160000, 5.0)
+    assert result.starts.tolist() == [0, 22400, 44800, 67200, 89600, 112000, 128000]
+    clips = [whole[..., start : start + 32000] for start in result.starts]
+    clips = [clip / clip.abs().max() for clip in clips]
+    expected = whole_clip_probabilities(classifier, clips)
+    assert torch.allclose(result.probabilities, expected, atol=1e-5)
+    folded = scan(classifier, tmp_path / "a.wav", hop=0.7)
+    assert torch.allclose(folded.probabilities, expected, atol=2e-5)
+
+
+def test_a_recording_shorter_than_a_window_is_one_window(classifier):
+    wav = noise(0.4)
+    expected = whole_clip_probabilities(classifier, [wav / wav.abs().max()])
+    result = scan(classifier, wav / wav.abs().max(), optimize="none")
+    assert torch.allclose(result.probabilities, expected, atol=1e-6)
+    assert (result.duration, result.limits.tolist()) == (0.4, [0.0, 0.4])
+
+
+def test_a_model_of_sounds_is_scanned(tmp_path):
+    def louder_half(wavs):
+        energy = (wavs.reshape(len(wavs), 2, -1) ** 2).sum(2) + 1e-9
+        return energy / energy.sum(1, keepdims=True)
+
+    classifier = Classifier.from_function(
+        louder_half, ["first", "second"], sample_rate=8000, duration=1.0, normalize="none"
+    )
+    wav = torch.zeros(24000)
+    wav[9000:10000] = 0.5
+    result = scan(classifier, wav)
+    assert result.to_frame().round(2)["first"].tolist() == [0.5, 0.0, 1.0, 0.5, 0.5]
+    assert result.silent.tolist() == [True, False, False, True, True]
+    assert limits_of(detect(result, {"second": 0.9})) == [("second", 0.75, 1.25)]
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (192000, 1), (48000, 8)])
+def test_recordings_of_any_rate_and_channels(classifier, tmp_path, rate, channels):
+    samples = np.random.default_rng(1).normal(0, 0.1, (2 * rate, channels))
+    soundfile.write(tmp_path / "a.wav", samples, rate, subtype="PCM_24")
+    result = scan(classifier, tmp_path / "a.wav", optimize="none")
+    clip = load_audio(tmp_path / "a.wav", 32000, normalize="none")[..., 16000:48000]
+    expected = whole_clip_probabilities(classifier, [clip / clip.abs().max()])
+    assert torch.allclose(result.probabilities[1], expected[0], atol=1e-5)
+
+
+def test_truncated_silent_and_cancelling_recordings_are_told(classifier, tmp_path):
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 64000)
+    soundfile.write(tmp_path / "cut.wav", samples, 32000, subtype="PCM_16")
+    whole = (tmp_path / "cut.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(AudioError, match=r"cut\.wav.*truncated"):
+        scan(classifier, tmp_path / "cut.wav")
+    soundfile.write(tmp_path / "side.wav", np.stack([samples, -samples], 1), 32000)
+    with pytest.raises(AudioError, match="cancel"):
+        scan(classifier, tmp_path / "side.wav")
+    soundfile.write(tmp_path / "silent.wav", 0 * samples, 32000)
+    with pytest.warns(AudioWarning, match=r"silent\.wav: the whole recording is silent"):
+        result = scan(classifier, tmp_path / "silent.wav")
+    assert result.silent.all()
+    assert detect(result, 1e-9) == []
+    assert set(result.pooled("max").p.values()) == {0.0}
+
+
+@pytest.mark.parametrize("hop", [0, -1, 1.5, float("nan"), float("inf"), "half", True])
+def test_a_hop_that_leaves_samples_out_is_refused(classifier, hop):
+    with pytest.raises(ArgumentError, match="hop"):
+        scan(classifier, noise(2), hop=hop)
+
+
+def test_a_scan_is_a_table_and_a_picture():
+    result = made_scan([0.1, 0.9, 0.2])
+    assert result.to_frame().index.tolist() == [0.0, 1.0, 2.0]
+    assert result.to_frame()["dog"].tolist() == [0.1, 0.9, 0.2]
+    assert result.limits.tolist() == [0.0, 1.5, 2.5, 4.0]
+    image = result.plot()
+    # Parts of 1.5, 1 and 1.5 s: half-seconds would be exact, and seconds are the picture's columns.
+    assert image.get_array().shape == (2, 4)
+    assert image.get_array()[1].tolist() == [0.1, 0.9, 0.9, 0.2]
+    html = result._repr_html_()
+    assert "dog 0.900" in html
+    assert "data:image/png;base64," in html
+
+
+def test_pooling_by_hand():
+    result = made_scan([0.5, 0.5, 0.0])
+    assert result.pooled("mean").p["dog"] == pytest.approx(1 / 3)
+    assert result.pooled("max").p["dog"] == 0.5
+    assert result.pooled("noisy_or").p["dog"] == pytest.approx(0.75)
+    assert (result.pooled("noisy_or").pooling, result.pooled().windows) == ("noisy_or", 3)
+    with pytest.raises(ArgumentError, match="did you mean 'mean'"):
+        result.pooled("means")
+
+
+def test_events_by_hand():
+    #              0-1.5  -2.5 -3.5 -4.5 -5.5 -6.5 -8
+    result = made_scan([0.1, 0.6, 0.4, 0.2, 0.7, 0.1, 0.3])
+    assert limits_of(detect(result, {"dog": 0.5})) == [("dog", 1.5, 3.5), ("dog", 4.5, 5.5)]
+    no_hysteresis = detect(result, {"dog": 0.5}, hold=1)
+    assert limits_of(no_hysteresis) == [("dog", 1.5, 2.5), ("dog", 4.5, 5.5)]
+    (joined,) = detect(result, {"dog": 0.5}, merge=1)
+    assert (joined.start, joined.end, joined.p, joined.low, joined.high) == (1.5, 5.5, 0.7, 0, 50)
+    assert limits_of(detect(result, {"dog": 0.5}, min_duration=1.5)) == [("dog", 1.5, 3.5)]
+    assert detect(result, {"dog": 0.71}) == []
+
+
+def test_a_threshold_by_label_and_the_order():
+    result = made_scan([0.1, 0.9, 0.1])
+    events = detect(result, {"dog": 0.8, "cat": 0.9})
+    assert limits_of(events) == [("cat", 0.0, 1.5), ("dog", 1.5, 2.5), ("cat", 2.5, 4.0)]
+    assert limits_of(detect(result, 0.8, labels=["dog"])) == [("dog", 1.5, 2.5)]
+    assert detect(made_scan([0.9], silent=[True])) == []
+
+
+@given(
+    p=st.lists(st.floats(0, 1), min_size=1, max_size=30),
+    threshold=st.floats(0.01, 1),
+    hold=st.floats(0.01, 1),
+    merge=st.floats(0, 4),
+)
+def test_laws_of_detection(p, threshold, hold, merge):
+    result = made_scan(p)
+    events = detect(result, {"dog": threshold}, hold=hold)
+    limits = result.limits.tolist()
+    for number, value in enumerate(p):
+        begin, end = limits[number : number + 2]
+        is_covered = any(event.start <= begin and end <= event.end for event in events)
+        assert is_covered or value < threshold
+        assert not is_covered or value >= hold * threshold
+    assert all(first.end < second.start for first, second in pairwise(events))
+    assert all(threshold <= event.p <= 1 for event in events)
+    merged = detect(result, {"dog": threshold}, hold=hold, merge=merge)
+    assert all(second.start - first.end > merge for first, second in pairwise(merged))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"threshold": {"Dog": 0.5}}, "did you mean 'dog'"),
+        ({"labels": ["cow"]}, "unknown label 'cow'"),
+        ({"threshold": {"dog": 0.5}, "labels": ["cat"]}, "by label"),
+        ({"threshold": 0}, "threshold"),
+        ({"threshold": float("nan")}, "threshold"),
+        ({"hold": 0}, "hold"),
+        ({"hold": 1.1}, "hold"),
+        ({"merge": -1}, "merge"),
+        ({"min_duration": float("nan")}, "min_duration"),
+    ],
+)
+def test_wrong_settings_of_detection_are_named(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        detect(made_scan([0.5]), **arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (2.0, 1.0, "dog"),
+        (-1.0, 1.0, "dog"),
+        (0.0, float("nan"), "dog"),
+        (0.0, 1.0, ""),
+        (0.0, 1.0, None),
+        (0.0, 1.0, "dog", 1.5),
+        (0.0, 1.0, "dog", float("nan")),
+        (0.0, 1.0, "dog", 0.5, 100.0),
+        (0.0, 1.0, "dog", 0.5, 100.0, 50.0),
+    ],
+)
+def test_an_event_that_cannot_be_is_refused(arguments):
+    with pytest.raises(ArgumentError):
+        Event(*arguments)
+
+
+POSITIVE = st.floats(0, 1e7, allow_subnormal=False)
+# Labels that every format holds: of one line, without tabs.
+PLAIN = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(
+    lambda text: not text.endswith(")")
+)
+ANY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+@st.composite
+def event_of(draw, labels):
+    start, end = sorted((draw(POSITIVE), draw(POSITIVE)))
+    low, high = draw(st.one_of(st.just((None, None)), st.tuples(POSITIVE, POSITIVE).map(sorted)))
+    p = draw(st.none() | st.floats(0, 1))
+    return Event(start, end, draw(labels), p, low, high)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_events_come_back_equal(tmp_path_factory, name):
+    folder = tmp_path_factory.mktemp("formats")
+    labels = ANY if name in ("csv", "json") else PLAIN
+
+    @given(events=st.lists(event_of(labels), max_size=6))
+    @settings(max_examples=150)
+    def law(events):
+        path = folder / f"a{FORMATS[name].ending}"
+        write_events(path, events)
+        assert read_events(path) == events
+
+    law()
+
+
+def test_labels_that_a_format_cannot_hold_are_refused(tmp_path):
+    for label in ("a\tb", "a\nb", "a\rb"):
+        for name in ("raven", "audacity"):
+            with pytest.raises(ArgumentError, match="line break"):
+                write_events(tmp_path / "a.txt", [Event(0, 1, label)], name)
+    with pytest.raises(ArgumentError, match="rename"):
+        write_events(tmp_path / "a.labels.txt", [Event(0, 1, "dog (p=0.5)")])
+    write_events(tmp_path / "a.labels.txt", [Event(0, 1, "dog (p=0.5)", 0.25)])
+    assert read_events(tmp_path / "a.labels.txt")[0].label == "dog (p=0.5)"
+    with pytest.raises(ArgumentError, match="ending"):
+        write_events(tmp_path / "a.xls", [])
+
+
+RAVEN_DRAWN = (
+    "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t"
+    "Delta Time (s)\tSpecies\r\n"
+    "1\tWaveform 1\t1\t1.25\t2.5\t200.0\t1200.5\t1.25\twhale\r\n"
+    "1\tSpectrogram 1\t1\t1.25\t2.5\t200.0\t1200.5\t1.25\twhale\r\n"
+    "2\tSpectrogram 1\t1\t7\t8\t0\t16000\t1\tship\r\n"
+)
+
+
+def test_boxes_drawn_in_raven_and_labels_of_audacity_are_read(tmp_path):
+    (tmp_path / "drawn.Table.1.selections.txt").write_bytes(RAVEN_DRAWN.encode())
+    (tmp_path / "boxes.txt").write_bytes(RAVEN_DRAWN.encode())
+    boxes = [Event(1.25, 2.5, "whale", None, 200.0, 1200.5), Event(7, 8, "ship", None, 0, 16000)]
+    assert read_events(tmp_path / "drawn.Table.1.selections.txt") == boxes
+    assert read_events(tmp_path / "boxes.txt") == boxes
+    text = "1.0\t2.0\twhale song\n\\\t-1.000000\t-1.000000\n3.0\t3.0\t\n"
+    (tmp_path / "labels.txt").write_text(text)
+    assert read_events(tmp_path / "labels.txt") == [Event(1, 2, "whale song"), Event(3, 3, "?")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "start,end\n0,1\n"),
+        ("a.csv", "start,end,label\n0,one,dog\n"),
+        ("a.csv", "start,end,label\n2,1,dog\n"),
+        ("a.json", "{"),
+        ("a.json", '{"boxes": []}'),
+        ("a.json", '{"events": [3]}'),
+        ("a.labels.txt", "dog at noon\n"),
+        ("a.selections.txt", "Selection\tView\n1\tWaveform 1\n"),
+        ("a.selections.txt", "Begin Time (s)\tEnd Time (s)\tLabel\nx\t1\tdog\n"),
+    ],
+)
+def test_files_of_another_content_are_named(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(AudioInterpError, match=name):
+        read_events(tmp_path / name)
+    with pytest.raises(AudioInterpError, match="cannot be read"):
+        read_events(tmp_path / "missing" / name)
+
+
+EVENTS = [
+    Event(0.5, 1.25, "dog", 0.875, 100.5, 800.0),
+    Event(2.0, 3.0, 'a "cat", big', 0.1, 0.0, 50.0),
+]
+
+
+def test_pandas_reads_our_tables(tmp_path):
+    write_events(tmp_path / "a.csv", EVENTS)
+    write_events(tmp_path / "a.selections.txt", EVENTS)
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert [Event(*row) for row in table.itertuples(index=False)] == EVENTS
+    raven = pd.read_csv(tmp_path / "a.selections.txt", sep="\t", quoting=csv.QUOTE_NONE)
+    assert raven["Begin Time (s)"].tolist() == [0.5, 2.0]
+    assert raven["Annotation"].tolist() == ["dog", 'a "cat", big']
+    assert raven["Selection"].tolist() == [1, 2]
+
+
+def test_crowsetta_reads_our_selection_table(tmp_path):
+    crowsetta = pytest.importorskip("crowsetta", reason="pip install --no-deps crowsetta")
+    write_events(tmp_path / "a.selections.txt", [EVENTS[0]])
+    raven = crowsetta.formats.bbox.Raven.from_file(tmp_path / "a.selections.txt")
+    (box,) = raven.to_bbox()
+    read = Event(box.onset, box.offset, box.label, None, box.low_freq, box.high_freq)
+    assert read == Event(0.5, 1.25, "dog", None, 100.5, 800.0)
+
+
+RATE = 8000
+
+
+def tone_detector():
+    """p of "tone" is 1 where the power at 1 to 2 kHz exceeds that of a quiet tone of 0.2 s."""
+
+    def predict(wavs):
+        power = np.abs(np.fft.rfft(wavs, axis=-1)) ** 2
+        hertz = np.fft.rfftfreq(wavs.shape[-1], 1 / RATE)
+        share = power[:, (hertz >= 1000) & (hertz < 2000)].sum(1) / 2e4
+        p = share / (1 + share)
+        return np.stack([1 - p, p], 1)
+
+    return Classifier.from_function(
+        predict, ["rest", "tone"], sample_rate=RATE, duration=2.0, normalize="none"
+    )
+
+
+def with_tones(seconds, tones, level=0.001):
+    """Quiet noise with tones (start, end, Hz, level)."""
+    wav = level / 0.1 * noise(seconds, RATE)
+    time = torch.arange(wav.shape[-1]) / RATE
+    for start, end, hertz, amplitude in tones:
+        wav += amplitude * ((time >= start) & (time < end)) * torch.sin(2 * torch.pi * hertz * time)
+    return wav
+
+
+def test_the_box_is_where_the_sound_is():
+    """The low tone is louder, but is not what the detector hears."""
+    wav = with_tones(10, [(6.2, 6.6, 1500, 0.3), (6.0, 8.0, 300, 0.6)])
+    classifier = tone_detector()
+    (event,) = detect(scan(classifier, wav, hop=0.5), {"tone": 0.5})
+    assert event.start < 6.2 < 6.6 < event.end
+    (explained,) = explain_events(classifier, wav, [event], "occlusion")
+    begin, end = explained.window
+    assert begin <= 6.2 < 6.6 <= end
+    assert explained.p > 0.9
+    assert explained.p_in >= explained.p / 2 > explained.p_out
+    assert explained.loses
+    assert (explained.rank, explained.others) == (1, 19)
+    box = explained.box
+    assert 6.1 < box.start < box.end < 6.7
+    assert 900 < box.low < 1500 < box.high < 2100
+    # What is played is what was classified.
+    sounds = explained.sounds.items()
+    heard = {name: float(classifier.probabilities(sound)[0, 1]) for name, sound in sounds}
+    assert heard["box"] == pytest.approx(explained.p_in, abs=1e-4)
+    assert heard["rest"] == pytest.approx(explained.p_out, abs=1e-4)
+    assert heard["window"] == pytest.approx(explained.p, abs=1e-4)
+    assert "rank 1 among 20" in explained.verdict
+    assert "Why tone?" in explained._repr_html_()
+
+
+def test_a_steady_sound_has_no_box():
+    """Its background is the sound itself, which is heard without any box."""
+    wav = with_tones(6, [(0, 6, 1500, 0.3)])
+    (explained,) = explain_events(tone_detector(), wav, [Event(2, 4, "tone")], "occlusion")
+    assert not explained.loses
+    assert explained.rank is None
+    assert (explained.box.low, explained.box.high) == (0, RATE / 2)
+    assert "there is no box" in explained.verdict
+
+
+def test_the_strongest_window_of_a_long_event_is_explained():
+    tones = [(1.0, 1.1, 1500, 0.05), (7.0, 7.3, 1500, 0.3), (12.0, 12.1, 1500, 0.05)]
+    wav = with_tones(14, tones)
+    events = [Event(0.5, 13, "tone", 0.9), Event(0.9, 1.2, "tone")]
+    explained = explain_events(tone_detector(), wav, events, "occlusion", others=3)
+    assert [record.event for record in explained] == events
+    assert explained[0].window[0] <= 7.0 < 7.3 <= explained[0].window[1]
+    assert explained[1].window[0] <= 1.0 < 1.1 <= explained[1].window[1]
+    assert explained[0].box.p == 0.9
+    assert explained[1].box.p == explained[1].p
+
+
+def test_an_event_of_a_file_is_explained_as_that_of_its_samples(tmp_path):
+    wav = with_tones(6, [(3.0, 3.4, 1500, 0.3)])
+    soundfile.write(tmp_path / "a.wav", wav.flatten().numpy(), RATE, subtype="FLOAT")
+    event = Event(2.5, 4, "tone")
+    (of_file,) = explain_events(tone_detector(), tmp_path / "a.wav", [event], "occlusion", others=0)
+    (of_samples,) = explain_events(tone_detector(), wav, [event], "occlusion", others=0)
+    assert of_file.box == of_samples.box
+    assert of_file.attribution.values.equal(of_samples.attribution.values)
+
+
+@pytest.mark.parametrize(
+    ("event", "options", "message"),
+    [
+        (Event(0, 1, "Tone"), {}, "did you mean 'tone'"),
+        (Event(9, 10, "tone"), {}, "after the end of the recording"),
+        (Event(0, 1, "tone"), {"fill": "silense"}, "did you mean 'silence'"),
+        (Event(0, 1, "tone"), {"keep": 0}, "keep"),
+        (Event(0, 1, "tone"), {"others": -1}, "others"),
+    ],
+)
+def test_what_cannot_be_explained_is_named(event, options, message):
+    with pytest.raises(ArgumentError, match=message):
+        explain_events(tone_detector(), with_tones(4, []), [event], "occlusion", **options)
+
+
+@given(
+    shape=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    corner=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
+    count=st.integers(0, 30),
+)
+def test_boxes_elsewhere_have_the_size_and_lie_elsewhere(shape, corner, count):
+    low, high = sorted(round(share * shape[0]) for share in corner[:2])
+    first, last = sorted(round(share * shape[1]) for share in corner[2:])
+    if low == high or first == last:
+        return
+    box = Box(low, high, first, last)
+    others = boxes_elsewhere(box, shape, count)
+    assert len(set(others)) == len(others) <= count
+    for other in others:
+        assert (other.bins, other.frames) == (box.bins, box.frames)
+        assert other.low_bin >= 0
+        assert other.high_bin <= shape[0]
+        assert other.first_frame >= 0
+        assert other.last_frame <= shape[1]
+        assert box.iou(other) <= 0.5
+    places = (shape[0] - box.bins + 1) * (shape[1] - box.frames + 1)
+    assert len(others) == count or len(others) < places
+
+
+@given(seed=st.integers(0, 1000), bins=st.integers(1, 20), frames=st.integers(1, 30))
+def test_first_boxes_hold_the_most_of_the_map(seed, bins, frames):
+    values = torch.randn(bins, frames, generator=torch.Generator().manual_seed(seed))
+    boxes = first_boxes(values)
+    assert boxes[-1] == Box(0, bins, 0, frames)
+    positive = values.double().clamp_min(0)
+    masses = [
+        float(positive[box.low_bin : box.high_bin, box.first_frame : box.last_frame].sum())
+        for box in boxes
+    ]
+    assert masses == sorted(masses)
+    areas = [box.area for box in boxes]
+    assert areas == sorted(areas)

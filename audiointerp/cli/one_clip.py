@@ -139,6 +139,8 @@ def _print_interpretation(result: "Interpretation", clip: str) -> None:
             "the attribution is the same everywhere (is the clip silent?): this mask is arbitrary"
         )
     typer.echo(f"{clip}: predicted {result.predicted}, explained {result.question}")
+    if result.verdict:
+        typer.echo(f"{result.verdict} {' '.join(result.verdict.details)}")
     for note in additivity_notes(result):
         typer.echo(note)
     # NaN for the other methods.

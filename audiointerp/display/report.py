@@ -6,6 +6,8 @@ import io
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
@@ -13,7 +15,7 @@ from matplotlib.figure import Figure
 from ..interpretation import LARGEST_GAP, additivity_gap, outside_share, surrogate_fit
 from ..metrics import METRICS
 from ..processing import save_audio
-from ..scoring import ExplainedClip, attribution_cells, layer_cell
+from ..scoring import ExplainedClip, Verdict, attribution_cells, layer_cell
 from ..util import atomic_write, make_folder, write_json, write_text
 from .players import players_table
 from .plot import interpretation as interpretation_figure
@@ -121,11 +123,16 @@ def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], tit
         **{name: getattr(result, name) for name in ("protocol", "on", "fill")},
         "scores": dict(result.scores),
         "heard": dict(result.heard),
+        "verdict": None if result.verdict is None else _verdict_record(result.verdict),
         "outside": outside_share(result.attribution),
         **attribution_cells(result.attribution),
     }
     write_json(folder / "scores.json", scores)
     write_text(folder / "index.html", document)
+
+
+def _verdict_record(verdict: Verdict) -> dict[str, Any]:
+    return {"text": str(verdict), "as_good": verdict.as_good, **asdict(verdict)}
 
 
 def additivity_notes(result: ExplainedClip) -> list[str]:
@@ -173,7 +180,11 @@ def _question(result: ExplainedClip) -> str:
     method, mask = html.escape(result.attribution.method), html.escape(result.mask_name)
     layer = str(layer_cell(result.attribution))
     about = f"{method}, mask {mask}" + html.escape(layer and f", {layer}")
-    return f"<p>Why <b>{html.escape(result.question)}</b>? {about}.</p>"
+    question = f"<p>Why <b>{html.escape(result.question)}</b>? {about}.</p>"
+    if result.verdict is None:
+        return question
+    details = html.escape(" ".join(result.verdict.details))
+    return f"<p><b>{html.escape(str(result.verdict))}</b> {details}</p>{question}"
 
 
 def _scores(result: ExplainedClip) -> str:

@@ -61,6 +61,7 @@ from .sanity_checks import (
 )
 from .sanity_rows import CHECKS, SANITY_COLUMNS, SanityCheck, sanity
 from .sounds import Sounds
+from .verdict import COMPARED, Verdict, p_text, percent, random_masks, verdict_of
 
 __all__ = [
     "ADDED",
@@ -68,6 +69,7 @@ __all__ = [
     "BASELINES",
     "CHECKS",
     "COLUMNS",
+    "COMPARED",
     "CONTENT",
     "LEAST_P",
     "LOCALISATION_COLUMNS",
@@ -94,6 +96,7 @@ __all__ = [
     "Sounds",
     "Stage",
     "Truth",
+    "Verdict",
     "attribution_cells",
     "auc",
     "average_precision",
@@ -124,9 +127,12 @@ __all__ = [
     "nulls_of",
     "ood_reference",
     "own_metrics",
+    "p_text",
+    "percent",
     "pointing_game",
     "protocol_name",
     "protocol_of",
+    "random_masks",
     "rank_correlation",
     "read_rows",
     "relevance_mass",
@@ -135,6 +141,7 @@ __all__ = [
     "scored_on",
     "shift_correlation",
     "truth_of",
+    "verdict_of",
     "warn_if_absent",
     "weighted",
 ]

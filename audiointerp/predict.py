@@ -115,8 +115,7 @@ def interpret(
 ) -> Interpretation:
     """Explain one clip and make the explanation audible.
 
-    ``scores`` are those of what ``on`` says; ``heard`` has p of the sounds themselves, whatever
-    ``on`` and ``inversion`` are.
+    ``scores`` are those of what ``on`` says; ``heard`` has p of the sounds, whatever it says.
 
     Args:
         classifier: the classifier whose decision is explained.
@@ -198,6 +197,7 @@ def interpret(
         file_sounds=file_sounds,
         fill=fill,
         verdict=verdict,
+        classifier=classifier,
     )
 
 

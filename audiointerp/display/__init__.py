@@ -7,6 +7,7 @@
 from . import plot, report
 from .card import write_card
 from .localisation import LocalisedClass, localisation_figure
+from .many_clips import write_clips
 from .players import matched_player, player, shared_peak
 from .plot import METHOD_TITLES, comparison
 from .plot import interpretation as interpretation_figure
@@ -14,6 +15,7 @@ from .report import (
     WRITTEN,
     additivity_notes,
     interpretation_html,
+    interpretation_page,
     page,
     players_html,
     write_interpretation,
@@ -27,6 +29,7 @@ __all__ = [
     "comparison",
     "interpretation_figure",
     "interpretation_html",
+    "interpretation_page",
     "localisation_figure",
     "matched_player",
     "page",
@@ -36,5 +39,6 @@ __all__ = [
     "report",
     "shared_peak",
     "write_card",
+    "write_clips",
     "write_interpretation",
 ]

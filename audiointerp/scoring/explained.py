@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..interpretation import Attribution, is_constant
+from ..model import Classifier
 from ..processing import Spectrogram
 from .sounds import Sounds
 from .verdict import Verdict, p_text, question_of
@@ -38,6 +39,7 @@ class ExplainedClip:
         fill: what the bins became that a part lacks, a name in
             :data:`~audiointerp.util.fills.FILLS`.
         verdict: does the kept part explain the decision? None for a record made without it.
+        classifier: what was explained; a page asks it for p at other shares than the mask's.
 
     >>> import torch
     >>> from audiointerp import Classifier, Cnn6, LogMel, interpret
@@ -64,6 +66,7 @@ class ExplainedClip:
     file_sounds: Sounds | None = None
     fill: str = "silence"
     verdict: Verdict | None = None
+    classifier: Classifier | None = None
 
     @property
     def sounds(self) -> Sounds:

@@ -13,6 +13,7 @@ from .interpretation import NULLS, AnyMask
 from .metrics import Metric, Scored
 from .model import Classifier
 from .scoring import (
+    COMPARED,
     ExplainedClip,
     Method,
     OutOfDistribution,
@@ -32,6 +33,7 @@ from .scoring import (
     nulls_of,
     own_metrics,
     scored_on,
+    verdict_of,
     warn_if_absent,
 )
 from .util import INDEPENDENT, Progress, show_progress
@@ -108,12 +110,12 @@ def interpret(
     protocol: str = "corrected",
     on: str | None = None,
     fill: str = "silence",
+    compared: int = COMPARED,
     device: str | torch.device | None = None,
 ) -> Interpretation:
     """Explain one clip and make the explanation audible.
 
-    ``scores`` are those of what ``on`` says; ``heard`` has p of the sounds themselves, whatever
-    ``on`` and ``inversion`` are.
+    ``scores`` are those of what ``on`` says; ``heard`` has p of the sounds, whatever it says.
 
     Args:
         classifier: the classifier whose decision is explained.
@@ -137,6 +139,7 @@ def interpret(
             ``"audio"`` of a classifier that takes sounds.
         fill: what the bins become, in the scores and the sounds, that a part lacks: ``"silence"``,
             ``"background"`` or another name in :data:`~audiointerp.util.fills.FILLS`.
+        compared: the number of random masks that the verdict compares with; 0 for none.
         device: where to compute; the classifier is moved there.
 
     Raises:
@@ -164,20 +167,16 @@ def interpret(
     if target is None and classifier.output in INDEPENDENT:
         warn_if_absent(classifier.labels, attribution)
     mask_values = make_mask(attribution.values)
+    parts_of = (classifier, spectrogram, attribution.target, mask_values)
     outcomes, kept, removed = mask_and_classify(
-        classifier,
-        spectrogram,
-        attribution.target,
-        mask_values,
-        against=attribution.against,
-        on=scored,
-        fill=fill,
+        *parts_of, against=attribution.against, on=scored, fill=fill
     )
     scores = outcomes.scores(mask_values, plan.definitions.metrics)
     domain = plan.definitions.listening_domain
+    judged = (classifier, spectrogram, attribution, mask_values, mask_name)
+    verdict = verdict_of(*judged, domain=domain, fill=fill, compared=compared)
     if domain != "db":
-        parts = (mask_values, 1 - mask_values)
-        kept, removed = (spectrogram.masked(part, domain) for part in parts)
+        kept, removed = (spectrogram.masked(m, domain) for m in (mask_values, 1 - mask_values))
     sounds, file_sounds, p_of_sounds = hear_parts(
         classifier, wav, (kept, removed), attribution, inversion, audio
     )
@@ -197,6 +196,8 @@ def interpret(
         clip=clip_name(audio),
         file_sounds=file_sounds,
         fill=fill,
+        verdict=verdict,
+        classifier=classifier,
     )
 
 

@@ -23,7 +23,7 @@ import zoo
 from scipy.stats import rankdata
 
 from audiointerp import METHODS, Classifier, Interpretation, interpret
-from audiointerp.display import interpretation_html, page
+from audiointerp.display import interpretation_page
 from audiointerp.util import write_text
 
 SAMPLE_RATE, SECONDS = 48000, 3.0
@@ -153,19 +153,20 @@ def study(folder: Path, settings) -> None:
     print(f"{'sound':22} {'map':10}       p     kept  removed  pointing contrast seconds")
     for sound in sounds():
         spectrogram = model.transform(sound.wav)
-        start, fragments = time.monotonic(), []
+        start, results = time.monotonic(), []
         for result in explained(model, sound, settings):
             truth = against_truth(sound, result.attribution.values, model.transform)
             p = [result.p_of_sounds[key] for key in ("p", "p_in", "p_out")]
             method, seconds = result.attribution.method, time.monotonic() - start
             print(row(sound.name, method, p, truth, seconds), flush=True)
-            fragments.append(f"<h2>{method}</h2>{interpretation_html(result)}")
+            results.append(result)
             start = time.monotonic()
         truth = against_truth(sound, spectrogram.db, model.transform)
         print(row(sound.name, "the level", [np.nan] * 3, truth, 0))
         folder.mkdir(parents=True, exist_ok=True)
         title = f"What BirdNET hears as a rooster: {sound.name}"
-        write_text(folder / f"{sound.name.replace(' ', '_')}.html", page(title, fragments))
+        text = interpretation_page(title, [results])
+        write_text(folder / f"{sound.name.replace(' ', '_')}.html", text)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The command line: what it writes, and what it prints when something is wrong."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -80,8 +81,38 @@ def test_interpret_writes_everything(call, place, tmp_path):
     for name in ("original", "kept", "removed"):
         info = soundfile.info(out / f"{name}.wav")
         assert (info.samplerate, info.channels, info.frames) == (44100, 2, 44100)
-    assert (out / "index.html").read_text().count("<audio") == 5
+    assert (out / "index.html").read_text().count("<audio") == 3
     assert "explained siren" in done.stdout
+    assert record["verdict"]["text"] in done.stdout
+    assert len(record["verdict"]["p_random"]) == 20
+
+
+def test_interpret_of_several_clips_writes_one_page(call, place, tmp_path):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for name in ("b.wav", "a.wav"):
+        save_audio(folder / name, torch.rand(1, 1, 16000) - 0.5, 16000)
+    out = tmp_path / "out"
+    weights = place / "mel.safetensors"
+    done = call("interpret", place / "clip.flac", folder, "--weights", weights, "--out", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in out.iterdir()] == ["index.html"]
+    page = (out / "index.html").read_text()
+    labels = re.findall(r'<section class="audiointerp clip"[^>]* aria-label="([^"]+)"', page)
+    assert labels == ["clip.flac", "a.wav", "b.wav"]
+    assert done.stdout.count("explained") >= 3
+    (tmp_path / "empty").mkdir()
+    empty = call("interpret", tmp_path / "empty", "--weights", weights)
+    assert empty.returncode == 1
+    assert "this folder has no sound file" in empty.stderr
+
+
+def test_interpret_opens_the_page_when_asked(call, place, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("typer.launch", opened.append)
+    arguments = ("--weights", place / "mel.safetensors", "--method", "saliency", "--out", tmp_path)
+    done = call("interpret", place / "clip.flac", *arguments, "--open")
+    assert (done.returncode, opened) == (0, [(tmp_path / "index.html").as_uri()])
 
 
 def test_interpret_does_not_overwrite_the_clip(call, place, tmp_path):
@@ -398,7 +429,7 @@ def test_demo(call, place, tmp_path, monkeypatch):
         "shap",
     ]
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 3 * 14
-    assert (tmp_path / "index.html").read_text().count("<audio") == 15
+    assert (tmp_path / "index.html").read_text().count("<section") == 1
 
 
 def test_the_tables_of_the_paper(call, place, tmp_path):

@@ -19,7 +19,7 @@ from PIL import Image
 
 from audiointerp.dataset.noise import NOISES
 from audiointerp.dataset.synthetic import Synthetic
-from audiointerp.display.report import interpretation_html
+from audiointerp.display.report import interpretation_html, players_html
 from audiointerp.experiments.study import EXPERIMENTS, TRANSFORMS
 from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret
@@ -267,7 +267,7 @@ def test_sounds_are_taken_out_and_pictures_and_gains_stay(classifier):
     from IPython.display import Audio
 
     result = interpret(classifier, torch.randn(1, 1, 32000) * 0.1)
-    html = interpretation_html(result)
+    html = f'{players_html(result)}<img alt="picture" src="data:image/png;base64,iVBOR">'
     player = Audio(result.wav[0].numpy(), rate=32000)
     outputs = [
         new_output("display_data", {"text/html": html, "text/plain": repr(result)}),
@@ -284,6 +284,7 @@ def test_sounds_are_taken_out_and_pictures_and_gains_stay(classifier):
             "display_data",
             {"text/html": '<AUDIO controls>\n<source></AUDIO> and <audio src="x.wav"> end'},
         ),
+        new_output("display_data", {"text/html": interpretation_html(result)}),
         new_output("stream", name="stdout", text="data:audio/wav;base64,UklGR"),
     ]
     notebook = new_notebook(
@@ -294,7 +295,8 @@ def test_sounds_are_taken_out_and_pictures_and_gains_stay(classifier):
     assert faults(silent) == []
     # The notebook itself is not changed.
     assert "<audio" in json.dumps(notebook)
-    first, second, third, fourth, fifth, sixth, last = silent.cells[0].outputs
+    first, second, third, fourth, fifth, sixth, framed, last = silent.cells[0].outputs
+    assert framed.data["text/html"].count(notebooks.LEFT_OUT) == 3
     assert first.data["text/html"].count(notebooks.LEFT_OUT) == 5
     assert re.findall(r"[+-]\d+\.\d dB", first.data["text/html"]) == re.findall(
         r"[+-]\d+\.\d dB", html
@@ -303,15 +305,17 @@ def test_sounds_are_taken_out_and_pictures_and_gains_stay(classifier):
     assert first.data["text/plain"] == repr(result)
     assert fourth.data == {"image/png": "iVBOR"}
     assert sixth.data["text/html"].startswith(f"{notebooks.LEFT_OUT} and {notebooks.LEFT_OUT} end")
-    for output in (first, second, third, fifth, sixth, last):
+    for output in (first, second, third, fifth, sixth, framed, last):
         assert notebooks.HOW_TO_HEAR in json.dumps(output)
 
 
 def test_pictures_become_light_and_keep_their_colours(classifier):
     """Rare colours too: a few blue bins in a grey picture are the attribution."""
     result = interpret(classifier, torch.randn(1, 1, 32000) * 0.1, "saliency")
-    html = interpretation_html(result)
-    (png,) = re.findall(r"data:image/png;base64,([^\"]+)", html)
+    picture = io.BytesIO()
+    result.plot().savefig(picture, format="png", dpi=90)
+    png = base64.b64encode(picture.getvalue()).decode()
+    html = f'<img src="data:image/png;base64,{png}">'
     light = (
         notebooks.with_light_pictures(shown(text_html=html, image_png=png)).cells[0].outputs[0].data
     )

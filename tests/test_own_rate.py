@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -154,7 +155,12 @@ def test_a_file_is_heard_with_its_rate_channels_and_level(classifier, song, tmp_
         assert torch.equal(written, sound)
     page = (tmp_path / "out" / "index.html").read_text()
     assert "44100 Hz and 2 channels" in page
-    played = soundfile.read(io.BytesIO(base64.b64decode(re.search('flac;base64,([^"]+)', page)[1])))
+    heard = soundfile.read(io.BytesIO(base64.b64decode(re.search('flac;base64,([^"]+)', page)[1])))
+    assert heard[1] == 32000
+    assert np.abs(heard[0] - result.wav[0, 0].numpy()).max() < 2**-14
+    text = players_table(result)
+    assert "44100 Hz and 2 channels" in text
+    played = soundfile.read(io.BytesIO(base64.b64decode(re.search('flac;base64,([^"]+)', text)[1])))
     assert played[1] == RATE
     # The shared gain is that of the loudest sound.
     peak = max(float(sound.abs().max()) for _, sound in result.sounds)
@@ -170,7 +176,9 @@ def test_only_other_files_change_what_is_heard(classifier, song, tmp_path):
     by_samples = ai.interpret(classifier, normalized(noise(1.0)), "saliency")
     assert by_path.file_sounds is None
     assert torch.equal(by_path.sounds.kept, by_samples.kept)
-    assert interpretation_html(by_path) == interpretation_html(by_samples)
+    assert players_table(by_path) == players_table(by_samples)
+    pages = [interpretation_html(replace(result, clip=None)) for result in (by_path, by_samples)]
+    assert pages[0] == pages[1]
 
 
 def test_samples_with_a_rate_are_heard_as_the_file_that_holds_them(classifier, song):
@@ -235,8 +243,6 @@ def test_a_page_of_a_long_sound_stays_small_and_says_so(
 
 @pytest.fixture
 def result_of_noise(classifier):
-    from dataclasses import replace
-
     result = ai.interpret(classifier, noise(1.0), "saliency")
     return lambda sounds: replace(result, file_sounds=sounds)
 

@@ -14,7 +14,14 @@ import torch
 from conftest import noise
 
 from audiointerp.display import plot, report, write_card, write_interpretation
-from audiointerp.display.report import WRITTEN, interpretation_html, page, players_html
+from audiointerp.display.report import (
+    WRITTEN,
+    interpretation_html,
+    interpretation_page,
+    page,
+    players_html,
+)
+from audiointerp.errors import ArgumentError
 from audiointerp.fit import Epoch, History, Trained
 from audiointerp.metrics import METRICS
 from audiointerp.model import Classifier
@@ -85,9 +92,9 @@ def test_a_written_interpretation_draws_one_figure(result, tmp_path, monkeypatch
     written = plt.imread(tmp_path / "new" / "picture.png")
     assert written.shape[:2] == (384, 1680)
     html = (tmp_path / "new" / "index.html").read_text()
-    embedded = re.search(r"image/png;base64,([^\"]+)", html)[1]
-    assert plt.imread(io.BytesIO(base64.b64decode(embedded))).shape[:2] == (288, 1260)
-    assert f'base64,{embedded}"' in interpretation_html(result)
+    embedded = re.search(r"image/webp;base64,([^\"]+)", html)[1]
+    picture = plt.imread(io.BytesIO(base64.b64decode(embedded)), format="webp")
+    assert picture.shape[:2] == (288, 1260)
 
 
 def test_a_card_leaves_the_classifier_as_it_is(classifier, tmp_path):
@@ -116,7 +123,7 @@ def test_curves_and_confusion():
 
 
 def test_players_hold_the_sounds(result):
-    html = interpretation_html(result)
+    html = players_html(result)
     sounds = [
         soundfile.read(io.BytesIO(base64.b64decode(data)))[0]
         for data in re.findall(r"audio/flac;base64,([^\"]+)", html)
@@ -127,11 +134,39 @@ def test_players_hold_the_sounds(result):
     for quiet, loud in ((kept, kept_loud), (removed, removed_loud)):
         gain = loud.std() / quiet.std()
         assert f"{20 * np.log10(gain):+.1f} dB" in html
+    assert "gradcam, mask topK_30" in html
+    assert "<img" not in html
+
+
+def test_a_page_holds_the_clip_once_and_both_parts_for_browsers_without_scripts(result):
+    html = interpretation_page("noise", [[result]])
+    (original,) = re.findall(r"audio/flac;base64,([^\"]+)", html)
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(original)))
+    assert rate == result.sample_rate
+    assert np.abs(samples - result.wav[0, 0].numpy()).max() < 2**-15
+    kept, removed = re.findall(r"audio/mpeg;base64,([^\"]+)", html)
+    for data, wav in ((kept, result.kept), (removed, result.removed)):
+        heard = soundfile.read(io.BytesIO(base64.b64decode(data)))[0]
+        # MP3 leaves out the highest frequencies, which noise has as loud as others.
+        assert 0.5 < heard.std() / float(wav.std()) < 1.05
     assert html.count("<th title=") == len(METRICS)
-    alone = players_html(result)
-    assert re.findall(r"audio/flac[^\"]+", alone) == re.findall(r"audio/flac[^\"]+", html)
-    assert "gradcam, mask topK_30" in alone
-    assert "<img" not in alone
+    assert html.index("<noscript>") < html.index(kept) < html.index("</noscript>")
+
+
+def test_a_page_leads_with_the_verdict_and_the_likeliest_classes(result):
+    html = interpretation_page("noise", [[result]])
+    verdict = str(result.verdict).replace('"', "&quot;")
+    assert html.index("<h1>") < html.index(verdict) < html.index("Likeliest classes: label")
+    unjudged = interpretation_page("noise", [[replace(result, verdict=None, classifier=None)]])
+    assert f"<b>Why {result.question}?</b>" in unjudged
+
+
+def test_a_section_is_of_one_clip_and_question(result, classifier):
+    other = interpret(classifier, torch.randn(1, 1, 32000) * 0.1, "gradcam", compared=0)
+    with pytest.raises(ArgumentError, match="one clip and question a section"):
+        interpretation_page("two", [[result, other]])
+    with pytest.raises(ArgumentError, match="at least one result"):
+        interpretation_page("none", [[]])
 
 
 def test_beside_a_player_stands_the_p_of_its_sound(result, tmp_path):
@@ -139,13 +174,16 @@ def test_beside_a_player_stands_the_p_of_its_sound(result, tmp_path):
     scores = dict(result.scores) | {"p": 0.111, "p_in": 0.222, "p_out": 0.333}
     heard = {"p": 0.444, "p_in": 0.555, "p_out": 0.666}
     result = replace(result, scores=scores, p_of_sounds=heard)
-    html = interpretation_html(result)
+    html = players_html(result)
     for name, p in heard.items():
         part = {"p": "original", "p_in": "kept", "p_out": "removed"}[name]
         assert re.search(rf"<tr><th>{part}<td><audio [^>]+></audio><td>{p}<td>", html)
         assert str(scores[name]) not in players_html(result)
     assert "<th>p of the sound" in html
-    assert "<p>p on features: original 0.111, kept 0.222, removed 0.333</p>" in html
+    page = interpretation_page("noise", [[result]])
+    assert "<p>p on features: original 0.111, kept 0.222, removed 0.333</p>" in page
+    assert "</audio> Kept, p .555</p>" in page
+    assert "</audio> Removed, p .666</p>" in page
     titles = [ax.get_title() for ax in plot.interpretation(result).axes]
     assert titles[2].endswith("p on features 0.222, p of the sound 0.555")
     assert titles[3].endswith("p on features 0.333, p of the sound 0.666")
@@ -176,5 +214,6 @@ def test_the_record_has_the_name_of_the_file_or_none(classifier, tmp_path):
 
 def test_names_cannot_break_the_page(result):
     evil = replace(result, labels=("<script>",) * 3, mask_name="<b>")
-    assert "<script>" not in interpretation_html(evil) + players_html(evil)
-    assert "<script>" not in page("<script>", [])
+    assert "<script>" not in page("<script>", []) + players_html(evil)
+    plain, named = interpretation_html(result), interpretation_html(evil)
+    assert named.count("<script") == plain.count("<script")

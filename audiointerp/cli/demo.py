@@ -10,7 +10,7 @@ from joblib import cpu_count
 from torch import Tensor
 
 from ..dataset import EvenSubset, InMemory
-from ..display import interpretation_html, page, write_card, write_interpretation
+from ..display import interpretation_page, write_card, write_interpretation
 from ..experiments import (
     EXPERIMENTS,
     TEST_FOLDS,
@@ -121,13 +121,14 @@ def _write_examples(
     trained: Trained, wav: Tensor, clip: str, background: Tensor, out: Path
 ) -> None:
     """Write the sounds and pictures of one clip, by each method, and one page for all."""
-    fragments = []
+    results = []
     for method in DEMO_METHODS:
         result = interpret(trained.classifier, wav, method, "topK_30", background=background)
         result = replace(result, clip=clip)
         write_interpretation(result, out / "examples" / method, title=f"{clip}, {method}")
-        fragments.append(interpretation_html(result))
-    write_text(out / "index.html", page(f"Why {result.predicted}? {clip}", fragments))
+        results.append(result)
+    title = f"Why {result.predicted}? {clip}"
+    write_text(out / "index.html", interpretation_page(title, [results]))
 
 
 def _surest_clip(rows: pd.DataFrame) -> int:

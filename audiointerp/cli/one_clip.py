@@ -28,6 +28,8 @@ from .options import (
 from .settings_file import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..predict import Interpretation
 
 
@@ -54,8 +56,12 @@ def demo(
 
 @app.command()
 def interpret(
-    clip: Annotated[
-        Path, typer.Argument(help="A sound file of any length, sample rate and channels.")
+    clips: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CLIP...",
+            help="Sound files of any length, sample rate and channels, or folders of them.",
+        ),
     ],
     weights: Weights = None,
     model: Model = None,
@@ -78,10 +84,16 @@ def interpret(
     protocol: Protocol = "corrected",
     inversion: Annotated[str, typer.Option(help="gain, nnls, lstsq or griffinlim.")] = "gain",
     out: Out = Path("interpretation"),
+    lossless: Annotated[
+        bool, typer.Option(help="Of several clips: hold them as FLAC, not as MP3.")
+    ] = False,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     device: Device = "cpu",
     settings_file: Settings = None,
 ) -> None:
-    """Explain one clip: write original, kept and removed sound, a picture, a page, the scores.
+    """Explain a clip: write original, kept and removed sound, a picture, a page, the scores.
+
+    Of several clips, or a folder of them, the page alone is written.
 
     Examples (in a shell):
 
@@ -91,39 +103,83 @@ def interpret(
 
       audiointerp interpret dog.wav --weights weights/esc10_mel_cnn10.safetensors --against rooster
 
+      audiointerp interpret recordings/ --weights weights/esc10_mel_cnn10.safetensors --open
+
       audiointerp interpret dog.wav --model my_model:make_classifier --method integrated_gradients
     """
-    from ..display import WRITTEN, write_interpretation
     from ..experiments import background_of_folder
     from ..interpretation import METHODS, resolve_mask
     from ..predict import interpret as interpret_clip
 
     choose("method", method, METHODS)
     resolve_mask(mask)
-    _refuse_overwriting(clip, [out / name for name in WRITTEN])
+    paths = _sound_files(clips)
+    for path in paths:
+        _refuse_overwriting(path, out)
     classifier = open_classifier(weights, model, hugging_face)
-    clips = None if background is None else background_of_folder(background, classifier)
-    result = interpret_clip(
-        classifier,
-        clip,
-        method,
-        mask,
-        target=target,
-        against=against,
-        background=clips,
-        inversion=inversion,
-        protocol=protocol,
-        on=on,
-        fill=fill,
-        device=device,
-    )
-    write_interpretation(replace(result, clip=clip.name), out, title=clip.name)
-    _print_interpretation(result, clip.name)
-    typer.echo(f"wrote {out}/ (open {out / 'index.html'} to look and listen)")
+    background_clips = None if background is None else background_of_folder(background, classifier)
+
+    def explained(path: Path) -> "Interpretation":
+        result = interpret_clip(
+            classifier,
+            path,
+            method,
+            mask,
+            target=target,
+            against=against,
+            background=background_clips,
+            inversion=inversion,
+            protocol=protocol,
+            on=on,
+            fill=fill,
+            device=device,
+        )
+        _print_interpretation(result, path.name)
+        return replace(result, clip=path.name)
+
+    _write(paths, explained, out, lossless)
+    index = out / "index.html"
+    typer.echo(f"wrote {out}/ (open {index} to look and listen)")
+    if open_page:
+        typer.launch(index.absolute().as_uri())
 
 
-def _refuse_overwriting(clip: Path, outputs: list[Path]) -> None:
-    for path in outputs:
+def _write(
+    paths: list[Path], explained: "Callable[[Path], Interpretation]", out: Path, lossless: bool
+) -> None:
+    """Write the folder of one clip, or the page of several."""
+    from ..display import write_clips, write_interpretation
+
+    if len(paths) == 1:
+        write_interpretation(explained(paths[0]), out, title=paths[0].name)
+    else:
+        title = f"{len(paths)} clips explained"
+        write_clips(map(explained, paths), len(paths), out, title, lossless)
+
+
+def _sound_files(paths: list[Path]) -> list[Path]:
+    """Return the files that are given, and those of the folders that are given.
+
+    Raises:
+        ArgumentError: a folder has no sound file.
+    """
+    from ..dataset import sound_files
+
+    files: list[Path] = []
+    for path in paths:
+        inside = sound_files(path) if path.is_dir() else [path]
+        if not inside:
+            raise ArgumentError(
+                f"{path}: this folder has no sound file; give files, or folders that have some"
+            )
+        files += inside
+    return files
+
+
+def _refuse_overwriting(clip: Path, out: Path) -> None:
+    from ..display import WRITTEN
+
+    for path in (out / name for name in WRITTEN):
         if clip.exists() and path.exists() and path.samefile(clip):
             raise ArgumentError(
                 f"--out {path.parent}: this would overwrite {clip}; give another folder"
@@ -139,6 +195,8 @@ def _print_interpretation(result: "Interpretation", clip: str) -> None:
             "the attribution is the same everywhere (is the clip silent?): this mask is arbitrary"
         )
     typer.echo(f"{clip}: predicted {result.predicted}, explained {result.question}")
+    if result.verdict:
+        typer.echo(f"{result.verdict} {' '.join(result.verdict.details)}")
     for note in additivity_notes(result):
         typer.echo(note)
     # NaN for the other methods.

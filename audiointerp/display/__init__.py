@@ -8,6 +8,7 @@ from . import plot, report
 from .card import write_card
 from .forest import Difference, forest_plot
 from .localisation import LocalisedClass, localisation_figure
+from .many_clips import write_clips
 from .players import matched_player, player, shared_peak
 from .plot import METHOD_TITLES, comparison
 from .plot import interpretation as interpretation_figure
@@ -15,6 +16,7 @@ from .report import (
     WRITTEN,
     additivity_notes,
     interpretation_html,
+    interpretation_page,
     page,
     players_html,
     write_interpretation,
@@ -30,6 +32,7 @@ __all__ = [
     "forest_plot",
     "interpretation_figure",
     "interpretation_html",
+    "interpretation_page",
     "localisation_figure",
     "matched_player",
     "page",
@@ -39,5 +42,6 @@ __all__ = [
     "report",
     "shared_peak",
     "write_card",
+    "write_clips",
     "write_interpretation",
 ]

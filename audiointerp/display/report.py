@@ -1,20 +1,22 @@
 """HTML pages to look at and listen to: self-contained, for notebooks and files."""
 
-import base64
 import html
-import io
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 
 from ..interpretation import LARGEST_GAP, additivity_gap, outside_share, surrogate_fit
 from ..metrics import METRICS
 from ..processing import save_audio
-from ..scoring import ExplainedClip, attribution_cells, layer_cell
+from ..scoring import ExplainedClip, Verdict, attribution_cells, layer_cell
 from ..util import atomic_write, make_folder, write_json, write_text
+from .clip_data import first_of
+from .component import clip_section, document, framed
+from .overview import overview, overview_item
 from .players import players_table
 from .plot import interpretation as interpretation_figure
 
@@ -29,29 +31,49 @@ body{font-family:system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0
 .listening td,.listening th{padding:.2rem .4rem;font-variant-numeric:tabular-nums}
 """
 _LEGEND = (
-    "<p><small>Levels in dB, the loudest 80 dB. Attribution: red supports the label, blue "
-    "contradicts it; paler is weaker. <i>p of the sound</i>: the probability of the label for the "
-    "sound itself, without the gain of a player. <i>p on features</i>: that for the masked "
-    "features, from which the sound was made; the two can differ widely.</small></p>"
+    "<p>Levels in dB, the loudest 80 dB. A share keeps the bins with the largest attribution. "
+    "<i>p on features</i> is that of the masked features from which a sound was made; it can "
+    "differ widely from p of the sound.</p>"
 )
-_ARBITRARY = "<p><b>The attribution is the same everywhere: this mask is arbitrary.</b></p>"
 
 
 def interpretation_html(result: ExplainedClip) -> str:
-    """HTML fragment with the figure, players and scores of one interpretation.
-
-    It needs no other file.
+    """HTML of one interpretation for a notebook: its page in a frame, with sounds and scripts.
 
     >>> import torch, audiointerp as ai
     >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
     >>> result = ai.interpret(classifier, 0.1 * torch.randn(1, 1, 32000), "saliency")
-    >>> interpretation_html(result).count("<audio")
-    5
+    >>> interpretation_html(result)[:7]
+    '<iframe'
     """
-    figure = interpretation_figure(result)
-    fragment = _fragment(result, figure)
-    plt.close(figure)
-    return fragment
+    title = result.clip or f"Why {result.question}?"
+    return framed(interpretation_page(title, [[result]]))
+
+
+def interpretation_page(
+    title: str, clips: Sequence[Sequence[ExplainedClip]], lossless: bool = True
+) -> str:
+    """Complete HTML document of explained clips, to see, hear and touch; it needs no other file.
+
+    Args:
+        title: of the page.
+        clips: for each clip, its results by one or several methods or masks; the page shows the
+            first at first.
+        lossless: see :func:`~audiointerp.display.component.clip_section`.
+
+    Raises:
+        ArgumentError: the results of a clip are not of one clip and question.
+
+    >>> import torch, audiointerp as ai
+    >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
+    >>> result = ai.interpret(classifier, 0.1 * torch.randn(1, 1, 32000), "saliency")
+    >>> interpretation_page("noise", [[result]]).count("<section")
+    1
+    """
+    sections = [clip_section(results, _notes(results), lossless) for results in clips]
+    if len(clips) > 1:
+        sections.insert(0, overview([overview_item(results[0]) for results in clips]))
+    return document(title, sections)
 
 
 def players_html(result: ExplainedClip) -> str:
@@ -104,7 +126,7 @@ def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], tit
     True
     """
     figure = interpretation_figure(result)
-    document = page(title, [_fragment(result, figure)])
+    written_page = document(title, [clip_section([result], _notes([result]), figure=figure)])
     folder = make_folder(out)
     for name, wav in result.sounds:
         save_audio(folder / f"{name}.wav", wav, result.sounds.sample_rate)
@@ -121,11 +143,16 @@ def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], tit
         **{name: getattr(result, name) for name in ("protocol", "on", "fill")},
         "scores": dict(result.scores),
         "heard": dict(result.heard),
+        "verdict": None if result.verdict is None else _verdict_record(result.verdict),
         "outside": outside_share(result.attribution),
         **attribution_cells(result.attribution),
     }
     write_json(folder / "scores.json", scores)
-    write_text(folder / "index.html", document)
+    write_text(folder / "index.html", written_page)
+
+
+def _verdict_record(verdict: Verdict) -> dict[str, Any]:
+    return {"text": str(verdict), "as_good": verdict.as_good, **asdict(verdict)}
 
 
 def additivity_notes(result: ExplainedClip) -> list[str]:
@@ -146,34 +173,33 @@ def additivity_notes(result: ExplainedClip) -> list[str]:
     return notes
 
 
-def figure_png(figure: Figure) -> str:
-    """Encode a figure as PNG in base64.
-
-    >>> figure_png(Figure())[:11]
-    'iVBORw0KGgo'
-    """
-    buffer = io.BytesIO()
-    # Without the matplotlib version, so that the bytes do not depend on it.
-    figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
-    return base64.b64encode(buffer.getvalue()).decode()
-
-
-def _fragment(result: ExplainedClip, figure: Figure) -> str:
-    """Return the fragment of :func:`interpretation_html` with a figure that is drawn already."""
-    picture = (
-        '<img alt="spectrogram, attribution, kept and removed part" '
-        f'src="data:image/png;base64,{figure_png(figure)}">'
-    )
-    warning = _ARBITRARY if result.arbitrary else ""
-    parts = [_question(result), picture, _LEGEND, warning, players_table(result), _scores(result)]
-    return f'<div class="audiointerp">{"".join(parts)}</div>'
+def _notes(results: Sequence[ExplainedClip]) -> str:
+    """Return what is folded away below a clip: the file's sounds, legend, scores by method."""
+    first = first_of(results)
+    files = ""
+    if first.file_sounds:
+        channels = first.file_sounds.original.shape[1]
+        count = "one channel" if channels == 1 else f"{channels} channels"
+        files = (
+            f"<p>The file has {first.file_sounds.sample_rate} Hz and {count}; the WAV files that "
+            "are written beside a page have its rate, channels and level.</p>"
+        )
+    notes = [files, _LEGEND]
+    for result in results:
+        title = html.escape(f"{result.attribution.method}, {result.mask_name}")
+        notes.append(f"<h3>{title}</h3>{_scores(result)}")
+    return "".join(notes)
 
 
 def _question(result: ExplainedClip) -> str:
     method, mask = html.escape(result.attribution.method), html.escape(result.mask_name)
     layer = str(layer_cell(result.attribution))
     about = f"{method}, mask {mask}" + html.escape(layer and f", {layer}")
-    return f"<p>Why <b>{html.escape(result.question)}</b>? {about}.</p>"
+    question = f"<p>Why <b>{html.escape(result.question)}</b>? {about}.</p>"
+    if result.verdict is None:
+        return question
+    details = html.escape(" ".join(result.verdict.details))
+    return f"<p><b>{html.escape(str(result.verdict))}</b> {details}</p>{question}"
 
 
 def _scores(result: ExplainedClip) -> str:

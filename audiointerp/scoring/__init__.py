@@ -60,7 +60,17 @@ from .sanity_checks import (
     shift_correlation,
 )
 from .sanity_rows import CHECKS, SANITY_COLUMNS, SanityCheck, sanity
+from .shares import SHARES, RandomShares, affordable_shares, random_shares, share_verdicts
 from .sounds import Sounds
+from .verdict import (
+    COMPARED,
+    Verdict,
+    p_text,
+    percent,
+    question_of,
+    random_masks,
+    verdict_of,
+)
 
 __all__ = [
     "ADDED",
@@ -68,6 +78,7 @@ __all__ = [
     "BASELINES",
     "CHECKS",
     "COLUMNS",
+    "COMPARED",
     "CONTENT",
     "LEAST_P",
     "LOCALISATION_COLUMNS",
@@ -75,6 +86,7 @@ __all__ = [
     "ON",
     "PROTOCOLS",
     "SANITY_COLUMNS",
+    "SHARES",
     "STAGES",
     "VALUES",
     "Curves",
@@ -87,6 +99,7 @@ __all__ = [
     "OutOfDistribution",
     "Outcomes",
     "Plan",
+    "RandomShares",
     "RecentAttributions",
     "RecentClips",
     "SanityCheck",
@@ -94,6 +107,8 @@ __all__ = [
     "Sounds",
     "Stage",
     "Truth",
+    "Verdict",
+    "affordable_shares",
     "attribution_cells",
     "auc",
     "average_precision",
@@ -124,17 +139,24 @@ __all__ = [
     "nulls_of",
     "ood_reference",
     "own_metrics",
+    "p_text",
+    "percent",
     "pointing_game",
     "protocol_name",
     "protocol_of",
+    "question_of",
+    "random_masks",
+    "random_shares",
     "rank_correlation",
     "read_rows",
     "relevance_mass",
     "repeat_difference",
     "sanity",
     "scored_on",
+    "share_verdicts",
     "shift_correlation",
     "truth_of",
+    "verdict_of",
     "warn_if_absent",
     "weighted",
 ]

@@ -65,10 +65,19 @@ def heard_shares(db: Tensor, part_db: Tensor) -> Tensor:
     >>> round(heard_shares(db, part).item(), 4) == round(1 / 3, 4)
     True
     """
-    audible = (db > FLOOR) & (db >= db.amax() - AUDIBLE_DB)
+    audible = audible_bins(db)
     returned = (part_db > FLOOR) & ((part_db - db).abs() <= RETURNED_DB)
     counts = (audible & returned).flatten(1).sum(1).cpu()
     return counts.double() / int(audible.sum())
+
+
+def audible_bins(db: Tensor) -> Tensor:
+    """Return where a clip is audible: above the floor, within 60 dB of its largest level.
+
+    >>> audible_bins(torch.tensor([0.0, -60.0, -61.0])).tolist()
+    [True, True, False]
+    """
+    return (db > FLOOR) & (db >= db.amax() - AUDIBLE_DB)
 
 
 def heard_under(parts: MaskedParts, masks: Tensor, *, on: str = "features") -> Tensor:

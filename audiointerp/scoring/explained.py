@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..interpretation import Attribution, is_constant
+from ..model import Classifier
 from ..processing import Spectrogram
 from .sounds import Sounds
+from .verdict import Verdict, p_text, question_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,8 @@ class ExplainedClip:
             the clip is no file, or one that the classifier takes as it is.
         fill: what the bins became that a part lacks, a name in
             :data:`~audiointerp.util.fills.FILLS`.
+        verdict: does the kept part explain the decision? None for a record made without it.
+        classifier: what was explained; a page asks it for p at other shares than the mask's.
 
     >>> import torch
     >>> from audiointerp import Classifier, Cnn6, LogMel, interpret
@@ -61,6 +65,8 @@ class ExplainedClip:
     clip: str | None = None
     file_sounds: Sounds | None = None
     fill: str = "silence"
+    verdict: Verdict | None = None
+    classifier: Classifier | None = None
 
     @property
     def sounds(self) -> Sounds:
@@ -91,9 +97,7 @@ class ExplainedClip:
     @property
     def question(self) -> str:
         """What is explained: "dog", or "dog rather than rooster"."""
-        if self.against is None:
-            return self.explained
-        return f"{self.explained} rather than {self.against}"
+        return question_of(self.attribution, self.labels)
 
     @property
     def arbitrary(self) -> bool:
@@ -124,8 +128,11 @@ class ExplainedClip:
         return f"{scored}, p of the sound {self.heard[name]:.3f}"
 
     def __repr__(self) -> str:
+        values = (p_text(self.heard[name]) for name in ("p", "p_in", "p_out"))
+        p, p_in, p_out = values
+        verdict = f"{self.verdict} " if self.verdict else ""
         return (
-            f"{type(self).__name__}({self.question}; {self.p_text('p')}; "
-            f"kept: {self.p_text('p_in')}; removed: {self.p_text('p_out')}; "
+            f"{type(self).__name__}({self.question}: {verdict}"
+            f"p of the sounds: original {p}, kept {p_in}, removed {p_out}; "
             f"{self.attribution.method}, {self.mask_name})"
         )

@@ -1,0 +1,188 @@
+"""The section of a page that shows one clip: to see, to hear and to touch.
+
+Its parts are the files of ``page/``: a template, a style sheet, and scripts that need no library.
+Without scripts, a picture and labelled players are there.
+"""
+
+import html
+import json
+import zlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from ..scoring import ExplainedClip, layer_cell, p_text
+from .clip_data import clip_data, first_of
+from .encoding import sound_address
+from .pictures import figure_address
+from .players import player
+from .plot import interpretation as interpretation_figure
+
+PARTS = Path(__file__).with_name("page")
+SOUND_SCRIPTS = ("fft.js", "masking.js")
+"""Scripts that make sounds; a worker runs a copy of them."""
+SCRIPTS = (
+    "maps.js",
+    "sounds.js",
+    "player.js",
+    "stage.js",
+    "chart.js",
+    "component.js",
+    "overview.js",
+    "start.js",
+)
+LARGEST_FLAC = 1_500_000
+"""Samples of a longer clip are MP3, so that its page stays small."""
+LARGEST_PLAYER = 1_000_000
+"""Bytes of a part that a browser without scripts plays, as far as 33 kbit/s allow."""
+NOTE = (
+    "The sounds of this page are the clip as the classifier takes it, one channel at {rate} Hz, "
+    "and its parts by the gains of the mask. p is that of these sounds, whatever gain they are "
+    "played with."
+)
+ARBITRARY = "The attribution is the same everywhere: this mask is arbitrary."
+
+
+@cache
+def part(name: str) -> str:
+    """Return the text of a file of the page.
+
+    >>> part("page.css")[:5]
+    ':root'
+    """
+    return (PARTS / name).read_text(encoding="utf-8")
+
+
+def clip_section(
+    results: Sequence[ExplainedClip],
+    notes: str = "",
+    lossless: bool = True,
+    figure: Figure | None = None,
+) -> str:
+    """Return the section of one clip, explained by one or several methods or masks.
+
+    Args:
+        results: of one clip and one question; the first is what the page shows at first.
+        notes: HTML that is folded away below.
+        lossless: whether the clip is FLAC, up to 47 s at 32 kHz, or MP3.
+        figure: a figure of the first result that is drawn already.
+
+    Raises:
+        ArgumentError: the results are not of one clip and question.
+
+    >>> import torch, audiointerp as ai
+    >>> network = ai.Cnn6(2, base_channels=2)
+    >>> classifier = ai.Classifier(network, ai.LogMel(), ["dog", "rain"], 1.0)
+    >>> result = ai.interpret(classifier, 0.1 * torch.randn(1, 1, 32000), "saliency")
+    >>> clip_section([result]).count("<audio")
+    3
+    """
+    first = first_of(results)
+    data = clip_data(results)
+    picture = _picture(first) if figure is None else figure_address(figure)
+    is_flac = lossless and first.wav.shape[-1] <= LARGEST_FLAC
+    original = sound_address(
+        first.wav / data["scale"], first.sample_rate, "FLAC" if is_flac else "MP3"
+    )
+    verdict = first.verdict
+    details = "" if verdict is None else " ".join(verdict.details)
+    warning = f'<p class="warning">{ARBITRARY}</p>' if first.arbitrary else ""
+    note = f"<p>{html.escape(NOTE.format(rate=first.sample_rate))}</p>"
+    return Template(part("clip.html")).substitute(
+        id=f"clip-{zlib.crc32(json.dumps(data).encode()):08x}",
+        label=html.escape(first.clip or first.question),
+        verdict=html.escape(str(verdict or f"Why {first.question}?")),
+        details=html.escape(details),
+        about=_about(first, data["likeliest"]),
+        warning=warning,
+        picture=picture,
+        original=original,
+        players=_players(first, data["scale"]),
+        notes=note + notes,
+        data=script_json(data),
+    )
+
+
+def script_json(data: Any) -> str:
+    r"""Return JSON that cannot end the script tag that it stands in.
+
+    >>> script_json({"label": "</script>"})
+    '{"label": "\\u003c/script>"}'
+    """
+    return json.dumps(data, allow_nan=False).replace("<", "\\u003c")
+
+
+def styles_and_scripts() -> tuple[str, str]:
+    """Return the style of a page with sections, for its head, and its scripts, for its end.
+
+    >>> head, end = styles_and_scripts()
+    >>> head[:7], end.count("<script")
+    ('<style>', 2)
+    """
+    sound_scripts = "\n".join(part(name) for name in SOUND_SCRIPTS)
+    scripts = "\n".join(part(name) for name in SCRIPTS)
+    dsp = f'<script id="audiointerp-dsp">\n{sound_scripts}</script>'
+    return f"<style>\n{part('page.css')}</style>", f"{dsp}\n<script>\n{scripts}</script>"
+
+
+def document(title: str, sections: Sequence[str]) -> str:
+    """Return a complete page of sections.
+
+    >>> document("Why <dog>?", ["<p>text</p>"]).count("<h1>Why &lt;dog&gt;?</h1>")
+    1
+    """
+    title = html.escape(title)
+    head, end = styles_and_scripts()
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n{head}</head>\n"
+        f"<body><main><h1>{title}</h1>\n{''.join(sections)}</main>\n{end}</body></html>\n"
+    )
+
+
+def framed(page: str) -> str:
+    """Return a page as a frame, which keeps its style apart from that of a notebook.
+
+    >>> framed('<p title="x">a & b</p>').count('srcdoc="<p title=&quot;x&quot;>a &amp; b</p>"')
+    1
+    """
+    source = page.replace("&", "&amp;").replace('"', "&quot;")
+    style = "width:100%;height:60rem;border:0"
+    return (
+        f'<iframe class="audiointerp-frame" title="explanation" style="{style}" '
+        f'srcdoc="{source}"></iframe>'
+    )
+
+
+def _picture(result: ExplainedClip) -> str:
+    figure = interpretation_figure(result)
+    address = figure_address(figure)
+    plt.close(figure)
+    return address
+
+
+def _about(result: ExplainedClip, likeliest: Sequence[tuple[str, float]]) -> str:
+    classes = ", ".join(f"{label} {p_text(p)}" for label, p in likeliest)
+    layer = str(layer_cell(result.attribution))
+    about = f"{result.attribution.method}, mask {result.mask_name}{layer and f', {layer}'}"
+    text = f"{html.escape(about)}. Likeliest classes: {html.escape(classes)}."
+    return f"Why <b>{html.escape(result.question)}</b>? {text}"
+
+
+def _players(result: ExplainedClip, scale: float) -> str:
+    """Players of the parts for a browser without scripts."""
+    paragraphs = []
+    seconds = result.wav.shape[-1] / result.sample_rate
+    # Base64 has 8 bits for 6.
+    bitrate = min(48.0, max(33.0, LARGEST_PLAYER * 6 / 1000 / seconds))
+    for name, wav, p in (("Kept", result.kept, "p_in"), ("Removed", result.removed, "p_out")):
+        sound = player(wav / scale, result.sample_rate, "MP3", bitrate=bitrate)
+        labelled = sound.replace("<audio ", f'<audio aria-label="{name}" ', 1)
+        paragraphs.append(f"<p>{labelled} {name}, p {p_text(result.heard[p])}</p>")
+    return "".join(paragraphs)

@@ -1,0 +1,118 @@
+"use strict";
+
+/*
+ * The clips of a page: sorted, filtered, and one of them shown. The state is in the URL's hash, so
+ * that a link leads to the same view.
+ */
+
+const SORTS = {
+  file: (a, b) => a.number - b.number,
+  name: (a, b) => a.name.localeCompare(b.name) || a.number - b.number,
+  "p of the kept part": (a, b) => a.pKept - b.pKept || a.number - b.number,
+};
+const EVERY = "all";
+const NOT_EXPLAINED = "not explained";
+
+class Overview {
+  constructor(box, onShow) {
+    this.box = box;
+    this.onShow = onShow;
+    this.items = JSON.parse(box.querySelector("script").textContent);
+    this.items.forEach((item, number) => (item.number = number));
+    this.list = box.querySelector("[data-clips]");
+    this.sort = box.querySelector("[data-sort]");
+    this.filter = box.querySelector("[data-filter]");
+  }
+
+  async start() {
+    const classes = [...new Set(this.items.map((item) => item.predicted))].sort();
+    this.sort.append(...Object.keys(SORTS).map((name) => new Option(name)));
+    this.filter.append(...[EVERY, NOT_EXPLAINED, ...classes].map((name) => new Option(name)));
+    this.cards = await Promise.all(this.items.map((item) => this.card(item)));
+    for (const select of [this.sort, this.filter]) {
+      select.addEventListener("change", () => this.write({}));
+    }
+    window.addEventListener("hashchange", () => this.read());
+    this.box.hidden = false;
+    this.read();
+  }
+
+  async card(item) {
+    const link = element("a", "");
+    link.append(await thumbnail(item.thumbnail), element("b", item.name));
+    link.append(element("span", `${item.predicted}, p kept ${shortP(item.pKept)}`));
+    const head = element("span", item.head);
+    head.classList.toggle("explained", item.isExplained);
+    link.append(head);
+    link.title = item.verdict;
+    const card = document.createElement("li");
+    card.append(link);
+    return card;
+  }
+
+  get state() {
+    return new URLSearchParams(location.hash.slice(1));
+  }
+
+  /** The hash of a state: the present one with some values changed. */
+  hash(changes) {
+    const state = new URLSearchParams({
+      clip: this.shown ?? 0,
+      sort: this.sort.value,
+      show: this.filter.value,
+      ...changes,
+    });
+    return `#${state}`;
+  }
+
+  write(changes) {
+    location.hash = this.hash(changes);
+  }
+
+  read() {
+    const { state } = this;
+    const option = (select, name) => [...select.options].some(({ value }) => value === name);
+    const sort = state.get("sort");
+    const show = state.get("show");
+    this.sort.value = option(this.sort, sort) ? sort : "file";
+    this.filter.value = option(this.filter, show) ? show : EVERY;
+    const clip = Number(state.get("clip"));
+    this.shown = this.items[clip] ? clip : 0;
+    this.draw();
+    this.onShow(this.shown);
+  }
+
+  draw() {
+    const isShown = (item) =>
+      this.filter.value === EVERY ||
+      (this.filter.value === NOT_EXPLAINED ? !item.isExplained : item.predicted === this.filter.value);
+    const items = this.items.filter(isShown).sort(SORTS[this.sort.value]);
+    this.list.replaceChildren(...items.map((item) => this.cards[item.number]));
+    for (const item of this.items) {
+      const link = this.cards[item.number].firstElementChild;
+      link.href = item.page ?? this.hash({ clip: item.number });
+      if (!item.page && item.number === this.shown) {
+        link.setAttribute("aria-current", "true");
+      } else {
+        link.removeAttribute("aria-current");
+      }
+    }
+    const count = this.box.querySelector("[data-count]");
+    count.textContent = `${items.length} of ${this.items.length} clips`;
+  }
+}
+
+/** A small spectrogram. */
+async function thumbnail({ levels, width, height }) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  canvas.setAttribute("aria-hidden", "true");
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  (await unpackedBytes(levels)).forEach((level, place) => {
+    const row = height - 1 - Math.floor(place / width);
+    image.data.set([...colourOf(level), 255], 4 * (row * width + (place % width)));
+  });
+  context.putImageData(image, 0, 0);
+  return canvas;
+}

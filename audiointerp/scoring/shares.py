@@ -1,0 +1,180 @@
+"""The parts that a map and random maps keep of a clip at each share of its bins, judged by ear."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..interpretation import Attribution, is_constant, null_seed, random_field, top
+from ..model import Classifier, windows_of
+from ..processing import Spectrogram
+from .content import audible_bins, energy_shares
+from .decision import decide
+from .part_outputs import part_outputs
+from .verdict import Verdict, question_of
+
+SHARES = tuple(percentage / 100 for percentage in range(5, 100, 5))
+"""The shares of the bins that are kept in turn: 5 to 95 %."""
+FEWER_SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+FEWEST_SHARES = (0.1, 0.3, 0.5)
+FIELDS = 6
+"""Random maps that the shares of a map are compared with."""
+MOST_FORWARDS = 400
+"""About so many forwards of a small network are spent on one map of a clip."""
+SMALL = 5_000_000
+"""Parameters of a network that counts as one small network."""
+
+
+@dataclass(frozen=True, eq=False)
+class RandomShares:
+    """What random maps keep of one clip.
+
+    Attributes:
+        maps: blobs, ``(K, 1, F, T)``; the first is the one to listen to.
+        p: the probability of the explained class by share and map, ``(S, K)``.
+
+    >>> RandomShares(torch.zeros(2, 1, 3, 4), torch.zeros(5, 2)).p.shape
+    torch.Size([5, 2])
+    """
+
+    maps: Tensor
+    p: Tensor
+
+
+def affordable_shares(classifier: Classifier, spectrogram: Spectrogram) -> tuple[list[float], int]:
+    """Return the shares to judge and the number of random maps: fewer of a long clip or large net.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> classifier = Classifier(Cnn6(2, base_channels=2), LogMel(), ["cat", "dog"], duration=1.0)
+    >>> for seconds in (1, 8, 60):
+    ...     clip = classifier.transform(torch.randn(1, 1, 32000 * seconds))
+    ...     shares, fields = affordable_shares(classifier, clip)
+    ...     print(len(shares), fields)
+    19 6
+    7 3
+    3 1
+    """
+    windows = len(windows_of(classifier, spectrogram).starts)
+    parameters = sum(parameter.numel() for parameter in classifier.network.parameters())
+    forwards = MOST_FORWARDS / (windows * max(1.0, parameters / SMALL))
+    for shares, fields in ((SHARES, FIELDS), (FEWER_SHARES, FIELDS // 2)):
+        if len(shares) * (2 + fields) <= forwards:
+            return list(shares), fields
+    return list(FEWEST_SHARES), 1
+
+
+def random_shares(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    attribution: Attribution,
+    shares: Sequence[float],
+    count: int = FIELDS,
+    fill: str = "silence",
+) -> RandomShares:
+    """Judge what random maps keep of a clip, one map for all shares.
+
+    Args:
+        classifier: the classifier.
+        spectrogram: the clip.
+        attribution: says which class is explained; its values are not used.
+        shares: shares of the bins, in (0, 1).
+        count: the number of random maps.
+        fill: what removed bins become.
+
+    >>> from audiointerp import Cnn6, LogMel, Saliency
+    >>> classifier = Classifier(Cnn6(2, base_channels=2), LogMel(), ["cat", "dog"], duration=1.0)
+    >>> clip = classifier.transform(torch.randn(1, 1, 32000))
+    >>> random = random_shares(classifier, clip, Saliency(classifier.network)(clip.db), [0.3], 2)
+    >>> random.maps.shape, random.p.shape
+    (torch.Size([2, 1, 64, 101]), torch.Size([1, 2]))
+    """
+    seeds = [null_seed("shares", str(number)) for number in range(count)]
+    maps = torch.cat([random_field(spectrogram.db, "smooth", seed) for seed in seeds])
+    masks = torch.cat([top(maps, share) for share in shares])
+    probs, column = _classified(classifier, spectrogram, attribution, masks, fill)
+    return RandomShares(maps, probs[:, column].view(len(shares), count))
+
+
+def share_verdicts(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    attribution: Attribution,
+    shares: Sequence[float],
+    random: RandomShares,
+    fill: str = "silence",
+) -> list[Verdict]:
+    """Judge what a map keeps of a clip at each share of its bins.
+
+    Args:
+        classifier, spectrogram, shares, fill: as for :func:`random_shares`.
+        attribution: the map; the mask of a share is ``topK`` of it.
+        random: of :func:`random_shares` for the same shares.
+
+    Returns:
+        One verdict for each share.
+
+    >>> from audiointerp import Cnn6, LogMel, Saliency
+    >>> classifier = Classifier(Cnn6(2, base_channels=2), LogMel(), ["cat", "dog"], duration=1.0)
+    >>> clip = classifier.transform(torch.randn(1, 1, 32000))
+    >>> attribution = Saliency(classifier.network)(clip.db)
+    >>> random = random_shares(classifier, clip, attribution, [0.3, 0.5], 2)
+    >>> verdicts = share_verdicts(classifier, clip, attribution, [0.3, 0.5], random)
+    >>> [round(verdict.area, 3) for verdict in verdicts]
+    [0.3, 0.5]
+    """
+    kept = torch.cat([top(attribution.values, share) for share in shares]).to(spectrogram.db)
+    masks = torch.cat([torch.ones_like(kept[:1]), kept, 1 - kept])
+    probs, column = _classified(classifier, spectrogram, attribution, masks, fill)
+    likeliest = (probs.argmax(1) == column).tolist()
+    p, *p_parts = probs[:, column].tolist()
+    energies = energy_shares(spectrogram.db, kept).tolist()
+    is_inaudible = ~audible_bins(spectrogram.db)
+    whole = Verdict(
+        question=question_of(attribution, classifier.labels),
+        p=p,
+        p_kept=p,
+        p_removed=p,
+        p_random=(),
+        is_clip=likeliest[0],
+        is_kept=likeliest[0],
+        is_removed=likeliest[0],
+        area=1.0,
+        energy=1.0,
+        silent=0.0,
+        arbitrary=is_constant(attribution.values),
+    )
+    count = len(shares)
+    return [
+        replace(
+            whole,
+            p_kept=p_parts[number],
+            p_removed=p_parts[count + number],
+            p_random=tuple(random.p[number].tolist()),
+            is_kept=likeliest[1 + number],
+            is_removed=likeliest[1 + count + number],
+            area=float(mask.double().mean()),
+            energy=energies[number],
+            silent=float((mask * is_inaudible[0]).sum() / mask.sum()),
+        )
+        for number, mask in enumerate(kept)
+    ]
+
+
+def _classified(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    attribution: Attribution,
+    masks: Tensor,
+    fill: str,
+) -> tuple[Tensor, int]:
+    """Return the probabilities ``(K, C')`` of the sounds under K masks, and the target's column."""
+
+    def batches(size: int) -> Iterator[Spectrogram]:
+        for part in masks.split(size):
+            yield spectrogram.masked(part, fill=fill)
+
+    outputs, _ = part_outputs(classifier, spectrogram, batches, "audio")
+    target, against = int(attribution.target), attribution.against
+    probs, _, column = decide(outputs.log_p, outputs.log_not_p, target, against, classifier.output)
+    return probs, column

@@ -1,0 +1,254 @@
+"""The verdict on one explanation, in a sentence: does the kept part explain the decision?
+
+It rests on two facts, and on no threshold: whether the kept part alone is still the explained class
+to the network, and how many random masks of the same values do as well. All p are of sounds.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..interpretation import Attribution, is_constant
+from ..metrics import TOLERANCE
+from ..model import Classifier
+from ..processing import Spectrogram
+from .content import audible_bins, energy_shares
+from .decision import decide
+from .nulls import null_masks
+from .part_outputs import part_outputs
+
+COMPARED = 20
+"""Random masks that a verdict compares with: half of them blobs, half the mask moved in time."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the kept part of one clip is to the network, beside random masks of the same values.
+
+    Attributes:
+        question: what is explained, e.g. "dog" or "dog rather than rooster".
+        p, p_kept, p_removed: the probability of the explained class, of the sounds.
+        p_random: those of the parts that random masks keep.
+        is_clip, is_kept, is_removed: whether the explained class is the likeliest of those that
+            compete, for the clip, its kept and its removed part.
+        area: the share of the bins that is kept.
+        energy: the share of the clip's energy that is kept; NaN for a silent clip.
+        silent: the share of what is kept that is not audible: at the floor, or more than 60 dB
+            below the clip's loudest bin; NaN if nothing is kept.
+        arbitrary: whether the attribution is the same everywhere.
+
+    >>> print(Verdict("dog", 0.9, 0.8, 0.1, (0.3, 0.85), True, True, False, 0.3, 0.6, 0.1))
+    In doubt: the kept 30 % alone is still "dog" (p .800), but 1 of 2 random masks does as well.
+    """
+
+    question: str
+    p: float
+    p_kept: float
+    p_removed: float
+    p_random: tuple[float, ...]
+    is_clip: bool
+    is_kept: bool
+    is_removed: bool
+    area: float
+    energy: float
+    silent: float
+    arbitrary: bool = False
+
+    @property
+    def as_good(self) -> int:
+        """How many random masks reach the p of the kept part."""
+        return sum(p >= self.p_kept - TOLERANCE for p in self.p_random)
+
+    @property
+    def head(self) -> str:
+        """The verdict in two or three words."""
+        if self.area == 0:
+            return "Nothing is kept"
+        if self.arbitrary:
+            return "No explanation"
+        if not self.is_clip:
+            return "Not the decision"
+        if not self.is_kept:
+            return "Not explained"
+        if not self.p_random:
+            return "Not compared"
+        if self.as_good == len(self.p_random):
+            return "No better than chance"
+        return "In doubt" if self.as_good else "Explained"
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the kept part is still the class, and no random mask does as well."""
+        return self.head == "Explained"
+
+    def __str__(self) -> str:
+        label = f'"{self.question.replace("_", " ")}"'
+        if self.area == 0:
+            return f"{self.head}: the mask is empty, so there is no reason to hear."
+        if self.arbitrary:
+            return f"{self.head}: the attribution is the same everywhere, so the mask is arbitrary."
+        kept = f"the kept {percent(self.area)} alone is {'still' if self.is_kept else 'no longer'}"
+        if not self.is_clip:
+            is_kept = "is" if self.is_kept else "is not"
+            kept = f"the clip is not {label} (p {p_text(self.p)}); "
+            kept += f"the kept {percent(self.area)} alone {is_kept}"
+        return f"{self.head}: {kept} {label} (p {p_text(self.p_kept)}){self._comparison()}."
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """What a reader should know beside the verdict, in sentences.
+
+        >>> Verdict("dog", 0.9, 0.8, 0.7, (), True, True, True, 0.3, 0.6, 0.1).details
+        ('The removed part alone is "dog" too (p .700).', 'Kept: 30 % of the bins, 60 % of the \
+energy; 10 % of the kept bins are silent.')
+        """
+        label = f'"{self.question.replace("_", " ")}"'
+        rest = f"is {label} too" if self.is_removed else f"is not {label}"
+        kept = f"Kept: {percent(self.area)} of the bins, {percent(self.energy)} of the energy"
+        silent = "" if math.isnan(self.silent) else f"; {percent(self.silent)} of the kept bins are"
+        return (
+            f"The removed part alone {rest} (p {p_text(self.p_removed)}).",
+            f"{kept}{silent and f'{silent} silent'}.",
+        )
+
+    def _comparison(self) -> str:
+        count, compared = self.as_good, len(self.p_random)
+        if not compared:
+            return ""
+        masks = "random mask" if compared == 1 else "random masks"
+        does = "does" if count < 2 else "do"
+        number = f"{count} of {compared}" if count else f"none of {compared}"
+        # "but" where the comparison weakens, or softens, what stands before it.
+        turns = self.is_kept == (count > 0)
+        return f", {'but' if turns else 'and'} {number} {masks} {does} as well"
+
+
+def verdict_of(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    attribution: Attribution,
+    mask: Tensor,
+    mask_name: str,
+    *,
+    domain: str = "db",
+    fill: str = "silence",
+    compared: int = COMPARED,
+) -> Verdict:
+    """Judge one mask by the sounds of the parts that it and random masks keep.
+
+    The random masks have exactly the values of the mask: half are blobs, half are the mask itself,
+    moved in time. They depend on the clip and on the names of the method and the mask alone.
+
+    Args:
+        classifier: the classifier.
+        spectrogram: the clip.
+        attribution: of the clip; its target is the explained class.
+        mask: ``(1, 1, F, T)`` in [0, 1].
+        mask_name: its name, so that no two masks of a clip share their random masks.
+        domain, fill: see :meth:`~audiointerp.processing.spectrogram.Spectrogram.masked`.
+        compared: the number of random masks.
+
+    >>> from audiointerp import Cnn6, LogMel, Saliency
+    >>> classifier = Classifier(Cnn6(2, base_channels=2), LogMel(), ["cat", "dog"], duration=1.0)
+    >>> clip = classifier.transform(torch.randn(1, 1, 32000))
+    >>> attribution = Saliency(classifier.network)(clip.db)
+    >>> verdict = verdict_of(classifier, clip, attribution, torch.ones_like(clip.db), "all")
+    >>> verdict.as_good, verdict.area, verdict.energy
+    (20, 1.0, 1.0)
+    """
+    mask = mask.to(spectrogram.db)
+    random = random_masks(spectrogram.db, attribution.method, mask, mask_name, compared)
+    parts = torch.cat([torch.ones_like(mask), mask, 1 - mask, random])
+
+    def batches(size: int) -> Iterator[Spectrogram]:
+        for part in parts.split(size):
+            yield spectrogram.masked(part, domain, fill)
+
+    outputs, _ = part_outputs(classifier, spectrogram, batches, "audio")
+    probs, _, column = decide(
+        outputs.log_p,
+        outputs.log_not_p,
+        int(attribution.target),
+        attribution.against,
+        classifier.output,
+    )
+    p, p_kept, p_removed, *p_random = probs[:, column].tolist()
+    is_clip, is_kept, is_removed = (probs[:3].argmax(1) == column).tolist()
+    total = float(mask.sum())
+    inaudible = ~audible_bins(spectrogram.db)
+    return Verdict(
+        question=question_of(attribution, classifier.labels),
+        p=p,
+        p_kept=p_kept,
+        p_removed=p_removed,
+        p_random=tuple(p_random),
+        is_clip=is_clip,
+        is_kept=is_kept,
+        is_removed=is_removed,
+        area=float(mask.double().mean()),
+        energy=float(energy_shares(spectrogram.db, mask)),
+        silent=float(mask[inaudible].sum()) / total if total else math.nan,
+        arbitrary=is_constant(attribution.values),
+    )
+
+
+def question_of(attribution: Attribution, labels: Sequence[str]) -> str:
+    """Return what an attribution explains: "dog", or "dog rather than rooster".
+
+    >>> nothing = torch.zeros(1)
+    >>> question_of(Attribution(nothing, torch.tensor([1]), nothing, "lime"), ["cat", "dog"])
+    'dog'
+    """
+    explained = labels[int(attribution.target)]
+    if attribution.against is None:
+        return explained
+    return f"{explained} rather than {labels[int(attribution.against)]}"
+
+
+def random_masks(db: Tensor, method: str, mask: Tensor, mask_name: str, count: int) -> Tensor:
+    """Draw random masks with the values of one mask: blobs, and the mask moved in time.
+
+    Args:
+        db: the clip's features ``(1, 1, F, T)``.
+        method, mask_name: names, so that no two masks of a clip share their draws.
+        mask: ``(1, 1, F, T)``.
+        count: the number of masks; of an odd number, one more are blobs. A clip of one frame has
+            blobs alone.
+
+    Returns:
+        ``(count, 1, F, T)``.
+
+    >>> mask = (torch.arange(200) < 60).float().view(1, 1, 2, 100)
+    >>> random_masks(torch.zeros(1, 1, 2, 100), "lime", mask, "bin", 4).mean((1, 2, 3)).tolist()
+    [0.30000001192092896, 0.30000001192092896, 0.30000001192092896, 0.30000001192092896]
+    """
+    moved = count // 2 if db.shape[-1] > 1 else 0
+    draws = [mask[:0]]
+    for null, number in (("smooth", count - moved), ("rolled", moved)):
+        if number:
+            copies = {f"{mask_name} {draw}": mask for draw in range(number)}
+            draws.append(null_masks([null], db, method, copies, {})[null].to(mask))
+    return torch.cat(draws)
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, with two figures or none after the point.
+
+    >>> percent(0.3), percent(0.0123), percent(0.999), percent(float("nan"))
+    ('30 %', '1.2 %', '99.9 %', 'undefined')
+    """
+    if math.isnan(share):
+        return "undefined"
+    return f"{100 * share:.{0 if 0.1 <= share <= 0.99 else 1}f}".removesuffix(".0") + " %"
+
+
+def p_text(p: float) -> str:
+    """Return a probability with three decimals and no leading zero, as in papers.
+
+    >>> p_text(0.0854), p_text(1.0)
+    ('.085', '1.000')
+    """
+    return f"{p:.3f}".removeprefix("0")

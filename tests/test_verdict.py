@@ -1,0 +1,171 @@
+"""The verdict: its sentence in each case by hand, and its numbers against the sounds themselves."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import noise
+from hypothesis import given
+from hypothesis import strategies as st
+
+import audiointerp as ai
+from audiointerp.scoring import Verdict, percent, random_masks, verdict_of
+
+NOT_EXPLAINED = Verdict(
+    question="crying_baby",
+    p=0.943,
+    p_kept=0.085,
+    p_removed=0.2,
+    p_random=(0.124,) * 18 + (0.01, 0.02),
+    is_clip=True,
+    is_kept=False,
+    is_removed=False,
+    area=0.3,
+    energy=0.713,
+    silent=0.25,
+)
+KEPT = replace(NOT_EXPLAINED, is_kept=True, p_kept=0.93)
+NONE = (0.1,) * 20
+CASES = {
+    "not explained": (
+        NOT_EXPLAINED,
+        'Not explained: the kept 30 % alone is no longer "crying baby" (p .085), '
+        "and 18 of 20 random masks do as well.",
+    ),
+    "not explained, beyond chance": (
+        replace(NOT_EXPLAINED, p_kept=0.4),
+        'Not explained: the kept 30 % alone is no longer "crying baby" (p .400), '
+        "but none of 20 random masks does as well.",
+    ),
+    "explained": (
+        replace(KEPT, p_random=NONE),
+        'Explained: the kept 30 % alone is still "crying baby" (p .930), '
+        "and none of 20 random masks does as well.",
+    ),
+    "in doubt": (
+        replace(KEPT, p_random=(0.94, *NONE[1:])),
+        'In doubt: the kept 30 % alone is still "crying baby" (p .930), '
+        "but 1 of 20 random masks does as well.",
+    ),
+    "chance": (
+        replace(KEPT, p_random=(0.93,) * 20),
+        'No better than chance: the kept 30 % alone is still "crying baby" (p .930), '
+        "but 20 of 20 random masks do as well.",
+    ),
+    "one random mask": (
+        replace(KEPT, p_random=(0.1,)),
+        'Explained: the kept 30 % alone is still "crying baby" (p .930), '
+        "and none of 1 random mask does as well.",
+    ),
+    "no random masks": (
+        replace(KEPT, p_random=()),
+        'Not compared: the kept 30 % alone is still "crying baby" (p .930).',
+    ),
+    "another class, not kept": (
+        replace(NOT_EXPLAINED, is_clip=False, p=0.02),
+        'Not the decision: the clip is not "crying baby" (p .020); the kept 30 % alone is not '
+        '"crying baby" (p .085), and 18 of 20 random masks do as well.',
+    ),
+    "another class, kept": (
+        replace(KEPT, is_clip=False, p=0.02, p_random=NONE),
+        'Not the decision: the clip is not "crying baby" (p .020); the kept 30 % alone is '
+        '"crying baby" (p .930), and none of 20 random masks does as well.',
+    ),
+    "empty": (
+        replace(NOT_EXPLAINED, area=0.0, silent=math.nan),
+        "Nothing is kept: the mask is empty, so there is no reason to hear.",
+    ),
+    "arbitrary": (
+        replace(KEPT, arbitrary=True),
+        "No explanation: the attribution is the same everywhere, so the mask is arbitrary.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_case_has_its_sentence(case):
+    verdict, sentence = CASES[case]
+    assert str(verdict) == sentence
+    assert verdict.is_explained == sentence.startswith("Explained")
+
+
+def test_the_details_say_what_is_kept_and_what_the_rest_is():
+    first, second = NOT_EXPLAINED.details
+    assert first == 'The removed part alone is not "crying baby" (p .200).'
+    assert second == (
+        "Kept: 30 % of the bins, 71 % of the energy; 25 % of the kept bins are silent."
+    )
+    rest = replace(NOT_EXPLAINED, is_removed=True, p_removed=0.9, silent=math.nan)
+    assert rest.details[0] == 'The removed part alone is "crying baby" too (p .900).'
+    assert rest.details[1] == "Kept: 30 % of the bins, 71 % of the energy."
+
+
+@given(st.lists(st.floats(0, 1), max_size=9), st.floats(0, 1), st.booleans())
+def test_the_rank_counts_the_random_masks_that_reach_p(p_random, p_kept, is_kept):
+    verdict = replace(KEPT, p_random=tuple(p_random), p_kept=p_kept, is_kept=is_kept)
+    assert verdict.as_good == len([p for p in p_random if p > p_kept - 1e-6 or p >= p_kept])
+    assert verdict.is_explained == (is_kept and bool(p_random) and verdict.as_good == 0)
+
+
+@pytest.mark.parametrize("against", [None, "label0"])
+@pytest.mark.parametrize("fill", ["silence", "background"])
+def test_its_p_are_those_of_the_sounds(classifier, fill, against):
+    result = ai.interpret(
+        classifier, noise(1.0), "saliency", target="label1", against=against, fill=fill
+    )
+    verdict = result.verdict
+    for p, name in ((verdict.p, "p"), (verdict.p_kept, "p_in"), (verdict.p_removed, "p_out")):
+        assert p == pytest.approx(result.heard[name], abs=1e-5)
+    assert verdict.question == result.question
+    assert verdict.area == pytest.approx(result.scores["AREA"])
+    assert verdict.energy == pytest.approx(result.scores["ENERGY"])
+    assert len(verdict.p_random) == 20
+    random = random_masks(result.spectrogram.db, "saliency", result.mask, "topK_30", 20)
+    for number in (0, 19):
+        sound = result.spectrogram.masked(random[[number]], fill=fill).to_wav()
+        features = classifier.transform(sound).db
+        probs = classifier.probabilities(features)[0] if against is None else None
+        if probs is not None:
+            assert verdict.p_random[number] == pytest.approx(float(probs[1]), abs=1e-5)
+
+
+def test_the_class_of_a_part_is_the_likeliest(classifier):
+    for target in range(3):
+        result = ai.interpret(classifier, noise(1.0), "saliency", target=target, compared=0)
+        wavs = (result.wav, result.kept, result.removed)
+        features = torch.cat([classifier.transform(wav).db for wav in wavs])
+        decided = (classifier.probabilities(features).argmax(1) == target).tolist()
+        verdict = result.verdict
+        assert [verdict.is_clip, verdict.is_kept, verdict.is_removed] == decided
+        assert verdict.p_random == ()
+
+
+def test_the_silent_share_is_counted_by_hand(classifier):
+    wav = noise(1.0)
+    # A hundred dB below the rest: not audible, but not at the floor either.
+    wav[..., 16000:] *= 1e-4
+    spectrogram = classifier.transform(wav)
+    attribution = ai.Saliency(classifier.network)(spectrogram.db)
+    mask = torch.zeros_like(spectrogram.db)
+    mask[..., 30:40], mask[..., 70:100] = 1, 1
+    verdict = verdict_of(classifier, spectrogram, attribution, mask, "mine", compared=0)
+    assert verdict.silent == pytest.approx(30 / 40)
+    assert verdict.area == pytest.approx(40 / spectrogram.db.shape[-1])
+
+
+@pytest.mark.parametrize("frames", [1, 2, 90])
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_random_masks_have_the_values_of_the_mask(frames, count):
+    mask = torch.rand(1, 1, 8, frames)
+    random = random_masks(torch.randn(1, 1, 8, frames), "lime", mask, "minmax", count)
+    assert random.shape == (count, 1, 8, frames)
+    for drawn in random:
+        assert torch.equal(drawn.flatten().sort().values, mask.flatten().sort().values)
+    if frames > 8:
+        assert len(random.unique(dim=0)) == count
+
+
+def test_shares_are_written_with_as_many_figures_as_they_have():
+    written = [percent(share) for share in (0, 0.004, 0.05, 0.125, 0.3, 0.994, 1)]
+    assert written == ["0 %", "0.4 %", "5 %", "12 %", "30 %", "99.4 %", "100 %"]

@@ -94,9 +94,7 @@ def _picture(record: "ExplainedEvent") -> str:
         corner = (box.first_frame * seconds, box.low_bin - 0.5)
         sides = (box.frames * seconds, box.bins)
         ax.add_patch(Rectangle(corner, *sides, fill=False, edgecolor="lime", linewidth=1.5))
-    return (
-        f'<img alt="box and map" src="data:image/png;base64,{display.report.figure_png(figure)}">'
-    )
+    return f'<img alt="box and map" src="{display.figure_address(figure)}">'
 
 
 def _anchor(start: float, label: str) -> str:

@@ -9,6 +9,7 @@ from .card import write_card
 from .forest import Difference, forest_plot
 from .localisation import LocalisedClass, localisation_figure
 from .many_clips import write_clips
+from .pictures import figure_address
 from .players import matched_player, player, shared_peak
 from .plot import METHOD_TITLES, comparison
 from .plot import interpretation as interpretation_figure
@@ -29,6 +30,7 @@ __all__ = [
     "LocalisedClass",
     "additivity_notes",
     "comparison",
+    "figure_address",
     "forest_plot",
     "interpretation_figure",
     "interpretation_html",

@@ -1,6 +1,6 @@
 """The parts that a map and random maps keep of a clip at each share of its bins, judged by ear."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,9 +10,7 @@ from ..interpretation import Attribution, is_constant, null_seed, random_field, 
 from ..model import Classifier, windows_of
 from ..processing import Spectrogram
 from .content import audible_bins, energy_shares
-from .decision import decide
-from .part_outputs import part_outputs
-from .verdict import Verdict, question_of
+from .verdict import Verdict, decide_by_sound, question_of
 
 SHARES = tuple(percentage / 100 for percentage in range(5, 100, 5))
 """The shares of the bins that are kept in turn: 5 to 95 %."""
@@ -92,7 +90,7 @@ def random_shares(
     seeds = [null_seed("shares", str(number)) for number in range(count)]
     maps = torch.cat([random_field(spectrogram.db, "smooth", seed) for seed in seeds])
     masks = torch.cat([top(maps, share) for share in shares])
-    probs, column = _classified(classifier, spectrogram, attribution, masks, fill)
+    probs, column = decide_by_sound(classifier, spectrogram, attribution, masks, fill=fill)
     return RandomShares(maps, probs[:, column].view(len(shares), count))
 
 
@@ -125,7 +123,7 @@ def share_verdicts(
     """
     kept = torch.cat([top(attribution.values, share) for share in shares]).to(spectrogram.db)
     masks = torch.cat([torch.ones_like(kept[:1]), kept, 1 - kept])
-    probs, column = _classified(classifier, spectrogram, attribution, masks, fill)
+    probs, column = decide_by_sound(classifier, spectrogram, attribution, masks, fill=fill)
     likeliest = (probs.argmax(1) == column).tolist()
     p, *p_parts = probs[:, column].tolist()
     energies = energy_shares(spectrogram.db, kept).tolist()
@@ -159,22 +157,3 @@ def share_verdicts(
         )
         for number, mask in enumerate(kept)
     ]
-
-
-def _classified(
-    classifier: Classifier,
-    spectrogram: Spectrogram,
-    attribution: Attribution,
-    masks: Tensor,
-    fill: str,
-) -> tuple[Tensor, int]:
-    """Return the probabilities ``(K, C')`` of the sounds under K masks, and the target's column."""
-
-    def batches(size: int) -> Iterator[Spectrogram]:
-        for part in masks.split(size):
-            yield spectrogram.masked(part, fill=fill)
-
-    outputs, _ = part_outputs(classifier, spectrogram, batches, "audio")
-    target, against = int(attribution.target), attribution.against
-    probs, _, column = decide(outputs.log_p, outputs.log_not_p, target, against, classifier.output)
-    return probs, column

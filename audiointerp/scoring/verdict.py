@@ -5,7 +5,7 @@ to the network, and how many random masks of the same values do as well. All p a
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,12 +13,13 @@ from torch import Tensor
 
 from ..interpretation import Attribution, is_constant
 from ..metrics import TOLERANCE
-from ..model import Classifier
-from ..processing import Spectrogram
+from ..model import Classifier, version_log_probabilities, windows_of
+from ..processing import Spectrogram, levels_of_sounds
+from ..util import halve_on_oom
 from .content import audible_bins, energy_shares
 from .decision import decide
 from .nulls import null_masks
-from .part_outputs import part_outputs
+from .part_outputs import BATCH
 
 COMPARED = 20
 """Random masks that a verdict compares with: half of them blobs, half the mask moved in time."""
@@ -162,19 +163,7 @@ def verdict_of(
     mask = mask.to(spectrogram.db)
     random = random_masks(spectrogram.db, attribution.method, mask, mask_name, compared)
     parts = torch.cat([torch.ones_like(mask), mask, 1 - mask, random])
-
-    def batches(size: int) -> Iterator[Spectrogram]:
-        for part in parts.split(size):
-            yield spectrogram.masked(part, domain, fill)
-
-    outputs, _ = part_outputs(classifier, spectrogram, batches, "audio")
-    probs, _, column = decide(
-        outputs.log_p,
-        outputs.log_not_p,
-        int(attribution.target),
-        attribution.against,
-        classifier.output,
-    )
+    probs, column = decide_by_sound(classifier, spectrogram, attribution, parts, domain, fill)
     p, p_kept, p_removed, *p_random = probs[:, column].tolist()
     is_clip, is_kept, is_removed = (probs[:3].argmax(1) == column).tolist()
     total = float(mask.sum())
@@ -193,6 +182,49 @@ def verdict_of(
         silent=float(mask[inaudible].sum()) / total if total else math.nan,
         arbitrary=is_constant(attribution.values),
     )
+
+
+def decide_by_sound(
+    classifier: Classifier,
+    spectrogram: Spectrogram,
+    attribution: Attribution,
+    masks: Tensor,
+    domain: str = "db",
+    fill: str = "silence",
+) -> tuple[Tensor, int]:
+    """Classify the sounds of a clip's parts under K masks.
+
+    Args:
+        classifier, spectrogram, attribution, domain, fill: see :func:`verdict_of`.
+        masks: ``(K, 1, F, T)`` in [0, 1].
+
+    Returns:
+        The probabilities of the classes that compete ``(K, C')``, and the column of the explained
+        class; see :func:`~audiointerp.scoring.decision.decide`.
+
+    >>> from audiointerp import Cnn6, LogMel, Saliency
+    >>> classifier = Classifier(Cnn6(2, base_channels=2), LogMel(), ["cat", "dog"], duration=1.0)
+    >>> clip = classifier.transform(torch.randn(1, 1, 32000))
+    >>> attribution = Saliency(classifier.network)(clip.db)
+    >>> decide_by_sound(classifier, clip, attribution, torch.ones_like(clip.db))[0].shape
+    torch.Size([1, 2])
+    """
+    windows = windows_of(classifier, spectrogram)
+
+    def log_probabilities(size: int) -> list[tuple[Tensor, Tensor]]:
+        logs = []
+        for some in masks.split(size):
+            sounds = spectrogram.masked(some, domain, fill).to_wav()
+            is_heard = classifier.takes_sounds
+            versions = sounds if is_heard else levels_of_sounds(spectrogram.transform, sounds)
+            logs.append(version_log_probabilities(classifier, windows, versions))
+        return logs
+
+    logs, _ = halve_on_oom(log_probabilities, BATCH)
+    log_p, log_not_p = (torch.cat(parts) for parts in zip(*logs, strict=True))
+    target, against = int(attribution.target), attribution.against
+    probs, _, column = decide(log_p, log_not_p, target, against, classifier.output)
+    return probs, column
 
 
 def question_of(attribution: Attribution, labels: Sequence[str]) -> str:

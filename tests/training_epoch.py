@@ -65,15 +65,16 @@ def epochs(root, count, folder, settings):
     network = build_network("Cnn10", {"num_classes": len(clips.labels), "num_bins": 64, **NETWORK})
     initialise(network, settings.seed)
     history = fit(with_scaling(network, LogMel()), tensors, tensors, settings, progress=False)
-    from_files, on_tensors = (
-        [epoch.train_loss for epoch in each.epochs] for each in (outcome.history, history)
-    )
+    from_files = [epoch.train_loss for epoch in outcome.history.epochs]
+    on_tensors = [epoch.train_loss for epoch in history.epochs]
     same = from_files == on_tensors
     print("same losses" if same else f"losses differ: {from_files}, {on_tensors}")
-    return [
-        statistics.median(epoch.seconds for epoch in each.epochs[1:])
-        for each in (outcome.history, history)
-    ]
+    return [median_seconds(outcome.history), median_seconds(history)]
+
+
+def median_seconds(history):
+    """Return the median seconds of an epoch after the first."""
+    return statistics.median(epoch.seconds for epoch in history.epochs[1:])
 
 
 def main():

@@ -19,7 +19,7 @@ from audiointerp.cli import main
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.model.classifier import Classifier
 from audiointerp.model.panns import Cnn10, initialise
-from audiointerp.processing.audio import save_audio
+from audiointerp.processing import save_audio
 from audiointerp.processing.spectrogram import LogMel, LogSTFT
 from audiointerp.tables.results import COLUMNS
 

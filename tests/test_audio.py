@@ -7,7 +7,7 @@ import torch
 import torchaudio.functional
 
 from audiointerp.errors import ArgumentError, AudioError, AudioInterpError
-from audiointerp.processing.audio import fix_length, load_audio, mono, normalized, save_audio
+from audiointerp.processing import fix_length, load_audio, mono, normalized, save_audio
 from audiointerp.processing.resampling import resample
 
 

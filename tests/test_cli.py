@@ -23,7 +23,7 @@ from audiointerp.interpretation import METHODS, NULLS
 from audiointerp.interpretation.lime import LIME
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.model.classifier import Classifier
-from audiointerp.processing.audio import save_audio
+from audiointerp.processing import save_audio
 from audiointerp.scoring.columns import COLUMNS as ROW
 
 

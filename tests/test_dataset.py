@@ -16,7 +16,7 @@ from audiointerp.dataset.noise import MAKERS, NOISES, Contaminated, synthetic_no
 from audiointerp.dataset.synthesis import one_thread
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.errors import ArgumentError, AudioError, AudioWarning, DatasetError
-from audiointerp.processing.audio import save_audio
+from audiointerp.processing import save_audio
 from audiointerp.processing.spectrogram import LogMel
 
 HEADER = ["filename", "fold", "target", "category", "esc10"]

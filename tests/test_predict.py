@@ -11,7 +11,7 @@ from audiointerp.errors import ArgumentError, AudioError, AudioWarning
 from audiointerp.interpretation import additivity_gap
 from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret, score
-from audiointerp.processing.audio import save_audio
+from audiointerp.processing import save_audio
 from audiointerp.scoring.explain import build_explainer
 from audiointerp.scoring.outcomes import classify_parts
 

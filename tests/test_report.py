@@ -26,7 +26,7 @@ from audiointerp.fit import Epoch, History, Trained
 from audiointerp.metrics import METRICS
 from audiointerp.model import Classifier
 from audiointerp.predict import interpret
-from audiointerp.processing.audio import save_audio
+from audiointerp.processing import save_audio
 from audiointerp.processing.spectrogram import LogMel, LogSTFT
 
 

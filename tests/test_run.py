@@ -24,7 +24,7 @@ from audiointerp.experiments.runner import run
 from audiointerp.experiments.study import EXPERIMENTS, Experiment
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.predict import score
-from audiointerp.processing.audio import load_audio, save_audio
+from audiointerp.processing import load_audio, save_audio
 from audiointerp.processing.spectrogram import LogSTFT
 from audiointerp.tables.results import read_results
 from audiointerp.tables.summary import as_text, summarise

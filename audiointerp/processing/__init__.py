@@ -10,7 +10,6 @@ from .audio import (
     load_levels,
     mono,
     normalized,
-    save_audio,
 )
 from .augmentation import augment
 from .filters import MEL_NORMS, MEL_SCALES
@@ -27,6 +26,7 @@ from .streaming import stream_audio
 from .tapers import TAPERS
 from .transform import Spectrogram, Transform
 from .windows import Windows
+from .writing import save_audio
 
 __all__ = [
     "DOMAINS",

@@ -1,8 +1,8 @@
-"""Reading and writing sound files as tensors.
+"""Reading sound files as tensors.
 
 A clip is a float tensor ``(N, 1, L)``: clips, one channel, samples, nominally in [-1, 1]. Sample
-rates are in Hz, durations in seconds. soundfile reads and writes the files (WAV, FLAC, Ogg Vorbis,
-MP3 and more).
+rates are in Hz, durations in seconds. soundfile reads the files (WAV, FLAC, Ogg Vorbis, MP3 and
+more).
 """
 
 import os
@@ -16,16 +16,12 @@ import soundfile
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError, AudioError, AudioWarning, choose
-from ..util import Cache, CacheChoice, atomic_write, digest_of, file_digest, open_cache
-from .reading import MAX_CHANNELS, MAX_SAMPLES, Sound, read_sound
+from ..errors import AudioError, AudioWarning, choose
+from ..util import Cache, CacheChoice, digest_of, file_digest, open_cache
+from .reading import MAX_SAMPLES, Sound, read_sound
 from .resampling import resample
 
 NORMALIZATIONS = ("none", "peak", "rms")
-PEAK = 1 + 2**-15
-"""The largest |sample| that an integer format holds, with one 16-bit step for rounding."""
-# The formats that hold samples above 1.
-_UNLIMITED = ("FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III")
 UNREADABLE_ENDINGS = frozenset(
     {".3gp", ".aac", ".amr", ".ape", ".m4a", ".m4b", ".mka", ".mov", ".mp4", ".webm", ".wma", ".wv"}
 )
@@ -285,52 +281,3 @@ def conversion(path: Path) -> str:
     "ffmpeg -i 'dog bark.m4a' 'dog bark.wav'"
     """
     return shlex.join(["ffmpeg", "-i", path.name, path.with_suffix(".wav").name])
-
-
-def save_audio(
-    path: str | os.PathLike[str], wav: Tensor, sample_rate: int, *, subtype: str | None = None
-) -> None:
-    """Write one clip ``(1, C, L)`` to a file, which appears only once it is complete.
-
-    Args:
-        path: the file; its suffix selects the format.
-        wav: the clip.
-        sample_rate: its rate in Hz.
-        subtype: soundfile's name of the sample format, e.g. ``"PCM_16"``. The default for WAV is
-            32-bit float, which does not clip peaks above 1 and keeps quiet parts exact.
-
-    Raises:
-        ArgumentError: ``wav`` is not a single clip, or is not finite; or a format of integers
-            would clip it, which has a |sample| above 1.
-        AudioInterpError: the folder is missing, the format is unknown, or writing fails.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_audio(f"{folder}/clip.flac", torch.zeros(1, 1, 800), 8000)
-    ...     os.listdir(folder)
-    ['clip.flac']
-    """
-    path = Path(path)
-    if wav.ndim != 3 or wav.shape[0] != 1 or not 1 <= wav.shape[1] <= MAX_CHANNELS:
-        raise ArgumentError(
-            f"save_audio takes one clip (1, C, L) of up to {MAX_CHANNELS} channels, not a tensor "
-            f"of shape {tuple(wav.shape)}"
-        )
-    if not wav.isfinite().all():
-        raise ArgumentError(f"{path}: not written, the clip has NaN or infinite samples")
-    samples = wav[0].T.detach().cpu().float().numpy()
-    subtype = subtype or ("FLOAT" if path.suffix.lower() == ".wav" else None)
-    format_name = path.suffix[1:].upper()
-    is_known = format_name in soundfile.available_formats()
-    stored_as = subtype or (soundfile.default_subtype(format_name) if is_known else None)
-    peak = float(abs(samples).max(initial=0))
-    if stored_as not in (None, *_UNLIMITED) and peak > PEAK:
-        raise ArgumentError(
-            f"{path}: not written, {stored_as} would clip the largest |sample| of {peak:.6g} to 1; "
-            "save WAV without a subtype (float), or scale the clip, e.g. normalized(wav)"
-        )
-    with atomic_write(path) as part:
-        try:
-            soundfile.write(part, samples, sample_rate, subtype=subtype)
-        except (soundfile.SoundFileError, TypeError, ValueError) as error:
-            raise AudioError(f"{path}: cannot be written ({error})") from error

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ class Work:
         parts: how many equal parts it consists of (samples, background clips): what is stated is
             for one of them.
         flop: the floating point operations that one part needs by arithmetic; 0 if not known.
-        pairs: how often each way is timed.
+        pairs: how often each way is timed after its first run; 0 to time that.
         goal: the ratio to reach; 0 if there is none.
         reference: the way with which the others are compared, if it is among them.
         is_clocked: whether each way returns its seconds itself, and not a result to compare.
@@ -77,11 +78,16 @@ class Timing:
 
 
 def measure(work: Work) -> list[Timing]:
-    """Time the ways of some work in turn, after one run of each that is not counted."""
-    results = {name: side() for name, side in work.sides.items()}
-    clocks: dict[str, list[float]] = {name: [] for name in work.sides}
-    cpu: dict[str, list[float]] = {name: [] for name in work.sides}
+    """Time the ways of some work in turn, after one run of each, whose memory is measured."""
+    results: dict[str, Tensor | None] = {}
+
+    def first(name: str) -> None:
+        results[name] = work.sides[name]()
+
     names = list(work.sides)
+    first_runs = {name: observed(partial(first, name)) for name in names}
+    clocks: dict[str, list[float]] = {name: [] for name in names}
+    cpu: dict[str, list[float]] = {name: [] for name in names}
     for number in range(work.pairs):
         # Each way is first in turn, so that none profits from what another leaves in caches.
         start = number % len(names)
@@ -89,14 +95,17 @@ def measure(work: Work) -> list[Timing]:
             seconds, cpu_seconds = timed(work.sides[name], work.is_clocked)
             clocks[name].append(seconds / work.parts)
             cpu[name].append(cpu_seconds / work.parts)
-    peaks = {name: peak_gib(side) for name, side in work.sides.items()}
+    if not work.pairs:
+        clocks = {name: [seconds / work.parts] for name, (_, seconds, _) in first_runs.items()}
+        cpu = {name: [used / work.parts] for name, (_, _, used) in first_runs.items()}
     differences = {name: -1.0 if work.is_clocked else _difference(results, name) for name in names}
     return [
-        _timing(work, name, clocks, cpu[name], peaks[name], differences[name]) for name in names
+        _timing(work, name, clocks, cpu[name], first_runs[name][0], differences[name])
+        for name in names
     ]
 
 
-def timed(side: Side, is_clocked: bool = False) -> tuple[float, float]:
+def timed(side: Callable[[], object], is_clocked: bool = False) -> tuple[float, float]:
     """Return the seconds of one run by the clock, and those of all threads.
 
     Args:
@@ -106,22 +115,25 @@ def timed(side: Side, is_clocked: bool = False) -> tuple[float, float]:
     clock, cpu = time.perf_counter(), time.process_time()
     result = side()
     seconds, cpu_seconds = time.perf_counter() - clock, time.process_time() - cpu
-    if is_clocked and result is not None:
+    if is_clocked and isinstance(result, Tensor):
         return float(result.median()), cpu_seconds
     return seconds, cpu_seconds
 
 
-def peak_gib(side: Side) -> float:
-    """Run it, and return the most memory that the process used meanwhile, in GiB."""
-    try:
+def observed(side: Callable[[], object]) -> tuple[float, float, float]:
+    """Run it once; return the most memory that the process used meanwhile in GiB, and the seconds.
+
+    Returns:
+        The memory (0 where the system does not say it), and the seconds as of :func:`timed`.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
         Path("/proc/self/clear_refs").write_text(RESET_PEAK)
-        side()
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        # Other systems do not say it.
-        return 0.0
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 2**20
+    seconds, cpu_seconds = timed(side)
+    if not status.exists():
+        return 0.0, seconds, cpu_seconds
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 2**20, seconds, cpu_seconds
 
 
 def quartiles(values: list[float]) -> tuple[float, float, float]:

@@ -8,13 +8,12 @@ import torch
 
 pytest.importorskip("benchmarks", reason="installed without its sources")
 
-from benchmarks import page
+from audiointerp import Cnn14
+from benchmarks import layers, page, whole_study
 from benchmarks.__main__ import main, measure_work
 from benchmarks.material import TINY, calibrate
-from benchmarks.measure import Work, matrix_product_rate, measure, peak_gib, quartiles, timed
+from benchmarks.measure import Work, matrix_product_rate, measure, observed, quartiles, timed
 from benchmarks.published import ScriptCnn14
-
-from audiointerp import Cnn14
 
 AGREEING = {
     ("forward", "published"): 1e-5,
@@ -77,11 +76,23 @@ def test_a_way_that_reads_its_own_clock():
 
 
 def test_the_peak_counts_what_was_freed():
-    if not peak_gib(lambda: None):
+    before, *_ = observed(lambda: None)
+    if not before:
         pytest.skip("this system does not say a process's peak memory")
-    before = peak_gib(lambda: None)
-    assert peak_gib(lambda: torch.ones(2**26)) > before + 0.2
-    assert peak_gib(lambda: None) < before + 0.2
+    assert observed(lambda: torch.ones(2**26))[0] > before + 0.2
+    assert observed(lambda: None)[0] < before + 0.2
+
+
+def test_work_that_is_run_once():
+    runs = []
+
+    def run():
+        runs.append(torch.ones(1))
+        return runs[-1]
+
+    (timing,) = measure(Work("once", {"library": run}, pairs=0))
+    assert len(runs) == 1
+    assert timing.seconds > 0
 
 
 def test_quartiles_and_rate():
@@ -98,3 +109,21 @@ def test_scripts_network_is_the_librarys():
         expected = network(db)
         assert torch.allclose(ScriptCnn14(network).eval()(db), expected, atol=1e-5)
     assert expected.std() > 0
+
+
+def test_the_whole_study_at_a_small_share(capsys):
+    whole_study.main(["--device", "cpu", "--fraction", "0.0005", "--channels", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("1 clips, 2 background clips, 14 masks, cpu")
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines[3:-1]}
+    for name in ("saliency", "gradcam", "shap", "lime"):
+        assert {name, f"score {name}"} <= rows.keys()
+    assert "training, an epoch of 1,200 clips" in rows
+    assert lines[-1].startswith("Goal")
+
+
+def test_the_layers_by_themselves(capsys):
+    layers.main(["--channels", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 + 12
+    assert "| 32 to 64 | 15 x 2 |" in lines[-2]

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..util import input_gradient
+
 SMALLEST_CHANGE = 1e-7
 """Where an input of max pooling changes by less, its multiplier is 0, as in shap."""
 
@@ -159,13 +161,7 @@ class _LinearRule(torch.autograd.Function):
 
 class _Conv2d(_Linear):
     def gradient(self, like: Tensor, gradient: Tensor) -> Tensor:
-        layer, no_mask = self.module, [True, False, False]
-        sizes = (layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups)
-        inputs, *_ = torch.ops.aten.convolution_backward(
-            gradient, like, layer.weight, None, *sizes, no_mask
-        )
-        result: Tensor = inputs
-        return result
+        return input_gradient(self.module, like, gradient)
 
 
 class _AvgPool2d(_Linear):

@@ -12,7 +12,7 @@ from .files import (
     write_text,
 )
 from .fills import FILLS, fill_levels
-from .folding import folded
+from .folding import before_folding, folded
 from .forward import (
     BLACK_BOX_METHODS,
     evaluating,
@@ -39,6 +39,7 @@ from .probability import (
     to_logits,
     warn_of_probabilities,
 )
+from .products import input_gradient
 from .progress import Progress, show_progress
 from .text import encodable, one_line
 
@@ -51,6 +52,7 @@ __all__ = [
     "OUTPUTS",
     "Progress",
     "atomic_write",
+    "before_folding",
     "encodable",
     "evaluating",
     "explain_gradient_errors",
@@ -58,6 +60,7 @@ __all__ = [
     "fill_levels",
     "folded",
     "halve_on_oom",
+    "input_gradient",
     "is_out_of_memory",
     "json_text",
     "keep_memory",

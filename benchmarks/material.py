@@ -34,7 +34,7 @@ class Size:
     channels: int = 64
     seconds: float = 5.0
     pairs: int = 5
-    backgrounds: int = 4
+    backgrounds: int = 8
     many_backgrounds: int = 100
     samples: int = 64
     masks: int = 14

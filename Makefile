@@ -1,5 +1,8 @@
 # make demo            trains, explains and scores on synthetic clips: pictures, audio, tables in demo/
 # make test            ruff, mypy, pytest
+# make bench           times the published way, the library and other packages; writes
+#                      benchmarks/RESULTS.md; on a quiet machine. make bench-commands adds the
+#                      demo and the tests
 # make noises          writes the audio files of noises/ again, byte for byte
 # make results         runs the five experiments on all cores, on the data in AUDIOINTERP_DATA (else
 #                      data/ESC-50); resumes an interrupted run
@@ -10,7 +13,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin
 
-.PHONY: demo test torture notebooks noises results supplementary lint clean
+.PHONY: demo test bench bench-commands torture notebooks noises results supplementary lint clean
 
 demo: .venv/installed
 	$(VENV)/audiointerp demo
@@ -25,6 +28,12 @@ torture: .venv/installed-test
 	AUDIOINTERP_TORTURE=1 $(VENV)/pytest tests -n auto -m long
 	AUDIOINTERP_TORTURE=1 $(VENV)/pytest tests -n auto -m "torture or hypothesis" --junitxml=.torture.xml
 	$(VENV)/python tests/reliability.py .torture.xml docs/reliability.md
+
+bench: .venv/installed-test
+	$(VENV)/python -m benchmarks
+
+bench-commands: .venv/installed-test
+	$(VENV)/python -m benchmarks commands
 
 noises: .venv/installed
 	$(VENV)/audiointerp noises --out noises

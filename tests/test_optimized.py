@@ -41,14 +41,14 @@ def test_it_scores_and_explains_as_the_network_does(classifier, on):
 
 
 def test_class_activation_maps_see_the_network_itself(classifier):
-    """The copy's convolutions have batch normalisation in them, so their maps differ."""
+    """The copy's convolutions contain the normalisation; the map is of what was before it."""
     values = []
     for name in ("folded", "none"):
         rows = score(
             classifier, small_set(count=1), ["gradcam"], ["minmax"], optimize=name, progress=False
         )
         values.append(rows["SPS"].item())
-    assert values[0] == values[1]
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
 
 
 class Scaled(nn.Module):

@@ -136,3 +136,13 @@ def test_it_can_be_pickled_after_a_call():
     explainer = SHAP(Cnn10(3, base_channels=4).eval(), BACKGROUND)
     values = explainer(CLIPS, target=1).values
     assert pickle.loads(pickle.dumps(explainer))(CLIPS, target=1).values.equal(values)
+
+
+def test_the_copy_is_folded_inside_of_an_explanation():
+    """The explainer's own hooks on batch normalisation must not prevent it."""
+    network = Cnn10(3, base_channels=4).eval()
+    explainer = SHAP(network, BACKGROUND)
+    explainer(CLIPS, target=1)
+    modules = list(explainer._rule.network.modules())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in modules)
+    assert explainer._rule.network.has_checked_gradients

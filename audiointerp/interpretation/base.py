@@ -133,8 +133,8 @@ class Explainer(ABC):
         A class says so itself by ``uses_layers = False``. It is not inherited, since a subclass may
         look at layers, or keep something from call to call, which :meth:`bound_to` would lose.
 
-        >>> from audiointerp.interpretation import GradCAM, Saliency
-        >>> Saliency.takes_copies(), GradCAM.takes_copies()
+        >>> from audiointerp.interpretation import GuidedGradCAM, Saliency
+        >>> Saliency.takes_copies(), GuidedGradCAM.takes_copies()
         (True, False)
         """
         return not vars(cls).get("uses_layers", True)

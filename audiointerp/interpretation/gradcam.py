@@ -4,14 +4,14 @@ Grad-CAM and guided Grad-CAM (Selvaraju et al., ICCV 2017) and LayerCAM (Jiang e
 """
 
 import warnings
-from typing import Any
+from typing import Any, Self
 
 import captum.attr
 import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, choose
-from ..util import network_name, owners_module
+from ..util import before_folding, explained_model, network_name, owners_module
 from .base import Explainer
 from .grids import placed
 from .hidden import hidden_operations
@@ -68,6 +68,8 @@ class GradCAM(Explainer):
     """
 
     name = "gradcam"
+    # A folded copy gives the activations before folding, see before_folding.
+    uses_layers = False
 
     def __init__(
         self,
@@ -82,20 +84,32 @@ class GradCAM(Explainer):
         self.layout = None if layout is None else choose("layout", str(layout), LAYOUTS)
         self._measured: dict[Any, MeasuredLayer] = {}
 
+    def bound_to(self, network: nn.Module) -> Self:
+        """Return this explainer for another network; a given layer is that of the same name.
+
+        See :meth:`Explainer.bound_to`.
+        """
+        explainer = super().bound_to(network)
+        if self.layer is None or explained_model(network) is explained_model(self.network):
+            return explainer
+        names = {module: name for name, module in owners_module(self.network).named_modules()}
+        modules = dict(owners_module(network).named_modules())
+        name = names.get(self.layer)
+        if name is not None and self.layer not in modules.values() and name in modules:
+            explainer.layer = modules[name]
+        return explainer
+
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
         layer = measure_layer(self.network, db, self.layer, self.layout, self._measured, self.grid)
-        coarse = self._coarse_map(score, db.requires_grad_(), layer)
+        coarse = self._coarse_map(score, db, layer)
         info: dict[str, Any] = {"layer": layer.name}
         values, grid, span = placed(self.network, coarse, db, layer.layout, self.name, layer.name)
         return values, {**info, "grid": grid, **span}
 
     def _coarse_map(self, score: Score, db: Tensor, layer: MeasuredLayer) -> Tensor:
         """Return the map on the layer's own grid, ``(N, 1, ..., ...)``."""
-        if layer.tokens is not None:
-            activations, gradients = self._activations_and_gradients(score, db, layer)
-            return (gradients.mean((2, 3), keepdim=True) * activations).sum(1, keepdim=True)
-        method = captum.attr.LayerGradCam(score, layer.module)
-        return layer.as_map(method.attribute(db, relu_attributions=False))
+        activations, gradients = self._activations_and_gradients(score, db, layer)
+        return (gradients.mean((2, 3), keepdim=True) * activations).sum(1, keepdim=True)
 
     def _activations_and_gradients(
         self, score: Score, db: Tensor, layer: MeasuredLayer
@@ -104,9 +118,10 @@ class GradCAM(Explainer):
         recorded: list[Tensor] = []
 
         def record(module: nn.Module, inputs: Any, activations: Tensor) -> Tensor:
-            recorded.append(activations)
+            # The graph starts here, so nothing is kept of what is before.
+            recorded.append(activations.detach().requires_grad_())
             # The network goes on with a copy, since it may change it in place.
-            return activations.clone()
+            return recorded[-1].clone()
 
         handle = layer.module.register_forward_hook(record)
         try:
@@ -119,7 +134,8 @@ class GradCAM(Explainer):
                 f"{layer.name} was used {len(recorded)} times"
             )
         (gradient,) = torch.autograd.grad(total, recorded)
-        return layer.as_map(recorded[0]), layer.as_map(gradient)
+        activations, gradient = before_folding(layer.module, recorded[0].detach(), gradient)
+        return layer.as_map(activations), layer.as_map(gradient)
 
 
 class LayerCAM(GradCAM):
@@ -134,6 +150,7 @@ class LayerCAM(GradCAM):
     """
 
     name = "layercam"
+    uses_layers = False
 
     def _coarse_map(self, score: Score, db: Tensor, layer: MeasuredLayer) -> Tensor:
         activations, gradients = self._activations_and_gradients(score, db, layer)
@@ -163,7 +180,7 @@ class GuidedGradCAM(GradCAM):
         cam, info = super()._attribute(score, db)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
-            guided = captum.attr.GuidedBackprop(score).attribute(db)
+            guided = captum.attr.GuidedBackprop(score).attribute(db.requires_grad_())
         return guided * cam, info
 
     def _refuse_other_activations(self, db: Tensor) -> None:

@@ -89,6 +89,7 @@ class RescaleRule:
         self.background, self.batch, self.budget = background, batch, budget
         self.output = output
         self._kept: list[_Batch] = []
+        self._recorded: Tensor | None = None
 
     def fits(self, clip: Tensor, logits: Tensor, batch: int, output: str) -> bool:
         """Return whether the copy is still what the network is: it gives the clip's logits."""
@@ -100,6 +101,7 @@ class RescaleRule:
 
     def logits(self, clip: Tensor) -> Tensor:
         """Return the copy's logits ``(1, C)`` of a clip, which is the one explained next."""
+        self._recorded = clip
         self._set_recording(True)
         try:
             with torch.no_grad():
@@ -117,7 +119,10 @@ class RescaleRule:
         Returns:
             The values ``(1, 1, F, T)``, and the mean of the score over the background.
         """
-        self.logits(clip)
+        # Most often the last forward pass was this clip's, see fits.
+        if self._recorded is not clip:
+            self.logits(clip)
+        self._recorded = None
         values = torch.zeros_like(clip)
         expected = clip.new_zeros(())
         count = len(self.background)

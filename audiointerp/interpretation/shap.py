@@ -116,7 +116,7 @@ class SHAP(Explainer):
         """Return the values and the expected score ``(N,)``, without shap."""
         parts = []
         # A weight that this clip does not need changes other clips' values.
-        weights = [float(tensor.cpu().double().sum()) for tensor in self.network.parameters()]
+        weights = [float(_sum(tensor)) for tensor in self.network.parameters()]
         if self._rule_is_for is None or self._rule_is_for != (id(self.background), weights):
             self._rule, self._rule_is_for = None, (id(self.background), weights)
         for number, clip in enumerate(db.split(1)):
@@ -183,6 +183,14 @@ class SHAP(Explainer):
                 stacklevel=5,
             )
         return values, {"additivity_gap": gap, "difference": difference}
+
+
+def _sum(tensor: Tensor) -> Tensor:
+    """Return a sum in double precision; a copy of all weights would take longer than the sum."""
+    if tensor.device.type == "cpu":
+        return tensor.detach().sum(dtype=torch.float64)
+    # Not every device has float64.
+    return tensor.detach().cpu().double().sum()
 
 
 def relative_gap(values: Tensor, difference: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from .files import (
     write_text,
 )
 from .fills import FILLS, fill_levels
-from .folding import folded
+from .folding import before_folding, folded
 from .forward import (
     BLACK_BOX_METHODS,
     evaluating,
@@ -40,6 +40,7 @@ from .probability import (
     to_logits,
     warn_of_probabilities,
 )
+from .products import input_gradient
 from .progress import Progress, show_progress
 from .text import encodable, one_line
 
@@ -54,6 +55,7 @@ __all__ = [
     "CacheChoice",
     "Progress",
     "atomic_write",
+    "before_folding",
     "digest_of",
     "encodable",
     "evaluating",
@@ -63,6 +65,7 @@ __all__ = [
     "fill_levels",
     "folded",
     "halve_on_oom",
+    "input_gradient",
     "is_out_of_memory",
     "json_text",
     "keep_memory",

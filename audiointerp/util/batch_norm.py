@@ -24,7 +24,7 @@ def right_batch_norm_gradients(network: nn.Module) -> Iterator[None]:
     tensor([1.0000, 0.1000])
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    handles = [norm.register_forward_hook(_match_gradient) for norm in norms]
+    handles = [norm.register_forward_hook(match_gradient) for norm in norms]
     try:
         yield
     finally:
@@ -32,7 +32,11 @@ def right_batch_norm_gradients(network: nn.Module) -> Iterator[None]:
             handle.remove()
 
 
-def _match_gradient(norm: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+def match_gradient(norm: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    """Bring the gradient of an output into the memory format of the input: a forward hook.
+
+    Example: see :func:`right_batch_norm_gradients`.
+    """
     like = inputs[0].detach()
     if output.requires_grad and 1 in like.shape[2:]:
         output.register_hook(lambda gradient: torch.empty_like(like).copy_(gradient))

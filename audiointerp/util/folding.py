@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from .batch_norm import right_batch_norm_gradients
+from .batch_norm import match_gradient, right_batch_norm_gradients
 from .forward import evaluating
+from .products import ProductConv2d, can_be_product
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 Foldable = nn.Conv1d | nn.Conv2d | nn.Linear
@@ -70,7 +71,8 @@ def folded(network: nn.Module, example: Tensor) -> nn.Module | None:
 
     Batch normalisation with fixed statistics is folded into the convolution or linear layer whose
     output it takes; where none precedes it, it becomes a scale and a shift. ReLUs that follow work
-    in place. On the CPU the weights are in channels_last. The copy's parameters need no gradients,
+    in place. On the CPU the weights are in channels_last, and large convolutions on small maps are
+    matrix products, see :mod:`~audiointerp.util.products`. The copy's parameters need no gradients,
     so a backward pass computes those of the input alone.
 
     The copy is used only if its outputs and input gradients agree with the network's on the
@@ -95,8 +97,9 @@ def folded(network: nn.Module, example: Tensor) -> nn.Module | None:
     """
     modules = list(network.modules())
     # What a hook does to a module that is folded away would be lost.
-    has_hooks = any(getattr(module, name, None) for module in modules for name in HOOKS)
-    if has_hooks or not any(_has_statistics(module) for module in modules):
+    if any(_is_hooked(module) for module in modules) or not any(
+        _has_statistics(module) for module in modules
+    ):
         return None
     with evaluating(network):
         # Whatever a user's network raises here, it raises again where it is run.
@@ -105,6 +108,12 @@ def folded(network: nn.Module, example: Tensor) -> nn.Module | None:
             return twin if _agree(network, twin, example) else None
         except Exception:
             return None
+
+
+def _is_hooked(module: nn.Module) -> bool:
+    """Whether a module has hooks, other than that for right gradients, which a copy has anyway."""
+    hooks = [hook for name in HOOKS for hook in getattr(module, name, {}).values()]
+    return any(hook is not match_gradient for hook in hooks)
 
 
 @torch.no_grad()
@@ -174,6 +183,9 @@ def _fold(network: nn.Module, observed: _Observed) -> nn.Module:
         _replace(network, name, nn.ReLU(inplace=True))
     if all(parameter.device.type == "cpu" for parameter in network.parameters()):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for name, module in list(network.named_modules()):
+            if isinstance(module, nn.Conv2d) and can_be_product(module):
+                _replace(network, name, ProductConv2d(module))
     # See interpretation/base.py, which refuses other networks in channels_last.
     network.has_checked_gradients = True  # type: ignore[assignment]
     return network.requires_grad_(False)
@@ -182,7 +194,37 @@ def _fold(network: nn.Module, observed: _Observed) -> nn.Module:
 def _fuse(layer: nn.Module, norm: nn.Module) -> nn.Module:
     if isinstance(layer, nn.Linear):
         return fuse_linear_bn_eval(layer, norm)  # type: ignore[arg-type]
-    return fuse_conv_bn_eval(layer, norm)  # type: ignore[type-var, arg-type]
+    fused: nn.Module = fuse_conv_bn_eval(layer, norm)  # type: ignore[type-var, arg-type]
+    affine = Affine(norm)  # type: ignore[arg-type]
+    fused.register_buffer("folded_scale", affine.scale)
+    fused.register_buffer("folded_shift", affine.shift)
+    return fused
+
+
+def before_folding(layer: nn.Module, output: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a layer's output, and the gradient by it, as they are without folding.
+
+    Args:
+        layer: of a copy that :func:`folded` made, or of any network.
+        output: of the layer, ``(N, C, …)``.
+        gradient: with respect to that output.
+
+    >>> layers = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()
+    >>> network, x = nn.Sequential(*layers).eval(), torch.rand(1, 1, 8, 8)
+    >>> _ = nn.init.normal_(network[1].bias)
+    >>> twin = folded(network, x)
+    >>> output, _ = before_folding(twin[0], twin[0](x), torch.ones(1, 4, 6, 6))
+    >>> bool(torch.allclose(output, network[0](x), atol=1e-5))
+    True
+    """
+    scale, shift = getattr(layer, "folded_scale", None), getattr(layer, "folded_shift", None)
+    if scale is None or shift is None:
+        return output, gradient
+    size = (1, -1, *[1] * (output.ndim - 2))
+    scale, shift = scale.view(size), shift.view(size)
+    # A channel with scale 0 says nothing of what was before, and its gradient is 0.
+    before = torch.where(scale == 0, 0.0, (output - shift) / scale)
+    return before, gradient * scale
 
 
 def _replace(network: nn.Module, name: str, module: nn.Module) -> None:

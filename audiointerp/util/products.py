@@ -1,0 +1,154 @@
+"""A convolution on small maps as one matrix product, forward and backward, on a CPU.
+
+For each call oneDNN brings the weights into an order of its own. Where a map has few cells, as in
+the last blocks of a Cnn14 (151 MB of weights for 30 cells), that takes most of the time. A product
+reads the weights once.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LEAST_WEIGHTS = 2**20
+"""Layers with fewer weights stay as they are."""
+FEW_CELLS = 32
+"""Maps with at most so many cells are multiplied in batches of any size."""
+FEW_ROWS = 128
+"""Other maps are, if a batch has at most so many cells."""
+
+
+class ProductConv2d(nn.Conv2d):
+    """A convolution for inference, computed as a matrix product where maps are small.
+
+    Its parameters get no gradients, and its graph keeps no activations. Which way it takes depends
+    on the size of the input alone.
+
+    Args:
+        layer: a convolution that :func:`can_be_product` takes; the weights are shared.
+
+    >>> layer = nn.Conv2d(2, 3, 3, padding=1)
+    >>> x = torch.rand(2, 2, 5, 4)
+    >>> bool(torch.allclose(ProductConv2d(layer)(x), layer(x), atol=1e-6))
+    True
+    """
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        nn.Module.__init__(self)
+        vars(self).update({key: value for key, value in vars(layer).items() if key[0] != "_"})
+        self._reversed_padding_repeated_twice = layer._reversed_padding_repeated_twice
+        self.weight, self.bias = layer.weight, layer.bias
+        self._buffers.update(layer._buffers)
+        self.training = layer.training
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return ``(N, C', H', W')`` of ``(N, C, H, W)``."""
+        result: Tensor = _InputGradient.apply(input, self)  # type: ignore[no-untyped-call]
+        return result
+
+    def is_small(self, height: int, width: int, clips: int) -> bool:
+        """Return whether maps of this size are multiplied."""
+        cells = height * width
+        return cells <= FEW_CELLS or cells * clips <= FEW_ROWS
+
+    @property
+    def rows(self) -> Tensor:
+        """The weights as ``(C', kernel · C)``; a view if they are in channels_last."""
+        return self.weight.detach().permute(0, 2, 3, 1).flatten(1)
+
+
+def can_be_product(layer: nn.Module) -> bool:
+    """Return whether a layer is a large convolution with steps of 1, padded by zeros, on a CPU.
+
+    >>> can_be_product(nn.Conv2d(512, 512, 3)), can_be_product(nn.Conv2d(2, 3, 3))
+    (True, False)
+    """
+    return (
+        type(layer) is nn.Conv2d
+        and layer.weight.numel() >= LEAST_WEIGHTS
+        and layer.weight.device.type == "cpu"
+        and layer.weight.dtype == torch.float32
+        and (layer.stride, layer.dilation, layer.groups) == ((1, 1), (1, 1), 1)
+        and layer.padding_mode == "zeros"
+        and not isinstance(layer.padding, str)
+    )
+
+
+class _InputGradient(torch.autograd.Function):
+    """The convolution, with the gradient of its input alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: ProductConv2d) -> Tensor:
+        ctx.layer, ctx.size, ctx.strides = layer, x.size(), x.stride()
+        if layer.is_small(x.shape[2], x.shape[3], len(x)):
+            return _product(layer, x)
+        return functional.conv2d(x, layer.weight.detach(), layer.bias, padding=layer.padding)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        layer, (gradient,), size = ctx.layer, gradients, ctx.size
+        if layer.is_small(size[2], size[3], size[0]):
+            return _product_gradient(layer, gradient, size), None
+        like = gradient.new_empty_strided(size, ctx.strides)
+        return input_gradient(layer, like, gradient), None
+
+
+def input_gradient(layer: nn.Conv2d, like: Tensor, gradient: Tensor) -> Tensor:
+    """Return the gradient with respect to a convolution's input, which is never needed itself.
+
+    Args:
+        layer: the convolution.
+        like: a tensor of the input's size and memory format; its values do not matter.
+        gradient: with respect to the output.
+
+    >>> layer = nn.Conv2d(1, 1, 1, bias=False)
+    >>> gradient = input_gradient(layer, torch.empty(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
+    >>> bool((gradient == layer.weight).all())
+    True
+    """
+    sizes = (layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups)
+    inputs, *_ = torch.ops.aten.convolution_backward(
+        gradient, like, layer.weight, None, *sizes, [True, False, False]
+    )
+    result: Tensor = inputs
+    return result
+
+
+def _padding(layer: ProductConv2d) -> tuple[int, int]:
+    return int(layer.padding[0]), int(layer.padding[1])
+
+
+def _product(layer: ProductConv2d, x: Tensor) -> Tensor:
+    """Multiply the weights with the windows of the input, in channels_last."""
+    (high, wide), (pad_height, pad_width) = layer.kernel_size, _padding(layer)
+    sides = (0, 0, pad_width, pad_width, pad_height, pad_height)
+    padded = functional.pad(x.permute(0, 2, 3, 1), sides)
+    windows = padded.unfold(1, high, 1).unfold(2, wide, 1)
+    clips, height, width = windows.shape[:3]
+    rows = windows.permute(0, 1, 2, 4, 5, 3).reshape(clips * height * width, -1)
+    size = (clips, layer.out_channels, height, width)
+    # No view of another tensor, since a ReLU that follows may work in place.
+    result = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
+    outputs = result.permute(0, 2, 3, 1).flatten(0, 2)
+    torch.mm(rows, layer.rows.t(), out=outputs)
+    if layer.bias is not None:
+        outputs += layer.bias
+    return result
+
+
+def _product_gradient(layer: ProductConv2d, gradient: Tensor, size: torch.Size) -> Tensor:
+    """Multiply the gradient with the weights, and add up the windows that share a cell."""
+    clips, channels, height, width = size
+    (high, wide), (pad_height, pad_width) = layer.kernel_size, _padding(layer)
+    rows = gradient.permute(0, 2, 3, 1)
+    windows = (rows.reshape(-1, rows.shape[3]) @ layer.rows).view(
+        *rows.shape[:3], high, wide, channels
+    )
+    padded = windows.new_zeros(clips, height + 2 * pad_height, width + 2 * pad_width, channels)
+    for row in range(high):
+        for column in range(wide):
+            part = padded[:, row : row + rows.shape[1], column : column + rows.shape[2]]
+            part += windows[:, :, :, row, column]
+    inner = padded[:, pad_height : pad_height + height, pad_width : pad_width + width]
+    return inner.permute(0, 3, 1, 2)

@@ -1,0 +1,116 @@
+"""Convolutions as matrix products equal torch's, and a folded copy uses them for large layers."""
+
+import pytest
+import torch
+from torch import nn
+
+from audiointerp import Cnn10, GradCAM, LayerCAM
+from audiointerp.util import folded, products
+from audiointerp.util.products import ProductConv2d, can_be_product
+
+SHAPES = {
+    "3 x 3": (nn.Conv2d(4, 6, 3, padding=1), (2, 4, 5, 4)),
+    "no bias": (nn.Conv2d(4, 6, 3, padding=1, bias=False), (3, 4, 5, 2)),
+    "two sizes": (nn.Conv2d(3, 5, (1, 5), padding=(0, 2)), (2, 3, 6, 5)),
+    "no padding": (nn.Conv2d(3, 5, (3, 2)), (1, 3, 7, 4)),
+    "one cell": (nn.Conv2d(3, 5, 3, padding=1), (2, 3, 1, 1)),
+    "a large map": (nn.Conv2d(3, 5, 3, padding=1), (2, 3, 20, 30)),
+}
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("name", SHAPES)
+def test_output_and_input_gradient_are_those_of_the_convolution(name, layout):
+    layer, size = SHAPES[name]
+    layer = layer.to(memory_format=layout)
+    product = ProductConv2d(layer)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(size, generator=generator).to(memory_format=layout).requires_grad_()
+    expected = layer(x)
+    weights = torch.randn(expected.shape, generator=generator)
+    (expected_gradient,) = torch.autograd.grad((expected * weights).sum(), x)
+    # A ReLU that works in place follows in a folded copy.
+    output = nn.functional.relu_(product(x))
+    assert torch.allclose(output, expected.relu(), atol=1e-5)
+    (gradient,) = torch.autograd.grad((product(x) * weights).sum(), x)
+    assert torch.allclose(gradient, expected_gradient, atol=1e-5)
+    is_product = name != "a large map"
+    assert product.is_small(*size[2:], size[0]) == is_product
+
+
+def test_only_what_a_product_can_compute_is_replaced():
+    large = {"in_channels": 512, "out_channels": 512, "kernel_size": 3}
+    assert can_be_product(nn.Conv2d(**large))
+    for other in (
+        {"stride": 2},
+        {"dilation": 2},
+        {"groups": 2, "in_channels": 1024, "out_channels": 1024},
+        {"padding": 1, "padding_mode": "circular"},
+        {"padding": "same"},
+        {"out_channels": 8},
+        {"dtype": torch.float64},
+        {"device": "meta"},
+    ):
+        assert not can_be_product(nn.Conv2d(**{**large, **other})), other
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """A small network whose folded copy has products, as that of a large one has."""
+    monkeypatch.setattr(products, "LEAST_WEIGHTS", 100)
+    torch.manual_seed(0)
+    network = Cnn10(3, base_channels=4).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            # Also negative scales, and one of 0.
+            module.weight.data.normal_()
+            module.bias.data.normal_()
+            module.weight.data[1] = 0
+    network.bn0.running_mean.fill_(-50)
+    network.bn0.running_var.fill_(400)
+    return network
+
+
+DB = 20 * torch.randn(2, 1, 64, 130, generator=torch.Generator().manual_seed(0)) - 50
+
+
+@pytest.mark.parametrize("method", [GradCAM, LayerCAM])
+@pytest.mark.parametrize("layer", [None, "conv_block2.conv1", "conv_block3.bn2", "conv_block3"])
+def test_class_activation_maps_of_a_copy_are_those_of_the_network(network, method, layer):
+    """The copy's convolutions contain the normalisation; the map is that of what was before."""
+    explainer = method(network, layer)
+    twin = folded(network, DB[:1])
+    assert any(isinstance(module, ProductConv2d) for module in twin.modules())
+    plain, fast = explainer(DB, target=1), explainer.bound_to(twin)(DB, target=1)
+    assert plain.info["layer"] == fast.info["layer"]
+    largest = plain.values.abs().max()
+    assert largest > 0
+    assert (plain.values - fast.values).abs().max() < 1e-4 * largest
+    assert explainer.network is network
+
+
+def test_a_layer_that_is_given_as_a_module_is_found_in_the_copy(network):
+    twin = folded(network, DB[:1])
+    explainer = GradCAM(network, network.conv_block2.conv2)
+    assert explainer.bound_to(twin).layer is twin.conv_block2.conv2
+    assert explainer.layer is network.conv_block2.conv2
+
+
+def test_grad_cam_keeps_no_graph_before_its_layer(network):
+    """Only what follows the layer is run backward."""
+    seen = []
+
+    def watch(module, inputs, output):
+        seen.append(output.requires_grad)
+
+    handles = [
+        network.get_submodule(name).register_forward_hook(watch)
+        for name in ("conv_block1.conv1", "conv_block4.conv1", "head")
+    ]
+    explainer = GradCAM(network, "conv_block4.conv2")
+    explainer(DB, target=0)
+    seen.clear()
+    explainer(DB, target=0)
+    for handle in handles:
+        handle.remove()
+    assert seen == [False, False, True]

@@ -362,13 +362,13 @@ def test_without_scripts_a_picture_and_players_are_there(browser, path):
 
 def test_clips_are_sorted_filtered_and_shown_by_the_hash(results, browser, tmp_path):
     plain = replace(results[0], classifier=None)
-    explained = replace(plain.verdict, is_clip=True, is_kept=True, p_random=(0.0,))
+    unexplained = replace(plain.verdict, is_clip=True, is_kept=False)
+    explained = replace(unexplained, is_kept=True, p_random=(0.0,), p_kept=0.8)
     clips = [
-        replace(plain, clip="b.wav", p_of_sounds={"p": 0.9, "p_in": 0.5, "p_out": 0.1}),
-        replace(plain, clip="c.wav", p_of_sounds={"p": 0.9, "p_in": 0.1, "p_out": 0.1}),
+        replace(plain, clip="b.wav", verdict=replace(unexplained, p_kept=0.5)),
+        replace(plain, clip="c.wav", verdict=replace(unexplained, p_kept=0.1)),
         replace(plain, clip="a.wav", verdict=explained),
     ]
-    clips[2] = replace(clips[2], p_of_sounds={"p": 0.9, "p_in": 0.8, "p_out": 0.1})
     written = tmp_path / "page.html"
     text = interpretation_page("three", [[clip] for clip in clips], lossless=False)
     written.write_text(text, encoding="utf-8")

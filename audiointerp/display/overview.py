@@ -53,7 +53,7 @@ def overview_item(result: ExplainedClip, page: str | None = None) -> dict[str, A
     True
     """
     verdict = result.verdict
-    p_kept = result.heard["p_in"]
+    p_kept = verdict.p_kept if verdict else result.heard["p_in"]
     high = max(float(result.spectrogram.db.max()), FLOOR + 1)
     small = functional.adaptive_max_pool2d(result.spectrogram.db, THUMBNAIL)
     levels = level_map(small, max(FLOOR, high - RANGE), high)

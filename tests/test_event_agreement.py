@@ -110,17 +110,19 @@ def test_pointing_at_the_tone():
     assert not points_at(explained, Event(0, 2, "tone", None, 1000, 2000))
 
 
+def entries_of(events):
+    """Events as sed_eval takes them."""
+    return [
+        {"event_label": each.label, "onset": each.start, "offset": each.end, "filename": "a"}
+        for each in events
+    ]
+
+
 @given(truth=events_of(), events=events_of())
 def test_as_sed_eval_counts(truth, events):
     sed_eval = pytest.importorskip("sed_eval", reason="pip install --no-deps sed_eval dcase_util")
     labels = ["cat", "dog"]
-    lists = [
-        [
-            {"event_label": each.label, "onset": each.start, "offset": each.end, "filename": "a"}
-            for each in each_list
-        ]
-        for each_list in (truth, events)
-    ]
+    lists = [entries_of(truth), entries_of(events)]
     if not truth or not events:
         return
     metric = sed_eval.sound_event.EventBasedMetrics(

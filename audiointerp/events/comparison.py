@@ -142,10 +142,9 @@ def matched_events(
     >>> matched_events(events, events[::-1], lambda truth, event: truth == event)
     [(0, 1), (1, 0)]
     """
-    possible = [
-        [number for number, event in enumerate(detected) if agree(truth, event)]
-        for truth in annotated
-    ]
+    possible: list[list[int]] = []
+    for truth_event in annotated:
+        possible.append([i for i, event in enumerate(detected) if agree(truth_event, event)])
     partner: dict[int, int] = {}
 
     def finds_a_partner(truth: int, tried: set[int]) -> bool:

@@ -368,6 +368,7 @@ def test_pandas_reads_our_tables(tmp_path):
     assert raven["Selection"].tolist() == [1, 2]
 
 
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
 def test_crowsetta_reads_our_selection_table(tmp_path):
     crowsetta = pytest.importorskip("crowsetta", reason="pip install --no-deps crowsetta")
     write_events(tmp_path / "a.selections.txt", [EVENTS[0]])

@@ -117,13 +117,9 @@ def scan(
     given = (lambda: classifier) if workers == 1 else opener
     rows = scan_files(task, given, recordings, shard=part, workers=workers, resume=resume)
     _print_result(rows, len(recordings), out)
-    mine = {name for name, _ in recordings[part[0] - 1 :: part[1]]}
-    failed = [row for row in rows if row["status"] != "ok" and row["recording"] in mine]
-    if len(failed) > max_errors:
-        raise AudioInterpError(
-            f"{len(failed)} of {len(mine)} recordings failed, see {out / 'recordings.csv'}; the "
-            f"first: {failed[0]['error']}"
-        )
+    shard_names = {name for name, _ in recordings[part[0] - 1 :: part[1]]}
+    failed = [row for row in rows if row["status"] != "ok" and row["recording"] in shard_names]
+    _refuse_failures(failed, len(shard_names), max_errors, out)
 
 
 def recordings_in(path: Path) -> list[tuple[str, Path]]:
@@ -225,6 +221,16 @@ def _description(classifier: "Classifier") -> dict[str, object]:
         "versions": {name: version(name) for name in ("audiointerp", "torch")},
         "device": classifier.device.type,
     }
+
+
+def _refuse_failures(
+    failed: list[dict[str, object]], count: int, max_errors: int, out: Path
+) -> None:
+    if len(failed) > max_errors:
+        raise AudioInterpError(
+            f"{len(failed)} of {count} recordings failed, see {out / 'recordings.csv'}; the "
+            f"first: {failed[0]['error']}"
+        )
 
 
 def _print_result(rows: list[dict[str, object]], count: int, out: Path) -> None:

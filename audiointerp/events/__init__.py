@@ -5,6 +5,15 @@
 writes them for other programs.
 """
 
+from .comparison import (
+    Agreement,
+    box_iou,
+    event_agreement,
+    matched_events,
+    points_at,
+    segment_agreement,
+    time_iou,
+)
 from .detection import detect
 from .event import Event
 from .explained_event import ExplainedEvent
@@ -23,6 +32,7 @@ from .scanning import scan
 __all__ = [
     "FORMATS",
     "POOLINGS",
+    "Agreement",
     "Event",
     "ExplainedEvent",
     "FolderScan",
@@ -30,12 +40,18 @@ __all__ = [
     "Scan",
     "ScanSettings",
     "ScannedRecording",
+    "box_iou",
     "detect",
+    "event_agreement",
     "explain_events",
+    "matched_events",
+    "points_at",
     "read_events",
     "scan",
     "scan_files",
     "scan_recording",
+    "segment_agreement",
+    "time_iou",
     "write_events",
     "write_recording",
 ]

@@ -80,6 +80,16 @@ class ExplainedEvent:
         }
 
     @property
+    def peak(self) -> tuple[float, float]:
+        """The second in the recording and the Hz at which the map is largest."""
+        values = self.attribution.values[0, 0]
+        row, frame = divmod(int(values.argmax()), values.shape[1])
+        middle = 0 if self.transform.center else self.transform.n_fft / 2
+        samples = frame * self.transform.hop_length + middle
+        begin = self.window[0] + samples / self.transform.sample_rate
+        return begin, float(self.transform.frequencies[row])
+
+    @property
     def verdict(self) -> str:
         """Say in a sentence what was found."""
         if not self.loses:

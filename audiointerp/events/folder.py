@@ -153,10 +153,10 @@ def scan_files(
         raise ArgumentError("two recordings have the same name; give one folder that holds both")
     make_folder(task.out)
     with locked(task.out / f".lock-{number}-of-{count}"):
-        mine = recordings[number - 1 :: count]
-        missing = [entry for entry in mine if task.needs(*entry, resume)]
-        with show_progress("scanning", len(mine), "recording", progress) as advance:
-            advance(len(mine) - len(missing))
+        shard_recordings = recordings[number - 1 :: count]
+        missing = [entry for entry in shard_recordings if task.needs(*entry, resume)]
+        with show_progress("scanning", len(shard_recordings), "recording", progress) as advance:
+            advance(len(shard_recordings) - len(missing))
             for _ in _scan_missing(task, open_classifier, missing, workers):
                 advance(1)
     return _write_tables(task.out, recordings)

@@ -167,16 +167,22 @@ def interpret(
     if target is None and classifier.output in INDEPENDENT:
         warn_if_absent(classifier.labels, attribution)
     mask_values = make_mask(attribution.values)
-    parts_of = (classifier, spectrogram, attribution.target, mask_values)
     outcomes, kept, removed = mask_and_classify(
-        *parts_of, against=attribution.against, on=scored, fill=fill
+        classifier,
+        spectrogram,
+        attribution.target,
+        mask_values,
+        against=attribution.against,
+        on=scored,
+        fill=fill,
     )
     scores = outcomes.scores(mask_values, plan.definitions.metrics)
     domain = plan.definitions.listening_domain
     judged = (classifier, spectrogram, attribution, mask_values, mask_name)
     verdict = verdict_of(*judged, domain=domain, fill=fill, compared=compared)
     if domain != "db":
-        kept, removed = (spectrogram.masked(m, domain) for m in (mask_values, 1 - mask_values))
+        parts = (mask_values, 1 - mask_values)
+        kept, removed = (spectrogram.masked(part, domain) for part in parts)
     sounds, file_sounds, p_of_sounds = hear_parts(
         classifier, wav, (kept, removed), attribution, inversion, audio
     )
@@ -271,18 +277,7 @@ def score(
     chosen_nulls, columns = nulls_of(nulls, baselines), own_metrics(metrics or {})
     fills = fills_of(fill, protocol, default=["silence"])
     plan = Plan(
-        *(
-            masks,
-            protocol,
-            scored,
-            chosen_nulls,
-            curves,
-            target,
-            fills,
-            columns,
-            reference,
-            optimize,
-        )
+        masks, protocol, scored, chosen_nulls, curves, target, fills, columns, reference, optimize
     )
     classifier.to(device)
     dataset = dataset_of(dataset, classifier)

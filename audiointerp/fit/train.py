@@ -59,6 +59,7 @@ def train_classifier(
     base_channels: int = 16,
     dropout: float = 0.1,
     head_dropout: float = 0.2,
+    level_range: float | None = None,
     settings: FitSettings | None = None,
     seeds: Sequence[int] = (0,),
     checkpoint: str | os.PathLike[str] | None = None,
@@ -73,9 +74,10 @@ def train_classifier(
         datasets: for training, validation and test; with the same labels and sample rate.
         transform: makes the features, which are computed once for all seeds.
         network: a name in ``NETWORKS``.
-        base_channels: see :class:`~audiointerp.model.Pann`, like the next two.
+        base_channels: see :class:`~audiointerp.model.Pann`, like the next three.
         dropout: after each block.
         head_dropout: before and after the embedding.
+        level_range: in dB; None for a network that sees absolute levels.
         settings: how to train; each seed replaces ``settings.seed``.
         seeds: of the weights, the order and the augmentation.
         checkpoint: an official PANNs checkpoint to start from, see
@@ -106,12 +108,13 @@ def train_classifier(
     _check_datasets(datasets, transform)
     # Every input is checked before the features are computed, which can take minutes.
     labels = datasets[0].labels
-    network_settings: dict[str, int | float] = {
+    network_settings: dict[str, int | float | None] = {
         "num_classes": len(labels),
         "num_bins": transform.num_bins,
         "base_channels": base_channels,
         "dropout": dropout,
         "head_dropout": head_dropout,
+        "level_range": level_range,
     }
     plans = []
     for seed in seeds:

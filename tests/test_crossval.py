@@ -25,17 +25,10 @@ HOW = {"epochs": 1}
 MEL = LogMel(sample_rate=8000, n_fft=512, hop_length=256, n_mels=16, f_max=4000.0)
 
 
-class OneFold(Synthetic):
-    """Synthetic clips whose recordings are named by their fold too."""
-
-    def recording(self, index):
-        return self.clip_id(index)[:6]
-
-
 @cache
 def clips_of(fold):
     """Ten clips, made once."""
-    return InMemory(EvenSubset(OneFold((fold,), sample_rate=8000, duration=3.0), 10))
+    return InMemory(EvenSubset(Synthetic((fold,), sample_rate=8000, duration=3.0), 10))
 
 
 def open_folds(folds):
@@ -214,7 +207,7 @@ def test_shap_compares_with_the_training_clips_of_the_fold(tmp_path, monkeypatch
 
 
 def test_shared_recordings_are_warned_of(tmp_path):
-    class Shared(OneFold):
+    class Shared(Synthetic):
         def recording(self, index):
             return "one" if index == 0 else super().recording(index)
 
@@ -261,7 +254,7 @@ def test_the_command(in_this_process, tmp_path, monkeypatch):
 
     def open_few(data, folds, subset, sample_rate, duration):
         assert (data, subset, sample_rate, duration) == (None, None, 32000, 5.0)
-        return EvenSubset(OneFold(folds, sample_rate=32000, duration=5.0), 10 * len(folds))
+        return EvenSubset(Synthetic(folds, sample_rate=32000, duration=5.0), 10 * len(folds))
 
     monkeypatch.setattr("audiointerp.experiments.open_data", open_few)
     arguments = (

@@ -10,7 +10,8 @@ from audiointerp.dataset import compute_features
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.fit import PUBLISHED, FitSettings, fit, logits_of, train_classifier, validate
-from audiointerp.fit.train import _fit_and_test_last
+from audiointerp.fit.loop import WARM_UP, follow
+from audiointerp.fit.train import _accuracy_of_last
 from audiointerp.model.panns import Cnn6, initialise
 from audiointerp.processing.augmentation import augment
 from audiointerp.processing.spectrogram import LogMel, LogSTFT
@@ -87,21 +88,17 @@ def test_an_early_best_epoch_is_restored():
     )
 
 
-def test_the_test_accuracy_of_the_last_epoch_is_told_beside_that_of_the_best():
-    model, sets, seen = network(), (bands(48, 0), bands(30, 1), bands(30, 2)), []
-    settings = replace(QUICK, epochs=3)
-    _, last = _fit_and_test_last(model, sets, settings, torch.device("cpu"), False)
-    again = network()
-    fit(
-        again,
-        *sets[:2],
-        settings,
-        progress=False,
-        on_epoch=lambda _: seen.append(validate(again, sets[2])[1]),
-    )
-    assert last == seen[-1]
-    assert len(set(seen)) > 1
-    assert all(value.equal(model.state_dict()[key]) for key, value in again.state_dict().items())
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_the_network_of_the_last_epoch_is_told_beside_the_best(averaging):
+    """Of a running mean it is the mean, which is what is validated."""
+    model, train, valid = network(), bands(48, 0), bands(30, 1)
+    settings = replace(QUICK, epochs=3, averaging=averaging)
+    history = fit(model, train, valid, settings, progress=False)
+    accuracy = _accuracy_of_last(model, history, valid)
+    assert accuracy == history.epochs[-1].valid_accuracy
+    assert history.best != 3 or validate(model, valid)[1] == accuracy
+    if averaging == 0:
+        assert len({epoch.valid_accuracy for epoch in history.epochs}) > 1
 
 
 def test_training_that_diverges_is_an_error():
@@ -129,11 +126,67 @@ def test_the_same_seed_gives_the_same_network_and_leaves_the_random_state():
 
 
 @pytest.mark.parametrize(
-    "settings", [PUBLISHED, FitSettings(schedule="cosine", mixup=0.0), FitSettings()]
+    "settings",
+    [
+        PUBLISHED,
+        FitSettings(schedule="cosine", mixup=0.0),
+        FitSettings(),
+        FitSettings(precision="bfloat16", averaging=0.9),
+    ],
 )
 def test_every_setting_trains(settings):
     history = fit(network(), bands(12, 0), bands(6, 1), replace(settings, epochs=1), progress=False)
     assert history.epochs[0].train_loss > 0
+
+
+def test_the_running_mean_is_what_is_kept():
+    """After one step of a whole batch: the share by hand, of the weights and the statistics."""
+    one_step = FitSettings(epochs=1, batch_size=12, mixup=0.0)
+    start = copy_of(network())
+    models = {}
+    for averaging in (0.0, 0.05, 0.9):
+        models[averaging] = network()
+        plan = replace(one_step, averaging=averaging)
+        fit(models[averaging], bands(12, 0), bands(6, 1), plan, progress=False)
+    stepped = models[0.0].state_dict()
+    for averaging, stays in ((0.05, 0.05), (0.9, 1 / (1 + WARM_UP))):
+        for name, value in models[averaging].state_dict().items():
+            if not value.is_floating_point():
+                assert value.equal(stepped[name]), name
+                continue
+            expected = stays * start[name] + (1 - stays) * stepped[name]
+            assert torch.allclose(value, expected, atol=1e-6), name
+            assert value.is_contiguous(), name
+
+
+def test_a_running_mean_of_many_steps_by_hand():
+    layer, mean = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(mean.weight)
+    expected = 0.0
+    for steps in range(1, 200):
+        nn.init.constant_(layer.weight, float(steps))
+        follow(mean, layer, 0.9, steps)
+        stays = min(0.9, steps / (steps + WARM_UP))
+        expected = stays * expected + (1 - stays) * steps
+    assert mean.weight.item() == pytest.approx(expected, rel=1e-5)
+    # A mean with a share of 0.9 is 9 steps late behind weights that grow evenly.
+    assert expected == pytest.approx(199 - 9, abs=0.1)
+
+
+def test_half_precision_takes_nearly_the_same_step():
+    steps = {}
+    for precision in ("float32", "bfloat16"):
+        model = network()
+        before = copy_of(model)
+        plan = FitSettings(
+            epochs=1, batch_size=12, mixup=0.0, optimizer="adam", precision=precision
+        )
+        fit(model, bands(12, 0), bands(6, 1), plan, progress=False)
+        assert model.head.weight.dtype == torch.float32
+        steps[precision] = model.fc1.weight - before["fc1.weight"]
+    single, half = steps.values()
+    assert not single.equal(half)
+    assert functional.cosine_similarity(single.flatten(), half.flatten(), 0) > 0.8
 
 
 def test_augmentation_silences_one_band_and_one_stretch():
@@ -180,6 +233,10 @@ def test_wrong_settings_are_named():
         {"mixup": -1.0},
         {"optimizer": "sgd"},
         {"schedule": "x"},
+        {"precision": "float8"},
+        {"averaging": 1.0},
+        {"averaging": -0.1},
+        {"averaging": float("nan")},
         {"learning_rate": float("inf")},
         {"seed": -1},
         {"seed": 2**70},

@@ -65,7 +65,7 @@ def test_function_for_a_folder(folder):
 
 def test_wrappers_pass_the_recording_through():
     dataset = Synthetic((5,), sample_rate=8000, duration=3.0)
-    assert dataset.recording(13) == esc50_recording(dataset.clip_id(13)) == "0105"
+    assert dataset.recording(13) == esc50_recording(dataset.clip_id(13)) == "50105"
     assert len(set(recordings(dataset))) == 80
     for wrapper in (InMemory(dataset), Contaminated(dataset, "white"), EvenSubset(dataset, None)):
         assert recordings(wrapper) == recordings(dataset)
@@ -73,6 +73,14 @@ def test_wrappers_pass_the_recording_through():
     assert recordings(subset) == [dataset.recording(index) for index in subset.indices]
     with pytest.raises(IndexError, match="clip 10: there are 10 clips"):
         subset.recording(10)
+
+
+def test_no_two_synthetic_clips_share_a_recording_or_a_name():
+    """Intervals over recordings would else pool clips of different folds."""
+    dataset = Synthetic(sample_rate=8000, duration=3.0)
+    names = [dataset.clip_id(index) for index in range(len(dataset))]
+    assert len(set(recordings(dataset))) == len(set(names)) == 400
+    assert [esc50_recording(name) for name in names] == recordings(dataset)
 
 
 def test_data_sets_without_the_method():
@@ -99,7 +107,7 @@ def test_an_error_in_the_recording_is_the_error_of_the_clip():
             raise KeyError("beach")
 
     clip = load_clip(Broken((5,)), 0)
-    assert (clip.recording, type(clip.error)) == ("5-0000-A-0.wav", KeyError)
+    assert (clip.recording, type(clip.error)) == ("5-50000-A-0.wav", KeyError)
 
 
 def test_constructors_of_esc50_give_labelled_clips(folder):

@@ -260,6 +260,7 @@ def test_clips_are_written_in_the_layout_of_esc50(tmp_path):
         wav, target = read[index]
         assert read.labels[target] == dataset.labels[dataset[index][1]]
         assert torch.allclose(wav, dataset[index][0], atol=1e-6)
+        assert read.recording(index) == dataset.recording(index)
 
 
 def test_convolutions_are_those_of_numpy():

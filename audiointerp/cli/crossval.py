@@ -9,11 +9,16 @@ import typer
 
 from ..errors import AudioInterpError, choose
 from .options import (
-    FILL_NAMES,
+    ALL_NULLS,
     METHOD_NAMES,
-    NULL_NAMES,
+    Attributions,
+    Curves,
     Data,
     Device,
+    Fill,
+    Masks,
+    MaxErrors,
+    Nulls,
     On,
     Protocol,
     Results,
@@ -27,6 +32,7 @@ from .options import (
 )
 from .settings_file import Settings
 from .training import (
+    Averaging,
     BaseChannels,
     BatchSize,
     Dropout,
@@ -36,8 +42,10 @@ from .training import (
     Gain,
     HeadDropout,
     LearningRate,
+    LevelRange,
     Mixup,
     Network,
+    Precision,
     Removal,
     Seeds,
     TimeMask,
@@ -73,38 +81,27 @@ def crossval(
     learning_rate: LearningRate = 3e-3,
     dropout: Dropout = 0.1,
     head_dropout: HeadDropout = 0.2,
+    level_range: LevelRange = None,
     frequency_mask: FrequencyMask = 10,
     time_mask: TimeMask = 40,
     mixup: Mixup = 0.3,
     gain: Gain = 0.0,
     removal: Removal = 0.0,
+    averaging: Averaging = 0.0,
+    precision: Precision = "float32",
     seeds: Seeds = "0",
     methods: Annotated[
         str, typer.Option(help=f"Comma-separated: {', '.join(METHOD_NAMES)}.")
     ] = "saliency,gradcam,shap,random",
-    masks: Annotated[
-        str | None, typer.Option(help="Comma-separated, also e.g. topK_20; default: all.")
-    ] = None,
+    masks: Masks = None,
     on: On = None,
-    fill: Annotated[
-        str | None,
-        typer.Option(help=f"What removed bins become, comma-separated: {', '.join(FILL_NAMES)}."),
-    ] = None,
+    fill: Fill = None,
     protocol: Protocol = "corrected",
-    nulls: Annotated[
-        str, typer.Option(help="What each mask is compared with, comma-separated; or none.")
-    ] = ",".join(NULL_NAMES),
-    curves: Annotated[
-        bool, typer.Option(help="Also compute the areas under deletion and insertion.")
-    ] = False,
-    attributions: Annotated[
-        bool, typer.Option(help="Keep the attributions beside the scores.")
-    ] = False,
+    nulls: Nulls = ALL_NULLS,
+    curves: Curves = False,
+    attributions: Attributions = False,
     resume: Resume = True,
-    max_errors: Annotated[
-        int,
-        typer.Option(min=0, help="Failed clips per method that are accepted with exit status 0."),
-    ] = 0,
+    max_errors: MaxErrors = 0,
     name: Annotated[
         str | None,
         typer.Option(help="Name of the folder in --out; default: crossval_ and the experiment."),
@@ -148,11 +145,14 @@ def crossval(
         mixup=mixup,
         gain=gain,
         removal=removal,
+        averaging=averaging,
+        precision=precision,
     )
     architecture = {
         "base_channels": base_channels,
         "dropout": dropout,
         "head_dropout": head_dropout,
+        "level_range": level_range,
     }
     file_name = f"{subset or ('synthetic' if data is None else 'esc50')}_{setting.transform}"
 

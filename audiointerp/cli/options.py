@@ -52,6 +52,7 @@ MASK_NAMES = (
 )
 FILL_NAMES = ("silence", "background", "mean", "blur", "noise", "swap")
 NULL_NAMES = ("pixelwise", "smooth", "rolled", "other", "matched")
+ALL_NULLS = ",".join(NULL_NAMES)
 MASKS_HELP = f"{', '.join(MASK_NAMES)}; also topK_20 or another percentage, for all that have one"
 
 Weights = Annotated[Path | None, typer.Option("--weights", help="A classifier written by train.")]
@@ -102,6 +103,22 @@ Resume = Annotated[
 Background = Annotated[
     Path | None,
     typer.Option(help="For shap and gradient_shap: a folder of background clips."),
+]
+Masks = Annotated[
+    str | None, typer.Option(help="Comma-separated, also e.g. topK_20; default: all.")
+]
+Fill = Annotated[
+    str | None,
+    typer.Option(help=f"What removed bins become, comma-separated: {', '.join(FILL_NAMES)}."),
+]
+Nulls = Annotated[
+    str, typer.Option(help="What each mask is compared with, comma-separated; or none.")
+]
+Curves = Annotated[bool, typer.Option(help="Also compute the areas under deletion and insertion.")]
+Attributions = Annotated[bool, typer.Option(help="Keep the attributions beside the scores.")]
+MaxErrors = Annotated[
+    int,
+    typer.Option(min=0, help="Failed clips per method that are accepted with exit status 0."),
 ]
 Protocol = Annotated[
     str, typer.Option(help="corrected; or published, with the faults of the published code.")

@@ -8,15 +8,20 @@ import typer
 from ..errors import ArgumentError, AudioError, AudioInterpError, DatasetError, choose
 from .models import default_methods, open_classifier
 from .options import (
-    FILL_NAMES,
+    ALL_NULLS,
     METHOD_NAMES,
-    NULL_NAMES,
+    Attributions,
     Background,
     Clips,
+    Curves,
     Data,
     Device,
+    Fill,
     HuggingFace,
+    Masks,
+    MaxErrors,
     Model,
+    Nulls,
     On,
     Protocol,
     Results,
@@ -64,25 +69,16 @@ def run(
             "classifier can be explained by."
         ),
     ] = None,
-    masks: Annotated[
-        str | None, typer.Option(help="Comma-separated, also e.g. topK_20; default: all.")
-    ] = None,
+    masks: Masks = None,
     on: On = None,
-    fill: Annotated[
-        str | None,
-        typer.Option(help=f"What removed bins become, comma-separated: {', '.join(FILL_NAMES)}."),
-    ] = None,
+    fill: Fill = None,
     protocol: Protocol = "corrected",
     optimize: Annotated[
         str,
         typer.Option(help="folded: a faster copy of the network scores; none: the network itself."),
     ] = "folded",
-    nulls: Annotated[
-        str, typer.Option(help="What each mask is compared with, comma-separated; or none.")
-    ] = ",".join(NULL_NAMES),
-    curves: Annotated[
-        bool, typer.Option(help="Also compute the areas under deletion and insertion.")
-    ] = False,
+    nulls: Nulls = ALL_NULLS,
+    curves: Curves = False,
     folds: Annotated[
         str | None, typer.Option(help="The folds to explain; default: 5 of --data.")
     ] = None,
@@ -90,17 +86,12 @@ def run(
     noise: Annotated[
         Path | None, typer.Option(help="A sound file instead of the experiment's noise.")
     ] = None,
-    attributions: Annotated[
-        bool, typer.Option(help="Keep the attributions beside the scores.")
-    ] = True,
+    attributions: Attributions = True,
     resume: Resume = True,
     shard: Annotated[
         str, typer.Option(help="2/4: only the second of four parts of the clips.")
     ] = "1/1",
-    max_errors: Annotated[
-        int,
-        typer.Option(min=0, help="Failed clips per method that are accepted with exit status 0."),
-    ] = 0,
+    max_errors: MaxErrors = 0,
     out: Results = Path("results"),
     device: Device = "cpu",
     workers: Workers = 1,

@@ -52,6 +52,22 @@ Removal = Annotated[
     float,
     typer.Option(min=0, max=1, help="The probability that bins of a training clip are removed."),
 ]
+LevelRange = Annotated[
+    float | None,
+    typer.Option(
+        help="The network sees levels relative to the clip's loudest part, down to so many dB "
+        "below it, so that a gain changes nothing; default: absolute levels."
+    ),
+]
+Averaging = Annotated[
+    float,
+    typer.Option(
+        min=0, max=0.9999, help="The share that each step keeps of a running mean of the weights."
+    ),
+]
+Precision = Annotated[
+    str, typer.Option(help="float32; or bfloat16, faster on processors that have it.")
+]
 Seeds = Annotated[
     str, typer.Option(help="Comma-separated; the best on the validation fold is saved.")
 ]
@@ -80,11 +96,14 @@ def train(
     learning_rate: LearningRate = 3e-3,
     dropout: Dropout = 0.1,
     head_dropout: HeadDropout = 0.2,
+    level_range: LevelRange = None,
     frequency_mask: FrequencyMask = 10,
     time_mask: TimeMask = 40,
     mixup: Mixup = 0.3,
     gain: Gain = 0.0,
     removal: Removal = 0.0,
+    averaging: Averaging = 0.0,
+    precision: Precision = "float32",
     seeds: Seeds = "0",
     name: Annotated[
         str | None,
@@ -105,7 +124,7 @@ def train(
 
       audiointerp train --data data/ESC-50 --subset esc10 --transform stft --seeds 0,1,2
 
-      audiointerp train --data data/ESC-50 --subset esc10 --gain 30 --removal 0.5
+      audiointerp train --data data/ESC-50 --subset esc10 --level-range 60 --removal 0.2
 
       audiointerp train --clips digits --sample-rate 8000 --n-mels 32 --network Cnn6
     """
@@ -136,6 +155,8 @@ def train(
         mixup=mixup,
         gain=gain,
         removal=removal,
+        averaging=averaging,
+        precision=precision,
     )
     _check_train_output(name, out)
     datasets: tuple[ClipDataset, ClipDataset, ClipDataset]
@@ -158,6 +179,7 @@ def train(
         base_channels=base_channels,
         dropout=dropout,
         head_dropout=head_dropout,
+        level_range=level_range,
         settings=settings,
         seeds=numbers_in(seeds),
         device=device,

@@ -67,7 +67,7 @@ def recording_of(dataset: ClipDataset, index: int) -> str:
 
     >>> from audiointerp.dataset import Synthetic
     >>> recording_of(Synthetic((5,)), 3)
-    '0003'
+    '50003'
     """
     recording = getattr(dataset, "recording", None)
     if callable(recording):

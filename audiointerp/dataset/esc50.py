@@ -41,7 +41,7 @@ class ESC50(LabelledClips):
     ...     synthetic.write(folder)
     ...     dataset = ESC50(folder, sample_rate=8000, duration=3.0)
     ...     dataset.clip_id(1), dataset.recording(1), dataset[1][0].shape
-    ('5-0001-A-0.wav', '0001', torch.Size([1, 24000]))
+    ('5-50001-A-0.wav', '50001', torch.Size([1, 24000]))
     """
 
     def __init__(

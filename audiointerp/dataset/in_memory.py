@@ -66,7 +66,7 @@ class Selection(Dataset[tuple[Tensor, Target]]):
     >>> from audiointerp.dataset import Synthetic
     >>> clips = Selection(Synthetic((5,)), [79, 0])
     >>> len(clips), clips.clip_id(1), clips.targets(0)
-    (2, '5-0000-A-0.wav', (9,))
+    (2, '5-50000-A-0.wav', (9,))
     """
 
     def __init__(self, dataset: ClipDataset, indices: Sequence[int]) -> None:
@@ -149,7 +149,7 @@ class Joined(Dataset[tuple[Tensor, Target]]):
     >>> from audiointerp.dataset import Synthetic
     >>> clips = Joined([Synthetic((1,)), Synthetic((2,))])
     >>> len(clips), clips.clip_id(80)
-    (160, '2-0000-A-0.wav')
+    (160, '2-20000-A-0.wav')
     """
 
     def __init__(self, datasets: Sequence[ClipDataset]) -> None:

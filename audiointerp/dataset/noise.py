@@ -41,7 +41,7 @@ class Contaminated(Dataset[tuple[Tensor, Target]]):
     >>> from audiointerp.dataset import Synthetic
     >>> noisy = Contaminated(Synthetic((5,), sample_rate=8000, duration=3.0), "white")
     >>> noisy.clip_id(0), noisy[0][0].shape
-    ('5-0000-A-0.wav', torch.Size([1, 24000]))
+    ('5-50000-A-0.wav', torch.Size([1, 24000]))
     """
 
     def __init__(

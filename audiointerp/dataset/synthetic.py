@@ -112,10 +112,15 @@ class Synthetic(Dataset[tuple[Tensor, int]]):
     def clip_id(self, index: int) -> str:
         """The clip's name in results and in :meth:`write`, in the pattern of ESC-50."""
         fold, number, target = clip_at(self.rows, index)
-        return f"{fold}-{target:02d}{number:02d}-A-{target}.wav"
+        return f"{fold}-{fold}{target:02d}{number:02d}-A-{target}.wav"
 
     def recording(self, index: int) -> str:
-        """The recording in the clip's name, as ESC50 reads it from a written copy."""
+        """The number in the clip's name, as ESC50 reads it from a written copy: no two share it.
+
+        >>> dataset = Synthetic()
+        >>> dataset.recording(3), dataset.clip_id(83)
+        ('10003', '2-20003-A-0.wav')
+        """
         return esc50_recording(self.clip_id(index))
 
     def targets(self, index: int) -> tuple[int, ...]:
@@ -187,7 +192,6 @@ class Synthetic(Dataset[tuple[Tensor, int]]):
         with (root / "meta" / "esc50.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["filename", "fold", "target", "category", "esc10", "src_file", "take"])
-            for index, (fold, number, target) in enumerate(self.rows):
-                name, label = self.clip_id(index), self.labels[target]
-                source = f"{target:02d}{number:02d}"
-                writer.writerow([name, fold, target, label, True, source, "A"])
+            for index, (fold, _, target) in enumerate(self.rows):
+                name, source = self.clip_id(index), self.recording(index)
+                writer.writerow([name, fold, target, self.labels[target], True, source, "A"])

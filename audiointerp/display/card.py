@@ -125,7 +125,7 @@ def _card_text(outcomes: Sequence[Trained], best: Trained, name: str, command: s
 {type(network).__name__} with {parameters:,} parameters on {type(transform).__name__} features
 ({transform.num_bins} bins, {transform.sample_rate} Hz, hop {transform.hop_length}),
 {len(labels)} classes: {", ".join(labels)}.
-
+{_level_text(network)}
 Trained with
 
     {command}
@@ -139,3 +139,13 @@ epoch of each seed, were chosen by validation accuracy, then validation loss; te
 used. Minutes were measured with {torch.get_num_threads()} threads. Learning curves and confusion
 matrix: `{name}.png`. All epochs and settings: `{name}.json`.
 """
+
+
+def _level_text(network: Any) -> str:
+    level_range = network.settings.get("level_range")
+    if level_range is None:
+        return ""
+    return (
+        "It sees levels relative to those of each clip, down to "
+        f"{level_range:g} dB below the clip's loudest part.\n"
+    )

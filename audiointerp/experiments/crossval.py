@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..dataset import ClipDataset, Synthetic, recording_of
+from ..dataset import ClipDataset, recording_of
 from ..errors import ArgumentError
 from ..interpretation import METHODS
 from ..model import Classifier
@@ -175,9 +175,6 @@ def _trained(
 
 def _warn_of_shared_recordings(fold: Fold, sets: Sets) -> None:
     """Warn of test clips that are cut from a recording of the training or validation clips."""
-    if isinstance(sets[2], Synthetic):
-        # Each of its clips is its own recording; their numbers begin anew in each fold.
-        return
     train, validation, test = map(_recordings, sets)
     shared = sorted(test & (train | validation))
     if shared:

@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from ..errors import ArgumentError, ModelError
 from ..processing import augment
 from ..util import right_batch_norm_gradients, usable_device
 from .settings import FitSettings
+
+WARM_UP = 10
+"""After so many steps, half of a running mean stays in each step."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class History:
         epochs: one record for each epoch.
         best: the number of the epoch whose weights the network has now: that of the highest
             validation accuracy, and among equals that of the lowest validation loss.
+        last_state: the state of the network after the last epoch.
 
     >>> History((Epoch(1, 0.7, 0.6, 0.75, 2.0), Epoch(2, 0.5, 0.4, 0.9, 2.0)), best=2).best_epoch
     Epoch(number=2, train_loss=0.5, valid_loss=0.4, valid_accuracy=0.9, seconds=2.0)
@@ -48,6 +52,7 @@ class History:
 
     epochs: tuple[Epoch, ...]
     best: int
+    last_state: Mapping[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def best_epoch(self) -> Epoch:
@@ -104,6 +109,8 @@ def fit(
     with _channels_last(network), torch.random.fork_rng(devices=devices):
         torch.manual_seed(settings.seed)
         optimizer, scheduler = _build_optimizer(network, len(inputs), settings)
+        # The network that is validated and kept.
+        mean = deepcopy(network) if settings.averaging else network
         epochs: list[Epoch] = []
         best: tuple[tuple[float, float], int, dict[str, Tensor]] | None = None
         numbers = range(1, settings.epochs + 1)
@@ -112,13 +119,15 @@ def fit(
         bar = tqdm(numbers, desc="training", unit="epoch", disable=hidden)
         for number in bar:
             start = time.perf_counter()
-            train_loss = _train_epoch(network, inputs, targets, optimizer, scheduler, settings)
-            valid_loss, accuracy = validate(network, valid, settings.batch_size)
+            train_loss = _train_epoch(
+                network, mean, inputs, targets, optimizer, scheduler, settings
+            )
+            valid_loss, accuracy = validate(mean, valid, settings.batch_size)
             seconds = time.perf_counter() - start
             epochs.append(Epoch(number, train_loss, valid_loss, accuracy, seconds))
             merit = (accuracy, -valid_loss)
             if math.isfinite(valid_loss) and (best is None or merit > best[0]):
-                best = merit, number, deepcopy(network.state_dict())
+                best = merit, number, deepcopy(mean.state_dict())
             bar.set_postfix(loss=f"{train_loss:.3f}", accuracy=f"{accuracy:.3f}")
             if on_epoch is not None:
                 on_epoch(epochs[-1])
@@ -126,9 +135,10 @@ def fit(
         raise ModelError(
             "training diverged: no epoch has a finite validation loss; lower the learning rate"
         )
+    last = deepcopy(mean.state_dict())
     network.load_state_dict(best[2])
     network.eval()
-    return History(tuple(epochs), best[1])
+    return History(tuple(epochs), best[1], last)
 
 
 @contextmanager
@@ -199,13 +209,14 @@ def _build_optimizer(
 
 def _train_epoch(
     network: nn.Module,
+    mean: nn.Module,
     inputs: Tensor,
     targets: Tensor,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     settings: FitSettings,
 ) -> float:
-    """Train for one epoch; return the mean loss."""
+    """Train for one epoch, let the running mean follow, and return the mean loss."""
     network.train()
     losses, sizes = [], []
     for batch in torch.randperm(len(inputs)).to(inputs.device).split(settings.batch_size):
@@ -216,6 +227,8 @@ def _train_epoch(
             loss.backward()
         optimizer.step()
         scheduler.step()
+        if mean is not network:
+            follow(mean, network, settings.averaging, scheduler.last_epoch)
         losses.append(loss.detach())
         sizes.append(len(batch))
     # Read at the end, since the processor would wait for a GPU at each step.
@@ -231,7 +244,10 @@ def _loss(
     db = _augment(inputs[first], settings)
     if share < 1:
         db = torch.lerp(_augment(inputs[second], settings), db, share)
-    logits = network(db)
+    is_half = settings.precision == "bfloat16"
+    with torch.autocast(db.device.type, torch.bfloat16, enabled=is_half):
+        logits = network(db)
+    logits = logits.float() if is_half else logits
     loss = share * functional.cross_entropy(logits, targets[first])
     if share < 1:
         loss = loss + (1 - share) * functional.cross_entropy(logits, targets[second])
@@ -247,6 +263,30 @@ def _augment(db: Tensor, settings: FitSettings) -> Tensor:
         gain=settings.gain,
         removal=settings.removal,
     )
+
+
+@torch.no_grad()
+def follow(mean: nn.Module, network: nn.Module, averaging: float, steps: int) -> None:
+    """Move a running mean of the weights and the batch statistics towards a network, in place.
+
+    Args:
+        mean: a copy of the network.
+        network: its weights after the step with the number ``steps``, from 1.
+        averaging: the share of the mean that stays; less in the first steps, whose weights are soon
+            out of date.
+
+    >>> network, mean = nn.Linear(1, 1), nn.Linear(1, 1)
+    >>> _ = nn.init.ones_(network.weight), nn.init.zeros_(mean.weight)
+    >>> follow(mean, network, averaging=0.75, steps=1000)
+    >>> mean.weight.item()
+    0.25
+    """
+    kept = min(averaging, steps / (steps + WARM_UP))
+    for old, new in zip(mean.state_dict().values(), network.state_dict().values(), strict=True):
+        if old.is_floating_point():
+            old.lerp_(new, 1 - kept)
+        else:
+            old.copy_(new)
 
 
 def _draw_mixup(batch: Tensor, alpha: float) -> tuple[Tensor, Tensor, float]:

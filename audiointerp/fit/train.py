@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ..errors import ArgumentError
 from ..model import Classifier, Pann, build_network, initialise, load_panns, with_scaling
 from ..processing import Transform
 from ..util import CacheChoice, usable_device
-from .loop import Epoch, History, fit, logits_of, validate
+from .loop import History, fit, logits_of, validate
 from .settings import FitSettings
 
 
@@ -62,6 +63,7 @@ def train_classifier(
     base_channels: int = 16,
     dropout: float = 0.1,
     head_dropout: float = 0.2,
+    level_range: float | None = None,
     settings: FitSettings | None = None,
     seeds: Sequence[int] = (0,),
     checkpoint: str | os.PathLike[str] | None = None,
@@ -77,9 +79,10 @@ def train_classifier(
         datasets: for training, validation and test; with the same labels and sample rate.
         transform: makes the features, which are computed once for all seeds.
         network: a name in ``NETWORKS``.
-        base_channels: see :class:`~audiointerp.model.Pann`, like the next two.
+        base_channels: see :class:`~audiointerp.model.Pann`, like the next three.
         dropout: after each block.
         head_dropout: before and after the embedding.
+        level_range: in dB; None for a network that sees absolute levels.
         settings: how to train; each seed replaces ``settings.seed``.
         seeds: of the weights, the order and the augmentation.
         checkpoint: an official PANNs checkpoint to start from, see
@@ -111,12 +114,13 @@ def train_classifier(
     _check_datasets(datasets, transform)
     # Every input is checked before the features are computed, which can take minutes.
     labels = datasets[0].labels
-    network_settings: dict[str, int | float] = {
+    network_settings: dict[str, int | float | None] = {
         "num_classes": len(labels),
         "num_bins": transform.num_bins,
         "base_channels": base_channels,
         "dropout": dropout,
         "head_dropout": head_dropout,
+        "level_range": level_range,
     }
     plans = []
     for seed in seeds:
@@ -132,9 +136,8 @@ def train_classifier(
     for fit_settings, model, origin in plans:
         start = time.perf_counter()
         trained = with_scaling(model, transform)
-        history, last_test_accuracy = _fit_and_test_last(
-            trained, (train, valid, test), fit_settings, device, progress
-        )
+        history = fit(trained, train, valid, fit_settings, device=device, progress=progress)
+        last_test_accuracy = _accuracy_of_last(trained, history, test)
         predicted = logits_of(trained, test[0]).argmax(1)
         confusion = torch.zeros(len(labels), len(labels), dtype=torch.long)
         confusion.index_put_((test[1], predicted), torch.tensor(1), accumulate=True)
@@ -147,25 +150,13 @@ def train_classifier(
     return outcomes
 
 
-def _fit_and_test_last(
-    network: nn.Module,
-    features: Sequence[tuple[Tensor, Tensor]],
-    settings: FitSettings,
-    device: torch.device,
-    progress: bool,
-) -> tuple[History, float]:
-    """Train, and measure the test accuracy of the last epoch before the best is restored."""
-    train, valid, test = features
-    accuracies = []
-
-    def test_last(epoch: Epoch) -> None:
-        if epoch.number == settings.epochs:
-            accuracies.append(validate(network, test)[1])
-
-    history = fit(
-        network, train, valid, settings, device=device, progress=progress, on_epoch=test_last
-    )
-    return history, accuracies[0]
+def _accuracy_of_last(
+    network: nn.Module, history: History, features: tuple[Tensor, Tensor]
+) -> float:
+    """Return the accuracy of the network of the last epoch; the best one is in the network."""
+    last = deepcopy(network)
+    last.load_state_dict(history.last_state)
+    return validate(last, features)[1]
 
 
 def _check_datasets(datasets: Sequence[ClipDataset], transform: Transform) -> None:

@@ -13,6 +13,8 @@ from .panns import Pann, build_network
 
 HIGHEST_RATE = 2**20
 """Hz."""
+FRACTIONAL = ("dropout", "head_dropout", "level_range")
+"""The settings of networks that need not be whole numbers."""
 MOST_BINS = 2**27
 """STFT bins of one window: 500 times those of the mel preset, 1 GiB."""
 LARGEST_FILTERS = 2**24
@@ -102,7 +104,7 @@ def _number(name: str, value: Any, kind: type) -> Any:
 
 def _read_network(name: str, settings: dict[str, Any]) -> Pann:
     for key, value in settings.items():
-        _number(key, value, float if "dropout" in key else int)
+        _number(key, value, float if key in FRACTIONAL else int)
     try:
         with torch.device("meta"):
             return build_network(name, settings)

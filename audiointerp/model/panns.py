@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, choose
+from .relative_level import RelativeLevel
 
 
 class ConvBlock(nn.Module):
@@ -70,9 +71,12 @@ class Pann(nn.Module):
         base_channels: channels of the first block (64 officially); each block doubles them.
         dropout: after each block; 0.2 as published.
         head_dropout: before and after the embedding; 0.5 as published.
+        level_range: if given, the network sees levels relative to the clip's loudest part, down to
+            so many dB below it, and bears any gain: see
+            :class:`~audiointerp.model.relative_level.RelativeLevel`.
 
     Raises:
-        ArgumentError: a size is too small.
+        ArgumentError: a size is too small, or the range is not a positive number.
 
     >>> Cnn10(10, base_channels=16)(torch.zeros(2, 1, 64, 100)).shape
     torch.Size([2, 10])
@@ -92,6 +96,7 @@ class Pann(nn.Module):
         base_channels: int = 64,
         dropout: float = 0.2,
         head_dropout: float = 0.5,
+        level_range: float | None = None,
     ) -> None:
         super().__init__()
         if num_bins < self.shrinkage or num_classes < 1 or base_channels < 1:
@@ -107,6 +112,11 @@ class Pann(nn.Module):
             "dropout": dropout,
             "head_dropout": head_dropout,
         }
+        self.relative_level: nn.Module | None = None
+        if level_range is not None:
+            # Without it, the record of a network is that of earlier versions.
+            self.settings["level_range"] = level_range
+            self.relative_level = RelativeLevel(level_range)
         self.bn0 = nn.BatchNorm2d(num_bins)
         channels = [1] + [base_channels * 2**number for number in range(self.num_blocks)]
         for number in range(1, self.num_blocks + 1):
@@ -134,6 +144,8 @@ class Pann(nn.Module):
     def forward(self, db: Tensor) -> Tensor:
         """Return logits ``(N, C)`` of features ``(N, 1, F, T)`` in dB."""
         self._check_features(db)
+        if self.relative_level is not None:
+            db = self.relative_level(db)
         x = self.bn0(db.transpose(1, 2)).permute(0, 2, 3, 1)
         is_normalised = isinstance(self.bn0, nn.BatchNorm2d)
         if x.device.type == "cpu" and not (torch.is_grad_enabled() and is_normalised):

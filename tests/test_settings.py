@@ -89,7 +89,7 @@ FAULTS = {
     "unknown": (
         "s.toml",
         "epoch = 3",
-        "unknown key 'epoch'; this command knows: averaging, base-channels, batch-size, clips, data,",
+        "unknown key 'epoch'; this command knows: averaging, base-channels, batch-size, clips,",
     ),
     "a name of Python's": ("s.toml", "base_channels = 3", "unknown key 'base_channels'"),
     "itself": ("s.toml", 'settings = "s.toml"', "unknown key 'settings'"),

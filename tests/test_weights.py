@@ -16,11 +16,7 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 NAMES = ["esc10_mel_cnn10", "esc10_stft_cnn10"]
 
 
-def gain_networks():
-    return sorted(path.stem for path in WEIGHTS.glob("*_gain.safetensors"))
-
-
-@pytest.mark.parametrize("name", [*NAMES, *gain_networks()])
+@pytest.mark.parametrize("name", NAMES)
 def test_card_and_weights_agree(name, esc10):
     path = WEIGHTS / f"{name}.safetensors"
     assert path.stat().st_size <= 5_000_000
@@ -40,21 +36,7 @@ def test_card_and_weights_agree(name, esc10):
         assert hits == pytest.approx(card["confusion"][target][target], abs=1)
 
 
-@pytest.mark.parametrize("name", gain_networks())
-def test_networks_that_bear_gain_keep_the_class_at_minus_30_db(name, esc10):
-    """By what is heard: the sounds are played at -30 dB, not the levels moved."""
-    classifier = Classifier.load(WEIGHTS / f"{name}.safetensors")
-    dataset = ESC50(esc10, (5,), "esc10", sample_rate=classifier.sample_rate)
-    wavs = torch.stack([dataset[index][0] for index in range(len(dataset))])
-    classes, of_quieter = (
-        logits_of(classifier.network, classifier.transform(wavs * gain).db).argmax(1)
-        for gain in (1.0, 10 ** (-30 / 20))
-    )
-    assert (classes == of_quieter).float().mean() >= 0.9
-    assert len(classes.unique()) == 10
-
-
-@pytest.mark.parametrize("name", [*NAMES, *gain_networks(), "synthetic_mel_cnn10"])
+@pytest.mark.parametrize("name", [*NAMES, "synthetic_mel_cnn10"])
 def test_the_table_has_the_cards_figures(name):
     card = json.loads((WEIGHTS / f"{name}.json").read_text())
     accuracies = {outcome["seed"]: outcome["test_accuracy"] for outcome in card["outcomes"]}
@@ -72,7 +54,7 @@ def test_the_table_has_the_cards_figures(name):
 
 # The clips of 5 s are cut to 3 s on purpose.
 @pytest.mark.filterwarnings("ignore:.*only the first 3 of")
-@pytest.mark.parametrize("name", [*NAMES, *gain_networks()])
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seconds", [3, 5, 10])
 def test_shap_adds_up_on_real_networks_at_any_length(name, seconds, esc10):
     classifier = Classifier.load(WEIGHTS / f"{name}.safetensors")

@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 import soundfile
 import torch
@@ -23,8 +24,11 @@ from audiointerp.interpretation import METHODS, NULLS
 from audiointerp.interpretation.lime import LIME
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.model.classifier import Classifier
+from audiointerp.paper import finished
+from audiointerp.paper.published_faults import _epoch_fault
 from audiointerp.processing import save_audio
 from audiointerp.scoring.columns import COLUMNS as ROW
+from audiointerp.tables import read_results
 
 
 def test_as_a_process_of_its_own(place):
@@ -201,16 +205,22 @@ class FewLIME(LIME):
 
 def test_validate_writes_its_page(call, place, tmp_path, monkeypatch, threads):
     monkeypatch.setitem(METHODS, "lime", FewLIME)
+    # Those that a published conclusion names, and one to compare with; 14 masks take minutes.
+    masks = ("bin", "sigmoid", "topK_5", "pos_thresh_75")
+    monkeypatch.setattr(paper, "STUDY_MASKS", masks)
+    monkeypatch.setitem(finished.NEEDED, "mask", masks)
+    # test_validity.py measures all faults.
+    monkeypatch.setattr(paper, "faults", lambda *arguments: [_epoch_fault(arguments[-1])])
     threads(2)
     weights = tmp_path / "mel.safetensors"
     weights.write_bytes((place / "mel.safetensors").read_bytes())
     weights.with_suffix(".json").write_text(
-        '{"epochs": {"0": [{"valid_accuracy": 0.9}, {"valid_accuracy": 0.5}]}}'
+        '{"outcomes": [{"last_test_accuracy": 0.5, "test_accuracy": 0.9}]}'
     )
     dataset = Synthetic(duration=3.0, sample_rate=16000)
     dataset.rows = [
-        row for number, row in enumerate(dataset.rows[::8]) if number < 43
-    ]  # three clips in fold 5
+        row for number, row in enumerate(dataset.rows[::8]) if number < 42
+    ]  # two clips in fold 5
     dataset.write(tmp_path / "data")
     done = call(
         "validate",
@@ -227,10 +237,12 @@ def test_validate_writes_its_page(call, place, tmp_path, monkeypatch, threads):
     )
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "validity.md").read_text()
-    assert "on 3 test clips (fold 5) and mel.safetensors" in page
+    assert "on 2 test clips (fold 5) and mel.safetensors" in page
     assert "The classes: siren, ticking_clock, knocking, " in page
     assert "| 0.5000 | 0.9000 |" in page
-    assert page.count("| saliency | ") >= 14
+    assert page.count("| saliency | ") >= 4
+    assert "![Each method minus its best null](validity.png)" in page
+    assert plt.imread(tmp_path / "validity.png").shape[1] > 1000
     assert "nan" not in page
     told = json.loads(
         (tmp_path / "results" / "mel" / "mel_clean" / "lime" / "run.json").read_text()
@@ -246,21 +258,20 @@ def test_validate_writes_its_page(call, place, tmp_path, monkeypatch, threads):
         tmp_path / "results",
     )
     assert "--out" in call(*again, "--out", tmp_path).stderr
-    with monkeypatch.context() as patched:
-        patched.setattr(paper, "faults", lambda *arguments: [])
-        rows_from = ("--rows", tmp_path / "results", "--out", tmp_path / "again.md")
-        assert call(*again, *rows_from).returncode == 0
+    rows_from = ("--rows", tmp_path / "results", "--out", tmp_path / "again.md")
+    assert call(*again, *rows_from).returncode == 0
     written_again = (tmp_path / "again.md").read_text()
     assert f"The scores are those of `{tmp_path / 'results'}`, computed by" in written_again
-    start = "## Which conclusions survive"
+    start = "(again.png)"
+    page = page.replace("validity.png", "again.png")
     assert written_again.partition(start)[2] == page.partition(start)[2]
-    (tmp_path / "data" / "audio" / ESC50(tmp_path / "data", (5,)).clip_id(0)).write_bytes(b"broken")
-    for part in (tmp_path / "results").rglob("00000.json"):
-        part.unlink()
+    rows = read_results(tmp_path / "results")
+    rows.loc[rows["clip"] == rows["clip"].iloc[0], "status"] = "error"
+    monkeypatch.setattr("audiointerp.experiments.run", lambda *arguments, **keywords: rows)
     failed = call(*again, "--out", tmp_path / "failed.md")
     assert failed.returncode == 1
     told = (
-        "Some of the 3 clips failed and are left out of a method's figures: "
+        "Some of the 2 clips failed and are left out of a method's figures: "
         "gradcam 1, lime 1, random 1, saliency 1, shap 1."
     )
     assert told in failed.stderr

@@ -127,12 +127,12 @@ def test_interpret_masks_each_distinct_part_once(classifier, monkeypatch):
     monkeypatch.setattr(Spectrogram, "masked", counted)
     for on in ("features", "audio"):
         masked_parts.clear()
-        interpret(classifier, noise(1.0), "saliency", "topK_30", on=on)
-        # The kept and the removed part; the clean clip is not masked.
-        assert len(masked_parts) == 2
+        interpret(classifier, noise(1.0), "saliency", "topK_30", on=on, compared=0)
+        # The kept and the removed part; the verdict hears both, and the clip.
+        assert len(masked_parts) == 2 + 3
     masked_parts.clear()
-    everything = interpret(classifier, noise(1.0), "saliency", keep_everything)
-    assert len(masked_parts) == 2
+    everything = interpret(classifier, noise(1.0), "saliency", keep_everything, compared=0)
+    assert len(masked_parts) == 2 + 3
     assert everything.removed.abs().max() == 0
 
 

@@ -59,8 +59,8 @@ def gain_map(gain: Tensor) -> dict[str, Any]:
 
     >>> packed_map = gain_map(torch.tensor([[[[1.0, 0.1, 0.0]]]]))
     >>> codes = np.frombuffer(zlib.decompress(base64.b64decode(packed_map["codes"])), "<u2")
-    >>> packed_map["low"], packed_map["high"], codes.tolist()
-    (-20.0, 0.0, [65535, 1, 0])
+    >>> round(packed_map["low"]), packed_map["high"], codes.tolist()
+    (-20, 0.0, [65535, 1, 0])
     """
     linear = gain[0, 0].double().cpu().numpy()
     is_heard = linear > 0

@@ -99,6 +99,7 @@ def load_audio(
             be normalised.
 
     >>> import tempfile
+    >>> from audiointerp.processing import save_audio
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_audio(f"{folder}/clip.wav", torch.full((1, 1, 800), 0.5), 8000)
     ...     load_audio(f"{folder}/clip.wav", 16000, normalize="none").shape
@@ -134,6 +135,7 @@ def load_levels(
         AudioError: see :func:`load_audio`.
 
     >>> import tempfile
+    >>> from audiointerp.processing import save_audio
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_audio(f"{folder}/clip.wav", torch.full((1, 1, 800), 0.5), 8000)
     ...     float(load_levels(f"{folder}/clip.wav").max())
@@ -156,6 +158,7 @@ def load_channels(path: str | os.PathLike[str]) -> tuple[Tensor, int]:
         AudioError: see :func:`load_audio`.
 
     >>> import tempfile
+    >>> from audiointerp.processing import save_audio
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_audio(f"{folder}/clip.wav", torch.rand(1, 2, 800), 8000)
     ...     wav, rate = load_channels(f"{folder}/clip.wav")

@@ -34,6 +34,7 @@ def save_audio(
         AudioInterpError: the folder is missing, the format is unknown, or writing fails.
 
     >>> import tempfile
+    >>> import torch
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_audio(f"{folder}/clip.flac", torch.zeros(1, 1, 800), 8000)
     ...     os.listdir(folder)

@@ -46,7 +46,7 @@ def attribution_rows(
     method_cells["explainer_batch"] = explainer_batch(attribution)
     same_columns = mask_scores(db, masks, plan.definitions)
     same_columns["tie_share"] = torch.tensor(
-        [ties_of(make_mask, values) for make_mask in functions.values()]
+        [ties_of(make_mask, values) for make_mask in functions.values()], dtype=torch.float64
     )
     maps = null_maps(plan.nulls, db, method, values, other_values) if plan.curves else {}
     rows: list[dict[str, Any]] = []

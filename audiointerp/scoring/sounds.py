@@ -81,7 +81,8 @@ def recording_of(audio: Any, wav: Tensor, sample_rate: int) -> Recording | None:
     """Return what a clip was made from; None if the clip already has all that it holds.
 
     Args:
-        audio: what :func:`~audiointerp.dataset.as_clip` takes: a file, or samples with a rate.
+        audio: what :func:`~audiointerp.dataset.as_clip` takes: a file, or samples with a rate; or
+            None, if it is not known.
         wav: the clip ``(1, 1, L)``, read, mixed, resampled and normalised.
         sample_rate: of the clip, in Hz.
 
@@ -91,6 +92,8 @@ def recording_of(audio: Any, wav: Tensor, sample_rate: int) -> Recording | None:
     >>> recording_of((torch.ones(441), 44100), torch.ones(1, 1, 80), 8000).sample_rate
     44100
     """
+    if audio is None:
+        return None
     try:
         channels, rate = own_channels(audio, sample_rate)
     except AudioError as error:

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import audiointerp as ai
+from audiointerp.errors import ModelError
+from audiointerp.interpretation import Attribution
 from audiointerp.scoring import Verdict, percent, random_masks, verdict_of
 
 NOT_EXPLAINED = Verdict(
@@ -128,6 +130,28 @@ def test_its_p_are_those_of_the_sounds(classifier, fill, against):
         probs = classifier.probabilities(features)[0] if against is None else None
         if probs is not None:
             assert verdict.p_random[number] == pytest.approx(float(probs[1]), abs=1e-5)
+
+
+class Overflowing(torch.nn.Module):
+    """Its logits are NaN for parts as quiet as those under a mask, never for the clip."""
+
+    def forward(self, db):
+        level = db.mean((1, 2, 3))
+        logits = torch.stack([level / 50 + 1.5, torch.zeros_like(level)], 1)
+        return torch.where((level < -20)[:, None], torch.nan, logits)
+
+
+def test_a_network_that_fails_on_a_part_gives_no_verdict():
+    """A NaN would be the likeliest class, and no random mask would do as well."""
+    classifier = ai.Classifier(Overflowing(), ai.LogMel(), ["cat", "dog"], duration=1.0)
+    clip = classifier.transform(noise(1.0))
+    attribution = Attribution(
+        torch.rand_like(clip.db), torch.tensor([0]), torch.tensor([[0.9, 0.1]]), "mine"
+    )
+    mask = torch.zeros_like(clip.db)
+    mask[..., :50] = 1
+    with pytest.raises(ModelError, match=r"NaN or infinite logits for .* of 23 sounds"):
+        verdict_of(classifier, clip, attribution, mask, "first_half")
 
 
 def test_the_class_of_a_part_is_the_likeliest(classifier):

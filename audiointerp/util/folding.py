@@ -152,12 +152,11 @@ def _observe(network: nn.Module, example: Tensor) -> _Observed:
                 pairs.append((name, next_name))
             elif taken is output and isinstance(following, nn.ReLU) and _has_statistics(module):
                 rectifiers.append(next_name)
-    layers = {name for name, _ in pairs}
-    same_outputs = {
-        layer: [name for name, _, _, other in calls if other is output and name != layer]
-        for layer, _, _, output in once
-        if layer in layers
-    }
+    outputs = {name: output for name, _, _, output in once}
+    same_outputs = {}
+    for layer, _ in pairs:
+        others = [name for name, _, _, output in calls if output is outputs[layer]]
+        same_outputs[layer] = [name for name in others if name != layer]
     return _Observed(pairs, rectifiers, same_outputs)
 
 

@@ -190,6 +190,16 @@ def test_random_masks_have_the_values_of_the_mask(frames, count):
         assert len(random.unique(dim=0)) == count
 
 
+def test_a_band_is_not_compared_with_itself():
+    """Moved in time, a mask of whole bands is the mask, and would do as well as itself."""
+    mask = torch.zeros(1, 1, 64, 100)
+    mask[:, :, :19] = 1
+    random = random_masks(noise(0.2).view(1, 1, 64, 100), "lime", mask, "bin", 20)
+    assert len(random) == 20
+    assert not any(each.equal(mask[0]) for each in random)
+    assert (random.mean((1, 2, 3)) == mask.mean()).all()
+
+
 def test_shares_are_written_with_as_many_figures_as_they_have():
     written = [percent(share) for share in (0, 0.004, 0.05, 0.125, 0.3, 0.994, 1)]
     assert written == ["0 %", "0.4 %", "5 %", "12 %", "30 %", "99.4 %", "100 %"]

@@ -261,8 +261,8 @@ def random_masks(db: Tensor, method: str, mask: Tensor, mask_name: str, count: i
         db: the clip's features ``(1, 1, F, T)``.
         method, mask_name: names, so that no two masks of a clip share their draws.
         mask: ``(1, 1, F, T)``.
-        count: the number of masks; of an odd number, one more are blobs. A clip of one frame has
-            blobs alone.
+        count: the number of masks; of an odd number, one more are blobs. All are for a mask that
+            is the same in each frame: moved, it would be the mask.
 
     Returns:
         ``(count, 1, F, T)``.
@@ -271,7 +271,7 @@ def random_masks(db: Tensor, method: str, mask: Tensor, mask_name: str, count: i
     >>> random_masks(torch.zeros(1, 1, 2, 100), "lime", mask, "bin", 4).mean((1, 2, 3)).tolist()
     [0.30000001192092896, 0.30000001192092896, 0.30000001192092896, 0.30000001192092896]
     """
-    moved = count // 2 if db.shape[-1] > 1 else 0
+    moved = 0 if bool((mask == mask[..., :1]).all()) else count // 2
     draws = [mask[:0]]
     for null, number in (("smooth", count - moved), ("rolled", moved)):
         if number:

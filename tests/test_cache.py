@@ -499,3 +499,20 @@ def test_real_clips_from_the_cache_are_those_decoded(esc10, folder):
             assert made[0].equal(plain[0])
             assert made[1].equal(plain[1])
     assert len(entries(folder)) == 12
+
+
+@pytest.mark.parametrize("package", ["audiointerp", "torchaudio", "soxr", "soundfile", "torch"])
+def test_another_version_of_what_makes_a_sound_makes_it_anew(sounds, folder, monkeypatch, package):
+    path = sounds / "0.wav"
+    load_audio(path, 8000, cache=folder)
+    known = reading.version
+    monkeypatch.setattr(reading, "version", lambda name: known(name) + "!" * (name == package))
+    load_audio(path, 8000, cache=folder)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_another_version_of_the_library_makes_features_anew(sounds, folder, monkeypatch):
+    compute_features(clips_of(sounds, cache=False), MEL, False, cache=folder)
+    monkeypatch.setattr(feature_tensors, "version", lambda name: "9.9")
+    compute_features(clips_of(sounds, cache=False), MEL, False, cache=folder)
+    assert len(list(folder.iterdir())) == 12

@@ -1,10 +1,15 @@
 """Convolutions as matrix products equal torch's, and a folded copy uses them for large layers."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
 
-from audiointerp import Cnn10, GradCAM, LayerCAM
+from audiointerp import Classifier, Cnn10, GradCAM, LayerCAM
+from audiointerp.model import optimized
+from audiointerp.scoring import explain_clip
 from audiointerp.util import folded, products
 from audiointerp.util.products import ProductConv2d, can_be_product
 
@@ -90,10 +95,88 @@ def test_class_activation_maps_of_a_copy_are_those_of_the_network(network, metho
 
 
 def test_a_layer_that_is_given_as_a_module_is_found_in_the_copy(network):
-    twin = folded(network, DB[:1])
     explainer = GradCAM(network, network.conv_block2.conv2)
-    assert explainer.bound_to(twin).layer is twin.conv_block2.conv2
-    assert explainer.layer is network.conv_block2.conv2
+    fast = explainer.bound_to(folded(network, DB[:1]))(DB, target=1)
+    plain = GradCAM(network, "conv_block2.conv2")(DB, target=1)
+    assert fast.info["layer"] == "conv_block2.conv2"
+    assert torch.allclose(fast.values, plain.values, atol=1e-4 * float(plain.values.abs().max()))
+
+
+def norm_last():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6))
+
+
+def norm_behind_a_block():
+    block = nn.Sequential(nn.Conv2d(4, 6, 3))
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), block, nn.BatchNorm2d(6), nn.ReLU())
+
+
+def norm_of_a_sequence():
+    layers = nn.Conv1d(64, 4, 3), nn.BatchNorm1d(4), nn.ReLU(), nn.Conv1d(4, 6, 3)
+    return nn.Sequential(nn.Flatten(1, 2), *layers, nn.BatchNorm1d(6), nn.ReLU())
+
+
+@pytest.mark.parametrize("layer", [None, "0.2"])
+@pytest.mark.parametrize("method", [GradCAM, LayerCAM])
+@pytest.mark.parametrize("body", [norm_last, norm_behind_a_block, norm_of_a_sequence])
+def test_a_copy_has_the_layers_of_the_network(body, method, layer):
+    """The default is the network's, though its normalisation is folded away; so is a block."""
+    torch.manual_seed(0)
+    body = body()
+    norms = [module for module in body if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d)]
+    for norm in norms:
+        norm.weight.data.normal_()
+        norm.bias.data.normal_()
+    pool = nn.AdaptiveAvgPool1d(1) if isinstance(body[0], nn.Flatten) else nn.AdaptiveAvgPool2d(1)
+    network = nn.Sequential(body, pool, nn.Flatten(), nn.Linear(6, 3)).eval()
+    # LayerCAM of the first class has gradients above 0.
+    network[-1].weight.data[0].abs_()
+    explainer = method(network, layer)
+    twin = folded(network, DB[:1] / 50)
+    plain, fast = (each(DB / 50, target=0) for each in (explainer, explainer.bound_to(twin)))
+    assert plain.info["layer"] == fast.info["layer"]
+    largest = plain.values.abs().max()
+    assert largest > 0
+    assert (plain.values - fast.values).abs().max() < 1e-4 * largest
+
+
+def test_copies_do_not_pile_up_in_an_explainer(network):
+    """Each call of score makes a copy, which an explainer that is given must not keep alive."""
+    explainer = GradCAM(network)
+    copies = []
+    for _ in range(2):
+        twin = folded(network, DB[:1])
+        explainer.bound_to(twin)(DB, target=1)
+        copies.append(weakref.ref(twin))
+        del twin
+    gc.collect()
+    # The last one that was checked for randomness is kept.
+    assert copies[0]() is None
+
+
+def test_class_activation_maps_of_a_fast_model_of_sounds_are_those_of_the_model():
+    torch.manual_seed(0)
+    layers = nn.Conv1d(1, 4, 400, 160), nn.BatchNorm1d(4), nn.ReLU(), nn.AdaptiveAvgPool1d(1)
+    norm = layers[1]
+    norm.running_mean.normal_()
+    norm.weight.data.fill_(-1.0)
+    model = nn.Sequential(nn.Unflatten(1, (1, -1)), *layers, nn.Flatten(), nn.Linear(4, 2)).eval()
+    labels = ["cat", "dog"]
+    classifier = Classifier.from_waveform(
+        model, sample_rate=8000, labels=labels, duration=1.0, normalize="none"
+    )
+    spectrogram = classifier.transform(0.1 * torch.randn(1, 1, 8000))
+    fast = optimized(classifier, "folded")
+    assert fast is not classifier
+    for layer in (None, "1"):
+        explainer = GradCAM(classifier.network, layer)
+        plain, quick = (
+            explain_clip(each, spectrogram, explainer, target=1) for each in (classifier, fast)
+        )
+        assert plain.info["layer"] == quick.info["layer"]
+        largest = plain.values.abs().max()
+        assert largest > 0
+        assert (plain.values - quick.values).abs().max() < 1e-3 * largest
 
 
 def test_grad_cam_keeps_no_graph_before_its_layer(network):

@@ -10,7 +10,7 @@ from awkward_files import AWKWARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiointerp.errors import AudioError, AudioWarning
+from audiointerp.errors import ArgumentError, AudioError, AudioWarning
 from audiointerp.processing import load_audio, reading, resample, resample_blocks, stream_audio
 
 RATES = (8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000, 192000, 250000)
@@ -34,6 +34,12 @@ def test_resampling_in_blocks_is_resampling_the_whole(rate, new_rate, length, si
     assert torch.cat(blocks, -1).shape == expected.shape
     # float32: of numbers near 1, two sums in another order differ by some 1e-7.
     assert float((torch.cat(blocks, -1) - expected).abs().max()) <= 1e-6
+
+
+@pytest.mark.parametrize("new_rate", [0, -1, 22050.5])
+def test_a_rate_that_is_no_rate_is_refused(new_rate):
+    with pytest.raises(ArgumentError, match="a sample rate is a positive integer in Hz"):
+        list(resample_blocks([torch.zeros(1, 1, 100)], 44100, new_rate))
 
 
 @pytest.mark.parametrize(("rate", "new_rate"), [(44101, 32000), (32000, 44101), (7919, 16001)])

@@ -16,7 +16,7 @@ from audiointerp.errors import AudioError, AudioInterpError
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.model.classifier import Classifier
-from audiointerp.paper.best_null import best_null_differences
+from audiointerp.paper.best_null import _p_value, best_null_differences
 from audiointerp.paper.comparable import PARTS_OF, SOFT_MASKS
 from audiointerp.paper.conclusions import ASPECTS, _verdict, aspects_in, conclusions
 from audiointerp.paper.published import PUBLISHED_METHODS, STUDY_MASKS, published_tables
@@ -278,6 +278,19 @@ def test_a_method_minus_its_best_null_by_hand(lead):
     text = _beyond_best_null(best_null_differences(rows))
     assert text.count("**silence, on ") == 2
     assert ("FF: better saliency, worse gradcam" in text) == (lead > 0.05)
+
+
+def test_a_null_that_was_chosen_is_corrected_for_the_choice():
+    """Two nulls: p of a method that is worse is doubled; one that is better beats each of them."""
+    spread = np.tile([-1.0, 1.0], 20)
+    index = pd.MultiIndex.from_tuples([(str(clip),) * 2 for clip in range(40)])
+    index.names = ["clip", "recording"]
+    worse, other = (pd.Series(mean + spread, index) for mean in (-0.3, -0.1))
+    assert _p_value(worse, [worse, other]) == pytest.approx(2 * _p_value(worse, [worse]))
+    assert _p_value(worse, [worse] * 100) == 1.0
+    # The smaller lead is the surer one.
+    lead, unsure = pd.Series(0.2 + spread / 10, index), pd.Series(0.25 + 2 * spread, index)
+    assert _p_value(lead, [lead]) < 0.01 < 0.1 < _p_value(lead, [lead, unsure])
 
 
 def test_less_drop_is_better_and_soft_masks_do_not_count():

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import audiointerp as ai
+from audiointerp.errors import ModelError
+from audiointerp.interpretation import Attribution
 from audiointerp.scoring import Verdict, percent, random_masks, verdict_of
 
 NOT_EXPLAINED = Verdict(
@@ -130,6 +132,28 @@ def test_its_p_are_those_of_the_sounds(classifier, fill, against):
             assert verdict.p_random[number] == pytest.approx(float(probs[1]), abs=1e-5)
 
 
+class Overflowing(torch.nn.Module):
+    """Its logits are NaN for parts as quiet as those under a mask, never for the clip."""
+
+    def forward(self, db):
+        level = db.mean((1, 2, 3))
+        logits = torch.stack([level / 50 + 1.5, torch.zeros_like(level)], 1)
+        return torch.where((level < -20)[:, None], torch.nan, logits)
+
+
+def test_a_network_that_fails_on_a_part_gives_no_verdict():
+    """A NaN would be the likeliest class, and no random mask would do as well."""
+    classifier = ai.Classifier(Overflowing(), ai.LogMel(), ["cat", "dog"], duration=1.0)
+    clip = classifier.transform(noise(1.0))
+    attribution = Attribution(
+        torch.rand_like(clip.db), torch.tensor([0]), torch.tensor([[0.9, 0.1]]), "mine"
+    )
+    mask = torch.zeros_like(clip.db)
+    mask[..., :50] = 1
+    with pytest.raises(ModelError, match=r"NaN or infinite logits for .* of 23 sounds"):
+        verdict_of(classifier, clip, attribution, mask, "first_half")
+
+
 def test_the_class_of_a_part_is_the_likeliest(classifier):
     for target in range(3):
         result = ai.interpret(classifier, noise(1.0), "saliency", target=target, compared=0)
@@ -164,6 +188,16 @@ def test_random_masks_have_the_values_of_the_mask(frames, count):
         assert torch.equal(drawn.flatten().sort().values, mask.flatten().sort().values)
     if frames > 8:
         assert len(random.unique(dim=0)) == count
+
+
+def test_a_band_is_not_compared_with_itself():
+    """Moved in time, a mask of whole bands is the mask, and would do as well as itself."""
+    mask = torch.zeros(1, 1, 64, 100)
+    mask[:, :, :19] = 1
+    random = random_masks(noise(0.2).view(1, 1, 64, 100), "lime", mask, "bin", 20)
+    assert len(random) == 20
+    assert not any(each.equal(mask[0]) for each in random)
+    assert (random.mean((1, 2, 3)) == mask.mean()).all()
 
 
 def test_shares_are_written_with_as_many_figures_as_they_have():

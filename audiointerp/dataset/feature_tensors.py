@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from itertools import islice
 
 import torch
@@ -114,7 +115,8 @@ def _features_of(wav: Tensor, transform: Transform, cache: Cache | None) -> Tens
     """Return the features of a sound ``(1, 1, L)``, from the cache if it has them."""
     if cache is None:
         return transform(wav).db
-    key = digest_of("features", wav, transform.to_dict(), torch.__version__)
+    versions = [version(name) for name in ("audiointerp", "librosa", "torch")]
+    key = digest_of("features", wav, str(wav.device), transform.to_dict(), versions)
     db = cache.get(key)
     if db is None:
         db = transform(wav).db

@@ -4,6 +4,7 @@ Grad-CAM and guided Grad-CAM (Selvaraju et al., ICCV 2017) and LayerCAM (Jiang e
 """
 
 import warnings
+from dataclasses import replace
 from typing import Any, Self
 
 import captum.attr
@@ -17,6 +18,7 @@ from .grids import placed
 from .hidden import hidden_operations
 from .layers import MeasuredLayer, measure_layer
 from .measurement import LAYOUTS
+from .preserve import preserve_state
 from .score import Score
 from .tokens import checked_grid
 
@@ -83,14 +85,21 @@ class GradCAM(Explainer):
         self.layer = _find_layer(network, layer, self.grid)
         self.layout = None if layout is None else choose("layout", str(layout), LAYOUTS)
         self._measured: dict[Any, MeasuredLayer] = {}
+        self._copied: nn.Module | None = None
 
     def bound_to(self, network: nn.Module) -> Self:
         """Return this explainer for another network; a given layer is that of the same name.
 
-        See :meth:`Explainer.bound_to`.
+        For a folded copy, the layer is found in the network itself, since layers that are folded
+        away would be missed. See :meth:`Explainer.bound_to`.
         """
         explainer = super().bound_to(network)
-        if self.layer is None or explained_model(network) is explained_model(self.network):
+        if explained_model(network) is explained_model(self.network):
+            return explainer
+        if getattr(explained_model(network), "has_checked_gradients", False):
+            explainer._copied = explained_model(self.network)
+            return explainer
+        if self.layer is None:
             return explainer
         names = {module: name for name, module in owners_module(self.network).named_modules()}
         modules = dict(owners_module(network).named_modules())
@@ -100,11 +109,27 @@ class GradCAM(Explainer):
         return explainer
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        layer = measure_layer(self.network, db, self.layer, self.layout, self._measured, self.grid)
+        layer = self._measured_layer(db)
         coarse = self._coarse_map(score, db, layer)
         info: dict[str, Any] = {"layer": layer.name}
         values, grid, span = placed(self.network, coarse, db, layer.layout, self.name, layer.name)
         return values, {**info, "grid": grid, **span}
+
+    def _measured_layer(self, db: Tensor) -> MeasuredLayer:
+        settings = self.layer, self.layout, self._measured, self.grid
+        if self._copied is None:
+            return measure_layer(self.network, db, *settings)
+        network = self._copied
+        if explained_model(self.network) is not self.network:
+            # A model of sounds, for which only the bound one takes levels.
+            network = self.network.with_model(network)  # type: ignore[operator]
+        with preserve_state(network):
+            layer = measure_layer(network, db, *settings)
+        names = {module: name for name, module in self._copied.named_modules()}
+        if layer.module not in names:
+            raise ArgumentError(f"{layer.name} is no module of {network_name(network)}")
+        twin = explained_model(self.network).get_submodule(names[layer.module])
+        return replace(layer, module=twin)
 
     def _coarse_map(self, score: Score, db: Tensor, layer: MeasuredLayer) -> Tensor:
         """Return the map on the layer's own grid, ``(N, 1, ..., ...)``."""

@@ -66,6 +66,10 @@ class BoundModel(nn.Module):
         """The model, which is the same for every clip."""
         return self.model
 
+    def with_model(self, model: SoundModel) -> "BoundModel":
+        """Return another model, bound to the same clip."""
+        return BoundModel(model, self.spectrogram)
+
     def forward(self, levels: Tensor) -> Tensor:
         """Return the outputs ``(K, C)`` for K versions of the levels, ``(K, 1, F, T)`` in dB."""
         frames = self.spectrogram.db.shape[-1]

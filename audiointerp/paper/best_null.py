@@ -1,5 +1,7 @@
 """Each method minus its best null: what is left of a score once chance has been given its best."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -19,10 +21,11 @@ def best_null_differences(rows: pd.DataFrame) -> list[Difference]:
     """Compare the mean score of each method over its 0/1 masks with that of its best null.
 
     The mean is over the masks of zeros and ones, since soft masks lower every level. The best
-    null of a method is that with the best mean, so the smallest difference is shown: a null that
-    was chosen so is not easier to beat. Intervals are paired BCa intervals over recordings, 95 %
-    each; whether a line differs from 0 is corrected by Holm over all lines of the same
-    fill and place.
+    null of a method is that with the best mean, so the smallest difference is shown. Intervals are
+    paired BCa intervals over recordings, 95 % each. A method is certainly better than the best null
+    if it is better than each one: the largest p-value counts. The null was chosen by its lead, so
+    for a method that is worse, p is multiplied by the number of nulls. Whether a line differs from
+    0 is then corrected by Holm over all lines of the same fill and place.
 
     Args:
         rows: results with nulls.
@@ -50,12 +53,14 @@ def _of_group(rows: pd.DataFrame, group: str) -> list[Difference]:
     compared = []
     for name in PANELS:
         for method, of_method in rows.groupby("method", sort=True):
-            values = _smallest_differences(of_method, name)
-            if values is not None:
-                compared.append((PANELS[name], str(method), values))
-    p_values = [bootstrap_p_values(*_as_arrays(values))[0] for _, _, values in compared]
+            by_null = _differences(of_method, name)
+            if by_null:
+                smallest = min(by_null, key=lambda by_clip: float(by_clip.mean()))
+                p_value = _p_value(smallest, by_null)
+                compared.append((PANELS[name], str(method), smallest, p_value))
+    p_values = [p_value for *_, p_value in compared]
     lines = []
-    for (panel, method, values), p_value in zip(compared, holm(np.array(p_values)), strict=True):
+    for (panel, method, values, _), p_value in zip(compared, holm(np.array(p_values)), strict=True):
         (low,), (high,) = bootstrap_interval(*_as_arrays(values))
         certain = bool(p_value <= LEVEL)
         mean = float(values.mean())
@@ -63,14 +68,25 @@ def _of_group(rows: pd.DataFrame, group: str) -> list[Difference]:
     return lines
 
 
-def _smallest_differences(rows: pd.DataFrame, name: str) -> pd.Series | None:
-    """Return a method's differences by clip to the null that leaves it the smallest mean."""
+def _differences(rows: pd.DataFrame, name: str) -> list[pd.Series]:
+    """Return a method's differences by clip to each null; positive is better."""
     sign = 1 if METRICS[name].higher_is_better else -1
     # Grouped by method alone, a clip's masks are averaged.
-    candidates = [
-        sign * paired_differences(rows, null, by=("method",))[name] for null in nulls_in(rows)
-    ]
-    return min(candidates, key=lambda by_clip: float(by_clip.mean()), default=None)
+    return [sign * paired_differences(rows, null, by=("method",))[name] for null in nulls_in(rows)]
+
+
+def _p_value(smallest: pd.Series, by_null: Sequence[pd.Series]) -> float:
+    """Return the p-value of the smallest difference, which was chosen among several."""
+    if smallest.mean() > 0:
+        # Better than the best null is better than each, whose differences are all above 0.
+        return max(_two_sided(by_clip) for by_clip in by_null)
+    return min(1.0, len(by_null) * _two_sided(smallest))
+
+
+def _two_sided(by_clip: pd.Series) -> float:
+    (p_value,) = bootstrap_p_values(*_as_arrays(by_clip))
+    # Without a p-value, nothing is certain.
+    return 1.0 if np.isnan(p_value) else float(p_value)
 
 
 def _as_arrays(by_clip: pd.Series) -> tuple[np.ndarray, list[str]]:

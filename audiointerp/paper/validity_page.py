@@ -177,9 +177,10 @@ the masks of zeros and ones, minus that of its best null:
 ![Each method minus its best null]({picture})
 
 Right of the line is better. Bars are 95 % intervals over recordings; filled marks differ from the
-null after Holm's correction over all marks of a colour. *Silence* and *background*: what a removed
-bin becomes. *On features*: the masked spectrogram is classified, as published; *on audio*: its
-sound. `random` does not look at the clip: it is the control.
+null after Holm's correction over all marks of a colour: on the right, from each null; on the left,
+from the best one, with p times the number of nulls that it was chosen from. *Silence* and
+*background*: what a removed bin becomes. *On features*: the masked spectrogram is classified, as
+published; *on audio*: its sound. `random` does not look at the clip: it is the control.
 
 {beyond}
 

@@ -10,6 +10,7 @@ import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import soundfile
@@ -22,6 +23,8 @@ from .reading import MAX_SAMPLES, Sound, read_sound
 from .resampling import resample
 
 NORMALIZATIONS = ("none", "peak", "rms")
+MAKERS = ("audiointerp", "soundfile", "soxr", "torch", "torchaudio")
+"""The packages whose code decodes, mixes and resamples a sound."""
 UNREADABLE_ENDINGS = frozenset(
     {".3gp", ".aac", ".amr", ".ape", ".m4a", ".m4b", ".mka", ".mov", ".mp4", ".webm", ".wma", ".wv"}
 )
@@ -241,7 +244,7 @@ def _cache_key(path: Path, sample_rate: int | None) -> str | None:
         content = file_digest(path)
     except OSError:
         return None
-    versions = [soundfile.__version__, soundfile.__libsndfile_version__, torch.__version__]
+    versions = [soundfile.__libsndfile_version__, *map(version, MAKERS)]
     return digest_of("sound", content, path.suffix.lower(), sample_rate, versions)
 
 

@@ -36,9 +36,7 @@ def resample(wav: Tensor, rate: int, new_rate: int) -> Tensor:
     >>> resample(torch.zeros(1, 1, 441), 44100, 16000).shape
     torch.Size([1, 1, 160])
     """
-    for value in (rate, new_rate):
-        if value != int(value) or value <= 0:
-            raise ArgumentError(f"a sample rate is a positive integer in Hz, not {value!r}")
+    _check_rates(rate, new_rate)
     if _needs_soxr(int(rate), int(new_rate)):
         return _resample_by_soxr(wav, int(rate), int(new_rate))
     resampled: Tensor = _resampler(int(rate), int(new_rate), wav.dtype, wav.device)(wav)
@@ -66,6 +64,8 @@ def resample_blocks(blocks: Iterable[Tensor], rate: int, new_rate: int) -> Itera
     >>> bool(torch.allclose(torch.cat(blocks, -1), resample(wav, 44100, 16000), atol=1e-6))
     True
     """
+    _check_rates(rate, new_rate)
+    rate, new_rate = int(rate), int(new_rate)
     if rate == new_rate:
         yield from blocks
         return
@@ -87,6 +87,12 @@ def resample_blocks(blocks: Iterable[Tensor], rate: int, new_rate: int) -> Itera
         kept, given = kept[..., dropped * step :].clone(), ready - dropped
     if kept is not None:
         yield resample(kept, rate, new_rate)[..., given * new_step :]
+
+
+def _check_rates(*rates: float) -> None:
+    for value in rates:
+        if value != int(value) or value <= 0:
+            raise ArgumentError(f"a sample rate is a positive integer in Hz, not {value!r}")
 
 
 def _needs_soxr(rate: int, new_rate: int) -> bool:

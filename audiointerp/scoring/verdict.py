@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..errors import ModelError
 from ..interpretation import Attribution, is_constant
 from ..metrics import TOLERANCE
 from ..model import Classifier, version_log_probabilities, windows_of
@@ -152,6 +153,9 @@ def verdict_of(
         domain, fill: see :meth:`~audiointerp.processing.spectrogram.Spectrogram.masked`.
         compared: the number of random masks.
 
+    Raises:
+        ModelError: the network does not return finite logits for one of the sounds.
+
     >>> from audiointerp import Cnn6, LogMel, Saliency
     >>> classifier = Classifier(Cnn6(2, base_channels=2), LogMel(), ["cat", "dog"], duration=1.0)
     >>> clip = classifier.transform(torch.randn(1, 1, 32000))
@@ -202,6 +206,9 @@ def decide_by_sound(
         The probabilities of the classes that compete ``(K, C')``, and the column of the explained
         class; see :func:`~audiointerp.scoring.decision.decide`.
 
+    Raises:
+        ModelError: the network does not return finite logits for the sound of a part.
+
     >>> from audiointerp import Cnn6, LogMel, Saliency
     >>> classifier = Classifier(Cnn6(2, base_channels=2), LogMel(), ["cat", "dog"], duration=1.0)
     >>> clip = classifier.transform(torch.randn(1, 1, 32000))
@@ -222,6 +229,13 @@ def decide_by_sound(
 
     logs, _ = halve_on_oom(log_probabilities, BATCH)
     log_p, log_not_p = (torch.cat(parts) for parts in zip(*logs, strict=True))
+    # A NaN is neither better nor worse than the kept part, so it would count for it.
+    faulty = int(log_p.isnan().any(1).sum())
+    if faulty:
+        raise ModelError(
+            f"the network returns NaN or infinite logits for {faulty} of {len(masks)} sounds of "
+            "parts of this clip; check its weights, e.g. for overflow in half precision"
+        )
     target, against = int(attribution.target), attribution.against
     probs, _, column = decide(log_p, log_not_p, target, against, classifier.output)
     return probs, column
@@ -247,8 +261,8 @@ def random_masks(db: Tensor, method: str, mask: Tensor, mask_name: str, count: i
         db: the clip's features ``(1, 1, F, T)``.
         method, mask_name: names, so that no two masks of a clip share their draws.
         mask: ``(1, 1, F, T)``.
-        count: the number of masks; of an odd number, one more are blobs. A clip of one frame has
-            blobs alone.
+        count: the number of masks; of an odd number, one more are blobs. All are for a mask that
+            is the same in each frame: moved, it would be the mask.
 
     Returns:
         ``(count, 1, F, T)``.
@@ -257,7 +271,7 @@ def random_masks(db: Tensor, method: str, mask: Tensor, mask_name: str, count: i
     >>> random_masks(torch.zeros(1, 1, 2, 100), "lime", mask, "bin", 4).mean((1, 2, 3)).tolist()
     [0.30000001192092896, 0.30000001192092896, 0.30000001192092896, 0.30000001192092896]
     """
-    moved = count // 2 if db.shape[-1] > 1 else 0
+    moved = 0 if bool((mask == mask[..., :1]).all()) else count // 2
     draws = [mask[:0]]
     for null, number in (("smooth", count - moved), ("rolled", moved)):
         if number:

@@ -1,7 +1,9 @@
 """A copy of a network for inference: batch normalisation folded into the layer before it."""
 
 import copy
+from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,11 +61,13 @@ class Affine(nn.Module):
 @dataclass(frozen=True)
 class _Observed:
     """What one forward pass shows: the names of layers and of the batch normalisations that follow
-    them, and of the ReLU whose inputs such a normalisation makes.
+    them, of the ReLU whose inputs such a normalisation makes, and by layer, of the modules that
+    return the same tensor, e.g. a block that ends with it.
     """
 
     pairs: list[tuple[str, str]]
     rectifiers: list[str]
+    same_outputs: dict[str, list[str]]
 
 
 def folded(network: nn.Module, example: Tensor) -> nn.Module | None:
@@ -119,25 +123,28 @@ def _is_hooked(module: nn.Module) -> bool:
 @torch.no_grad()
 def _observe(network: nn.Module, example: Tensor) -> _Observed:
     """Run the network, and see which module takes what which other one has made."""
-    calls: list[tuple[str, nn.Module, Tensor, Tensor]] = []
+    calls: list[tuple[str, nn.Module, Any, Any]] = []
     handles = [
         module.register_forward_hook(
             # The default argument keeps this turn's name.
             lambda module, inputs, output, name=name: calls.append(
-                (name, module, inputs[0], output)
+                (name, module, inputs[0] if inputs else None, output)
             )
         )
         for name, module in network.named_modules()
-        if isinstance(module, Foldable | BatchNorm | nn.ReLU)
     ]
     try:
         network(example)
     finally:
         for handle in handles:
             handle.remove()
-    names = [name for name, *_ in calls]
+    uses = Counter(name for name, *_ in calls)
     # What is called twice is not one layer followed by one normalisation.
-    once = [call for call in calls if names.count(call[0]) == 1]
+    once = [
+        call
+        for call in calls
+        if uses[call[0]] == 1 and isinstance(call[1], Foldable | BatchNorm | nn.ReLU)
+    ]
     pairs, rectifiers = [], []
     for name, module, _, output in once:
         for next_name, following, taken, _ in once:
@@ -145,7 +152,12 @@ def _observe(network: nn.Module, example: Tensor) -> _Observed:
                 pairs.append((name, next_name))
             elif taken is output and isinstance(following, nn.ReLU) and _has_statistics(module):
                 rectifiers.append(next_name)
-    return _Observed(pairs, rectifiers)
+    outputs = {name: output for name, _, _, output in once}
+    same_outputs = {}
+    for layer, _ in pairs:
+        others = [name for name, _, _, output in calls if output is outputs[layer]]
+        same_outputs[layer] = [name for name in others if name != layer]
+    return _Observed(pairs, rectifiers, same_outputs)
 
 
 def _fit(layer: nn.Module, norm: nn.Module) -> bool:
@@ -175,8 +187,13 @@ def _fold(network: nn.Module, observed: _Observed) -> nn.Module:
     modules = dict(network.named_modules())
     norms = {name: module for name, module in modules.items() if _has_statistics(module)}
     for layer, norm in observed.pairs:
+        affine = Affine(norms[norm])
         _replace(network, layer, _fuse(modules[layer], norms.pop(norm)))
         _replace(network, norm, nn.Identity())
+        for name in (layer, *observed.same_outputs[layer]):
+            # See before_folding.
+            network.get_submodule(name).register_buffer("folded_scale", affine.scale)
+            network.get_submodule(name).register_buffer("folded_shift", affine.shift)
     for name, module in norms.items():
         _replace(network, name, Affine(module))
     for name in observed.rectifiers:
@@ -195,9 +212,6 @@ def _fuse(layer: nn.Module, norm: nn.Module) -> nn.Module:
     if isinstance(layer, nn.Linear):
         return fuse_linear_bn_eval(layer, norm)  # type: ignore[arg-type]
     fused: nn.Module = fuse_conv_bn_eval(layer, norm)  # type: ignore[type-var, arg-type]
-    affine = Affine(norm)  # type: ignore[arg-type]
-    fused.register_buffer("folded_scale", affine.scale)
-    fused.register_buffer("folded_shift", affine.shift)
     return fused
 
 

@@ -21,6 +21,7 @@ from .clip_data import clip_data, first_of
 from .page_sound import PageSound, fitting_bitrate, page_sound
 from .pictures import figure_address
 from .players import MOST_CHANNELS, player, shared_peak, sound_address
+from .plot import METHOD_TITLES
 from .plot import interpretation as interpretation_figure
 
 PARTS = Path(__file__).with_name("page")
@@ -52,6 +53,11 @@ AS_MP3 = (
     "The clip is held as MP3 to keep this page small, so its sounds are not exactly those of WAV "
     "files that are written beside it."
 )
+TERMS = (
+    "p is the probability that the classifier gives to the class; a bin is one cell of the "
+    "spectrogram below."
+)
+RANDOM = ", Random is as large a part, chosen by chance"
 ARBITRARY = "The attribution is the same everywhere: this mask is arbitrary."
 
 
@@ -105,6 +111,7 @@ def clip_section(
         details=html.escape(details),
         about=_about(first, data["likeliest"]),
         warning=warning,
+        random=RANDOM if data["random"]["p"] else "",
         picture=picture,
         original=original,
         players=_players(first),
@@ -173,11 +180,13 @@ def _picture(result: ExplainedClip) -> str:
 
 
 def _about(result: ExplainedClip, likeliest: Sequence[tuple[str, float]]) -> str:
-    classes = ", ".join(f"{label} {p_text(p)}" for label, p in likeliest)
+    classes = ", ".join(f"{label.replace('_', ' ')} {p_text(p)}" for label, p in likeliest)
+    method = result.attribution.method
     layer = str(layer_cell(result.attribution))
-    about = f"{result.attribution.method}, mask {result.mask_name}{layer and f', {layer}'}"
-    text = f"{html.escape(about)}. Likeliest classes: {html.escape(classes)}."
-    return f"Why <b>{html.escape(result.question)}</b>? {text}"
+    title = METHOD_TITLES.get(method, method)
+    about = f"{title}, mask {result.mask_name}{layer and f', {layer}'}"
+    text = f"{html.escape(about)}. Likeliest classes: {html.escape(classes)}. {TERMS}"
+    return f"Why <b>{html.escape(result.question.replace('_', ' '))}</b>? {text}"
 
 
 def _about_sound(result: ExplainedClip, sound: PageSound) -> str:

@@ -227,8 +227,8 @@ class ClipComponent {
   showNumbers() {
     const { method, judged } = this;
     const { number } = this.state;
-    this.find("verdict").firstElementChild.textContent = judged.verdict;
-    this.find("details").textContent = judged.details;
+    this.find("verdict").firstElementChild.replaceChildren(...unbroken(judged.verdict));
+    this.find("details").replaceChildren(...unbroken(judged.details));
     const share = `${Math.round(100 * this.data.shares[number])} %`;
     this.find("share").textContent = this.named ? `${share} (shown: mask ${this.named.name})` : share;
     const slider = this.find("keep");
@@ -465,6 +465,15 @@ function tableOf(data) {
     });
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** The pieces of a text, where "(p .123)" stays on one line. */
+function unbroken(text) {
+  return text.split(/(\(p [^)]*\))/).map((piece) => {
+    const span = element("span", piece);
+    span.className = piece.startsWith("(p ") ? "unbroken" : "";
+    return span;
+  });
 }
 
 function element(name, text) {

@@ -67,13 +67,15 @@ def page_sound(result: ExplainedClip, lossless: bool = True) -> PageSound:
     if wav.shape[1] > MOST_CHANNELS:
         wav = mono(wav)
     is_own = result.file_sounds is not None
-    scale = _power_of_two(wav)
+    # A clip as classified keeps its level; a file can be quiet.
+    least = QUIETEST if is_own else 1.0
+    scale = _power_of_two(wav, least)
     if lossless and wav.numel() <= LARGEST_FLAC:
         return PageSound(wav / scale, scale, rate, "FLAC", None, is_own)
     if rate not in MP3_RATES:
         allowed = min((each for each in MP3_RATES if each > rate), default=max(MP3_RATES))
         wav, rate = resample(wav.cpu().float(), rate, allowed), allowed
-        scale = _power_of_two(wav)
+        scale = _power_of_two(wav, least)
     bitrate = fitting_bitrate(LARGEST_MP3, wav.shape[-1] / rate)
     # A free MP3 has less than 96 kbit/s a channel.
     is_long = bitrate < 96 * wav.shape[1]
@@ -129,7 +131,7 @@ def sound_data(result: ExplainedClip, sound: PageSound) -> dict[str, Any]:
     }
 
 
-def _power_of_two(wav: Tensor) -> float:
-    """Return the least power of two that no sample exceeds."""
-    peak = max(float(wav.abs().max()), QUIETEST)
+def _power_of_two(wav: Tensor, least: float) -> float:
+    """Return the least power of two that no sample exceeds, or a larger one."""
+    peak = max(float(wav.abs().max()), least)
     return 2.0 ** math.ceil(math.log2(peak))

@@ -24,7 +24,11 @@ AudioBufferSourceNode.prototype.stop = function (when) {
 };
 """
 SAMPLES_OF_LAST_VOICE = """() => {
-  const samples = window.voices.at(-1).buffer.getChannelData(0);
+  const { buffer } = window.voices.at(-1);
+  const samples = new Float32Array(buffer.numberOfChannels * buffer.length);
+  for (let k = 0; k < buffer.numberOfChannels; k++) {
+    samples.set(buffer.getChannelData(k), k * buffer.length);
+  }
   const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
   let text = "";
   for (let k = 0; k < bytes.length; k += 8192) {
@@ -157,7 +161,7 @@ class Opened:
         return path
 
     def played(self):
-        """The samples of the sound that was started last."""
+        """The samples of the sound that was started last, one channel after the other."""
         text = self.page.evaluate(SAMPLES_OF_LAST_VOICE)
         return np.frombuffer(base64.b64decode(text), "<f4")
 

@@ -115,6 +115,14 @@ MUTATIONS = (
         ("test_page_in_browser.py::test_the_playhead_follows_the_sound",),
     ),
     Mutation(
+        "16",
+        "both sides of a page's stereo sound are the left one",
+        "display/page/masking.js",
+        "sums[1][first + k] += im[k] * window[k];",
+        "sums[1][first + k] += re[k] * window[k];",
+        ("test_page_in_browser.py::test_a_file_is_played_with_its_own_rate_and_channels",),
+    ),
+    Mutation(
         "19",
         "a part that is no longer the class is said to be explained",
         "scoring/verdict.py",

@@ -1,5 +1,7 @@
 """The page of a clip in a browser: what it shows, plays and computes is what Python computed."""
 
+import base64
+import io
 import itertools
 import re
 from dataclasses import replace
@@ -22,7 +24,7 @@ from conftest import noise, small_classifier
 
 import audiointerp as ai
 from audiointerp.display import interpretation_html, interpretation_page
-from audiointerp.processing import LogMel, LogSTFT
+from audiointerp.processing import LogMel, LogSTFT, masked_sound
 
 SECONDS = 2.0
 EVIL = "<script>alert(1)</script>"
@@ -157,6 +159,97 @@ def test_saved_sounds_are_those_of_the_library(name, fill, browser, tmp_path):
                 assert np.abs(sounds[part]).max() < 1e-6
         if fill == "silence" and result.mask_name != "minmax_pos":
             assert si_sdr(original, sounds["kept"] + sounds["removed"]) > 120
+    assert opened.faults == []
+    opened.context.close()
+
+
+@pytest.fixture(scope="module")
+def song():
+    """A quiet stereo recording at 44.1 kHz, its sides differ, FLAC holds it exactly."""
+    left, right = sixteen_bit_noise(44100, 0.7), sixteen_bit_noise(44100, 0.7).flip(-1)
+    both = torch.cat([left, (32767 * 0.1 * right).round() / 32768], 1)[0]
+    return both / 8, 44100
+
+
+@pytest.mark.parametrize(
+    ("name", "fill", "channels"),
+    [("mel", "silence", 2), ("mel", "background", 2), ("kaldi", "silence", 1)],
+)
+def test_a_file_is_played_with_its_own_rate_and_channels(
+    name, fill, channels, song, browser, tmp_path
+):
+    """The parts are those of masked_sound: for a share, a 0/1 mask and a soft one."""
+    wav, rate = song[0][:channels], song[1]
+    soundfile.write(tmp_path / "song.wav", wav.T.numpy(), rate, subtype="FLOAT")
+    classifier = small_classifier(transform=TRANSFORMS[name], duration=0.7)
+    asked = [
+        ai.interpret(classifier, tmp_path / "song.wav", "saliency", mask, fill=fill, compared=0)
+        for mask in ("topK_30", "bin", "minmax_pos")
+    ]
+    results = [replace(result, classifier=None) for result in asked]
+    written = tmp_path / "page.html"
+    written.write_text(interpretation_page(name, [results]), encoding="utf-8")
+    opened = Opened(browser, written)
+    original, saved_rate = soundfile.read(opened.saved(tmp_path, "original.wav"), always_2d=True)
+    assert (original.shape[1], saved_rate) == (channels, rate)
+    assert si_sdr(wav.T.flatten(), original.flatten()) > 90
+    opened.page.click("[data-play]")
+    for cell, result in zip(("0,s5", "0,n0", "0,n1"), results, strict=True):
+        opened.load(cell)
+        sounds = {}
+        for part in ("kept", "removed"):
+            expected = getattr(result.sounds, part)[0]
+            opened.choose(part)
+            saved = opened.saved(tmp_path, f"{part}.wav")
+            sounds[part], saved_rate = soundfile.read(saved, always_2d=True)
+            assert (sounds[part].shape, saved_rate) == (expected.T.shape, rate)
+            assert float(expected.abs().max()) > 1e-6
+            for own, wanted in zip(sounds[part].T, expected, strict=True):
+                assert si_sdr(wanted, own) > 80, (result.mask_name, part)
+            assert np.abs(sounds[part] - expected.T.numpy()).max() < 1.1 * 2**-15
+        if fill == "silence" and result.mask_name != "minmax_pos":
+            total = sounds["kept"] + sounds["removed"]
+            assert si_sdr(original.flatten(), total.flatten()) > 120
+    opened.page.click("[data-play]")
+    assert np.array_equal(opened.played(), sounds["removed"].T.flatten().astype("<f4"))
+    note = f"{'2 channels' if channels == 2 else 'one channel'} at 44100 Hz"
+    assert note in opened.page.inner_html("details.notes")
+    assert opened.faults == []
+    opened.context.close()
+
+
+def test_a_long_sound_is_mp3_and_says_how_far_it_is(song, browser, tmp_path):
+    """Its parts are made of what the MP3 holds; a new choice takes the place of the last."""
+    wav, rate = song[0].repeat(1, 9), song[1]
+    path = tmp_path / "song.wav"
+    soundfile.write(path, wav.T.numpy(), rate, subtype="FLOAT")
+    result = ai.interpret(small_classifier(duration=0.7), path, "saliency", compared=0)
+    result = replace(result, classifier=None)
+    written = tmp_path / "page.html"
+    text = interpretation_page("song", [[result]], lossless=False)
+    written.write_text(text, encoding="utf-8")
+    held = base64.b64decode(re.search('data-original src="data:audio/mpeg;base64,([^"]+)', text)[1])
+    decoded = torch.from_numpy(soundfile.read(io.BytesIO(held), dtype="float32")[0].T.copy()) / 8
+    # Half a sample late, noise would have nothing in common with itself.
+    assert si_sdr(wav[0], decoded[0]) > 5
+    part = result.spectrogram.masked(result.mask)
+    expected = masked_sound(part, decoded[None, :, : wav.shape[1]], rate)[0]
+    opened = Opened(browser, written)
+    opened.page.evaluate(
+        "() => { window.said = []; const { sounds } = components[0]; const say = sounds.onProgress;"
+        " sounds.onProgress = (share) => { window.said.push(share); say(share); }; }"
+    )
+    opened.page.click("[data-play]")
+    opened.page.click("[data-part=removed]")
+    opened.choose("kept")
+    for own, wanted in zip(opened.played().reshape(2, -1), expected, strict=True):
+        # Two decoders of MP3 differ so much.
+        assert si_sdr(wanted, own) > 50
+    said = opened.page.evaluate("window.said")
+    assert max(said) > 0.5
+    assert opened.page.inner_text("[data-gain]") == ""
+    kept_keys = opened.page.evaluate("[...components[0].sounds.kept.keys()]")
+    assert kept_keys == ["0 5 share kept"]
     assert opened.faults == []
     opened.context.close()
 

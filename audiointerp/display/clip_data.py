@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError
-from ..processing import Spectrogram, Transform
+from ..processing import Spectrogram
 from ..scoring import (
     SHARES,
     ExplainedClip,
@@ -23,13 +23,14 @@ from ..scoring import (
 from ..util import FLOOR
 from .encoding import gain_map, level_map, packed, rank_map
 from .fewer_frames import in_columns
+from .page_sound import PageSound, page_sound, sound_data
 from .plot import METHOD_TITLES, RANGE
 
 LIKELIEST = 3
 """Classes whose p stands at the head of a page."""
 
 
-def clip_data(results: Sequence[ExplainedClip]) -> dict[str, Any]:
+def clip_data(results: Sequence[ExplainedClip], sound: PageSound | None = None) -> dict[str, Any]:
     """Return the data of one clip, explained by one or several methods or masks, for its page.
 
     Where a result knows its classifier, each share of the bins is judged by its sounds, and random
@@ -37,6 +38,7 @@ def clip_data(results: Sequence[ExplainedClip]) -> dict[str, Any]:
 
     Args:
         results: of one clip and one question; the first is what the page shows at first.
+        sound: what the page holds of the clip; by default as FLAC, if it is short.
 
     Returns:
         Values that JSON can hold.
@@ -66,10 +68,7 @@ def clip_data(results: Sequence[ExplainedClip]) -> dict[str, Any]:
         "question": first.question,
         "likeliest": likeliest(first),
         "seconds": first.wav.shape[-1] / first.sample_rate,
-        "sampleRate": first.sample_rate,
-        "length": first.wav.shape[-1],
-        "scale": max(1.0, float(first.wav.abs().max())),
-        "framing": _framing(spectrogram.transform),
+        "sound": sound_data(first, page_sound(first) if sound is None else sound),
         "grid": _grid(spectrogram),
         "fillGain": _fill_gain(first),
         "shares": shares,
@@ -122,19 +121,6 @@ def first_of(results: Sequence[ExplainedClip]) -> ExplainedClip:
     return first
 
 
-def _framing(transform: Transform) -> dict[str, Any]:
-    framing = transform.framing
-    window = framing.taper(torch.zeros((), dtype=torch.float64))
-    return {
-        "nFft": framing.n_fft,
-        "hop": framing.hop_length,
-        "center": framing.center,
-        "reflect": framing.padding == "reflect",
-        "preemphasis": framing.preemphasis,
-        "window": packed(window.numpy().astype("<f4")),
-    }
-
-
 def _grid(spectrogram: Spectrogram) -> dict[str, Any]:
     """Return the bins and frames, their levels as drawn, and the way from bands to STFT bins."""
     transform, db = spectrogram.transform, spectrogram.db
@@ -152,6 +138,7 @@ def _grid(spectrogram: Spectrogram) -> dict[str, Any]:
         "low": low,
         "high": high,
         "levels": packed(level_map(drawn, low, high)),
+        "stftBins": lifting.shape[0],
         "frequencies": [round(hertz, 2) for hertz in transform.frequencies.tolist()],
         "lifting": None if is_stft else packed(lifting.numpy().astype("<f4")),
     }

@@ -18,9 +18,10 @@ from matplotlib.figure import Figure
 
 from ..scoring import ExplainedClip, layer_cell, p_text
 from .clip_data import clip_data, first_of
-from .encoding import sound_address
+from .page_sound import PageSound, fitting_bitrate, page_sound
 from .pictures import figure_address
-from .players import player
+from .players import MOST_CHANNELS, player, shared_peak, sound_address
+from .plot import METHOD_TITLES
 from .plot import interpretation as interpretation_figure
 
 PARTS = Path(__file__).with_name("page")
@@ -36,15 +37,27 @@ SCRIPTS = (
     "overview.js",
     "start.js",
 )
-LARGEST_FLAC = 1_500_000
-"""Samples of a longer clip are MP3, so that its page stays small."""
 LARGEST_PLAYER = 1_000_000
 """Bytes of a part that a browser without scripts plays, as far as 33 kbit/s allow."""
-NOTE = (
+AS_CLASSIFIED = (
     "The sounds of this page are the clip as the classifier takes it, one channel at {rate} Hz, "
-    "and its parts by the gains of the mask. p is that of these sounds, whatever gain they are "
-    "played with."
+    "and the parts that a mask keeps and removes of it. Each p is that of the sound itself, "
+    "however loud it is played."
 )
+OWN_SOUND = (
+    "The sounds of this page are the file's own, {channels} at {rate} Hz, and the parts that a "
+    "mask keeps and removes of it. Each p is that of the same part as the classifier takes it: "
+    "one channel, the mean of the file's, at {heard} Hz, however loud it is played."
+)
+AS_MP3 = (
+    "The clip is held as MP3 to keep this page small, so its sounds are not exactly those of WAV "
+    "files that are written beside it."
+)
+TERMS = (
+    "p is the probability that the classifier gives to the class; a bin is one cell of the "
+    "spectrogram below."
+)
+RANDOM = ", Random is as large a part, chosen by chance"
 ARBITRARY = "The attribution is the same everywhere: this mask is arbitrary."
 
 
@@ -69,7 +82,7 @@ def clip_section(
     Args:
         results: of one clip and one question; the first is what the page shows at first.
         notes: HTML that is folded away below.
-        lossless: whether the clip is FLAC, up to 47 s at 32 kHz, or MP3.
+        lossless: whether the clip is FLAC, up to 1.5 million samples, or MP3.
         figure: a figure of the first result that is drawn already.
 
     Raises:
@@ -83,16 +96,14 @@ def clip_section(
     3
     """
     first = first_of(results)
-    data = clip_data(results)
+    sound = page_sound(first, lossless)
+    data = clip_data(results, sound)
     picture = _picture(first) if figure is None else figure_address(figure)
-    is_flac = lossless and first.wav.shape[-1] <= LARGEST_FLAC
-    original = sound_address(
-        first.wav / data["scale"], first.sample_rate, "FLAC" if is_flac else "MP3"
-    )
+    original = sound_address(sound.wav, sound.sample_rate, sound.container, sound.bitrate)
     verdict = first.verdict
     details = "" if verdict is None else " ".join(verdict.details)
     warning = f'<p class="warning">{ARBITRARY}</p>' if first.arbitrary else ""
-    note = f"<p>{html.escape(NOTE.format(rate=first.sample_rate))}</p>"
+    note = f"<p>{html.escape(_about_sound(first, sound))}</p>"
     return Template(part("clip.html")).substitute(
         id=f"clip-{zlib.crc32(json.dumps(data).encode()):08x}",
         label=html.escape(first.clip or first.question),
@@ -100,9 +111,10 @@ def clip_section(
         details=html.escape(details),
         about=_about(first, data["likeliest"]),
         warning=warning,
+        random=RANDOM if data["random"]["p"] else "",
         picture=picture,
         original=original,
-        players=_players(first, data["scale"]),
+        players=_players(first),
         notes=note + notes,
         data=script_json(data),
     )
@@ -168,21 +180,31 @@ def _picture(result: ExplainedClip) -> str:
 
 
 def _about(result: ExplainedClip, likeliest: Sequence[tuple[str, float]]) -> str:
-    classes = ", ".join(f"{label} {p_text(p)}" for label, p in likeliest)
+    classes = ", ".join(f"{label.replace('_', ' ')} {p_text(p)}" for label, p in likeliest)
+    method = result.attribution.method
     layer = str(layer_cell(result.attribution))
-    about = f"{result.attribution.method}, mask {result.mask_name}{layer and f', {layer}'}"
-    text = f"{html.escape(about)}. Likeliest classes: {html.escape(classes)}."
-    return f"Why <b>{html.escape(result.question)}</b>? {text}"
+    title = METHOD_TITLES.get(method, method)
+    about = f"{title}, mask {result.mask_name}{layer and f', {layer}'}"
+    text = f"{html.escape(about)}. Likeliest classes: {html.escape(classes)}. {TERMS}"
+    return f"Why <b>{html.escape(result.question.replace('_', ' '))}</b>? {text}"
 
 
-def _players(result: ExplainedClip, scale: float) -> str:
+def _about_sound(result: ExplainedClip, sound: PageSound) -> str:
+    channels = "one channel" if sound.wav.shape[1] == 1 else f"{sound.wav.shape[1]} channels"
+    note = OWN_SOUND if sound.is_own else AS_CLASSIFIED
+    text = note.format(channels=channels, rate=sound.sample_rate, heard=result.sample_rate)
+    return f"{text} {AS_MP3}" if sound.container == "MP3" else text
+
+
+def _players(result: ExplainedClip) -> str:
     """Players of the parts for a browser without scripts."""
     paragraphs = []
-    seconds = result.wav.shape[-1] / result.sample_rate
-    # Base64 has 8 bits for 6.
-    bitrate = min(48.0, max(33.0, LARGEST_PLAYER * 6 / 1000 / seconds))
-    for name, wav, p in (("Kept", result.kept, "p_in"), ("Removed", result.removed, "p_out")):
-        sound = player(wav / scale, result.sample_rate, "MP3", bitrate=bitrate)
+    sounds, peak = result.sounds, shared_peak([result])
+    channels, length = sounds.original.shape[1:]
+    bitrate = fitting_bitrate(LARGEST_PLAYER, length / sounds.sample_rate)
+    bitrate = min(48.0 * min(channels, MOST_CHANNELS), bitrate)
+    for name, wav, p in (("Kept", sounds.kept, "p_in"), ("Removed", sounds.removed, "p_out")):
+        sound = player(wav / peak, sounds.sample_rate, "MP3", bitrate=bitrate)
         labelled = sound.replace("<audio ", f'<audio aria-label="{name}" ', 1)
         paragraphs.append(f"<p>{labelled} {name}, p {p_text(result.heard[p])}</p>")
     return "".join(paragraphs)

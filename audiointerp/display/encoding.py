@@ -1,18 +1,15 @@
-"""Maps and sounds as a page holds them: deflated bytes in base64, FLAC or MP3."""
+"""Maps as a page holds them: deflated bytes in base64."""
 
 import base64
-import io
 import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor
 
 from ..interpretation import top
-from .players import ENCODINGS
 
 SOFTEST = 160.0
 """Gains more than so many dB below the largest are raised to that: the range of a mask in dB."""
@@ -83,16 +80,3 @@ def level_map(db: Tensor, low: float, high: float) -> np.ndarray:
     shares = (db[0, 0].cpu().double().numpy() - low) / (high - low)
     rounded: np.ndarray = np.clip(np.round(255 * shares), 0, 255).astype(np.uint8)
     return rounded
-
-
-def sound_address(wav: Tensor, sample_rate: int, container: str = "FLAC") -> str:
-    """Return a mono sound ``(1, 1, L)`` in [-1, 1] as a data URI.
-
-    >>> sound_address(torch.zeros(1, 1, 100), 16000)[:21]
-    'data:audio/flac;base6'
-    """
-    buffer = io.BytesIO()
-    samples = wav[0, 0].cpu().float().numpy()
-    soundfile.write(buffer, samples, sample_rate, format=container, **ENCODINGS[container])
-    kind = {"FLAC": "audio/flac", "MP3": "audio/mpeg"}[container]
-    return f"data:{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -107,11 +107,30 @@ def player(
     """
     if wav.shape[1] > MOST_CHANNELS:
         wav = mono(wav)
-    settings = ENCODINGS[container]
     if container == "MP3" and sample_rate not in MP3_RATES:
         higher = [rate for rate in MP3_RATES if rate > sample_rate]
         rate = min(higher, default=max(MP3_RATES))
         wav, sample_rate = resample(wav.cpu().float(), sample_rate, rate), rate
+    source = sound_address(wav, sample_rate, container, bitrate)
+    return f'<audio controls preload="metadata" src="{source}"></audio>'
+
+
+def sound_address(
+    wav: Tensor, sample_rate: int, container: str = "FLAC", bitrate: float | None = None
+) -> str:
+    """Return a sound in [-1, 1] as a data URI.
+
+    Args:
+        wav: ``(1, C, L)``.
+        sample_rate: in Hz; of an MP3, one of :data:`MP3_RATES`.
+        container: a name in :data:`ENCODINGS`.
+        bitrate: the mean kbit/s of an MP3; the quality of :data:`ENCODINGS` if None.
+
+    >>> import torch
+    >>> sound_address(torch.zeros(1, 1, 100), 16000)[:21]
+    'data:audio/flac;base6'
+    """
+    settings = ENCODINGS[container]
     if bitrate is not None:
         # libsndfile's scale from the most to the least bits; at the end itself it refuses.
         least, most = (32, 320) if sample_rate >= 32000 else (8, 160)
@@ -121,8 +140,7 @@ def player(
     samples = wav[0].T.cpu().float().numpy()
     soundfile.write(buffer, samples, sample_rate, format=container, **settings)
     sound = base64.b64encode(buffer.getvalue()).decode()
-    source = f"data:{_MIME_TYPES[container]};base64,{sound}"
-    return f'<audio controls preload="metadata" src="{source}"></audio>'
+    return f"data:{_MIME_TYPES[container]};base64,{sound}"
 
 
 def players_table(result: ExplainedClip) -> str:

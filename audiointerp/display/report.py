@@ -174,17 +174,9 @@ def additivity_notes(result: ExplainedClip) -> list[str]:
 
 
 def _notes(results: Sequence[ExplainedClip]) -> str:
-    """Return what is folded away below a clip: the file's sounds, legend, scores by method."""
-    first = first_of(results)
-    files = ""
-    if first.file_sounds:
-        channels = first.file_sounds.original.shape[1]
-        count = "one channel" if channels == 1 else f"{channels} channels"
-        files = (
-            f"<p>The file has {first.file_sounds.sample_rate} Hz and {count}; the WAV files that "
-            "are written beside a page have its rate, channels and level.</p>"
-        )
-    notes = [files, _LEGEND]
+    """Return what is folded away below a clip: legend, scores by method."""
+    first_of(results)
+    notes = [_LEGEND]
     for result in results:
         title = html.escape(f"{result.attribution.method}, {result.mask_name}")
         notes.append(f"<h3>{title}</h3>{_scores(result)}")

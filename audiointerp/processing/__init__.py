@@ -15,7 +15,7 @@ from .augmentation import augment
 from .filters import MEL_NORMS, MEL_SCALES
 from .kaldi import kaldi_fbank
 from .masking import DOMAINS, check_mask, levels_gain
-from .own_rate import masked_sound
+from .own_rate import framing_at, grid_steps, masked_sound
 from .parts import MaskedParts, levels_of_sounds
 from .reading import LEAST_MIX, MAX_LEVEL
 from .resampling import resample, resample_blocks
@@ -48,6 +48,8 @@ __all__ = [
     "check_mask",
     "conversion",
     "fix_length",
+    "framing_at",
+    "grid_steps",
     "kaldi_fbank",
     "level_is_known",
     "levels_gain",

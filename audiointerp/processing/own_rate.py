@@ -54,8 +54,11 @@ def masked_sound(part: Spectrogram, sound: Tensor, sample_rate: int) -> Tensor:
     sound = sound.to(part.gain.device)
     if bool((part.gain == 1).all()):
         return sound.clone()
-    framing = _framing_at(transform, sample_rate)
-    frames, bins = _positions(transform, framing, sample_rate, framing.num_frames(length))
+    framing = framing_at(transform, sample_rate)
+    first_frame, frame_step, bin_step = grid_steps(transform, framing, sample_rate)
+    count = framing.num_frames(length)
+    frames = first_frame + frame_step * torch.arange(count, dtype=torch.float64)
+    bins = bin_step * torch.arange(framing.n_fft // 2 + 1, dtype=torch.float64)
     gain = _between(_between(transform.lift(part.gain), frames, 3), bins, 2)
     if sound.shape[1] > 1:
         # Gains are those of the mix: where channels cancel there, a fill that is louder than the
@@ -66,8 +69,14 @@ def masked_sound(part: Spectrogram, sound: Tensor, sample_rate: int) -> Tensor:
     return torch.cat(channels, 1)
 
 
-def _framing_at(transform: Transform, sample_rate: int) -> Framing:
-    """Return the transform's framing at another rate: the same in seconds, in whole samples."""
+def framing_at(transform: Transform, sample_rate: int) -> Framing:
+    """Return the transform's framing at another rate: the same in seconds, in whole samples.
+
+    >>> from audiointerp.processing import LogMel
+    >>> framing = framing_at(LogMel(), 44100)
+    >>> framing.n_fft, framing.hop_length
+    (1412, 441)
+    """
     framing, ratio = transform.framing, sample_rate / transform.sample_rate
     n_fft = max(4, 2 * round(framing.n_fft * ratio / 2))
     win_length = None
@@ -78,18 +87,27 @@ def _framing_at(transform: Transform, sample_rate: int) -> Framing:
     return replace(framing, n_fft=n_fft, win_length=win_length, hop_length=hop_length)
 
 
-def _positions(
-    transform: Transform, framing: Framing, sample_rate: int, frames: int
-) -> tuple[Tensor, Tensor]:
-    """Return where the frames and bins of a framing lie on the grid, in its frames and bins."""
+def grid_steps(
+    transform: Transform, framing: Framing, sample_rate: int
+) -> tuple[float, float, float]:
+    """Return where the frames and bins of a framing lie on the grid of a transform.
+
+    Returns:
+        Where its first frame is, the step to the next one, in frames of the grid, and the step
+        from bin to bin, in bins of the grid; 0, 1 and 1 for the framing of the grid itself.
+
+    >>> from audiointerp.processing import LogMel
+    >>> grid_steps(LogMel(), framing_at(LogMel(), 16000), 16000)
+    (0.0, 1.0, 1.0)
+    """
     # The samples of the two rates meet in whole numbers, so that equal rates have no rounding.
     of_grid, of_sound = sample_rate, transform.sample_rate
-    start = torch.arange(frames, dtype=torch.float64) * (framing.hop_length * of_sound)
+    hop = transform.hop_length * of_grid
+    first = 0.0
     if not framing.center:
-        start += (framing.n_fft * of_sound - transform.n_fft * of_grid) / 2
-    bins = torch.arange(framing.n_fft // 2 + 1, dtype=torch.float64)
-    in_frames = start / (transform.hop_length * of_grid)
-    return in_frames, bins * (of_grid * transform.n_fft) / (framing.n_fft * of_sound)
+        first = (framing.n_fft * of_sound - transform.n_fft * of_grid) / 2 / hop
+    frame_step = framing.hop_length * of_sound / hop
+    return first, frame_step, (of_grid * transform.n_fft) / (framing.n_fft * of_sound)
 
 
 def _between(gain: Tensor, positions: Tensor, axis: int) -> Tensor:

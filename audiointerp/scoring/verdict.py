@@ -24,6 +24,8 @@ from .part_outputs import BATCH
 
 COMPARED = 20
 """Random masks that a verdict compares with: half of them blobs, half the mask moved in time."""
+MOST_SAMPLES = 10_000_000
+"""Samples of all parts whose sounds are made at a time."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,9 @@ def decide_by_sound(
             logs.append(version_log_probabilities(classifier, windows, versions))
         return logs
 
-    logs, _ = halve_on_oom(log_probabilities, BATCH)
+    # Sounds of minutes are made one at a time, or they would take gigabytes.
+    size = max(1, min(BATCH, MOST_SAMPLES // spectrogram.length))
+    logs, _ = halve_on_oom(log_probabilities, size)
     log_p, log_not_p = (torch.cat(parts) for parts in zip(*logs, strict=True))
     # A NaN is neither better nor worse than the kept part, so it would count for it.
     faulty = int(log_p.isnan().any(1).sum())

@@ -65,17 +65,27 @@ class ClipComponent {
       return;
     }
     const bytes = Uint8Array.from(atob(source.split(",")[1]), (letter) => letter.charCodeAt(0));
-    const context = new OfflineAudioContext(1, data.length, data.sampleRate);
-    const decoded = (await context.decodeAudioData(bytes.buffer)).getChannelData(0);
-    const samples = new Float32Array(data.length);
-    samples.set(decoded.subarray(0, data.length));
-    for (let t = 0; t < samples.length; t++) {
-      samples[t] *= data.scale;
+    const { sound } = data;
+    const context = new OfflineAudioContext(sound.channels, sound.length, sound.sampleRate);
+    const decoded = await context.decodeAudioData(bytes.buffer);
+    const channels = Array.from({ length: sound.channels }, (_, number) => {
+      const samples = new Float32Array(sound.length);
+      samples.set(decoded.getChannelData(number).subarray(0, sound.length));
+      return samples.map((sample) => sample * sound.scale);
+    });
+    const framing = { ...sound.framing, window: await unpackedFloats(sound.framing.window) };
+    const { bins: bands, frames, stftBins } = data.grid;
+    const { place, isLimited } = sound;
+    const matrix = lifting && sparse(lifting, bands);
+    const grid = { bands, frames, stftBins, lifting: matrix, place, isLimited };
+    this.sounds = new PartSounds(channels, framing, grid, (share) => this.showProgress(share));
+  }
+
+  /** A sound of some seconds is there at once; of a long one, say how far it is. */
+  showProgress(share) {
+    if (share > 0) {
+      this.find("gain").textContent = `making this sound: ${Math.round(100 * share)} %`;
     }
-    const framing = { ...data.framing, window: await unpackedFloats(data.framing.window) };
-    const { bins: bands, frames } = data.grid;
-    const grid = { bands, frames, lifting: lifting && sparse(lifting, bands) };
-    this.sounds = new PartSounds(samples, framing, grid);
   }
 
   problem(text) {
@@ -151,10 +161,11 @@ class ClipComponent {
     return gainOfMask(mask, part === "removed", this.fillGain);
   }
 
-  /** The samples of a part of the present mask. */
+  /** The channels of a part of the present mask; null if another is asked for before it is there. */
   async samples(part) {
     if (part === "original") {
-      return this.sounds.samples;
+      this.sounds.drop();
+      return this.sounds.channels;
     }
     const { method, cell, number } = this.state;
     const mask = part === "random" ? `random ${number}` : `${method} ${cell ?? number}`;
@@ -169,15 +180,15 @@ class ClipComponent {
       return;
     }
     const asked = JSON.stringify(this.state);
-    const samples = await this.samples(this.state.part);
-    if (asked !== JSON.stringify(this.state)) {
+    const channels = await this.samples(this.state.part);
+    if (!channels || asked !== JSON.stringify(this.state)) {
       return;
     }
-    const level = rootMeanSquare(this.sounds.samples);
+    const level = rootMeanSquare(this.sounds.channels);
     const isMatched = this.matchesLoudness && this.state.part !== "original";
-    const gain = isMatched ? matchingGain(samples, level) : 0;
-    this.player.load(samples, this.data.sampleRate, gain ?? 0);
-    const isSilent = rootMeanSquare(samples) === 0;
+    const gain = isMatched ? matchingGain(channels, level) : 0;
+    this.player.load(channels, this.data.sound.sampleRate, gain ?? 0);
+    const isSilent = rootMeanSquare(channels) === 0;
     const text = isSilent ? "this part is silent" : isMatched ? `${signed(gain)} dB` : "";
     this.find("gain").textContent = text;
   }
@@ -216,8 +227,8 @@ class ClipComponent {
   showNumbers() {
     const { method, judged } = this;
     const { number } = this.state;
-    this.find("verdict").firstElementChild.textContent = judged.verdict;
-    this.find("details").textContent = judged.details;
+    this.find("verdict").firstElementChild.replaceChildren(...unbroken(judged.verdict));
+    this.find("details").replaceChildren(...unbroken(judged.details));
     const share = `${Math.round(100 * this.data.shares[number])} %`;
     this.find("share").textContent = this.named ? `${share} (shown: mask ${this.named.name})` : share;
     const slider = this.find("keep");
@@ -399,7 +410,10 @@ class ClipComponent {
       const share = Math.round(100 * this.data.shares[number]);
       const mask = this.named && part !== "random" ? this.named.name : `${share}_percent`;
       const what = part === "original" ? part : `${part}_${this.method.name}_${mask}`;
-      saveFile(`${stem}_${what}.wav`, wavFile(await this.samples(part), this.data.sampleRate));
+      const channels = await this.samples(part);
+      if (channels) {
+        saveFile(`${stem}_${what}.wav`, wavFile(channels, this.data.sound.sampleRate));
+      }
     } else if (kind === "json") {
       const text = JSON.stringify(numbersOf(this.data), null, 1);
       saveFile(`${stem}.json`, new Blob([text], { type: "application/json" }));
@@ -451,6 +465,15 @@ function tableOf(data) {
     });
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** The pieces of a text, where "(p .123)" stays on one line. */
+function unbroken(text) {
+  return text.split(/(\(p [^)]*\))/).map((piece) => {
+    const span = element("span", piece);
+    span.className = piece.startsWith("(p ") ? "unbroken" : "";
+    return span;
+  });
 }
 
 function element(name, text) {

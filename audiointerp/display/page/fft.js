@@ -79,6 +79,8 @@ class Chirp {
     this.sin = new Float64Array(size);
     this.filterRe = new Float64Array(longer);
     this.filterIm = new Float64Array(longer);
+    this.re = new Float64Array(longer);
+    this.im = new Float64Array(longer);
     for (let k = 0; k < size; k++) {
       // k * k modulo 2 * size keeps the angle small, and so exact.
       const angle = (Math.PI * ((k * k) % (2 * size))) / size;
@@ -92,9 +94,9 @@ class Chirp {
   }
 
   forward(re, im) {
-    const { size, inner, cos, sin, filterRe, filterIm } = this;
-    const a = new Float64Array(inner.size);
-    const b = new Float64Array(inner.size);
+    const { size, inner, cos, sin, filterRe, filterIm, re: a, im: b } = this;
+    a.fill(0, size);
+    b.fill(0, size);
     for (let k = 0; k < size; k++) {
       a[k] = re[k] * cos[k] + im[k] * sin[k];
       b[k] = im[k] * cos[k] - re[k] * sin[k];

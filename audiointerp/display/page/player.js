@@ -29,10 +29,10 @@ class Player {
   }
 
   /** The sound to play, at once if another one is playing. */
-  load(samples, rate, decibels) {
+  load(channels, rate, decibels) {
     const context = sharedContext();
-    this.buffer = context.createBuffer(1, samples.length, rate);
-    this.buffer.copyToChannel(samples, 0);
+    this.buffer = context.createBuffer(channels.length, channels[0].length, rate);
+    channels.forEach((samples, number) => this.buffer.copyToChannel(samples, number));
     this.decibels = decibels;
     if (this.isPlaying) {
       this.startAt(this.now());

@@ -1,18 +1,22 @@
 "use strict";
 
 const MOST_SOUNDS = 24;
+const MOST_SAMPLES = 4e7;
 const LARGEST_MATCH_DB = 60;
 
 /**
  * The sounds of a clip's parts, made when they are first needed: in a worker, so that the page
- * stays quick, or in the page itself where a browser allows no worker.
+ * stays quick, or in the page itself where a browser allows no worker. A new request takes the
+ * place of one that is not done.
  */
 class PartSounds {
-  constructor(samples, framing, grid) {
-    this.samples = samples;
-    this.clip = { samples, framing, grid };
+  constructor(channels, framing, grid, onProgress) {
+    this.channels = channels;
+    this.clip = { channels, framing, grid };
+    this.onProgress = onProgress;
+    this.most = Math.min(MOST_SOUNDS, Math.ceil(MOST_SAMPLES / (sampleCount(channels) + 1)));
     this.kept = new Map();
-    this.waiting = new Map();
+    this.waiting = null;
     this.count = 0;
     this.worker = this.startWorker();
   }
@@ -27,91 +31,121 @@ class PartSounds {
       worker.postMessage({ clip: this.clip });
       return worker;
     } catch {
-      return null;
+      return this.maker();
     }
+  }
+
+  /** Something that takes requests like a worker, but works in the page. */
+  maker() {
+    const maker = new SoundMaker(this.clip, (answer) => this.answer(answer));
+    return { postMessage: (request) => maker.ask(request) };
   }
 
   withoutWorker() {
-    this.worker = null;
-    for (const [id, { gain }] of this.waiting) {
-      this.answer({ id, sound: this.made(gain) });
+    this.worker = this.maker();
+    if (this.waiting) {
+      const { id, gain } = this.waiting;
+      this.worker.postMessage({ id, gain });
     }
   }
 
-  made(gain) {
-    return maskedSound(this.samples, this.clip.framing, this.clip.grid, gain);
+  answer({ id, sound, share }) {
+    if (!this.waiting || this.waiting.id !== id) {
+      return;
+    }
+    if (sound) {
+      this.waiting.resolve(sound);
+      this.waiting = null;
+    } else {
+      this.onProgress(share);
+    }
   }
 
-  answer({ id, sound }) {
-    const { resolve } = this.waiting.get(id);
-    this.waiting.delete(id);
-    resolve(sound);
-  }
-
-  /** The samples of a part; gainOf() is asked for the gains only if they are not there yet. */
+  /**
+   * The channels of a part, or null if another one is asked for before they are there; gainOf() is
+   * asked for the gains only if they are needed.
+   */
   get(key, gainOf) {
     if (!this.kept.has(key)) {
-      if (this.kept.size >= MOST_SOUNDS) {
+      this.drop();
+      if (this.kept.size >= this.most) {
         this.kept.delete(this.kept.keys().next().value);
       }
-      this.kept.set(key, this.requested(gainOf()));
+      this.kept.set(key, this.requested(key, gainOf()));
     }
     return this.kept.get(key);
   }
 
-  requested(gain) {
+  drop() {
+    if (this.waiting) {
+      this.kept.delete(this.waiting.key);
+      this.waiting.resolve(null);
+      this.waiting = null;
+    }
+  }
+
+  requested(key, gain) {
     return new Promise((resolve) => {
       const id = this.count++;
-      this.waiting.set(id, { resolve, gain });
-      if (this.worker) {
-        this.worker.postMessage({ id, gain });
-      } else {
-        // After the page had time to show that it works.
-        setTimeout(() => this.answer({ id, sound: this.made(gain) }), 0);
-      }
+      this.waiting = { id, key, gain, resolve };
+      this.worker.postMessage({ id, gain });
     });
   }
 }
 
-function rootMeanSquare(samples) {
+function sampleCount(channels) {
+  return channels.length * channels[0].length;
+}
+
+function rootMeanSquare(channels) {
   let sum = 0;
-  for (const sample of samples) {
-    sum += sample * sample;
+  for (const samples of channels) {
+    for (const sample of samples) {
+      sum += sample * sample;
+    }
   }
-  return Math.sqrt(sum / samples.length);
+  return Math.sqrt(sum / sampleCount(channels));
 }
 
 /** The gain in dB to a level, as far as the part's peak and 60 dB allow; null if it is silent. */
-function matchingGain(samples, level) {
-  const own = rootMeanSquare(samples);
+function matchingGain(channels, level) {
+  const own = rootMeanSquare(channels);
   if (own === 0 || level === 0) {
     return null;
   }
   let peak = 0;
-  for (const sample of samples) {
-    peak = Math.max(peak, Math.abs(sample));
+  for (const samples of channels) {
+    for (const sample of samples) {
+      peak = Math.max(peak, Math.abs(sample));
+    }
   }
   return Math.min(20 * Math.log10(level / own), -20 * Math.log10(peak), LARGEST_MATCH_DB);
 }
 
-/** A mono WAV file of 32-bit floats, not rescaled. */
-function wavFile(samples, rate) {
-  const bytes = new ArrayBuffer(44 + 4 * samples.length);
-  const view = new DataView(bytes);
+/** A WAV file of 32-bit floats, not rescaled. */
+function wavFile(channels, rate) {
+  const count = channels.length;
+  const size = 4 * sampleCount(channels);
+  const view = new DataView(new ArrayBuffer(44));
   const text = (place, letters) =>
     [...letters].forEach((letter, k) => view.setUint8(place + k, letter.charCodeAt(0)));
   text(0, "RIFF");
-  view.setUint32(4, 36 + 4 * samples.length, true);
+  view.setUint32(4, 36 + size, true);
   text(8, "WAVEfmt ");
   view.setUint32(16, 16, true);
   view.setUint16(20, 3, true);
-  view.setUint16(22, 1, true);
+  view.setUint16(22, count, true);
   view.setUint32(24, rate, true);
-  view.setUint32(28, 4 * rate, true);
-  view.setUint16(32, 4, true);
+  view.setUint32(28, 4 * count * rate, true);
+  view.setUint16(32, 4 * count, true);
   view.setUint16(34, 32, true);
   text(36, "data");
-  view.setUint32(40, 4 * samples.length, true);
-  new Float32Array(bytes, 44).set(samples);
-  return new Blob([bytes], { type: "audio/wav" });
+  view.setUint32(40, size, true);
+  const samples = new Float32Array(sampleCount(channels));
+  channels.forEach((channel, number) => {
+    for (let t = 0; t < channel.length; t++) {
+      samples[t * count + number] = channel[t];
+    }
+  });
+  return new Blob([view, samples], { type: "audio/wav" });
 }

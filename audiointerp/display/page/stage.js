@@ -2,6 +2,9 @@
 
 const LEFT = 46;
 const BOTTOM = 22;
+/** Width of the outline, in px, and the most of the picture that it may cover. */
+const OUTLINE = 1.5;
+const MOST_OUTLINE = 0.25;
 const DRAGGED = 4;
 const HZ_TICKS = [0, 100, 250, 500, 1000, 2000, 4000, 8000, 16000];
 /* The colours of the levels, from silent to loud: magma at nine places. */
@@ -130,6 +133,7 @@ class Stage {
     const { left, width, height } = this.plot;
     const [wide, high] = [width / columns, height / bins];
     const path = new Path2D();
+    let length = 0;
     for (let bin = 0; bin < bins; bin++) {
       for (let column = 0; column < columns; column++) {
         const place = bin * columns + column;
@@ -137,18 +141,24 @@ class Stage {
         if (column > 0 && this.mask[place] !== this.mask[place - 1]) {
           path.moveTo(x, y);
           path.lineTo(x, y - high);
+          length += high;
         }
         if (bin > 0 && this.mask[place] !== this.mask[place - columns]) {
           path.moveTo(x, y);
           path.lineTo(x + wide, y);
+          length += wide;
         }
       }
     }
-    context.strokeStyle = "rgba(0, 0, 0, 0.6)";
-    context.lineWidth = 3.5;
-    context.stroke(path);
+    // Of a mask in many pieces the line is thin, or it would hide the picture.
+    const line = Math.min(OUTLINE, (MOST_OUTLINE * width * height) / (length + 1));
+    if (line === OUTLINE) {
+      context.strokeStyle = "rgba(0, 0, 0, 0.6)";
+      context.lineWidth = OUTLINE + 2;
+      context.stroke(path);
+    }
     context.strokeStyle = "#5ff0ff";
-    context.lineWidth = 1.5;
+    context.lineWidth = line;
     context.stroke(path);
   }
 

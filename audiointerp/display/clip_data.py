@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ModelError
 from ..processing import Spectrogram
 from ..scoring import (
     SHARES,
@@ -28,6 +28,8 @@ from .plot import METHOD_TITLES, RANGE
 
 LIKELIEST = 3
 """Classes whose p stands at the head of a page."""
+SAME_P = 1e-3
+"""The largest difference of p of one clip by one network, in batches of other sizes."""
 
 
 def clip_data(results: Sequence[ExplainedClip], sound: PageSound | None = None) -> dict[str, Any]:
@@ -45,6 +47,7 @@ def clip_data(results: Sequence[ExplainedClip], sound: PageSound | None = None) 
 
     Raises:
         ArgumentError: there is no result, or they are not of one clip and question.
+        ModelError: the classifier's network was changed since.
 
     >>> import audiointerp as ai
     >>> network = ai.Cnn6(2, base_channels=2)
@@ -192,6 +195,12 @@ def _judged_shares(
     verdicts = share_verdicts(
         result.classifier, result.spectrogram, result.attribution, shares, random, result.fill
     )
+    now, then = verdicts[0].p, result.heard["p"]
+    if not abs(now - then) <= SAME_P:
+        raise ModelError(
+            f"the network was changed after this explanation was made: p of the clip was {then:.3f} "
+            f"and is {now:.3f}; explain the clip again"
+        )
     return [judged(verdict) for verdict in verdicts]
 
 

@@ -9,8 +9,9 @@ from torch import Tensor
 from ..interpretation import Attribution, is_constant, null_seed, random_field, top
 from ..model import Classifier, windows_of
 from ..processing import Spectrogram
+from .by_sound import decide_by_sound
 from .content import audible_bins, energy_shares
-from .verdict import Verdict, decide_by_sound, question_of
+from .verdict import Verdict, question_of
 
 SHARES = tuple(percentage / 100 for percentage in range(5, 100, 5))
 """The shares of the bins that are kept in turn: 5 to 95 %."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import noise
+from conftest import noise, small_classifier
 
 from audiointerp.display import plot, report, write_card, write_interpretation
 from audiointerp.display.report import (
@@ -21,7 +21,7 @@ from audiointerp.display.report import (
     page,
     players_html,
 )
-from audiointerp.errors import ArgumentError
+from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.fit import Epoch, History, Trained
 from audiointerp.metrics import METRICS
 from audiointerp.model import Classifier
@@ -217,3 +217,15 @@ def test_names_cannot_break_the_page(result):
     assert "<script>" not in page("<script>", []) + players_html(evil)
     plain, named = interpretation_html(result), interpretation_html(evil)
     assert named.count("<script") == plain.count("<script")
+
+
+def test_a_page_of_a_network_that_was_changed_is_refused():
+    """Its chart had p of the network as it is now, beside the p of then."""
+    small = small_classifier(3)
+    result = interpret(small, noise(1.0), "saliency", compared=0)
+    interpretation_html(result)
+    with torch.no_grad():
+        for parameter in small.network.parameters():
+            parameter.mul_(1.5)
+    with pytest.raises(ModelError, match=r"changed after .*explain the clip again"):
+        interpretation_html(result)

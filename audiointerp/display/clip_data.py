@@ -198,8 +198,8 @@ def _judged_shares(
     now, then = verdicts[0].p, result.heard["p"]
     if not abs(now - then) <= SAME_P:
         raise ModelError(
-            f"the network was changed after this explanation was made: p of the clip was {then:.3f} "
-            f"and is {now:.3f}; explain the clip again"
+            f"the network was changed after this explanation was made: p of the clip was {then:.3f}, "
+            f"is {now:.3f}; explain the clip again"
         )
     return [judged(verdict) for verdict in verdicts]
 

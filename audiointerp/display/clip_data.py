@@ -195,11 +195,12 @@ def _judged_shares(
     verdicts = share_verdicts(
         result.classifier, result.spectrogram, result.attribution, shares, random, result.fill
     )
-    now, then = verdicts[0].p, result.heard["p"]
-    if not abs(now - then) <= SAME_P:
+    now = verdicts[0].p
+    then = now if result.verdict is None else result.verdict.p
+    if abs(now - then) > SAME_P:
         raise ModelError(
-            f"the network was changed after this explanation was made: p of the clip was {then:.3f}, "
-            f"is {now:.3f}; explain the clip again"
+            f"the network was changed after this explanation was made: p of the clip was "
+            f"{then:.3f}, is {now:.3f}; explain the clip again"
         )
     return [judged(verdict) for verdict in verdicts]
 

@@ -26,7 +26,8 @@ def decide_by_sound(
     """Classify the sounds of a clip's parts under K masks.
 
     Args:
-        classifier, spectrogram, attribution, domain, fill: see :func:`~audiointerp.scoring.verdict_of`.
+        classifier, spectrogram, attribution, domain, fill: see
+            :func:`~audiointerp.scoring.verdict_of`.
         masks: ``(K, 1, F, T)`` in [0, 1].
 
     Returns:

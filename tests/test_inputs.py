@@ -194,7 +194,7 @@ def test_parts_of_our_own_data_sets_keep_everything():
     assert joined[1][0].equal(second[0][0])
     # The same recording in two data sets is one recording.
     twice = as_dataset(ConcatDataset([first, Synthetic((1,))]))
-    assert (twice.clip_id(80), twice.recording(80)) == (f"2/{first.clip_id(0)}", "0000")
+    assert (twice.clip_id(80), twice.recording(80)) == (f"2/{first.clip_id(0)}", "10000")
     for indices, message in (([], "clip none"), ([80], "clip 80"), ([1, 1], "same clip twice")):
         with pytest.raises(DatasetError, match=message):
             as_dataset(Subset(first, indices))

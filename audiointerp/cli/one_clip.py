@@ -1,5 +1,7 @@
 """The commands for the demo and for one clip: demo, interpret."""
 
+import warnings
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +32,7 @@ from .settings_file import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..model import Classifier
     from ..predict import Interpretation
 
 
@@ -116,7 +119,10 @@ def interpret(
     paths = _sound_files(clips)
     for path in paths:
         _refuse_overwriting(path, out)
+    names = _names(paths)
     classifier = open_classifier(weights, model, hugging_face)
+    if len(paths) > 1:
+        _refuse_unreadable(paths, classifier)
     background_clips = None if background is None else background_of_folder(background, classifier)
 
     def explained(path: Path) -> "Interpretation":
@@ -134,8 +140,8 @@ def interpret(
             fill=fill,
             device=device,
         )
-        _print_interpretation(result, path.name)
-        return replace(result, clip=path.name)
+        _print_interpretation(result, names[path])
+        return replace(result, clip=names[path])
 
     _write(paths, explained, out, lossless)
     index = out / "index.html"
@@ -158,7 +164,9 @@ def _write(
 
 
 def _sound_files(paths: list[Path]) -> list[Path]:
-    """Return the files that are given, and those of the folders that are given.
+    """Return the files that are given, and those of the folders that are given, each once.
+
+    Folders below these are not entered, which a line says.
 
     Raises:
         ArgumentError: a folder has no sound file.
@@ -173,7 +181,38 @@ def _sound_files(paths: list[Path]) -> list[Path]:
                 f"{path}: this folder has no sound file; give files, or folders that have some"
             )
         files += inside
-    return files
+        below = _folders_with_sounds(path) if path.is_dir() else []
+        if below:
+            typer.echo(f"{path}: the folders below are left out, e.g. {below[0]}", err=True)
+    return list(dict.fromkeys(files))
+
+
+def _folders_with_sounds(path: Path) -> list[Path]:
+    from ..dataset import AUDIO_ENDINGS
+
+    files = path.glob("*/*")
+    return sorted({file.parent for file in files if file.suffix.lower() in AUDIO_ENDINGS})
+
+
+def _names(paths: list[Path]) -> dict[Path, str]:
+    """Return the names of files, with their folders where two have the same name."""
+    counts = Counter(path.name for path in paths)
+    return {path: path.name if counts[path.name] == 1 else str(path) for path in paths}
+
+
+def _refuse_unreadable(paths: list[Path], classifier: "Classifier") -> None:
+    """Read all clips before the first is explained, which takes far longer.
+
+    Raises:
+        AudioError: a clip cannot be read.
+    """
+    from ..scoring import clip_of
+
+    with warnings.catch_warnings():
+        # They are shown when the clip is explained.
+        warnings.simplefilter("ignore")
+        for path in paths:
+            clip_of(path, classifier)
 
 
 def _refuse_overwriting(clip: Path, out: Path) -> None:

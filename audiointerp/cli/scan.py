@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ArgumentError, AudioInterpError
+from ..util import encodable
 from .models import open_classifier
 from .options import (
     FILL_NAMES,
@@ -126,7 +127,7 @@ def recordings_in(path: Path) -> list[tuple[str, Path]]:
     """Return the sound files of a folder and of the folders below, by their names; or the file.
 
     Files that are sounds by their ending, but cannot be decoded, are among them: they fail, and
-    are not left out.
+    are not left out. In the names, line breaks and bytes that are not UTF-8 are escaped.
 
     Raises:
         AudioInterpError: there is no such file, or no sound file.
@@ -143,25 +144,26 @@ def recordings_in(path: Path) -> list[tuple[str, Path]]:
     from ..processing import UNREADABLE_ENDINGS
 
     if path.is_file():
-        return [(path.name, path)]
+        return [(encodable(path.name), path)]
     if not path.is_dir():
         raise AudioInterpError(f"{path}: no such sound file or folder")
     endings = AUDIO_ENDINGS | UNREADABLE_ENDINGS
     files = [
         file
         for file in path.rglob("*")
-        if file.is_file() and file.suffix.lower() in endings and not file.name.startswith(".")
+        # A link to nothing is a recording that fails, and is not left out.
+        if not file.is_dir() and file.suffix.lower() in endings and not file.name.startswith(".")
     ]
     if not files:
         raise AudioInterpError(f"{path}: no sound file in this folder or below")
-    return sorted((file.relative_to(path).as_posix(), file) for file in files)
+    return sorted((encodable(file.relative_to(path).as_posix()), file) for file in files)
 
 
 def threshold_in(text: str) -> float | dict[str, float]:
     """Read a threshold, or thresholds by label.
 
     Raises:
-        ArgumentError: a number is none.
+        ArgumentError: a number is none, or a label is repeated.
 
     >>> threshold_in("0.5"), threshold_in("dog=0.7,rain=0.4")
     (0.5, {'dog': 0.7, 'rain': 0.4})
@@ -169,12 +171,15 @@ def threshold_in(text: str) -> float | dict[str, float]:
     try:
         if "=" not in text:
             return float(text)
-        pairs = (entry.rpartition("=") for entry in names_in(text))
-        return {label.strip(): float(value) for label, _, value in pairs}
+        pairs = [entry.rpartition("=") for entry in names_in(text)]
+        thresholds = {label.strip(): float(value) for label, _, value in pairs}
     except ValueError:
         raise ArgumentError(
             f"--threshold {text}: give a number, e.g. 0.5, or numbers by label, dog=0.7,rain=0.4"
         ) from None
+    if len(thresholds) < len(pairs):
+        raise ArgumentError(f"--threshold {text}: a label has two thresholds; give it one")
+    return thresholds
 
 
 def _open(

@@ -259,8 +259,8 @@ def confusion(
     """
     ax = ax or plt.subplots()[1]
     image = ax.imshow(counts.numpy(), cmap="Blues")
-    ax.set_xticks(range(len(labels)), labels, rotation=60, ha="right")
-    ax.set_yticks(range(len(labels)), labels)
+    ax.set_xticks(range(len(labels)), labels, rotation=60, ha="right", parse_math=False)
+    ax.set_yticks(range(len(labels)), labels, parse_math=False)
     ax.set(xlabel="predicted", ylabel="true", title=title)
     # With more classes the numbers would overlap.
     if len(labels) <= 15:
@@ -272,7 +272,7 @@ def confusion(
 
 
 def _image(values: Tensor, spec: Spectrogram, ax: Axes | None, title: str) -> AxesImage:
-    """Draw ``(1, 1, F, T)`` values as an image with the axes of a spectrogram."""
+    """Draw ``(1, 1, F, T)`` as a spectrogram; dollar signs in its title are no formula."""
     ax = ax or plt.subplots()[1]
     transform = spec.transform
     bins, frames = spec.db.shape[2:]
@@ -288,7 +288,8 @@ def _image(values: Tensor, spec: Spectrogram, ax: Axes | None, title: str) -> Ax
     ticks = _frequency_ticks(centres)
     labels = [f"{hertz / 1000:g}" for hertz in ticks]
     ax.set_yticks(np.interp(ticks, centres, np.arange(bins)), labels)
-    ax.set(xlabel="time (s)", ylabel="frequency (kHz)", title=title)
+    ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
+    ax.set_title(title, parse_math=False)
     return image
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from ..errors import ArgumentError
-from .event import Event
+from .event import Event, at_line
 from .raven import refuse_breaks
 
 _P = re.compile(r" \(p=([0-9.e+-]+)\)$")
@@ -51,19 +51,24 @@ def audacity_events(text: str) -> list[Event]:
     """
     events: list[Event] = []
     for number, line in enumerate(text.split("\n"), 1):
-        fields = line.removesuffix("\r").split("\t", 2)
-        if not line.strip():
-            continue
-        if len(fields) == 3 and fields[0] == "\\" and events:
-            low, high = float(fields[1]), float(fields[2])
-            event = events.pop()
-            band = (low, high) if low >= 0 and high >= 0 else (None, None)
-            events.append(Event(event.start, event.end, event.label, event.p, *band))
-        elif len(fields) >= 2:
-            events.append(_event_of(float(fields[0]), float(fields[1]), "".join(fields[2:])))
-        else:
-            raise ArgumentError(f"line {number} is not start, end and label between tabs")
+        if line.strip():
+            with at_line(number):
+                _read_line(line.removesuffix("\r"), events)
     return events
+
+
+def _read_line(line: str, events: list[Event]) -> None:
+    """Append the event of a line, or give the last event its band."""
+    fields = line.split("\t", 2)
+    if len(fields) == 3 and fields[0] == "\\" and events:
+        low, high = float(fields[1]), float(fields[2])
+        event = events.pop()
+        band = (low, high) if low >= 0 and high >= 0 else (None, None)
+        events.append(Event(event.start, event.end, event.label, event.p, *band))
+    elif len(fields) >= 2:
+        events.append(_event_of(float(fields[0]), float(fields[1]), "".join(fields[2:])))
+    else:
+        raise ArgumentError("not start, end and label between tabs")
 
 
 def _event_of(start: float, end: float, text: str) -> Event:

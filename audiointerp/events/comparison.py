@@ -1,6 +1,7 @@
 """Events against annotations: F1 of events and of segments, IoU in time and of boxes, pointing."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -146,19 +147,42 @@ def matched_events(
     for truth_event in annotated:
         possible.append([i for i, event in enumerate(detected) if agree(truth_event, event)])
     partner: dict[int, int] = {}
-
-    def finds_a_partner(truth: int, tried: set[int]) -> bool:
-        for number in possible[truth]:
-            if number not in tried:
-                tried.add(number)
-                if number not in partner or finds_a_partner(partner[number], tried):
-                    partner[number] = truth
-                    return True
-        return False
-
     for truth in range(len(annotated)):
-        finds_a_partner(truth, set())
+        _give_a_partner(truth, possible, partner)
     return sorted((truth, number) for number, truth in partner.items())
+
+
+def _give_a_partner(truth: int, possible: list[list[int]], partner: dict[int, int]) -> None:
+    """Pair an annotated event, if others can change their partners so that one is free.
+
+    Args:
+        truth: its number.
+        possible: the detected events that agree with each annotated one.
+        partner: the annotated event of each detected one that is paired; is changed.
+    """
+    # A search in breadth: a recursion as deep as there are events would fail.
+    asked_by: dict[int, tuple[int, int | None]] = {}
+    waiting: deque[tuple[int, int | None]] = deque([(truth, None)])
+    while waiting:
+        asking, held = waiting.popleft()
+        for number in possible[asking]:
+            if number in asked_by:
+                continue
+            asked_by[number] = (asking, held)
+            if number not in partner:
+                _hand_over(number, asked_by, partner)
+                return
+            waiting.append((partner[number], number))
+
+
+def _hand_over(
+    free: int, asked_by: dict[int, tuple[int, int | None]], partner: dict[int, int]
+) -> None:
+    """Give the free detected event to the one that asked for it, what that held to the next."""
+    number: int | None = free
+    while number is not None:
+        partner[number], held = asked_by[number]
+        number = held
 
 
 def time_iou(first: Event, second: Event) -> float:

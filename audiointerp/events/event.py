@@ -1,6 +1,8 @@
 """The record of an event: what was heard, when, in which band, and how sure the model was."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import ArgumentError
@@ -41,7 +43,7 @@ class Event:
             )
         if self.low is not None and self.high is not None:
             _check_limits(self.label, "Hz", self.low, self.high)
-        if self.p is not None and not 0 <= self.p <= 1:
+        if self.p is not None and not (_is_finite(self.p) and 0 <= self.p <= 1):
             raise ArgumentError(f"{self.label}: p={self.p!r:.40} is no probability in [0, 1]")
 
     @property
@@ -51,8 +53,34 @@ class Event:
 
 
 def _check_limits(label: str, unit: str, lowest: float, highest: float) -> None:
-    if not (math.isfinite(lowest) and math.isfinite(highest) and 0 <= lowest <= highest):
+    if not (_is_finite(lowest) and _is_finite(highest) and 0 <= lowest <= highest):
         raise ArgumentError(
             f"{label}: from {lowest!r:.40} to {highest!r:.40} {unit}: give two finite numbers "
             "from 0 on, the smaller one first"
         )
+
+
+@contextmanager
+def at_line(number: int) -> Iterator[None]:
+    """Name the line of a file in the errors of the block.
+
+    Raises:
+        ArgumentError: the block raised a ValueError or a TypeError.
+
+    >>> with at_line(2):
+    ...     event = Event(float("1,5"), 2.0, "dog")
+    Traceback (most recent call last):
+    audiointerp.errors.ArgumentError: line 2: could not convert string to float: '1,5'
+    """
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(f"line {number}: {error}") from error
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    # What is no number, or is larger than any float.
+    except (TypeError, OverflowError):
+        return False

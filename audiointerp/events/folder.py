@@ -130,7 +130,8 @@ def scan_files(
         rows are in ``recordings.csv``, all events in ``events.csv``.
 
     Raises:
-        ArgumentError: the shard is none, or two recordings have one name.
+        ArgumentError: the shard is none, two recordings have one name, or there is a file where
+            the results of one would be.
         AudioInterpError: another process has this shard, or a result was made with other settings.
 
     >>> import tempfile
@@ -151,6 +152,12 @@ def scan_files(
         raise ArgumentError(f"shard {number}/{count}: give e.g. 2/4 for the second of four parts")
     if len({name for name, _ in recordings}) < len(recordings):
         raise ArgumentError("two recordings have the same name; give one folder that holds both")
+    for name, path in recordings:
+        if (task.out / name).is_file():
+            raise ArgumentError(
+                f"{task.out / name}: is a file, where the results of {path} would be; give another "
+                "folder for the results"
+            )
     make_folder(task.out)
     with locked(task.out / f".lock-{number}-of-{count}"):
         shard_recordings = recordings[number - 1 :: count]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..errors import ArgumentError, AudioInterpError, choose, unknown_name
 from ..util import json_text, write_text
 from .audacity import audacity_events, audacity_text
-from .event import Event
+from .event import Event, at_line
 from .raven import raven_events, raven_text
 
 COLUMNS = ("start", "end", "label", "p", "low", "high")
@@ -61,7 +61,11 @@ def csv_events(text: str) -> list[Event]:
     missing = [name for name in COLUMNS[:3] if name not in (reader.fieldnames or ())]
     if missing:
         raise ArgumentError(f"no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")
-    return [_event_of_row(row) for row in reader]
+    events = []
+    for row in reader:
+        with at_line(reader.line_num):
+            events.append(_event_of_row(row))
+    return events
 
 
 def _event_of_row(row: dict[str, str]) -> Event:
@@ -149,7 +153,7 @@ def read_events(path: str | os.PathLike[str], format: str | None = None) -> list
     name = _format_of(path, format)
     try:
         return FORMATS[name].to_events(text)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         text = f"{path}: not a file of events in the format {name} ({error})"
         raise AudioInterpError(text) from error
 

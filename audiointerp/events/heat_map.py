@@ -50,8 +50,10 @@ def heat_map(
         cmap="magma",
         extent=(float(limits[0]), float(limits[-1]), len(strongest) - 0.5, -0.5),
     )
-    ax.set_yticks(range(len(strongest)), [labels[row] for row in strongest])
-    ax.set(xlabel="time (s)", title=title)
+    # A label or a name with dollar signs is no formula.
+    ax.set_yticks(range(len(strongest)), [labels[row] for row in strongest], parse_math=False)
+    ax.set_title(title, parse_math=False)
+    ax.set_xlabel("time (s)")
     if ax.figure is not None:
         ax.figure.colorbar(image, ax=ax, label="p", pad=0.01)
     return image

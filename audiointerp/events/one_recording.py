@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import AudioWarning
 from ..model import Classifier
-from ..util import make_folder, one_line, write_json, write_text
+from ..util import encodable, make_folder, one_line, write_json, write_text
 from .detection import Threshold, detect
 from .event import Event
 from .explained_event import ExplainedEvent
@@ -127,7 +127,7 @@ def scan_recording(
     notes = [warning for warning in caught if issubclass(warning.category, AudioWarning)]
     # Each file is read twice, and so are its faults.
     texts = dict.fromkeys(one_line(warning.message) for warning in notes)
-    name = name or path.name
+    name = name or encodable(path.name)
     pooled = result.pooled(settings.pooling)
     return ScannedRecording(name, result, events, explained, pooled, tuple(texts))
 

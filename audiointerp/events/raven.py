@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..errors import ArgumentError
-from .event import Event
+from .event import Event, at_line
 
 START, END = "Begin Time (s)", "End Time (s)"
 LOW, HIGH = "Low Freq (Hz)", "High Freq (Hz)"
@@ -55,23 +55,28 @@ def raven_events(text: str) -> list[Event]:
             f"{', '.join(LABELS)}"
         )
     events, known = [], set()
-    for line in lines[1:]:
+    for number, line in enumerate(lines[1:], 2):
         fields = line.split("\t")
         if not line.strip():
             continue
         if len(fields) < len(heads):
             fields += [""] * (len(heads) - len(fields))
         selection = fields[columns["Selection"]] if "Selection" in columns else None
-        if selection is not None and selection in known:
-            continue
-        known.add(selection)
-        numbers = {
-            name: _number(fields, columns, names)
-            for name, names in {"p": SCORES, "low": (LOW,), "high": (HIGH,)}.items()
-        }
-        start, end = float(fields[columns[START]]), float(fields[columns[END]])
-        events.append(Event(start, end, fields[label_column], **numbers))
+        with at_line(number):
+            event = _event_of(fields, columns, fields[label_column])
+        # Joined tables count from 1 again: the number alone does not tell selections apart.
+        if selection is None or (selection, event) not in known:
+            events.append(event)
+        known.add((selection, event))
     return events
+
+
+def _event_of(fields: list[str], columns: dict[str, int], label: str) -> Event:
+    numbers = {
+        name: _number(fields, columns, names)
+        for name, names in {"p": SCORES, "low": (LOW,), "high": (HIGH,)}.items()
+    }
+    return Event(float(fields[columns[START]]), float(fields[columns[END]]), label, **numbers)
 
 
 def _number(fields: list[str], columns: dict[str, int], names: Sequence[str]) -> float | None:

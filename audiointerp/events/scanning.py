@@ -11,7 +11,7 @@ import torch
 from ..errors import ArgumentError, AudioWarning
 from ..model import Classifier, optimized
 from ..scoring import check_classifier
-from ..util import Progress, show_progress
+from ..util import Progress, encodable, show_progress
 from .listening import BATCH, heard_in
 from .pieces import blocks_of, in_batches, regular_pieces
 from .scan_record import Scan
@@ -65,7 +65,7 @@ def scan(
             silent += [not bool(piece.wav.any()) for piece in batch]
             end = batch[-1].start + batch[-1].wav.shape[-1]
             advance(len(batch))
-    name = Path(recording).name if isinstance(recording, str | os.PathLike) else ""
+    name = encodable(Path(recording).name) if isinstance(recording, str | os.PathLike) else ""
     if all(silent):
         place = f"{name}: " if name else ""
         warnings.warn(f"{place}the whole recording is silent", AudioWarning, stacklevel=2)

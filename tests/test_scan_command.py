@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from audiointerp.errors import ArgumentError
 FILES = (
     *("index.html", "result.json", "windows.csv"),
     *("events.csv", "events.json", "events.selections.txt", "events.labels.txt"),
+    "boxes.selections.txt",
 )
 
 
@@ -103,8 +105,18 @@ def test_all_files_of_a_recording_have_the_same_events(expected):
         assert read_events(folder / name) == events
     result = json.loads((folder / "result.json").read_text())
     assert len(result["explained"]) == 1
-    box = result["explained"][0]["box"]
-    assert [box["start"], box["end"]] in [[event.start, event.end] for event in events]
+    (explained,) = result["explained"]
+    (box,) = read_events(folder / "boxes.selections.txt")
+    assert [box.start, box.end] == [explained["box"]["start"], explained["box"]["end"]]
+    # An event has the times of its detection, and the band of its box if it was explained.
+    place = (explained["event"]["start"], explained["event"]["label"])
+    (event,) = [event for event in events if (event.start, event.label) == place]
+    assert (event.end, event.p) == (explained["event"]["end"], explained["event"]["p"])
+    assert (event.low, event.high) == (box.low, box.high)
+    page = (folder / "index.html").read_text()
+    anchors = re.findall('href="#([^"]+)"', page)
+    assert len(anchors) == 1
+    assert f'id="{anchors[0]}"' in page
     assert len(pd.read_csv(folder / "windows.csv")) == result["windows"] == 9
     everything = pd.read_csv(expected / "events.csv")
     assert (everything["recording"] == "day 2/c.wav").sum() == len(events)

@@ -42,11 +42,11 @@ def _summary(scanned: "ScannedRecording") -> str:
 
 def _table(scanned: "ScannedRecording") -> str:
     heads = "".join(f"<th>{name}" for name in ("", "label", "from", "to", "band (Hz)", "p"))
-    explained = {record.box for record in scanned.explained}
+    explained = {(record.event.start, record.event.label) for record in scanned.explained}
     rows = []
     for number, event in enumerate(scanned.events, 1):
         label = escape(event.label)
-        if event in explained:
+        if (event.start, event.label) in explained:
             label = f'<a href="#{_anchor(event.start, event.label)}">{label}</a>'
         band = f"{event.low or 0:.0f} to {event.high or 0:.0f}"
         cells = (number, label, _clock(event.start), _clock(event.end), band, f"{event.p:.3f}")
@@ -67,7 +67,7 @@ def _explanation(record: "ExplainedEvent") -> str:
     )
     box = record.box
     return (
-        f'<div class="audiointerp" id="{_anchor(box.start, box.label)}"><h2>Why '
+        f'<div class="audiointerp" id="{_anchor(record.event.start, box.label)}"><h2>Why '
         f"{escape(box.label)} at {_clock(box.start)}?</h2><p>The box: {_clock(box.start)} to "
         f"{_clock(box.end)}, {box.low or 0:.0f} to {box.high or 0:.0f} Hz. In words: "
         f"{escape(record.verdict)}.</p>{_picture(record)}<table><tr><th><th>one shared gain"

@@ -4,7 +4,7 @@ import hashlib
 import io
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from .scanning import scan
 
 WRITTEN = ("events.csv", "events.json", "events.selections.txt", "events.labels.txt")
 """The files of the events of one recording, each with the same events."""
+BOXES = "boxes.selections.txt"
+"""The boxes of the explained events, whose times are finer."""
 RESULT = "result.json"
 """The last file that is written of a recording: with it, the recording is finished."""
 
@@ -123,7 +125,8 @@ def scan_recording(
             progress=False,
         )
     for number, record in zip(chosen, explained, strict=True):
-        events[number] = record.box
+        # An event has the times of its detection, whether it was explained or not.
+        events[number] = replace(events[number], low=record.box.low, high=record.box.high)
     notes = [warning for warning in caught if issubclass(warning.category, AudioWarning)]
     # Each file is read twice, and so are its faults.
     texts = dict.fromkeys(one_line(warning.message) for warning in notes)
@@ -148,6 +151,7 @@ def write_recording(
     make_folder(folder)
     for name in WRITTEN:
         write_events(folder / name, scanned.events)
+    write_events(folder / BOXES, [record.box for record in scanned.explained])
     windows = io.StringIO()
     scanned.scan.to_frame().to_csv(windows, lineterminator="\n")
     write_text(folder / "windows.csv", windows.getvalue())

@@ -8,7 +8,7 @@ import torch
 
 pytest.importorskip("benchmarks", reason="installed without its sources")
 
-from audiointerp import Cnn14
+from audiointerp import MASKS, Cnn14
 from benchmarks import layers, page, whole_study
 from benchmarks.__main__ import main, measure_work
 from benchmarks.material import TINY, calibrate
@@ -114,7 +114,7 @@ def test_scripts_network_is_the_librarys():
 def test_the_whole_study_at_a_small_share(capsys):
     whole_study.main(["--device", "cpu", "--fraction", "0.0005", "--channels", "2"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("1 clips, 2 background clips, 14 masks, cpu")
+    assert lines[0].startswith(f"1 clips, 2 background clips, {len(MASKS)} masks, cpu")
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines[3:-1]}
     for name in ("saliency", "gradcam", "shap", "lime"):
         assert {name, f"score {name}"} <= rows.keys()

@@ -439,7 +439,7 @@ def test_demo(call, place, tmp_path, monkeypatch):
         "saliency",
         "shap",
     ]
-    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 3 * 14
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 3 * len(MASKS)
     assert (tmp_path / "index.html").read_text().count("<section") == 1
 
 

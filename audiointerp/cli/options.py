@@ -181,4 +181,6 @@ def command_line() -> str:
     >>> isinstance(command_line(), str)
     True
     """
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    name = Path(sys.argv[0]).name
+    # Of python -m audiointerp.
+    return shlex.join(["audiointerp" if name == "__main__.py" else name, *sys.argv[1:]])

@@ -32,8 +32,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     size = TINY if options.tiny else Size()
     results = measure_work(size, options.data, options.only)
     if (options.out / "results.json").exists():
-        results = replace(results, commands=page.read(options.out).commands)
+        before = page.read(options.out)
+        results = replace(results, commands=before.commands)
+        if options.only:
+            results = with_rows(before, results.timings)
     page.write(results, options.out)
+
+
+def with_rows(results: page.Results, timings: Sequence[Timing]) -> page.Results:
+    """Put newly measured rows in the place of those of the same work; the others stay."""
+    measured = {timing.work for timing in timings}
+    kept = [timing for timing in results.timings if timing.work not in measured]
+    order = list(dict.fromkeys(timing.work for timing in results.timings))
+    rows = sorted([*kept, *timings], key=lambda timing: [*order, timing.work].index(timing.work))
+    return replace(results, timings=rows)
 
 
 def measure_work(size: Size, data: Path | None, only: str = "") -> page.Results:
@@ -79,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, default=given and Path(given), help="default: AUDIOINTERP_DATA"
     )
     parser.add_argument("--out", type=Path, default=FOLDER, help="where the page is written")
-    parser.add_argument("--only", default="", help="measure rows whose name contains this")
+    parser.add_argument(
+        "--only", default="", help="measure rows whose name contains this; the others stay"
+    )
     parser.add_argument("--tiny", action="store_true", help="a tiny network, to try the program")
     return parser
 

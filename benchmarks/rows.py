@@ -85,10 +85,13 @@ def _saliency(networks: _Networks) -> Work:
 
 
 def _grad_cam(networks: _Networks) -> Work:
-    db, method = networks.material.db, GradCAM(networks.plain)
+    db, plain = networks.material.db, GradCAM(networks.plain)
+    # As score and run bind it: the layer is found in the network itself, and used in the copy.
+    method = GradCAM(networks.plain).bound_to(networks.fast.network)
     sides = {
         REFERENCE: lambda: published.grad_cam(networks.script, networks.layer, db),
         LIBRARY: lambda: method(db).values,
+        "library, not folded": lambda: plain(db).values,
         "captum": lambda: packages.captum_grad_cam(networks.plain, networks.layer, db),
         "pytorch-grad-cam": lambda: packages.pytorch_grad_cam(networks.plain, networks.layer, db),
     }

@@ -10,7 +10,7 @@ pytest.importorskip("benchmarks", reason="installed without its sources")
 
 from audiointerp import MASKS, Cnn14
 from benchmarks import layers, page, whole_study
-from benchmarks.__main__ import main, measure_work
+from benchmarks.__main__ import main, measure_work, with_rows
 from benchmarks.material import TINY, calibrate
 from benchmarks.measure import Work, matrix_product_rate, measure, observed, quartiles, timed
 from benchmarks.published import ScriptCnn14
@@ -50,6 +50,17 @@ def test_what_is_kept_gives_the_same_page(tmp_path):
     first = (tmp_path / "RESULTS.md").read_bytes()
     page.write(page.read(tmp_path), tmp_path)
     assert (tmp_path / "RESULTS.md").read_bytes() == first
+
+
+def test_rows_that_are_measured_again_take_the_place_of_the_old_ones():
+    sides = {"published": lambda: torch.ones(1), "library": lambda: torch.ones(1)}
+    first, second, new = (
+        measure(Work(name, sides, parts=1, flop=1.0, pairs=1)) for name in ("a", "b", "b")
+    )
+    results = page.Results(None, {}, [*first, *second], ["growth"], [])
+    merged = with_rows(results, new)
+    assert list(merged.timings) == [*first, *new]
+    assert merged.growths == ["growth"]
 
 
 def test_a_slower_way_has_a_smaller_ratio():

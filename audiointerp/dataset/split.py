@@ -21,7 +21,7 @@ class Split:
 
     >>> from audiointerp.dataset import Synthetic
     >>> len(split_clips(Synthetic((1, 2))).test)
-    40
+    30
     """
 
     train: Selection

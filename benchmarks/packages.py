@@ -45,6 +45,8 @@ def shap_deep(network: nn.Module, background: Tensor, db: Tensor, target: int) -
     import shap
 
     output = _OneClass(network, target)
+    # shap's check costs another forward pass, and its limit is absolute; the page tells the largest
+    # difference from the library's values, which are checked.
     values = shap.DeepExplainer(output, background).shap_values(db, check_additivity=False)
     return torch.from_numpy(values[..., 0])
 

@@ -221,6 +221,7 @@ DATA_CELL = with_source(new_code_cell('DATA = "/mnt/data/ESC-50"'))
 WORDS_CELL = with_source(new_markdown_cell("see /mnt/data"))
 SOUND_LINK = '<a href="data:audio/flac;base64,AAAA">x</a>'
 FLAC_LINK = '<a href="data:x/y;base64,ZkxhQwAA">'
+# The paths of nobody's machine: what must be found in a notebook.
 BROKEN = {
     "an error": (with_error(), "ZeroDivisionError"),
     "stderr": (printed("a line", "stderr"), "wrote to stderr"),

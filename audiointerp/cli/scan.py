@@ -25,6 +25,7 @@ from .options import (
 from .settings_file import Settings
 
 if TYPE_CHECKING:
+    from ..events import ScanSettings
     from ..model import Classifier
 
 
@@ -188,25 +189,17 @@ def _open(
     return open_classifier(weights, model, hugging_face).to(device)
 
 
-def _check(classifier: "Classifier", settings: object) -> None:
+def _check(classifier: "Classifier", settings: "ScanSettings") -> None:
     """Refuse settings that no recording could be scanned with, before the first is read."""
     import torch
 
-    from ..events import ScanSettings, detect, explain_events
+    from ..events import explain_events
     from ..events import scan as scan_clip
 
-    assert isinstance(settings, ScanSettings)
     second = torch.rand(classifier.window_length) - 0.5
     result = scan_clip(classifier, second, hop=settings.hop, progress=False)
     result.pooled(settings.pooling)
-    detect(
-        result,
-        settings.threshold,
-        hold=settings.hold,
-        min_duration=settings.min_duration,
-        merge=settings.merge,
-        labels=settings.labels,
-    )
+    settings.events_in(result)
     explain_events(classifier, second, [], settings.method, fill=settings.fill, progress=False)
 
 

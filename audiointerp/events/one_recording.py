@@ -54,6 +54,21 @@ class ScanSettings:
         """Return the settings as plain values."""
         return asdict(self)
 
+    def events_in(self, scanned: Scan) -> list[Event]:
+        """Detect the events of a scan.
+
+        Raises:
+            ArgumentError: a setting is out of range, or a label is unknown.
+        """
+        return detect(
+            scanned,
+            self.threshold,
+            hold=self.hold,
+            min_duration=self.min_duration,
+            merge=self.merge,
+            labels=self.labels,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class ScannedRecording:
@@ -106,14 +121,7 @@ def scan_recording(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = scan(classifier, path, hop=settings.hop, progress=False)
-        events = detect(
-            result,
-            settings.threshold,
-            hold=settings.hold,
-            min_duration=settings.min_duration,
-            merge=settings.merge,
-            labels=settings.labels,
-        )
+        events = settings.events_in(result)
         strongest = sorted(range(len(events)), key=lambda number: -(events[number].p or 0))
         chosen = sorted(strongest[: settings.explain])
         explained = explain_events(

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchaudio
 from torch import nn
 
 import audiointerp as ai
@@ -30,6 +31,19 @@ def louder_half(wavs):
     return energy / energy.sum(1, keepdims=True)
 
 
+class NaturalLogMel(nn.Module):
+    """What the transform of the page computes, by torchaudio and as natural logarithms."""
+
+    def __init__(self):
+        super().__init__()
+        self.mel = torchaudio.transforms.MelSpectrogram(
+            RATE, 512, hop_length=128, n_mels=64, f_min=50.0, f_max=8000.0
+        )
+
+    def forward(self, wav):
+        return self.mel(wav)[:, None].clamp_min(1e-10).log()
+
+
 @pytest.fixture
 def namespace(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
@@ -39,6 +53,8 @@ def namespace(monkeypatch, tmp_path):
     return {
         "ai": ai,
         "network": ai.Cnn6(2, base_channels=4),
+        "own_network": ai.Cnn6(2, base_channels=4),
+        "front_end": NaturalLogMel(),
         "module": nn.Sequential(*layers, nn.Linear(8, 2)),
         "predict": louder_half,
         "own_pipeline": lambda samples: louder_half(samples[None])[0],
@@ -50,14 +66,14 @@ def namespace(monkeypatch, tmp_path):
 
 def test_the_three_ways_that_need_no_package(namespace):
     blocks = [block for block in blocks_of(PAGE) if "from_transformers" not in block]
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     seen = []
     for block in blocks:
         run_blocks([block], namespace)
         seen.append(namespace["classifier"])
         assert namespace["result"].kept.shape == (1, 1, RATE)
     assert Path("kept.wav").exists()
-    assert len(set(map(id, seen))) == 3
+    assert len(set(map(id, seen))) == 4
     assert namespace["check"].accuracy == 1
 
 

@@ -19,7 +19,7 @@ import torch
 import zoo_networks
 from torch import nn
 
-from audiointerp import Classifier, LogMel, Synthetic, load_audio
+from audiointerp import Classifier, LogMel, Synthetic, load_audio, network_on_levels
 
 ESC10 = Path(__file__).parents[2] / "shared" / "data" / "ESC-10"
 KINDS = ("rain", "knocking", "siren")
@@ -45,7 +45,8 @@ class Model:
 
     def classifier(self) -> Classifier:
         """Run the owner's line."""
-        names = {"Classifier": Classifier, "LogMel": LogMel, "copy": deepcopy, **self.things()}
+        tools = (Classifier, LogMel, network_on_levels)
+        names = {tool.__name__: tool for tool in tools} | {"copy": deepcopy} | self.things()
         return eval(self.code, names)
 
 

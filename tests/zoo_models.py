@@ -5,6 +5,7 @@ from functools import partial
 import birdnet
 import torch
 import zoo
+import zoo_networks
 from zoo import KINDS, Model, panns
 
 from audiointerp import Cnn10
@@ -13,6 +14,7 @@ from audiointerp.model import initialise
 RANDOM = "nothing: random weights"
 THREE = f"{', '.join(KINDS)}: synthetic clips"
 FEATURES = "Classifier({}, LogMel(16000, f_max=8000.0), labels, duration=3.0)"
+LEVELS = "network_on_levels(front_end, network, LogMel(16000, f_max=8000.0))"
 WAVEFORM = "Classifier.from_waveform({}, sample_rate={}, duration={}, normalize={!r}{})"
 FUNCTION = "Classifier.from_function({}, sample_rate={}, duration={}, normalize={!r}{})"
 
@@ -22,6 +24,11 @@ def ours():
     network = Cnn10(3, base_channels=16)
     initialise(network, 0)
     return {"network": network, "labels": KINDS}
+
+
+def behind_torchaudio():
+    """The same network behind torchaudio's log mel."""
+    return {**ours(), "front_end": zoo_networks.TorchaudioLogMel()}
 
 
 def on_features(name, code, things, what=THREE):
@@ -86,6 +93,7 @@ def wav2vec2():
 
 MODELS = (
     on_features("Cnn10 of this library", "network", ours, RANDOM),
+    on_features("Cnn10 behind torchaudio's log mel", LEVELS, behind_torchaudio, RANDOM),
     on_features("ResNet-18, 1 channel", "network", zoo.on_features("resnet18", 1), RANDOM),
     on_features(
         "ResNet-18, 3 channels", "ThreeChannels(network)", zoo.on_features("resnet18", 3), RANDOM

@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 
 import torch
+import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -108,6 +109,23 @@ class OneLogit(nn.Module):
 
     def forward(self, wav):
         return self.head(self.layers(self.front_end(wav)).amax((2, 3)))[:, 0]
+
+
+class TorchaudioLogMel(nn.Module):
+    """Natural logarithms of 64 mel bands at 16 kHz, ``(N, 1, F, T)``.
+
+    >>> TorchaudioLogMel()(torch.zeros(1, 16000)).shape
+    torch.Size([1, 1, 64, 51])
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.mel = torchaudio.transforms.MelSpectrogram(
+            16000, 1024, hop_length=320, n_mels=64, f_min=50.0, f_max=8000.0
+        )
+
+    def forward(self, wav: Tensor) -> Tensor:
+        return self.mel(wav)[:, None].clamp_min(1e-10).log()
 
 
 class OfficialCnn14(nn.Module):

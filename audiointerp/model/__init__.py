@@ -13,6 +13,7 @@ from .clip_probabilities import (
     whole_clip_probabilities,
     windows_of,
 )
+from .equal_front_end import NetworkOnLevels, network_on_levels
 from .factory import made_by
 from .fast_copy import OPTIMIZATIONS, optimized
 from .grids import default_grid
@@ -31,6 +32,7 @@ __all__ = [
     "Cnn14",
     "FunctionModel",
     "Loaded",
+    "NetworkOnLevels",
     "Pann",
     "ScaledNetwork",
     "SoundModel",
@@ -42,6 +44,7 @@ __all__ = [
     "load_panns",
     "log_probabilities_by_window",
     "made_by",
+    "network_on_levels",
     "optimized",
     "pool_windows",
     "version_log_probabilities",

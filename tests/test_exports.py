@@ -14,6 +14,7 @@ from matplotlib.transforms import Affine2D
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.paper.paper_tables import notes, paper_tables
+from audiointerp.paper.published import STUDY_MASKS
 from audiointerp.tables.latex import as_latex
 from audiointerp.tables.pdf import pages, write_pdf
 from audiointerp.tables.table import Column, as_csv, as_markdown, table_as_text, table_of
@@ -172,7 +173,7 @@ def test_pages_are_a4_and_nothing_leaves_them():
         assert outside(page) == []
         assert f"page {number} of {len(made)}" in [text.get_text() for text in page.texts]
     texts = [text.get_text() for page in made for text in page.texts]
-    for mask in MASKS:
+    for mask in STUDY_MASKS:
         assert texts.count(mask) == 2
     starts = {
         text.get_text(): number

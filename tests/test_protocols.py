@@ -37,7 +37,7 @@ def gini(ones, entries):
 # A sorted: -6 -2 -1 -1 0 0 0 1 2 4; the 0.5 quantile is 0 (places 4 and 5), the 0.7 quantile is at
 # 6.3: 0.3, the 0.95 quantile at 8.55: 3.1.
 # A+ sorted: 0 0 0 0 0 0 0 1 2 4; 0.5 -> 0, 0.7 -> 0.3, 0.95 -> 3.1.
-PUBLISHED = {
+PUBLISHED_BY_HAND = {
     "topK_50": ([1, 1, 1, 1, 1, 1, 0, 0, 0, 0], gini(6, 10), math.log(6)),
     "topK_30": ([1, 1, 1, 0, 0, 0, 0, 0, 0, 0], gini(3, 10), math.log(3)),
     "topK_5": ([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], gini(1, 10), 0.0),
@@ -51,11 +51,11 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", PUBLISHED_BY_HAND)
 def test_the_published_table_by_hand(name):
     """pos_thresh: 4 / (4 + 1e-8), 2 / (4 + 1e-8) and 1 / (4 + 1e-8). Float32 loses the constant,
     which matters only if an entry equals a threshold: 0.25 * (1 - 2.5e-9) is rounded to 0.25."""
-    expected, sps, comp = PUBLISHED[name]
+    expected, sps, comp = PUBLISHED_BY_HAND[name]
     protocol = PROTOCOLS["published"]
     values = MAP.double() if name.startswith("pos_thresh") else MAP
     mask = protocol.masks[name](values)

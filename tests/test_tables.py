@@ -266,7 +266,7 @@ def test_old_results_are_brought_up_to_date(tmp_path):
 
 
 def test_clips_are_drawn_not_rows():
-    """Fourteen equal rows of each clip count once."""
+    """Equal rows of each clip count once."""
     once = paired(np.random.default_rng(3).normal(0, 1, 40))
     often = pd.concat([once.assign(mask=mask) for mask in MASKS])
     assert np.allclose(

@@ -168,7 +168,8 @@ def checked(values: Tensor) -> Tensor:
     return values
 
 
-# cli/options.py lists these names again, so that --help need not import torch.
+# An entry is all that finding a mask by its name needs. cli/options.py lists the names again, in
+# the same order, so that --help need not import torch.
 MASKS: dict[str, Mask] = {
     "bin": binary,
     "minmax": minmax,

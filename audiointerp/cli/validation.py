@@ -60,13 +60,13 @@ def validate(
     from ..paper import (
         STUDY_MASKS,
         STUDY_METHODS,
-        best_null_differences,
         failures,
         faults,
         finished_rows,
         kept_accuracies,
         report,
     )
+    from ..tables import best_null_differences
     from ..util import write_text
 
     setting = find_experiment("mel_clean")

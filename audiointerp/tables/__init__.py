@@ -1,6 +1,7 @@
 """Tables of any results: read them, summarise them with intervals, write them in every format."""
 
 from .bca import ends
+from .best_null import SOFT_MASKS, best_null_differences
 from .bootstrap import (
     DRAWS,
     FEWEST,
@@ -12,13 +13,13 @@ from .bootstrap import (
 )
 from .cells import Cell, Column
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
+from .nulls_present import has_null, nulls_in
 from .results import classes_of, read_results, recording_column, recordings_by_clip, versions_of
 from .sanity_summary import cascade_table, sanity_columns, sanity_page, sanity_table
 from .summary import (
     GROUPS,
     as_text,
     compare,
-    has_null,
     interval_text,
     paired_differences,
     summarise,
@@ -32,12 +33,14 @@ __all__ = [
     "FORMATS",
     "GROUPS",
     "MANY_DRAWS",
+    "SOFT_MASKS",
     "Cell",
     "Column",
     "Table",
     "as_csv",
     "as_markdown",
     "as_text",
+    "best_null_differences",
     "bootstrap_interval",
     "bootstrap_means",
     "bootstrap_p_values",
@@ -50,6 +53,7 @@ __all__ = [
     "interval_text",
     "mean_of",
     "means_without_each",
+    "nulls_in",
     "paired_differences",
     "percentile_interval",
     "read_results",

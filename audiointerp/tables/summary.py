@@ -11,6 +11,7 @@ from ..metrics import METRICS, PERCENT, RELATIVE
 from ..scoring import AREAS, CONTENT
 from .bootstrap import FEWEST, bootstrap_interval, mean_of
 from .cells import format_interval
+from .nulls_present import has_null, nulls_in
 from .results import recording_column
 
 GROUPS = (
@@ -175,15 +176,6 @@ def _minus_null(scored: pd.DataFrame, names: Sequence[str], null: str) -> pd.Dat
     return differences
 
 
-def has_null(rows: pd.DataFrame, null: str) -> bool:
-    """Return whether results hold the scores of a null.
-
-    >>> has_null(pd.DataFrame({"FF": [0.5], "FF_smooth": [0.25]}), "smooth")
-    True
-    """
-    return f"FF_{null}" in rows and bool(rows[f"FF_{null}"].notna().any())
-
-
 def as_text(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> str:
     """Format results as plain text: means, and comparisons with the nulls and with features.
 
@@ -217,7 +209,7 @@ def as_text(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> str:
 
 def _available_comparisons(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """List the comparisons that the rows allow, each with its title."""
-    comparisons = [(null, f"Minus the null {null}") for null in NULLS if has_null(rows, null)]
+    comparisons = [(null, f"Minus the null {null}") for null in nulls_in(rows)]
     scored_on = set(rows.loc[rows["status"] == "ok", "on"])
     if {"features", "audio"} <= scored_on:
         comparisons.append(("features", "On audio minus on features"))

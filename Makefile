@@ -48,7 +48,7 @@ supplementary: .venv/installed
 # Reads the sources of the package without importing it, so torch need not be installed.
 docs: .venv/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict --quiet
-	@echo "wrote site/: open site/index.html"
+	@echo "wrote site/: open site/index.html; to search it, python3 -m http.server -d site"
 
 # Reuses the runs that make results has left.
 notebooks: .venv/installed

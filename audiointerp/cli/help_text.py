@@ -1,12 +1,9 @@
 """The help of a command: its examples stand last, each on lines of its own."""
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import Any
 
 from typer.core import TyperCommand
-
-if TYPE_CHECKING:
-    import click
 
 HEAD = "Examples (in a shell):"
 CONTINUED = " \\"
@@ -20,13 +17,13 @@ class HelpWithExamples(TyperCommand):
       audiointerp interpret --help
     """
 
-    def format_help_text(self, ctx: "click.Context", formatter: "click.HelpFormatter") -> None:
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write what stands before the examples."""
         text, self.help = self.help, split_help(self.help or "")[0]
         super().format_help_text(ctx, formatter)
         self.help = text
 
-    def format_epilog(self, ctx: "click.Context", formatter: "click.HelpFormatter") -> None:
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the examples after the options."""
         examples = split_help(self.help or "")[1]
         if examples:

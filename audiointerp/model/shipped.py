@@ -70,13 +70,13 @@ def _shipped_file(file_name: str) -> Path:
     # pip install --target puts both into one folder.
     beside = [root / folder / file_name for folder in ("weights", "share/audiointerp/weights")]
     candidates = [*beside, *_installed_files(file_name)]
-    found = next((path for path in candidates if path.is_file()), None)
-    if found is None:
+    existing = next((path for path in candidates if path.is_file()), None)
+    if existing is None:
         raise ModelError(
             f"{file_name}: this installation has no such weights; install audiointerp again, or "
             "give a file, e.g. of audiointerp train"
         )
-    return found
+    return existing
 
 
 def _installed_files(file_name: str) -> list[Path]:

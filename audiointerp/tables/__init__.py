@@ -2,6 +2,7 @@
 
 from .bca import ends
 from .best_null import SOFT_MASKS, best_null_differences
+from .binary import binary_masks
 from .bootstrap import (
     DRAWS,
     FEWEST,
@@ -13,17 +14,12 @@ from .bootstrap import (
 )
 from .cells import Cell, Column
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
+from .lead import forest_text, lead_text
 from .nulls_present import has_null, nulls_in
+from .plain_text import as_text, interval_text
 from .results import classes_of, read_results, recording_column, recordings_by_clip, versions_of
 from .sanity_summary import cascade_table, sanity_columns, sanity_page, sanity_table
-from .summary import (
-    GROUPS,
-    as_text,
-    compare,
-    interval_text,
-    paired_differences,
-    summarise,
-)
+from .summary import GROUPS, compare, paired_differences, summarise
 from .table import Table, as_csv, as_markdown, table_as_text, table_of
 from .write import FORMATS, write_tables
 
@@ -41,6 +37,7 @@ __all__ = [
     "as_markdown",
     "as_text",
     "best_null_differences",
+    "binary_masks",
     "bootstrap_interval",
     "bootstrap_means",
     "bootstrap_p_values",
@@ -48,9 +45,11 @@ __all__ = [
     "classes_of",
     "compare",
     "ends",
+    "forest_text",
     "has_null",
     "holm",
     "interval_text",
+    "lead_text",
     "mean_of",
     "means_without_each",
     "nulls_in",

@@ -67,7 +67,6 @@ def test_an_unknown_example_is_refused_before_a_network_is_opened(call):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give a sound file or a folder of them, or --example siren"),
         (["dog.wav", "--example", "siren"], "--example siren replaces the clips"),
         (["dog.wav", "--weights", "esc10-mle"], "did you mean 'esc10-mel'?"),
     ],
@@ -76,6 +75,13 @@ def test_mistakes(call, arguments, message):
     done = call("interpret", *arguments)
     assert (done.returncode, done.stdout) == (1, "")
     assert message in done.stderr
+
+
+def test_without_a_clip_it_is_a_usage_error(call):
+    done = call("interpret")
+    assert done.returncode == 2
+    text = " ".join(done.stderr.split())
+    assert "give a sound file or a folder of them, or --example siren" in text
 
 
 def test_several_methods_have_a_folder_each_and_one_page(call, tmp_path):

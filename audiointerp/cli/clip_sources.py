@@ -59,16 +59,17 @@ def check_sources(paths: list[Path], example: str | None) -> None:
     """Refuse, before a network is opened, no clip at all, an unknown example, or both.
 
     Raises:
-        ArgumentError: as said.
+        ArgumentError: an example beside clips, or an unknown one.
+        BadParameter: nothing is given, a usage error.
 
-    >>> check_sources([], None)
+    >>> check_sources([Path("dog.wav")], "siren")
     Traceback (most recent call last):
-    audiointerp.errors.ArgumentError: give a sound file or a folder of them, or --example siren
+    audiointerp.errors.ArgumentError: --example siren replaces the clips; give one or the other
     """
     if example is not None and paths:
         raise ArgumentError(f"--example {example} replaces the clips; give one or the other")
     if example is None and not paths:
-        raise ArgumentError("give a sound file or a folder of them, or --example siren")
+        raise typer.BadParameter("give a sound file or a folder of them, or --example siren")
     if example is not None:
         from ..dataset import CLASSES
 

@@ -3,6 +3,7 @@
 # make bench           times the published way, the library and other packages; writes
 #                      benchmarks/RESULTS.md; on a quiet machine. make bench-commands adds the
 #                      demo and the tests
+# make docs            writes the pages of docs/ as a site, in site/: open site/index.html
 # make noises          writes the audio files of noises/ again, byte for byte
 # make results         runs the five experiments on all cores, on the data in AUDIOINTERP_DATA (else
 #                      data/ESC-50); resumes an interrupted run
@@ -13,7 +14,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin
 
-.PHONY: demo test bench bench-commands torture notebooks noises results supplementary lint clean
+.PHONY: demo docs test bench bench-commands torture notebooks noises results supplementary lint clean
 
 demo: .venv/installed
 	$(VENV)/audiointerp demo
@@ -44,6 +45,11 @@ results: .venv/installed
 supplementary: .venv/installed
 	$(VENV)/audiointerp supplementary --out supplementary
 
+# Reads the sources of the package without importing it, so torch need not be installed.
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict --quiet
+	@echo "wrote site/: open site/index.html; to search it, python3 -m http.server -d site"
+
 # Reuses the runs that make results has left.
 notebooks: .venv/installed
 	[ ! -d results/mel/mel_clean/gradcam/clips ] || { mkdir -p results_esc10 && cp -r results/. results_esc10; }
@@ -54,9 +60,20 @@ lint: .venv/installed-test
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy
 
+define CHECK_PYTHON
+@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
+	{ echo "audiointerp needs Python 3.11 or 3.12: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+endef
+
+# Named here and not by the extra, whose package needs torch.
+.venv/installed-docs: tests/requirements.txt requirements.txt
+	$(CHECK_PYTHON)
+	[ -x $(VENV)/python ] || $(PYTHON) -m venv .venv
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -c tests/requirements.txt mkdocs mkdocs-material mkdocstrings-python
+	touch $@
+
 .venv/installed: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
-		{ echo "audiointerp needs Python 3.11 or 3.12: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv .venv
 	$(VENV)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
 	touch $@
@@ -66,4 +83,4 @@ lint: .venv/installed-test
 	touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site

@@ -8,7 +8,7 @@ spectrograms            ``LogMel``, ``LogSTFT``, ``Spectrogram`` (``masked``, ``
 data sets               ``ESC50``, ``Synthetic``, ``LabelledClips``, ``Contaminated``;
                         from other forms: ``as_dataset``, ``as_clip``
 networks                ``Cnn6``, ``Cnn10``, ``Cnn14``, ``Classifier`` (``load``, ``save``),
-                        ``load_panns``
+                        ``load_panns``; those that come with the library: ``load``
 training                ``compute_features``, ``fit.fit``, ``FitSettings``
 attributions            ``Saliency``, ``GradCAM``, ``SHAP``, ``LIME``, ``Random``,
                         ``IntegratedGradients``, ``SmoothGrad``, ``GradientSHAP``, ``KernelSHAP``,

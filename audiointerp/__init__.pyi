@@ -65,7 +65,7 @@ from .interpretation import (
     explain_func,
 )
 from .metrics import METRICS, evaluate
-from .model import Classifier, Cnn6, Cnn10, Cnn14, load_panns, network_on_levels
+from .model import Classifier, Cnn6, Cnn10, Cnn14, load, load_panns, network_on_levels
 from .paper import setting as setting
 from .predict import Interpretation, interpret, score
 from .processing import LogMel, LogSTFT, Scaling, Spectrogram, load_audio, save_audio
@@ -136,6 +136,7 @@ __all__ = [
     "explain_func",
     "features",
     "interpret",
+    "load",
     "load_audio",
     "load_panns",
     "localise",

@@ -8,7 +8,7 @@ import sys
 import audiointerp as ai
 from audiointerp.dataset import ESC50
 from audiointerp.interpretation import NULLS
-from audiointerp.paper.comparable import SOFT_MASKS
+from audiointerp.tables import SOFT_MASKS
 
 CLIPS, METHODS, SCORES = 16, ["saliency", "gradcam"], ["FF", "FidIn", "AD"]
 

@@ -13,7 +13,7 @@ import audiointerp as ai
 ROOT = Path(__file__).parents[1]
 WEIGHTS = Path("weights/esc10_mel_cnn10.safetensors")
 LONGEST_EXAMPLE = 20
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("docs/*/*.md")])
 
 
 def code_blocks(name):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import audiointerp as ai
-from audiointerp.cli.one_clip import _sound_files
+from audiointerp.cli.clip_sources import sound_files_of
 from audiointerp.display import many_clips, write_clips
 from audiointerp.display.clip_data import clip_data
 from audiointerp.display.encoding import gain_map, rank_map
@@ -130,7 +130,7 @@ def test_files_and_folders_are_taken_in_order(tmp_path):
     for name in ("b.wav", "a.flac", "notes.txt"):
         (folder / name).touch()
     single = tmp_path / "single.wav"
-    assert _sound_files([single, folder]) == [single, folder / "a.flac", folder / "b.wav"]
+    assert sound_files_of([single, folder]) == [single, folder / "a.flac", folder / "b.wav"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(ArgumentError, match="this folder has no sound file"):
-        _sound_files([tmp_path / "empty"])
+        sound_files_of([tmp_path / "empty"])

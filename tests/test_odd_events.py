@@ -18,7 +18,7 @@ from audiointerp import (
     display,
     read_events,
 )
-from audiointerp.cli.one_clip import _names, _sound_files
+from audiointerp.cli.clip_sources import _names, sound_files_of
 from audiointerp.cli.scan import recordings_in, threshold_in
 from audiointerp.events import (
     FolderScan,
@@ -166,7 +166,7 @@ def test_clips_are_taken_once_and_named_apart(tmp_path, capsys):
     for place in ("a/x.wav", "b/x.wav", "a/y.wav", "a/deep/z.wav"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).touch()
-    files = _sound_files([tmp_path / "a", tmp_path / "b", tmp_path / "a" / "x.wav"])
+    files = sound_files_of([tmp_path / "a", tmp_path / "b", tmp_path / "a" / "x.wav"])
     assert [str(file.relative_to(tmp_path)) for file in files] == ["a/x.wav", "a/y.wav", "b/x.wav"]
     assert f"{Path('a', 'deep')}" in capsys.readouterr().err
     assert list(_names(files).values()) == [str(files[0]), "y.wav", str(files[2])]

@@ -26,8 +26,9 @@ from audiointerp.interpretation.masks import MASKS
 from audiointerp.predict import score
 from audiointerp.processing import load_audio, save_audio
 from audiointerp.processing.spectrogram import LogSTFT
+from audiointerp.tables.plain_text import as_text
 from audiointerp.tables.results import read_results
-from audiointerp.tables.summary import as_text, summarise
+from audiointerp.tables.summary import summarise
 
 
 class Faulty(Synthetic):

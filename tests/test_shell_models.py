@@ -107,7 +107,7 @@ def test_weights_are_read_into_the_model(call, folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give --weights FILE (written by train), --model module:function or"),
+        ((), "--model module:function or --hf FOLDER"),
         (("--hf", "no-folder", "--model", "m:f"), "--hf replaces --weights and --model"),
         (("--hf", "./no-folder"), "./no-folder: no such folder; give that of save_pretrained"),
         (("--model", "band_model"), "a model's code is named module:function"),

@@ -16,8 +16,9 @@ from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.scoring.columns import VALUES
 from audiointerp.tables.bootstrap import FEWEST, bootstrap_interval, bootstrap_means
 from audiointerp.tables.comparisons import bootstrap_p_values, holm, percentile_interval
+from audiointerp.tables.plain_text import as_text
 from audiointerp.tables.results import COLUMNS, read_results, recordings_by_clip
-from audiointerp.tables.summary import as_text, compare, summarise
+from audiointerp.tables.summary import compare, summarise
 
 
 def rows(**columns):
@@ -105,7 +106,7 @@ def test_few_recordings_have_no_interval():
         assert table[["low", "high"]].notna().tolist() == [known, known]
         assert ("+0.50 [" in as_text(paired(np.linspace(-1, 2, count)))) is known
         assert ("mean and 95 % interval" in as_text(paired(np.zeros(count)))) is known
-        note = f"mean (fewer than {FEWEST} recordings: no interval)"
+        note = f"mean ({count} recordings: too few for an interval)"
         assert (note in as_text(paired(np.zeros(count)))) is not known
     takes = paired(np.linspace(-1, 2, 3 * FEWEST - 3))
     takes["clip"] = [
@@ -283,7 +284,11 @@ def test_groups_without_what_is_compared_are_left_out():
     both = pd.concat([rows, audio])
     assert compare(both, "features", ["method", "mask", "on"]).index.tolist() == [("a", "bin")]
     curves = both.assign(deletion=np.where(both["on"] == "features", 0.5, np.nan))
-    assert "nan" in as_text(curves, ["method", "mask", "on"])
+    text = as_text(curves, ["method", "mask", "on"])
+    assert "nan" not in text
+    heads, *lines = (line.split() for line in text.splitlines()[:4])
+    by_place = {cells[2]: cells[heads.index("deletion")] for cells in lines}
+    assert by_place == {"audio": "-", "features": "0.500*"}
 
 
 def test_audio_is_compared_with_features_clip_by_clip():

@@ -16,8 +16,7 @@ from audiointerp.errors import AudioError, AudioInterpError
 from audiointerp.interpretation.masks import MASKS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.model.classifier import Classifier
-from audiointerp.paper.best_null import _p_value, best_null_differences
-from audiointerp.paper.comparable import PARTS_OF, SOFT_MASKS
+from audiointerp.paper.comparable import PARTS_OF
 from audiointerp.paper.conclusions import ASPECTS, _verdict, aspects_in, conclusions
 from audiointerp.paper.published import PUBLISHED_METHODS, STUDY_MASKS, published_tables
 from audiointerp.paper.published_faults import (
@@ -35,6 +34,8 @@ from audiointerp.paper.validity import (
 )
 from audiointerp.paper.validity_page import _beyond_best_null, _summary_line
 from audiointerp.scoring.columns import VALUES
+from audiointerp.tables import SOFT_MASKS
+from audiointerp.tables.best_null import _p_value, best_null_differences
 from audiointerp.tables.bootstrap import FEWEST
 from audiointerp.tables.results import read_results
 from audiointerp.tables.summary import compare

@@ -26,7 +26,11 @@ from . import (
     training,
     validation,
 )
+from .help_text import HelpWithExamples
 from .options import app
+
+for _command in app.registered_commands:
+    _command.cls = HelpWithExamples
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in shells: 128 + SIGINT."""

@@ -223,11 +223,11 @@ def _print_training(fold: str, outcomes: Sequence["Trained"]) -> None:
 
 def _print_scores(rows: "pd.DataFrame", folder: Path, max_errors: int) -> None:
     """Print the table and the accuracy; raise an error if too many clips have failed."""
-    from ..tables import as_text
+    from ..tables import lead_text
 
     errors = rows[rows["status"] == "error"]
     if len(errors) < len(rows):
-        typer.echo(as_text(rows))
+        typer.echo(lead_text(rows))
     typer.echo(accuracy_text(rows))
     typer.echo(f"wrote {folder}/: {len(rows)} rows, {len(errors)} of them errors")
     failed_clips = errors.groupby("method")["clip"].nunique()

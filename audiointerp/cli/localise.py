@@ -61,13 +61,14 @@ def localise(
       audiointerp localise --weights mel.safetensors --data data/ESC-50 --ratios 0:60,-5:24,5:24
     """
     from ..interpretation import METHODS as BY_NAME
-    from ..model import Classifier
+    from ..model import Classifier, weights_path
     from ..paper import localisation_methods, measure_localisation, ratios_in, write_localisation
     from .options import numbers_in
 
     names = names_in(methods)
     measured = ratios_in(ratios, number)
     slow_ratios = [float(entry.ratio_db) for entry in ratios_in(slow_at)]
+    weights = weights_path(weights)
     classifier = Classifier.load(weights, device)
     dataset = open_for(classifier, data, numbers_in(folds), subset)
     kinds = [BY_NAME.get(name.partition("@")[0]) for name in names]

@@ -15,7 +15,8 @@ def open_classifier(
     """Read a classifier from its weights, make it by code of the user, or read a transformer.
 
     Args:
-        weights: a file that ``Classifier.save`` wrote.
+        weights: a file that ``Classifier.save`` wrote, or the name of a network that comes with
+            the library, e.g. ``esc10-mel``.
         model: ``"module:function"``, which makes the classifier; the weights are read into it.
         hugging_face: a folder or the name of a model of Hugging Face.
 
@@ -26,20 +27,21 @@ def open_classifier(
 
     >>> open_classifier(None, None, None)
     Traceback (most recent call last):
-    audiointerp.errors.ArgumentError: give --weights FILE (written by train), --model ...
+    audiointerp.errors.ArgumentError: give --weights FILE (written by train) or ...
     """
-    from ..model import Classifier
+    from ..model import Classifier, weights_path
 
     if hugging_face is not None:
         if weights is not None or model is not None:
             raise ArgumentError("--hf replaces --weights and --model; give one or the other")
         return Classifier.from_transformers(hugging_face)
     if weights is not None:
-        return Classifier.load(weights, factory=model)
+        return Classifier.load(weights_path(weights), factory=model)
     if model is not None:
         return Classifier.from_factory(model)
     raise ArgumentError(
-        "give --weights FILE (written by train), --model module:function or --hf FOLDER"
+        "give --weights FILE (written by train) or a name such as esc10-mel, "
+        "--model module:function or --hf FOLDER"
     )
 
 

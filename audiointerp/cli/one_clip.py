@@ -1,7 +1,5 @@
 """The commands for the demo and for one clip: demo, interpret."""
 
-import warnings
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ArgumentError, choose
+from .clip_sources import EXAMPLE_NETWORK, ClipSource, check_sources, clip_sources, sound_files_of
 from .models import open_classifier
 from .options import (
     FILL_NAMES,
+    MASK_NAMES,
     MASKS_HELP,
     METHOD_NAMES,
     Background,
@@ -26,13 +26,13 @@ from .options import (
     Weights,
     app,
     command_line,
+    starting_with,
 )
 from .settings_file import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..model import Classifier
     from ..predict import Interpretation
 
 
@@ -60,17 +60,33 @@ def demo(
 @app.command()
 def interpret(
     clips: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="CLIP...",
             help="Sound files of any length, sample rate and channels, or folders of them.",
         ),
-    ],
+    ] = None,
     weights: Weights = None,
     model: Model = None,
     hugging_face: HuggingFace = None,
-    method: Annotated[str, typer.Option(help=", ".join(METHOD_NAMES))] = "gradcam",
-    mask: Annotated[str, typer.Option(help=MASKS_HELP)] = "topK_30",
+    example: Annotated[
+        str | None,
+        typer.Option(
+            help="A made sound instead of a file: siren, rain, whistle, …; by the network "
+            "synthetic-mel, unless --weights is given.",
+        ),
+    ] = None,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            autocompletion=starting_with(METHOD_NAMES),
+            help=f"May be given several times: {', '.join(METHOD_NAMES)}; default: gradcam.",
+        ),
+    ] = None,
+    mask: Annotated[
+        str, typer.Option(autocompletion=starting_with(MASK_NAMES), help=MASKS_HELP)
+    ] = "topK_30",
     target: Annotated[
         str | None,
         typer.Option(help="The label to explain, by name or number; default: the predicted one."),
@@ -96,17 +112,22 @@ def interpret(
 ) -> None:
     """Explain a clip: write original, kept and removed sound, a picture, a page, the scores.
 
-    Of several clips, or a folder of them, the page alone is written.
+    Of several clips, or a folder of them, the page alone is written; by several methods, a folder
+    for each and a page with all.
 
     Examples (in a shell):
 
-      audiointerp interpret dog.wav --weights weights/esc10_mel_cnn10.safetensors
+      audiointerp interpret --example siren --open
 
-      audiointerp interpret dog.wav --weights weights/esc10_mel_cnn10.safetensors --target rooster
+      audiointerp interpret dog.wav --weights esc10-mel --open
 
-      audiointerp interpret dog.wav --weights weights/esc10_mel_cnn10.safetensors --against rooster
+      audiointerp interpret dog.wav --weights esc10-mel --method gradcam --method saliency
 
-      audiointerp interpret recordings/ --weights weights/esc10_mel_cnn10.safetensors --open
+      audiointerp interpret dog.wav --weights esc10-mel --target rooster
+
+      audiointerp interpret dog.wav --weights esc10-mel --against rooster
+
+      audiointerp interpret recordings/ --weights mine.safetensors
 
       audiointerp interpret dog.wav --model my_model:make_classifier --method integrated_gradients
     """
@@ -114,36 +135,44 @@ def interpret(
     from ..interpretation import METHODS, resolve_mask
     from ..predict import interpret as interpret_clip
 
-    choose("method", method, METHODS)
+    paths = clips or []
+    names = list(dict.fromkeys(methods or ["gradcam"]))
+    check_sources(paths, example)
+    for name in names:
+        choose("method", name, METHODS)
     resolve_mask(mask)
-    paths = _sound_files(clips)
-    for path in paths:
-        _refuse_overwriting(path, out)
-    names = _names(paths)
+    files = sound_files_of(paths)
+    for file in files:
+        for folder in (out, *(out / name for name in names)):
+            _refuse_overwriting(file, folder)
+    if example is not None and (weights, model, hugging_face) == (None, None, None):
+        weights = EXAMPLE_NETWORK
     classifier = open_classifier(weights, model, hugging_face)
-    if len(paths) > 1:
-        _refuse_unreadable(paths, classifier)
+    sources = clip_sources(files, example, classifier)
     background_clips = None if background is None else background_of_folder(background, classifier)
 
-    def explained(path: Path) -> "Interpretation":
-        result = interpret_clip(
-            classifier,
-            path,
-            method,
-            mask,
-            target=target,
-            against=against,
-            background=background_clips,
-            inversion=inversion,
-            protocol=protocol,
-            on=on,
-            fill=fill,
-            device=device,
-        )
-        _print_interpretation(result, names[path])
-        return replace(result, clip=names[path])
+    def explained(source: ClipSource) -> "list[Interpretation]":
+        results = []
+        for name in names:
+            result = interpret_clip(
+                classifier,
+                source.audio,
+                name,
+                mask,
+                target=target,
+                against=against,
+                background=background_clips,
+                inversion=inversion,
+                protocol=protocol,
+                on=on,
+                fill=fill,
+                device=device,
+            )
+            _print_interpretation(result, source.name, name if len(names) > 1 else "")
+            results.append(replace(result, clip=source.name))
+        return results
 
-    _write(paths, explained, out, lossless)
+    _write(sources, explained, out, lossless)
     index = out / "index.html"
     typer.echo(f"wrote {out}/ (open {index} to look and listen)")
     if open_page:
@@ -151,68 +180,28 @@ def interpret(
 
 
 def _write(
-    paths: list[Path], explained: "Callable[[Path], Interpretation]", out: Path, lossless: bool
+    sources: list[ClipSource],
+    explained: "Callable[[ClipSource], list[Interpretation]]",
+    out: Path,
+    lossless: bool,
 ) -> None:
-    """Write the folder of one clip, or the page of several."""
-    from ..display import write_clips, write_interpretation
+    """Write the folder of one clip, with one for each method if there are several; or a page."""
+    from ..display import interpretation_page, write_clips, write_interpretation
+    from ..util import write_text
 
-    if len(paths) == 1:
-        write_interpretation(explained(paths[0]), out, title=paths[0].name)
-    else:
-        title = f"{len(paths)} clips explained"
-        write_clips(map(explained, paths), len(paths), out, title, lossless)
-
-
-def _sound_files(paths: list[Path]) -> list[Path]:
-    """Return the files that are given, and those of the folders that are given, each once.
-
-    Folders below these are not entered, which a line says.
-
-    Raises:
-        ArgumentError: a folder has no sound file.
-    """
-    from ..dataset import sound_files
-
-    files: list[Path] = []
-    for path in paths:
-        inside = sound_files(path) if path.is_dir() else [path]
-        if not inside:
-            raise ArgumentError(
-                f"{path}: this folder has no sound file; give files, or folders that have some"
-            )
-        files += inside
-        below = _folders_with_sounds(path) if path.is_dir() else []
-        if below:
-            typer.echo(f"{path}: the folders below are left out, e.g. {below[0]}", err=True)
-    return list(dict.fromkeys(files))
-
-
-def _folders_with_sounds(path: Path) -> list[Path]:
-    from ..dataset import AUDIO_ENDINGS
-
-    files = path.glob("*/*")
-    return sorted({file.parent for file in files if file.suffix.lower() in AUDIO_ENDINGS})
-
-
-def _names(paths: list[Path]) -> dict[Path, str]:
-    """Return the names of files, with their folders where two have the same name."""
-    counts = Counter(path.name for path in paths)
-    return {path: path.name if counts[path.name] == 1 else str(path) for path in paths}
-
-
-def _refuse_unreadable(paths: list[Path], classifier: "Classifier") -> None:
-    """Read all clips before the first is explained, which takes far longer.
-
-    Raises:
-        AudioError: a clip cannot be read.
-    """
-    from ..scoring import clip_of
-
-    with warnings.catch_warnings():
-        # They are shown when the clip is explained.
-        warnings.simplefilter("ignore")
-        for path in paths:
-            clip_of(path, classifier)
+    if len(sources) > 1:
+        title = f"{len(sources)} clips explained"
+        write_clips(map(explained, sources), len(sources), out, title, lossless)
+        return
+    (source,) = sources
+    results = explained(source)
+    if len(results) == 1:
+        write_interpretation(results[0], out, title=source.name)
+        return
+    for result in results:
+        method = result.attribution.method
+        write_interpretation(result, out / method, title=f"{source.name}, {method}")
+    write_text(out / "index.html", interpretation_page(source.name, [results]))
 
 
 def _refuse_overwriting(clip: Path, out: Path) -> None:
@@ -225,7 +214,7 @@ def _refuse_overwriting(clip: Path, out: Path) -> None:
             )
 
 
-def _print_interpretation(result: "Interpretation", clip: str) -> None:
+def _print_interpretation(result: "Interpretation", clip: str, method: str = "") -> None:
     from ..display import additivity_notes
     from ..interpretation import surrogate_fit
 
@@ -233,7 +222,8 @@ def _print_interpretation(result: "Interpretation", clip: str) -> None:
         typer.echo(
             "the attribution is the same everywhere (is the clip silent?): this mask is arbitrary"
         )
-    typer.echo(f"{clip}: predicted {result.predicted}, explained {result.question}")
+    by = f" by {method}" if method else ""
+    typer.echo(f"{clip}: predicted {result.predicted}, explained {result.question}{by}")
     if result.verdict:
         typer.echo(f"{result.verdict} {' '.join(result.verdict.details)}")
     for note in additivity_notes(result):

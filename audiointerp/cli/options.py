@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,6 @@ import typer
 from ..errors import ArgumentError
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -52,10 +52,33 @@ MASK_NAMES = (
 )
 FILL_NAMES = ("silence", "background", "mean", "blur", "noise", "swap")
 NULL_NAMES = ("pixelwise", "smooth", "rolled", "other", "matched")
+NETWORK_NAMES = ("esc10-mel", "esc10-stft", "synthetic-mel")
 ALL_NULLS = ",".join(NULL_NAMES)
 MASKS_HELP = f"{', '.join(MASK_NAMES)}; also topK_20 or another percentage, for all that have one"
 
-Weights = Annotated[Path | None, typer.Option("--weights", help="A classifier written by train.")]
+
+def starting_with(names: Sequence[str]) -> Callable[[str], list[str]]:
+    """Return what a shell calls to complete one of several names.
+
+    >>> starting_with(["lime", "level", "shap"])("l")
+    ['lime', 'level']
+    """
+
+    def completions(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return completions
+
+
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        autocompletion=starting_with(NETWORK_NAMES),
+        help="A classifier written by train; or one that comes with the library: esc10-mel, "
+        "esc10-stft, synthetic-mel.",
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(

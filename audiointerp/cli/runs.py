@@ -244,7 +244,7 @@ def _print_run(
     max_errors: int,
 ) -> None:
     """Print the scores of a run; raise an error if too many clips of this shard have failed."""
-    from ..tables import as_text
+    from ..tables import lead_text
     from ..util import encodable
 
     first, step = shard
@@ -253,7 +253,7 @@ def _print_run(
     }
     errors = rows[(rows["status"] == "error") & rows["clip"].isin(shard_clips)]
     if len(errors) < len(rows):
-        typer.echo(as_text(rows))
+        typer.echo(lead_text(rows))
     finished = rows["clip"].nunique()
     if finished < len(dataset):
         typer.echo(

@@ -66,6 +66,9 @@ def _apply(context: typer.Context, path: Path | None) -> Path | None:
                 f"this command knows: {', '.join(options)}"
             )
         name = str(options[key].name)
+        # An option that may be given several times, given once.
+        if getattr(options[key], "multiple", False) and isinstance(value, str):
+            value = [value]
         _check_type(f"--settings {path}: {key}", value, types[name])
         try:
             options[key].process_value(context, value)

@@ -38,42 +38,58 @@ def tables(
         str | None,
         typer.Option(help="Tables of the paper: of scores on features or audio; default: both."),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print every group, thousands of lines for a study.")
+    ] = False,
     published: Annotated[
         bool, typer.Option("--published", help="Show the published means beside ours.")
     ] = False,
 ) -> None:
-    """Summarise results and mark the best scores; or write the tables of the paper.
+    """Show whether methods beat chance, and their mean scores; or write the tables of the paper.
 
-    With --kinds, --on or --published but without --formats, the tables of the paper are printed.
+    That is a forest plot and one table, of clean clips and of sound if the results have these. --by
+    groups all of the results, and --out writes the groups. With --kinds, --on or --published but
+    without --formats, the tables of the paper are printed.
 
     Examples (in a shell):
 
-      audiointerp tables results --by method,mask
+      audiointerp tables results
+
+      audiointerp tables results --by method,mask --out means.csv
 
       audiointerp tables results --kinds summary --published
 
       audiointerp tables results --out tables --formats csv,latex,pdf --published
     """
     if formats is None and kinds is None and on is None and not published:
-        _print_summary(results, DEFAULT_COLUMNS if by is None else by, out)
+        _print_summary(results, by, out, everything)
     else:
-        _refuse_columns(by)
+        _refuse_columns(by, everything)
         _write_paper_tables(results, formats, kinds, on, published, out)
 
 
-def _print_summary(results: Path, by: str, out: Path | None) -> None:
-    from ..tables import GROUPS, as_text, read_results, summarise
+def _print_summary(results: Path, by: str | None, out: Path | None, everything: bool) -> None:
+    from ..tables import GROUPS, as_text, lead_text, read_results, summarise
     from ..util import atomic_write
 
+    columns = [
+        choose("column", name, GROUPS) for name in names_in(DEFAULT_COLUMNS if by is None else by)
+    ]
     rows = read_results(results)
-    columns = [choose("column", name, GROUPS) for name in names_in(by)]
-    typer.echo(as_text(rows, columns))
+    if by is None and not everything:
+        typer.echo(lead_text(rows))
+        typer.echo("\n--all prints every group, --out FILE writes them")
+    else:
+        typer.echo(as_text(rows, columns))
     if out is not None:
         with atomic_write(out) as partial:
             summarise(rows, columns).to_csv(partial)
+        typer.echo(f"wrote {out}")
 
 
-def _refuse_columns(by: str | None) -> None:
+def _refuse_columns(by: str | None, everything: bool) -> None:
+    if everything:
+        raise ArgumentError("--all: the tables of the paper are all printed; leave it out")
     if by is not None:
         raise ArgumentError(
             f"--by {by}: the tables of the paper have their own rows; leave out --by, "

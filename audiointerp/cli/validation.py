@@ -56,20 +56,21 @@ def validate(
     """
     from ..experiments import TEST_FOLDS, check_features, find_experiment
     from ..experiments import run as run_experiment
-    from ..model import Classifier
+    from ..model import Classifier, weights_path
     from ..paper import (
         STUDY_MASKS,
         STUDY_METHODS,
-        best_null_differences,
         failures,
         faults,
         finished_rows,
         kept_accuracies,
         report,
     )
+    from ..tables import best_null_differences
     from ..util import write_text
 
     setting = find_experiment("mel_clean")
+    weights = weights_path(weights)
     classifier = Classifier.load(weights, device)
     check_features(setting, classifier)
     dataset = open_for(classifier, data, list(TEST_FOLDS), subset)

@@ -4,9 +4,10 @@
 ``write_card`` writes a network's weights with its card.
 """
 
+from ..scoring import Difference
 from . import plot, report
 from .card import write_card
-from .forest import Difference, forest_plot
+from .forest import forest_plot
 from .localisation import LocalisedClass, localisation_figure
 from .many_clips import write_clips
 from .pictures import figure_address

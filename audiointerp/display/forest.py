@@ -1,40 +1,16 @@
 """The forest plot: differences with their intervals, one line each, around zero."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..scoring import Difference
+
 COLORS = ("#0b5394", "#c0504d", "#6a8d3a", "#7f6084")
 """Of the groups, in their order."""
 MARKERS = ("o", "s", "D", "^")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One line of a forest plot.
-
-    Attributes:
-        panel: the panel, e.g. a score; its text stands above.
-        row: the row, e.g. a method.
-        group: the colour, e.g. how a mask is heard.
-        mean: the difference; positive is better.
-        low, high: the ends of its interval; NaN if there is none.
-        is_certain: whether it differs from 0 after the correction for the number of comparisons.
-
-    >>> Difference("FF", "gradcam", "on audio", 0.1, 0.05, 0.15, True).row
-    'gradcam'
-    """
-
-    panel: str
-    row: str
-    group: str
-    mean: float
-    low: float
-    high: float
-    is_certain: bool
 
 
 def forest_plot(

@@ -1,7 +1,7 @@
 """Pages of many clips: one page, or a folder with a page for each clip."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ MOST_CLIPS = 20
 
 
 def write_clips(
-    results: Iterable[ExplainedClip],
+    results: Iterable[ExplainedClip | Sequence[ExplainedClip]],
     count: int,
     out: str | os.PathLike[str],
     title: str,
@@ -28,7 +28,7 @@ def write_clips(
     is written as soon as the clip is explained.
 
     Args:
-        results: one of each clip, e.g. from a generator.
+        results: one of each clip, or several by method, e.g. from a generator.
         count: how many there are.
         out: the folder; it is made if it is missing.
         title: title of the page.
@@ -46,15 +46,21 @@ def write_clips(
     """
     index = make_folder(out) / "index.html"
     if count <= MOST_CLIPS:
-        clips = [[result] for result in results]
+        clips = [_of_clip(result) for result in results]
         write_text(index, interpretation_page(title, clips, lossless))
         return index
     items: list[dict[str, Any]] = []
     folder = make_folder(index.parent / "clips")
-    for number, result in enumerate(results):
+    for number, each in enumerate(results):
+        of_clip = _of_clip(each)
+        result = of_clip[0]
         name = f"{number + 1:04d}.html"
         clip_title = result.clip or f"clip {number + 1}"
-        write_text(folder / name, interpretation_page(clip_title, [[result]], lossless))
+        write_text(folder / name, interpretation_page(clip_title, [of_clip], lossless))
         items.append(overview_item(result, f"clips/{name}"))
     write_text(index, document(title, [overview(items)]))
     return index
+
+
+def _of_clip(each: ExplainedClip | Sequence[ExplainedClip]) -> Sequence[ExplainedClip]:
+    return [each] if isinstance(each, ExplainedClip) else each

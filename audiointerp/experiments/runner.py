@@ -61,8 +61,8 @@ def run(
         experiment: one of :data:`EXPERIMENTS`, your own, or the name of one on clean clips.
         classifier: a classifier that takes what the experiment says.
         dataset: the clean clips; the experiment's noise is mixed in here.
-        methods, masks, on, fill, protocol, nulls, curves, background, reference,
-            optimize, device, baselines: see :func:`~audiointerp.predict.score`.
+        methods, masks, on, fill, protocol, nulls, curves: see :func:`~audiointerp.predict.score`.
+        background, reference, optimize, device, baselines: the same.
         out: the folder of results.
         noise: a recording that replaces the experiment's own noise.
         progress: whether to show a progress bar on a terminal or in a notebook; or a function of

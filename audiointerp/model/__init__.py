@@ -19,11 +19,13 @@ from .fast_copy import OPTIMIZATIONS, optimized
 from .grids import default_grid
 from .panns import NETWORKS, Cnn6, Cnn10, Cnn14, Pann, build_network, initialise
 from .scaled import ScaledNetwork, with_scaling, without_scaling
+from .shipped import SHIPPED, load, weights_path
 from .sound_model import FunctionModel, SoundModel
 
 __all__ = [
     "NETWORKS",
     "OPTIMIZATIONS",
+    "SHIPPED",
     "BoundModel",
     "Check",
     "Classifier",
@@ -41,6 +43,7 @@ __all__ = [
     "clip_log_probabilities",
     "default_grid",
     "initialise",
+    "load",
     "load_panns",
     "log_probabilities_by_window",
     "made_by",
@@ -48,6 +51,7 @@ __all__ = [
     "optimized",
     "pool_windows",
     "version_log_probabilities",
+    "weights_path",
     "whole_clip_probabilities",
     "windows_of",
     "with_scaling",

@@ -3,7 +3,6 @@
 Nothing here is needed to explain a classifier of your own; the rooms below know nothing of it.
 """
 
-from .best_null import best_null_differences
 from .finished import finished_rows
 from .localisation_page import localisation_page, write_localisation
 from .localisation_run import localisation_methods, measure_localisation, ratios_in
@@ -22,7 +21,6 @@ __all__ = [
     "STUDY_METHODS",
     "Paper",
     "Setting",
-    "best_null_differences",
     "choose_setting",
     "failures",
     "faults",

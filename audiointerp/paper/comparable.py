@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ..metrics import METRICS, RELATIVE
+from ..tables import SOFT_MASKS
 
-SOFT_MASKS = ("minmax", "sigmoid", "minmax_pos", "sigmoid_pos")
-"""Masks of the study with values between 0 and 1."""
 PARTS_OF = {
     "topK_5": ("topK_30", "topK_50"),
     "topK_30": ("topK_50",),

@@ -7,7 +7,7 @@ import pandas as pd
 from ..errors import AudioInterpError
 from ..interpretation import NULLS
 from ..metrics import METRICS, RELATIVE
-from ..tables import has_null, interval_text, percentile_interval, recording_column
+from ..tables import interval_text, nulls_in, percentile_interval, recording_column
 from .comparable import comparable_masks
 from .published import PUBLISHED_METHODS, PUBLISHED_SCORES, STUDY_MASKS, published_tables
 from .statistics import CLIP
@@ -19,15 +19,6 @@ def _aspects(on: str) -> dict[str, tuple[str, str | None]]:
 
 ASPECTS: dict[str, tuple[str, str | None]] = {**_aspects("features"), **_aspects("audio")}
 """The views of a conclusion: what is scored, and which null's score is subtracted."""
-
-
-def nulls_in(rows: pd.DataFrame) -> list[str]:
-    """Return the nulls that results have scores of; version 0.1.0 knew only the random masks.
-
-    >>> nulls_in(pd.DataFrame({"FF": [0.5], "FF_smooth": [0.5]}))
-    ['smooth']
-    """
-    return [null for null in NULLS if has_null(rows, null)]
 
 
 def aspects_in(rows: pd.DataFrame) -> dict[str, tuple[str, str | None]]:

@@ -22,7 +22,7 @@ from ..scoring import (
     explain_clip,
     heard_probabilities,
 )
-from .comparable import SOFT_MASKS
+from ..tables import SOFT_MASKS
 
 HEARD_METHODS = ("saliency", "gradcam")
 """The methods whose soft masks are heard; the others take minutes for a clip."""

@@ -12,11 +12,12 @@ from ..tables import (
     holm,
     interval_text,
     mean_of,
+    nulls_in,
     paired_differences,
     summarise,
 )
 from .comparable import distinct_masks
-from .conclusions import aspects_in, nulls_in
+from .conclusions import aspects_in
 
 LEVEL = 0.05
 """Largest adjusted p-value at which a mask beats chance."""

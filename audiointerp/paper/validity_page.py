@@ -7,9 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..display import Difference
-from ..tables import FEWEST
-from .best_null import best_null_differences
-from .comparable import SOFT_MASKS
+from ..tables import FEWEST, SOFT_MASKS, best_null_differences
 from .conclusions import aspects_in, conclusions, published_winners
 from .published import STUDY_MASKS
 from .published_faults import Fault
@@ -50,7 +48,7 @@ def report(
         weights: the classifier's file.
         labels: the classes of the clips.
         picture: the file beside the page with the forest plot of
-            :func:`~audiointerp.paper.best_null.best_null_differences`.
+            :func:`~audiointerp.tables.best_null.best_null_differences`.
         origin: a sentence on where the results come from, if the command did not compute them.
 
     Raises:

@@ -192,6 +192,8 @@ def sound_blocks(
     ...     [(block.shape, rate) for block, rate in sound_blocks(Path(folder, "clip.wav"))]
     [(torch.Size([80, 2]), 8000)]
     """
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder; give one of its sound files")
     if not path.is_file():
         raise AudioError(f"{path}: no such audio file")
     if path.stat().st_size == 0:

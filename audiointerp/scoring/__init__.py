@@ -14,6 +14,7 @@ from .columns import (
 from .curves import Curves
 from .data import check_fits, clip_of, dataset_of
 from .decision import warn_if_absent
+from .difference import Difference
 from .explain import (
     Method,
     build_explainer,
@@ -90,6 +91,7 @@ __all__ = [
     "STAGES",
     "VALUES",
     "Curves",
+    "Difference",
     "ExplainedClip",
     "LayerCell",
     "LocalisationPlan",

@@ -1,6 +1,8 @@
 """Tables of any results: read them, summarise them with intervals, write them in every format."""
 
 from .bca import ends
+from .best_null import SOFT_MASKS, best_null_differences
+from .binary import binary_masks
 from .bootstrap import (
     DRAWS,
     FEWEST,
@@ -12,17 +14,12 @@ from .bootstrap import (
 )
 from .cells import Cell, Column
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
+from .lead import forest_text, lead_text
+from .nulls_present import has_null, nulls_in
+from .plain_text import as_text, interval_text
 from .results import classes_of, read_results, recording_column, recordings_by_clip, versions_of
 from .sanity_summary import cascade_table, sanity_columns, sanity_page, sanity_table
-from .summary import (
-    GROUPS,
-    as_text,
-    compare,
-    has_null,
-    interval_text,
-    paired_differences,
-    summarise,
-)
+from .summary import GROUPS, compare, paired_differences, summarise
 from .table import Table, as_csv, as_markdown, table_as_text, table_of
 from .write import FORMATS, write_tables
 
@@ -32,12 +29,15 @@ __all__ = [
     "FORMATS",
     "GROUPS",
     "MANY_DRAWS",
+    "SOFT_MASKS",
     "Cell",
     "Column",
     "Table",
     "as_csv",
     "as_markdown",
     "as_text",
+    "best_null_differences",
+    "binary_masks",
     "bootstrap_interval",
     "bootstrap_means",
     "bootstrap_p_values",
@@ -45,11 +45,14 @@ __all__ = [
     "classes_of",
     "compare",
     "ends",
+    "forest_text",
     "has_null",
     "holm",
     "interval_text",
+    "lead_text",
     "mean_of",
     "means_without_each",
+    "nulls_in",
     "paired_differences",
     "percentile_interval",
     "read_results",

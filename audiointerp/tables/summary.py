@@ -1,4 +1,4 @@
-"""Summaries of results: means, comparisons with the nulls, and both as text."""
+"""Summaries of results: means, and comparisons with the nulls."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ import pandas as pd
 
 from ..errors import ArgumentError, AudioInterpError, choose
 from ..interpretation import MASKS, NULLS
-from ..metrics import METRICS, PERCENT, RELATIVE
+from ..metrics import METRICS, RELATIVE
 from ..scoring import AREAS, CONTENT
-from .bootstrap import FEWEST, bootstrap_interval, mean_of
-from .cells import format_interval
+from .bootstrap import bootstrap_interval, mean_of
+from .nulls_present import has_null
 from .results import recording_column
 
 GROUPS = (
@@ -60,10 +60,10 @@ def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.
     >>> summarise(rows)["FF"].tolist()
     [0.5]
     """
-    scored = _scored(rows)
+    scored = scored_rows(rows)
     scored["undefined"] = scored["COMP"].isna()
     scored["constant"] = (scored["SPS"] == 0) | scored["undefined"]
-    groups = scored.groupby(_group_columns(scored, by), sort=True, observed=True)
+    groups = scored.groupby(group_columns(scored, by), sort=True, observed=True)
     others = [name for name in (*CONTENT, *AREAS) if name in scored and scored[name].notna().any()]
     table = groups[[*METRICS, *others, "undefined", "constant"]].mean()
     table["clips"] = groups["clip"].nunique()
@@ -134,13 +134,13 @@ def paired_differences(
     [0.5, 0.25]
     """
     choose("comparison", than, REFERENCES)
-    scored = _scored(rows)
+    scored = scored_rows(rows)
     names = [*RELATIVE, *(name for name in AREAS if scored[name].notna().any())]
     if than == "features":
         differences = _audio_minus_features(scored, names)
     else:
         differences = _minus_null(scored, names, than)
-    keys = [name for name in _group_columns(differences, by) if name in differences]
+    keys = [name for name in group_columns(differences, by) if name in differences]
     by_clip = differences.groupby([*keys, *_clip_keys(by)], sort=True, observed=True)
     return by_clip[names].mean()
 
@@ -175,105 +175,16 @@ def _minus_null(scored: pd.DataFrame, names: Sequence[str], null: str) -> pd.Dat
     return differences
 
 
-def has_null(rows: pd.DataFrame, null: str) -> bool:
-    """Return whether results hold the scores of a null.
-
-    >>> has_null(pd.DataFrame({"FF": [0.5], "FF_smooth": [0.25]}), "smooth")
-    True
-    """
-    return f"FF_{null}" in rows and bool(rows[f"FF_{null}"].notna().any())
-
-
-def as_text(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> str:
-    """Format results as plain text: means, and comparisons with the nulls and with features.
-
-    The best mean of each score, by the score's own direction, is marked by ``*``.
-
-    Args:
-        rows: as in :func:`summarise`.
-        by: as in :func:`summarise`.
+def scored_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Select the rows of scored clips, with ordered masks and the recording of every clip.
 
     Raises:
         AudioInterpError: no clip was scored.
 
-    >>> rows = pd.DataFrame({"method": "random", "mask": "bin", "status": "ok", "on": "features",
-    ...                      "clip": ["a", "b"], "protocol": "corrected", "FF_smooth": np.nan,
-    ...                      "FF_pixelwise": np.nan, **dict.fromkeys(METRICS, [0.0, 1.0])})
-    >>> as_text(rows).splitlines()[1].split()[:3]
-    ['random', 'bin', '0.500*']
+    >>> rows = pd.DataFrame({"clip": ["a", "b"], "mask": "bin", "status": ["ok", "error"]})
+    >>> len(scored_rows(rows))
+    1
     """
-    parts = [_means_as_text(summarise(rows, by))]
-    for than, title in _available_comparisons(rows):
-        differences = compare(rows, than, by)
-        has_intervals = differences.xs("low", axis=1, level=1).notna().to_numpy().any()
-        shown = (
-            "mean and 95 % interval over recordings"
-            if has_intervals
-            else f"mean (fewer than {FEWEST} recordings: no interval)"
-        )
-        parts.append(f"\n{title}, {shown}\n{_differences_as_text(differences)}")
-    return "\n".join(parts)
-
-
-def _available_comparisons(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """List the comparisons that the rows allow, each with its title."""
-    comparisons = [(null, f"Minus the null {null}") for null in NULLS if has_null(rows, null)]
-    scored_on = set(rows.loc[rows["status"] == "ok", "on"])
-    if {"features", "audio"} <= scored_on:
-        comparisons.append(("features", "On audio minus on features"))
-    return comparisons
-
-
-def _means_as_text(table: pd.DataFrame) -> str:
-    shown = pd.DataFrame(index=table.index)
-    for column in map(str, table):
-        shown[column] = _column_as_text(column, table[column])
-    return str(shown.reset_index().to_string(index=False))
-
-
-def _column_as_text(column: str, values: pd.Series) -> list[str]:
-    """Format the means of one score; the best end in ``*``, the others in a space."""
-    if column == "clips":
-        return [f"{value:d}" for value in values]
-    decimals = 1 if column in PERCENT else 3
-    texts = [f"{value:.{decimals}f}" for value in values]
-    higher_is_better = _higher_is_better(column)
-    if higher_is_better is None or not values.notna().any():
-        return [f"{text} " for text in texts]
-    best = values.max() if higher_is_better else values.min()
-    is_best = np.isclose(values, best, rtol=1e-9, atol=0)
-    return [text + ("*" if mark else " ") for text, mark in zip(texts, is_best, strict=True)]
-
-
-def _higher_is_better(column: str) -> bool | None:
-    if column in AREAS:
-        return column == "insertion"
-    return METRICS[column].higher_is_better if column in METRICS else None
-
-
-def _differences_as_text(table: pd.DataFrame) -> str:
-    shown = pd.DataFrame(index=table.index)
-    for name in table.columns.unique(0):
-        shown[name] = [interval_text(name, *values) for values in table[name].to_numpy()]
-    return str(shown.reset_index().to_string(index=False))
-
-
-def interval_text(name: str, mean: float, low: float, high: float) -> str:
-    """Format a difference of a score and its interval; the mean alone if ``low`` is NaN.
-
-    Args:
-        name: the score; percentages have no decimals, other scores two.
-        mean, low, high: as in :func:`compare`.
-
-    >>> interval_text("FF", 0.25, 0.2, 0.3), interval_text("AD", -12.0, -15.0, -8.0)
-    ('+0.25 [+0.20, +0.30]', '-12 [-15, -8]')
-    """
-    decimals = 0 if name in PERCENT else 2
-    return format_interval(mean, low, high, decimals, decimals, flags="+")
-
-
-def _scored(rows: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows of scored clips, with ordered masks and the recording of every clip."""
     scored = rows[rows["status"] == "ok"].copy()
     if scored.empty:
         raise AudioInterpError("no clip was scored; see the columns stage and error of the results")
@@ -286,8 +197,12 @@ def _scored(rows: pd.DataFrame) -> pd.DataFrame:
     return scored
 
 
-def _group_columns(rows: pd.DataFrame, by: Sequence[str]) -> list[str]:
-    """Return ``by``, and before it the columns of ``SPLIT_BY`` that have several values."""
+def group_columns(rows: pd.DataFrame, by: Sequence[str]) -> list[str]:
+    """Return ``by``, and before it the columns of ``SPLIT_BY`` that have several values.
+
+    >>> group_columns(pd.DataFrame({"on": ["audio", "features"]}), ["method"])
+    ['on', 'method']
+    """
     split_by = [
         name for name in SPLIT_BY if name in rows and name not in by and rows[name].nunique() > 1
     ]

@@ -5,11 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..display import Difference
 from ..metrics import METRICS
-from ..tables import bootstrap_interval, bootstrap_p_values, holm, paired_differences
-from .comparable import SOFT_MASKS
-from .conclusions import nulls_in
+from ..scoring import Difference
+from .bootstrap import bootstrap_interval
+from .comparisons import bootstrap_p_values, holm
+from .nulls_present import nulls_in
+from .summary import paired_differences
+
+SOFT_MASKS = ("minmax", "sigmoid", "minmax_pos", "sigmoid_pos")
+"""Masks of the study with values between 0 and 1."""
 
 PANELS = {"FF": "FF", "FidIn": "FidIn", "AD": "AD, lower is better: percentage points less"}
 """The scores of the forest plot, and what stands above them."""
@@ -34,7 +38,7 @@ def best_null_differences(rows: pd.DataFrame) -> list[Difference]:
         For each fill and place (``on``), score and method one line; positive is better. Methods
         without a null, and rows of soft masks, are left out.
 
-    >>> from .example import example_rows
+    >>> from audiointerp.paper.example import example_rows
     >>> lines = best_null_differences(example_rows(on=["features", "audio"], clips=30))
     >>> [(line.panel, line.row, line.group) for line in lines][0]
     ('FF', 'gradcam', 'silence, on audio')

@@ -1,0 +1,138 @@
+"""What ``interpret`` explains: sound files, folders of them, or a synthetic example."""
+
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import typer
+
+from ..errors import ArgumentError, choose
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..model import Classifier
+
+EXAMPLE_NETWORK = Path("synthetic-mel")
+"""The network that explains an example, unless another is given."""
+EXAMPLE_FOLD = 5
+"""The fold of the examples; that network was not trained on it."""
+
+
+class ClipSource(NamedTuple):
+    """A clip to explain, and its name.
+
+    >>> ClipSource("dog.wav", Path("dog.wav")).name
+    'dog.wav'
+    """
+
+    name: str
+    audio: "Path | Tensor"
+
+
+def clip_sources(
+    files: list[Path], example: str | None, classifier: "Classifier"
+) -> list[ClipSource]:
+    """Return the clips of the command line, each once; of several, all are readable.
+
+    Args:
+        files: of :func:`sound_files_of`.
+        example: a class of the synthetic clips, instead of files.
+        classifier: what they are read for.
+
+    Raises:
+        AudioError: one of several clips cannot be read.
+
+    >>> from audiointerp import load
+    >>> clip_sources([], "siren", load("synthetic-mel"))[0].name
+    'siren (a made sound)'
+    """
+    if example is not None:
+        return [_example(example, classifier)]
+    if len(files) > 1:
+        _refuse_unreadable(files, classifier)
+    return [ClipSource(name, path) for path, name in _names(files).items()]
+
+
+def check_sources(paths: list[Path], example: str | None) -> None:
+    """Refuse, before a network is opened, no clip at all, an unknown example, or both.
+
+    Raises:
+        ArgumentError: an example beside clips, or an unknown one.
+        BadParameter: nothing is given, a usage error.
+
+    >>> check_sources([Path("dog.wav")], "siren")
+    Traceback (most recent call last):
+    audiointerp.errors.ArgumentError: --example siren replaces the clips; give one or the other
+    """
+    if example is not None and paths:
+        raise ArgumentError(f"--example {example} replaces the clips; give one or the other")
+    if example is None and not paths:
+        raise typer.BadParameter("give a sound file or a folder of them, or --example siren")
+    if example is not None:
+        from ..dataset import CLASSES
+
+        choose("example", example, CLASSES)
+
+
+def sound_files_of(paths: list[Path]) -> list[Path]:
+    """Return the files that are given, and those of the folders that are given, each once.
+
+    Folders below these are not entered, which a line says.
+
+    Raises:
+        ArgumentError: a folder has no sound file.
+
+    >>> sound_files_of([Path("dog.wav"), Path("dog.wav")])
+    [PosixPath('dog.wav')]
+    """
+    from ..dataset import sound_files
+
+    files: list[Path] = []
+    for path in paths:
+        inside = sound_files(path) if path.is_dir() else [path]
+        if not inside:
+            raise ArgumentError(
+                f"{path}: this folder has no sound file; give files, or folders that have some"
+            )
+        files += inside
+        below = _folders_with_sounds(path) if path.is_dir() else []
+        if below:
+            typer.echo(f"{path}: the folders below are left out, e.g. {below[0]}", err=True)
+    return list(dict.fromkeys(files))
+
+
+def _folders_with_sounds(path: Path) -> list[Path]:
+    from ..dataset import AUDIO_ENDINGS
+
+    files = path.glob("*/*")
+    return sorted({file.parent for file in files if file.suffix.lower() in AUDIO_ENDINGS})
+
+
+def _names(paths: list[Path]) -> dict[Path, str]:
+    """Return the names of files, with their folders where two have the same name."""
+    counts = Counter(path.name for path in paths)
+    return {path: path.name if counts[path.name] == 1 else str(path) for path in paths}
+
+
+def _refuse_unreadable(paths: list[Path], classifier: "Classifier") -> None:
+    """Read all clips before the first is explained, which takes far longer."""
+    from ..scoring import clip_of
+
+    with warnings.catch_warnings():
+        # They are shown when the clip is explained.
+        warnings.simplefilter("ignore")
+        for path in paths:
+            clip_of(path, classifier)
+
+
+def _example(name: str, classifier: "Classifier") -> ClipSource:
+    """Return the first synthetic clip of a class that was not trained on."""
+    from ..dataset import Synthetic
+
+    seconds = max(3.0, classifier.duration)
+    clips = Synthetic((EXAMPLE_FOLD,), sample_rate=classifier.sample_rate, duration=seconds)
+    target = (clips.labels.index(name),)
+    index = next(index for index in range(len(clips)) if clips.targets(index) == target)
+    return ClipSource(f"{name} (a made sound)", clips[index][0])

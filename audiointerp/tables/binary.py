@@ -1,0 +1,25 @@
+"""Masks of zeros and ones, whose sparseness and complexity say what their area says."""
+
+import pandas as pd
+
+SAME_AS_AREA = ("SPS", "COMP", "nCOMP")
+"""Scores that depend on the area alone if a mask is 0/1: SPS = 1 - AREA, COMP = ln(AREA F T)."""
+TOLERANCE = 1e-3
+"""How far SPS may be from 1 - AREA: the published protocol adds 1e-7 to each bin."""
+
+
+def binary_masks(rows: pd.DataFrame) -> set[str]:
+    """Return the names of the masks that are 0/1 in every row, as far as their scores tell.
+
+    Args:
+        rows: of scored clips. An empty mask, and a constant one, tell nothing.
+
+    >>> rows = pd.DataFrame({"mask": ["bin", "minmax"], "SPS": [0.7, 0.6], "AREA": [0.3, 0.3],
+    ...                      "COMP": [5.0, 6.0]})
+    >>> binary_masks(rows)
+    {'bin'}
+    """
+    telling = rows[rows["COMP"].notna() & (rows["SPS"] > 0)]
+    differs = (telling["SPS"] - (1 - telling["AREA"])).abs() > TOLERANCE
+    soft = set(telling.loc[differs, "mask"].astype(str))
+    return {str(mask) for mask in telling["mask"].unique()} - soft

@@ -1,0 +1,156 @@
+"""What a terminal shows first of any results: a forest plot as text, and one small table."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..scoring import Difference
+from .best_null import LEVEL, SOFT_MASKS, best_null_differences
+from .binary import SAME_AS_AREA
+from .bootstrap import FEWEST
+from .nulls_present import nulls_in
+from .plain_text import interval_text, means_as_text
+from .results import recording_column
+from .summary import summarise
+
+SETTING = ("transform", "experiment", "network", "protocol", "fill", "on")
+"""Columns whose values together are one setting, which a table does not average over."""
+FIRST = {
+    "experiment": ("mel_clean",),
+    "protocol": ("corrected",),
+    "fill": ("background",),
+    "on": ("audio",),
+}
+"""What leads if there are several: clean clips, what is heard, and removed as to the background."""
+SHOWN = ("FF", "AI", "AD", "AG", "FidIn", "AREA", "clips")
+WIDTH = 41
+"""Characters of the plot."""
+SMALLEST_SPAN = 1e-9
+"""The smallest range that a plot is drawn to."""
+
+
+def lead_text(rows: pd.DataFrame) -> str:
+    """Format the forest plot and one table of results, of one setting; name what is left out.
+
+    The plot has each method minus its best null, see
+    :func:`~audiointerp.tables.best_null.best_null_differences`; the table the mean scores of each
+    method over its 0/1 masks, or over all masks if there is no 0/1 mask.
+
+    Args:
+        rows: of a run, of ``score``, or of :func:`~audiointerp.tables.results.read_results`.
+
+    Raises:
+        AudioInterpError: no clip was scored.
+
+    >>> from audiointerp.paper.example import example_rows
+    >>> rows = example_rows(clips=5).assign(FF_smooth=0.5, AD_smooth=0.5, FidIn_smooth=0.5)
+    >>> print(lead_text(rows).splitlines()[1])
+    5 recordings: too few for an interval
+    """
+    shown = leading_rows(rows)
+    hard = shown[~shown["mask"].isin(SOFT_MASKS)]
+    kept = shown if hard.empty else hard
+    parts = [_heading(kept), _forest_or_note(kept), _table(kept)]
+    return "\n\n".join([*parts, *_left_out(rows, shown)])
+
+
+def leading_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the setting that is shown first.
+
+    >>> rows = pd.DataFrame({"on": ["features", "audio"], "FF": [0.1, 0.2]})
+    >>> leading_rows(rows)["FF"].tolist()
+    [0.2]
+    """
+    for name in (name for name in SETTING if name in rows):
+        values = list(rows[name].unique())
+        preferred = [value for value in FIRST.get(name, ()) if value in values]
+        rows = rows[rows[name] == (preferred or values)[0]]
+    return rows
+
+
+def forest_text(differences: Sequence[Difference], width: int = WIDTH) -> str:
+    """Draw a forest plot in characters: a line for each difference, a block for each panel.
+
+    ``|`` is 0, ``-`` the interval, ``*`` a mean that differs from 0 after the correction for the
+    number of comparisons, ``o`` one that does not.
+
+    Args:
+        differences: positive is better.
+        width: of the plot, in characters.
+
+    >>> line = Difference("FF", "gradcam", "on audio", 0.5, 0.25, 0.75, True)
+    >>> print(forest_text([line], width=9))
+    FF
+      gradcam  |  --*---  +0.50 [+0.25, +0.75]
+    """
+    panels = list(dict.fromkeys(difference.panel for difference in differences))
+    blocks = []
+    for panel in panels:
+        lines = [difference for difference in differences if difference.panel == panel]
+        blocks.append(_panel_text(panel, lines, width))
+    return "\n".join(blocks)
+
+
+def _panel_text(panel: str, lines: Sequence[Difference], width: int) -> str:
+    ends = [0.0]
+    for line in lines:
+        # NaN, without an interval, is no end.
+        ends += [end for end in (line.low, line.mean, line.high) if end == end]
+    low, high = min(ends), max(ends)
+    # Differences of rounding alone are no difference.
+    scale = (width - 1) / (high - low if high - low > SMALLEST_SPAN else 1.0)
+    name_width = max(len(line.row) for line in lines)
+    score = panel.split(",")[0]
+    texts = [panel]
+    for line in lines:
+        marks = [" "] * width
+        if line.low == line.low:
+            start, stop = (round((end - low) * scale) for end in (line.low, line.high))
+            marks[start : stop + 1] = "-" * (stop + 1 - start)
+        marks[round(-low * scale)] = "|"
+        if line.mean == line.mean:
+            marks[round((line.mean - low) * scale)] = "*" if line.is_certain else "o"
+        numbers = interval_text(score, line.mean, line.low, line.high)
+        texts.append(f"  {line.row:{name_width}}  {''.join(marks)}  {numbers}")
+    return "\n".join(texts)
+
+
+def _heading(rows: pd.DataFrame) -> str:
+    setting = [str(rows[name].iloc[0]) for name in SETTING if name in rows and name != "network"]
+    recordings = recording_column(rows[rows["status"] == "ok"]).nunique()
+    few = ": too few for an interval" if recordings < FEWEST else ""
+    return f"{', '.join(setting)}\n{recordings} recordings{few}"
+
+
+def _forest_or_note(rows: pd.DataFrame) -> str:
+    """Return the plot, or why there is none."""
+    differences = best_null_differences(rows)
+    if not differences:
+        reason = "0/1 masks" if nulls_in(rows) else "nulls"
+        return f"These results have no {reason}: whether a method beats chance is not known."
+    title = (
+        "Each method minus its best null (a mask that knows nothing): right of | is better;\n"
+        f"* differs from 0 (p <= {LEVEL:g} after Holm's correction), o may not"
+    )
+    return f"{title}\n\n{forest_text(differences)}"
+
+
+def _table(rows: pd.DataFrame) -> str:
+    masks = rows["mask"].nunique()
+    kind = "masks" if rows["mask"].isin(SOFT_MASKS).any() else "0/1 masks"
+    table = summarise(rows, ["method"])
+    names = [name for name in SHOWN if name in table]
+    if kind == "masks":
+        names[-1:-1] = [name for name in SAME_AS_AREA if name in table]
+    title = f"Means over {masks} {kind if masks > 1 else kind.removesuffix('s')}; * is the best"
+    return f"{title}\n\n{means_as_text(table[names])}"
+
+
+def _left_out(rows: pd.DataFrame, shown: pd.DataFrame) -> list[str]:
+    """Say what the results hold beside what is shown."""
+    others = []
+    for name in (name for name in SETTING if name in rows and name != "network"):
+        values = [str(value) for value in rows[name].unique() if value != shown[name].iloc[0]]
+        if values:
+            others.append(f"{name} {', '.join(values)}")
+    return [f"Also in these results: {'; '.join(others)}."] if others else []

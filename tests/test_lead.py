@@ -1,0 +1,160 @@
+"""What a terminal shows first of results: the forest plot as text and one small table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiointerp.errors import AudioInterpError
+from audiointerp.interpretation import NULLS as NULL_NAMES
+from audiointerp.metrics import METRICS, evaluate
+from audiointerp.paper.example import example_rows
+from audiointerp.scoring import Difference
+from audiointerp.tables import as_text, binary_masks, forest_text, lead_text
+from audiointerp.tables.bootstrap import FEWEST
+from audiointerp.tables.lead import leading_rows
+from audiointerp.tables.plain_text import means_as_text
+
+NULLS = {f"{name}_smooth": 0.5 for name in ("FF", "FidIn", "AD")}
+
+
+def line(mean, low=np.nan, high=np.nan, certain=False, row="lime", panel="FF"):
+    return Difference(panel, row, "silence, on audio", mean, low, high, certain)
+
+
+def test_a_forest_plot_by_hand():
+    lines = [line(0.5, 0.25, 0.75, True, "gradcam"), line(-0.25, -0.5, 0.25, False)]
+    # 11 characters from -0.5 to 0.75: an eighth each.
+    assert forest_text(lines, 11).splitlines() == [
+        "FF",
+        "  gradcam      | --*--  +0.50 [+0.25, +0.75]",
+        "  lime     --o-|--      -0.25 [-0.50, +0.25]",
+    ]
+
+
+def test_a_line_without_an_interval_is_a_mark_and_a_number():
+    (_, drawn) = forest_text([line(0.2)], 5).splitlines()
+    assert drawn == "  lime  |   o  +0.20"
+
+
+def test_lines_all_at_zero_are_drawn():
+    assert (
+        forest_text([line(0.0, 0.0, 0.0)], 5).splitlines()[1]
+        == "  lime  o      +0.00 [+0.00, +0.00]"
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.integers(-9999, 9999).map(lambda number: number / 100)] * 3).map(sorted),
+        min_size=1,
+        max_size=5,
+    ),
+    st.integers(3, 60),
+)
+def test_marks_stand_in_their_order_and_within_the_width(triples, width):
+    lines = [line(mean, low, high, True) for low, mean, high in triples]
+    drawn = forest_text(lines, width).splitlines()[1:]
+    for text, (low, mean, high) in zip(drawn, triples, strict=True):
+        plot = text[len("  lime  ") :][:width]
+        assert len(plot) == width
+        mark = plot.index("*")
+        # Where it stands on 0, the mark hides it.
+        zero = plot.find("|")
+        assert zero in (-1, mark) or (mark > zero) == (mean > 0)
+        interval = [index for index, sign in enumerate(plot) if sign in "-*"]
+        assert interval[0] <= mark <= interval[-1]
+        ends = [0.0, *(end for each in triples for end in (each[0], each[2]))]
+        # A column of the plot is as wide as its rounding; 0 may hide an end.
+        column = (max(ends) - min(ends)) / (width - 1)
+        assert abs((interval[-1] - interval[0]) * column - (high - low)) <= 2.001 * column
+
+
+def test_the_lead_is_short_and_says_what_it_shows():
+    experiments = ["mel_horse", "mel_clean"]
+    rows = example_rows(experiments, on=["features", "audio"], clips=30).assign(**NULLS)
+    text = lead_text(rows)
+    assert text.splitlines()[:2] == ["mel, mel_clean, corrected, silence, audio", "30 recordings"]
+    assert len(text.splitlines()) < 40
+    assert "Also in these results: experiment mel_horse; on features." in text
+    assert text.index("FF\n") < text.index("FidIn\n") < text.index("Means over 2 0/1 masks")
+    clean = leading_rows(rows)
+    means = clean.groupby("method")["FF"].mean()
+    assert f"{means['lime']:.3f}" in text
+
+
+def test_of_few_recordings_it_says_so_and_nothing_is_nan():
+    text = lead_text(example_rows(clips=FEWEST - 1).assign(**NULLS))
+    assert f"{FEWEST - 1} recordings: too few for an interval" in text
+    assert "nan" not in text.lower()
+    assert "[" not in text
+    assert "*" not in text.split("Means")[0].replace("* differs", "")
+
+
+def test_background_leads_before_silence():
+    rows = example_rows()
+    both = pd.concat([rows, rows.assign(fill="background")])
+    assert set(leading_rows(both)["fill"]) == {"background"}
+
+
+def test_rows_of_score_lead_too_and_without_nulls_it_says_so():
+    rows = example_rows().drop(columns=["experiment", "transform", "network"])
+    rows = rows[[name for name in rows if not str(name).endswith(tuple(NULL_NAMES))]]
+    text = lead_text(rows)
+    assert "These results have no nulls: whether a method beats chance is not known." in text
+    assert "Means over 2 0/1 masks" in text
+
+
+def test_of_soft_masks_alone_sparseness_is_shown():
+    text = lead_text(example_rows(masks=["minmax", "sigmoid"]).assign(**NULLS))
+    assert "These results have no 0/1 masks" in text
+    assert "Means over 2 masks" in text
+    assert "SPS" in text
+
+
+def test_without_a_scored_clip_it_is_an_error():
+    with pytest.raises(AudioInterpError, match="no clip was scored"):
+        lead_text(example_rows().assign(status="error"))
+
+
+def rows_of(masks):
+    """Rows with the real scores of masks, by name."""
+    probs = torch.tensor([[0.25, 0.75]])
+    rows = []
+    for name, mask in masks.items():
+        scores = evaluate(probs, probs, probs, torch.tensor([1]), mask)
+        values = {key: float(value) for key, value in scores.items()}
+        rows.append({"mask": name, **values})
+    return pd.DataFrame(rows).assign(
+        method="lime", clip="a", status="ok", on="features", protocol="corrected"
+    )
+
+
+@given(st.floats(0.02, 0.98), st.integers(0, 100))
+def test_masks_of_zeros_and_ones_are_known_by_their_scores(share, seed):
+    noise = torch.rand(1, 1, 16, 20, generator=torch.Generator().manual_seed(seed))
+    hard = (noise < share).float()
+    if 0 < hard.mean() < 1:
+        rows = rows_of({"hard": hard, "soft": noise, "empty": torch.zeros_like(noise)})
+        assert binary_masks(rows) == {"hard"}
+
+
+def test_of_0_1_masks_one_number_is_shown_once():
+    noise = torch.rand(1, 1, 16, 20, generator=torch.Generator().manual_seed(0))
+    hard = rows_of({"hard": (noise < 0.3).float(), "harder": (noise < 0.1).float()})
+    heads = as_text(hard).splitlines()[0].split()
+    assert {"SPS", "COMP", "nCOMP"} <= METRICS.keys()
+    assert not {"SPS", "COMP", "nCOMP"} & set(heads)
+    assert "AREA" in heads
+    mixed = as_text(rows_of({"hard": (noise < 0.3).float(), "soft": noise})).splitlines()
+    column = mixed[0].split().index("SPS")
+    by_mask = {row.split()[1]: row.split()[column] for row in mixed[1:3]}
+    assert by_mask["hard"] == "-"
+    assert float(by_mask["soft"].strip("*")) > 0
+
+
+def test_an_undefined_mean_is_a_dash():
+    table = pd.DataFrame({"COMP": [np.nan, 2.0]}, index=pd.Index(["a", "b"], name="method"))
+    assert [row.split()[1] for row in means_as_text(table).splitlines()[1:]] == ["-", "2.000*"]

@@ -1,0 +1,155 @@
+"""``audiointerp interpret``: examples, several methods, completion, help, mistakes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import audiointerp as ai
+from audiointerp.cli import options
+from audiointerp.dataset import CLASSES
+from audiointerp.errors import AudioError
+from audiointerp.model import SHIPPED
+
+COMPLETE = {
+    "interpret --method s": ["saliency", "shap", "smoothgrad"],
+    "interpret --weights esc10-s": ["esc10-stft"],
+    "interpret --mask topK_5": ["topK_5", "topK_50", "topK_5_pos", "topK_50_pos"],
+    "interp": ["interpret"],
+}
+
+
+def completed(words, first=""):
+    """What a shell is told for a command line, after code that runs first."""
+    code = f"{first}\nfrom audiointerp.cli import main\nmain()"
+    variables = {
+        "_AUDIOINTERP_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"audiointerp {words}",
+        "COMP_CWORD": str(len(words.split())),
+    }
+    command = [sys.executable, "-c", f"import sys; sys.argv[:] = ['audiointerp']\n{code}"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **variables}
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("words", COMPLETE)
+def test_a_shell_completes_names_without_torch(words):
+    # An import of torch would fail.
+    assert completed(words, "import sys; sys.modules['torch'] = None") == COMPLETE[words]
+
+
+def test_names_of_networks_are_those_of_the_library():
+    assert list(options.NETWORK_NAMES) == list(SHIPPED)
+
+
+def test_an_example_needs_no_file(call, tmp_path):
+    out = tmp_path / "out"
+    done = call("interpret", "--example", "siren", "--method", "saliency", "--out", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "siren (a made sound): predicted siren, explained siren\n" in done.stdout
+    record = json.loads((out / "scores.json").read_text())
+    assert record["predicted"] == "siren"
+    assert (out / "kept.wav").is_file()
+
+
+def test_an_unknown_example_is_refused_before_a_network_is_opened(call):
+    done = call("interpret", "--example", "sirn", "--weights", "none.safetensors")
+    assert done.returncode == 1
+    assert done.stderr.startswith("audiointerp: unknown example 'sirn'; did you mean 'siren'?")
+    assert all(name in done.stderr for name in CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["dog.wav", "--example", "siren"], "--example siren replaces the clips"),
+        (["dog.wav", "--weights", "esc10-mle"], "did you mean 'esc10-mel'?"),
+    ],
+)
+def test_mistakes(call, arguments, message):
+    done = call("interpret", *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert message in done.stderr
+
+
+def test_without_a_clip_it_is_a_usage_error(call):
+    done = call("interpret")
+    assert done.returncode == 2
+    text = " ".join(done.stderr.split())
+    assert "give a sound file or a folder of them, or --example siren" in text
+
+
+def test_several_methods_have_a_folder_each_and_one_page(call, tmp_path):
+    methods = ["--method", "saliency", "--method", "gradcam", "--method", "saliency"]
+    done = call("interpret", "--example", "siren", *methods, "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in tmp_path.iterdir()} == {"gradcam", "index.html", "saliency"}
+    for name in ("saliency", "gradcam"):
+        assert json.loads((tmp_path / name / "scores.json").read_text())["method"] == name
+        assert f"explained siren by {name}\n" in done.stdout
+    page = (tmp_path / "index.html").read_text()
+    assert page.count('<section class="audiointerp clip"') == 1
+    assert all(f"<h3>{name}, topK_30</h3>" in page for name in ("saliency", "gradcam"))
+
+
+def test_a_page_of_several_clips_has_all_methods(call, place, tmp_path):
+    clip = place / "clip.flac"
+    other = tmp_path / "other.flac"
+    other.write_bytes(clip.read_bytes())
+    methods = ["--method", "saliency", "--method", "random"]
+    weights = ["--weights", place / "mel.safetensors"]
+    done = call("interpret", clip, other, *weights, *methods, "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert page.count('<section class="audiointerp clip"') == 2
+    assert page.count("<h3>saliency, topK_30</h3>") == page.count("<h3>random, topK_30</h3>") == 2
+
+
+def test_a_method_does_not_overwrite_the_clip(call, place, tmp_path):
+    clip = tmp_path / "saliency" / "kept.wav"
+    clip.parent.mkdir()
+    ai.save_audio(clip, ai.load_audio(place / "clip.flac", sample_rate=8000), 8000)
+    methods = ["--method", "saliency", "--method", "random"]
+    done = call("interpret", clip, *methods, "--weights", "synthetic-mel", "--out", tmp_path)
+    assert done.returncode == 1
+    assert "would overwrite" in done.stderr
+
+
+@pytest.mark.parametrize("value", ['"saliency"', '["saliency"]'])
+def test_a_settings_file_names_one_method_or_several(call, tmp_path, value):
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f"method = {value}\nexample = 'siren'\nout = '{tmp_path / 'out'}'\n")
+    done = call("interpret", "--settings", settings)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["method"] == "saliency"
+
+
+def test_a_folder_is_not_called_a_missing_file(tmp_path):
+    with pytest.raises(AudioError, match="is a folder; give one of its sound files"):
+        ai.load_audio(tmp_path)
+
+
+def test_help_sets_examples_apart(call):
+    lines = call("interpret", "--help").stdout.splitlines()
+    start = lines.index("Examples:")
+    assert lines.index("Options:") < start
+    assert "  audiointerp interpret --example siren --open" in lines[start:]
+    assert not any("Examples (in a shell)" in line for line in lines)
+    joined = "\n".join(lines[start + 1 :]).replace(" \\\n     ", "")
+    assert "--method gradcam --method saliency" in joined
+    assert all(len(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["interpet"], "Did you mean 'interpret'?"), (["interpret", "--metod", "x"], "--method")],
+)
+def test_a_misspelt_command_or_option_is_guessed(call, arguments, message):
+    done = call(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr

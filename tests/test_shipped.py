@@ -1,0 +1,79 @@
+"""The networks that come with the library are opened by name, from a clone and from a wheel."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import audiointerp as ai
+from audiointerp.errors import ModelError
+from audiointerp.model import SHIPPED, shipped, weights_path
+
+ROOT = Path(ai.__file__).parents[1]
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """An installation whose package has no weights beside it."""
+    module = tmp_path / "site-packages" / "audiointerp" / "model" / "shipped.py"
+    monkeypatch.setattr(shipped, "__file__", str(module))
+    shipped._shipped_file.cache_clear()
+    yield tmp_path
+    shipped._shipped_file.cache_clear()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_name_opens_its_file(name):
+    classifier = ai.load(name)
+    same = ai.Classifier.load(ROOT / "weights" / SHIPPED[name])
+    assert classifier.labels == same.labels
+    weights, expected = classifier.network.state_dict(), same.network.state_dict()
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[key], expected[key]) for key in expected)
+
+
+def test_every_network_in_weights_has_a_name():
+    files = {path.name for path in (ROOT / "weights").glob("*.safetensors")}
+    assert files == set(SHIPPED.values())
+
+
+def test_a_path_opens_its_file(tmp_path):
+    ai.load("synthetic-mel").save(tmp_path / "mine.safetensors")
+    assert "siren" in ai.load(tmp_path / "mine.safetensors").labels
+    with pytest.raises(ModelError, match=r"other\.safetensors: no such weights file"):
+        ai.load(tmp_path / "other.safetensors")
+
+
+def test_an_unknown_name_is_refused_with_the_one_that_was_meant():
+    with pytest.raises(ModelError, match="did you mean 'esc10-mel'"):
+        ai.load("esc10_mel")
+
+
+def test_a_wheel_has_the_files_in_share(elsewhere, monkeypatch):
+    class Installed:
+        name = "esc10_mel_cnn10.safetensors"
+
+        def locate(self):
+            return ROOT / "weights" / self.name
+
+    class Distribution:
+        files = (Installed(),)
+
+    monkeypatch.setattr(shipped, "distribution", lambda name: Distribution())
+    assert weights_path("esc10-mel") == ROOT / "weights" / "esc10_mel_cnn10.safetensors"
+    with pytest.raises(ModelError, match="this installation has no such weights"):
+        weights_path("esc10-stft")
+
+
+def test_an_installation_into_a_folder_has_them_in_its_share(elsewhere, monkeypatch):
+    share = elsewhere / "site-packages" / "share" / "audiointerp" / "weights"
+    share.mkdir(parents=True)
+    file = share / "esc10_mel_cnn10.safetensors"
+    file.touch()
+    assert weights_path("esc10-mel") == file
+
+
+def test_the_wheel_is_told_to_take_them():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert '"share/audiointerp/weights" = ["weights/*_cnn10.safetensors"' in text
+    assert all(name.endswith("_cnn10.safetensors") for name in SHIPPED.values())

@@ -80,6 +80,9 @@ def interpret(
         typer.Option(help="Another label: explain why the label rather than this one."),
     ] = None,
     background: Background = None,
+    windows: Annotated[
+        str, typer.Option(help="Of a long clip: all, or strongest: the window of the largest p.")
+    ] = "all",
     on: On = None,
     fill: Annotated[
         str, typer.Option(help=f"What removed bins become: {', '.join(FILL_NAMES)}.")
@@ -113,8 +116,10 @@ def interpret(
     from ..experiments import background_of_folder
     from ..interpretation import METHODS, resolve_mask
     from ..predict import interpret as interpret_clip
+    from ..scoring import WINDOWS, window_name
 
     choose("method", method, METHODS)
+    choose("windows", windows, WINDOWS)
     resolve_mask(mask)
     paths = _sound_files(clips)
     for path in paths:
@@ -134,14 +139,16 @@ def interpret(
             target=target,
             against=against,
             background=background_clips,
+            windows=windows,
             inversion=inversion,
             protocol=protocol,
             on=on,
             fill=fill,
             device=device,
         )
-        _print_interpretation(result, names[path])
-        return replace(result, clip=names[path])
+        name = window_name(names[path], result.limits)
+        _print_interpretation(result, name or path.name)
+        return replace(result, clip=name)
 
     _write(paths, explained, out, lossless)
     index = out / "index.html"
@@ -157,7 +164,8 @@ def _write(
     from ..display import write_clips, write_interpretation
 
     if len(paths) == 1:
-        write_interpretation(explained(paths[0]), out, title=paths[0].name)
+        result = explained(paths[0])
+        write_interpretation(result, out, title=result.clip or paths[0].name)
     else:
         title = f"{len(paths)} clips explained"
         write_clips(map(explained, paths), len(paths), out, title, lossless)

@@ -10,8 +10,9 @@ and 0 dB. With --birdnet, ten minutes with 24 roosters (folds 1, 2 and 5) and 16
 thresholds are chosen with the 8 roosters of fold 4.
 
 The baseline is the level of frames of 0.05 s above the median of the recording. It knows no label,
-so both are compared without labels, too. OUT gets the recordings, and what is true and detected as
-tables for Raven. About 4 minutes of one core.
+so both are compared without labels, too. The truth of a box is the band of a clip's audible bins.
+OUT gets the recordings, and what is true and detected as tables for Raven. About 4 minutes of one
+core.
 """
 
 import argparse
@@ -145,10 +146,10 @@ class Study:
 
 def best_overlaps(truth: Sequence[ai.Event], events: Sequence[ai.Event]) -> list[float]:
     """For each true event that one of its label overlaps, the largest IoU in time."""
-    ious = [
-        max((time_iou(true, event) for event in events if event.label == true.label), default=0.0)
-        for true in truth
-    ]
+    ious = []
+    for true in truth:
+        same = (time_iou(true, event) for event in events if event.label == true.label)
+        ious.append(max(same, default=0.0))
     return [iou for iou in ious if iou]
 
 

@@ -59,8 +59,12 @@ def counted(truth, events):
     duration = max(end for _, end, _ in truth + events)
     by_event.evaluate(entries(truth), entries(events))
     by_segment.evaluate(entries(truth), entries(events), evaluated_length_seconds=duration)
-    names = ("Ntp", "Nref", "Nsys")
-    return [[int(metric.overall[name]) for name in names] for metric in (by_event, by_segment)]
+    return numbers_of(by_event), numbers_of(by_segment)
+
+
+def numbers_of(metric):
+    """What is matched, annotated and detected."""
+    return [int(metric.overall[name]) for name in ("Ntp", "Nref", "Nsys")]
 
 
 def main():

@@ -115,7 +115,8 @@ def test_pointing_at_the_tone():
 @pytest.mark.parametrize("number", range(sed_eval_cases.CASES))
 def test_as_sed_eval_counts(number):
     case = json.loads(sed_eval_cases.PATH.read_text("utf-8"))[number]
-    truth, events = ([Event(*values) for values in case[name]] for name in ("truth", "events"))
+    truth = [Event(*values) for values in case["truth"]]
+    events = [Event(*values) for values in case["events"]]
     scores = event_agreement(
         truth, events, collar=sed_eval_cases.COLLAR, share=sed_eval_cases.SHARE
     )

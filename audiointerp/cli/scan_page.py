@@ -78,8 +78,12 @@ def _event_cells(event: dict[str, Any]) -> tuple[object, ...]:
 
 def _html_table(heads: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     head = "".join(f"<th>{name}" for name in heads)
-    lines = ["<tr>" + "".join(f"<td>{cell}" for cell in cells) for cells in rows]
+    lines = map(_html_row, rows)
     return f'<div class="audiointerp"><table><tr>{head}{"".join(lines)}</table></div>'
+
+
+def _html_row(cells: tuple[object, ...]) -> str:
+    return "<tr>" + "".join(f"<td>{cell}" for cell in cells)
 
 
 def _summary(scanned: "ScannedRecording") -> str:

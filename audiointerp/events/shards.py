@@ -37,14 +37,14 @@ def shard_of(out: Path, names: Sequence[str], shard: tuple[int, int]) -> Iterato
     2
     """
     digest = hashlib.sha256("\0".join(names).encode()).hexdigest()[:8]
-    own = out / f".lock-{digest}-{shard[0]}-of-{shard[1]}"
+    own_lock = out / f".lock-{digest}-{shard[0]}-of-{shard[1]}"
     # Its own lock comes first, so that of two processes that begin at once, one sees the other.
-    with locked(own):
-        if own.with_name(own.name.upper()).exists():
+    with locked(own_lock):
+        if own_lock.with_name(own_lock.name.upper()).exists():
             refuse_equal_names(names)
         for path in sorted(out.glob(".lock-*-of-*")):
             parts = LOCK.fullmatch(path.name)
-            if parts is None or path == own:
+            if parts is None or path == own_lock:
                 continue
             number, count = int(parts[2]), int(parts[3])
             shares = (shard[0] - number) % math.gcd(shard[1], count) == 0

@@ -23,10 +23,10 @@ from .scoring import (
     build_explainer,
     build_explainers,
     check_classifier,
-    clip_of,
     clip_rows,
     dataset_of,
     explain_clip,
+    explained_part,
     fills_of,
     hear_parts,
     mask_and_classify,
@@ -35,6 +35,7 @@ from .scoring import (
     scored_on,
     verdict_of,
     warn_if_absent,
+    window_name,
 )
 from .util import INDEPENDENT, Progress, show_progress
 
@@ -106,6 +107,7 @@ def interpret(
     target: str | int | None = None,
     against: str | int | None = None,
     background: Tensor | None = None,
+    windows: str = "all",
     inversion: str = "gain",
     protocol: str = "corrected",
     on: str | None = None,
@@ -120,9 +122,8 @@ def interpret(
     Args:
         classifier: the classifier whose decision is explained.
         audio: one clip: the path of a sound file, a pair (samples, rate), or another recording that
-            :func:`~audiointerp.dataset.as_clip` takes, which is normalised as the classifier's
-            clips are; or a tensor or array ``(L,)``, ``(1, L)`` or ``(1, 1, L)`` at the
-            classifier's sample rate, which is taken as it is, e.g. of ``load_audio``.
+            :func:`~audiointerp.dataset.as_clip` takes, normalised as the classifier's clips are; or
+            a tensor or array ``(L,)``, ``(1, L)`` or ``(1, 1, L)`` at its rate, taken as it is.
         method: a name in ``METHODS``, an explainer class, or an explainer.
         mask: a name in ``MASKS``, also with another percentage, e.g. ``"topK_20"``; the share of
             the bins to keep, e.g. 0.2; a mask itself, a tensor ``(F, T)`` in [0, 1]; or a function
@@ -131,6 +132,8 @@ def interpret(
         against: another label, to explain why it is the target rather than this one. p is then the
             probability of the target, given that it is one of the two.
         background: for SHAP, features ``(B, 1, F, T)`` of windows of the classifier's length.
+        windows: of a clip that is longer than the classifier's windows: ``"all"``, the mean p of
+            them; or ``"strongest"``, the one with the largest p, as a clip of its own.
         inversion: see :meth:`~audiointerp.processing.spectrogram.Spectrogram.to_wav`.
         protocol: the definitions of the mask and the scores, a name in ``PROTOCOLS``, and how a
             soft mask is heard: a share of the level in dB, or of the power as published.
@@ -161,9 +164,9 @@ def interpret(
     target_index = None if target is None else classifier.target(target)
     against_index = None if against is None else classifier.target(against)
     explainer = build_explainer(method, classifier, background)
-    wav = clip_of(audio, classifier)
-    spectrogram = classifier.transform(wav.to(classifier.device))
-    attribution = explain_clip(classifier, spectrogram, explainer, target_index, against_index)
+    part = explained_part(classifier, audio, windows, target_index)
+    spectrogram = classifier.transform(part.wav.to(classifier.device))
+    attribution = explain_clip(classifier, spectrogram, explainer, part.target, against_index)
     if target is None and classifier.output in INDEPENDENT:
         warn_if_absent(classifier.labels, attribution)
     mask_values = make_mask(attribution.values)
@@ -181,13 +184,13 @@ def interpret(
     judged = (classifier, spectrogram, attribution, mask_values, mask_name)
     verdict = verdict_of(*judged, domain=domain, fill=fill, compared=compared)
     if domain != "db":
-        parts = (mask_values, 1 - mask_values)
-        kept, removed = (spectrogram.masked(part, domain) for part in parts)
+        shares = (mask_values, 1 - mask_values)
+        kept, removed = (spectrogram.masked(share, domain) for share in shares)
     sounds, file_sounds, p_of_sounds = hear_parts(
-        classifier, wav, (kept, removed), attribution, inversion, audio
+        classifier, part.wav, (kept, removed), attribution, inversion, part.audio
     )
     return Interpretation(
-        wav=wav,
+        wav=part.wav,
         kept=sounds.kept,
         removed=sounds.removed,
         spectrogram=spectrogram,
@@ -199,7 +202,8 @@ def interpret(
         labels=classifier.labels,
         protocol=plan.protocol,
         on=scored,
-        clip=clip_name(audio),
+        clip=window_name(clip_name(audio), part.limits),
+        limits=part.limits,
         file_sounds=file_sounds,
         fill=fill,
         verdict=verdict,

@@ -1,8 +1,10 @@
 """Scores of events against annotations: by hand, by their laws, and as sed_eval has them."""
 
+import json
 import math
 
 import pytest
+import sed_eval_cases
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,35 +112,22 @@ def test_pointing_at_the_tone():
     assert not points_at(explained, Event(0, 2, "tone", None, 1000, 2000))
 
 
-def entries_of(events):
-    """Events as sed_eval takes them."""
-    return [
-        {"event_label": each.label, "onset": each.start, "offset": each.end, "filename": "a"}
-        for each in events
-    ]
-
-
-@given(truth=events_of(), events=events_of())
-def test_as_sed_eval_counts(truth, events):
-    sed_eval = pytest.importorskip("sed_eval", reason="pip install --no-deps sed_eval dcase_util")
-    labels = ["cat", "dog"]
-    lists = [entries_of(truth), entries_of(events)]
-    if not truth or not events:
-        return
-    metric = sed_eval.sound_event.EventBasedMetrics(
-        event_label_list=labels,
-        t_collar=0.3,
-        percentage_of_length=0.5,
-        event_matching_type="optimal",
+@pytest.mark.parametrize("number", range(sed_eval_cases.CASES))
+def test_as_sed_eval_counts(number):
+    case = json.loads(sed_eval_cases.PATH.read_text("utf-8"))[number]
+    truth = [Event(*values) for values in case["truth"]]
+    events = [Event(*values) for values in case["events"]]
+    scores = event_agreement(
+        truth, events, collar=sed_eval_cases.COLLAR, share=sed_eval_cases.SHARE
     )
-    metric.evaluate(*lists)
-    assert metric.overall["Ntp"] == event_agreement(truth, events, collar=0.3).matched
-    segments = sed_eval.sound_event.SegmentBasedMetrics(
-        event_label_list=labels, time_resolution=1.0
-    )
+    assert [scores.matched, scores.annotated, scores.detected] == case["matched"]
     duration = max(event.end for event in truth + events)
-    segments.evaluate(*lists, evaluated_length_seconds=duration)
-    ours = segment_agreement(truth, events, duration)
-    assert segments.overall["Ntp"] == ours.matched
-    assert segments.overall["Nref"] == ours.annotated
-    assert segments.overall["Nsys"] == ours.detected
+    segments = segment_agreement(truth, events, duration, sed_eval_cases.SEGMENT)
+    assert [segments.matched, segments.annotated, segments.detected] == case["segments"]
+
+
+def test_the_cases_of_sed_eval_have_matches_and_others():
+    cases = json.loads(sed_eval_cases.PATH.read_text("utf-8"))
+    assert len(cases) == sed_eval_cases.CASES
+    assert sum(case["matched"][0] for case in cases) > 40
+    assert sum(0 < case["matched"][0] < case["matched"][1] for case in cases) > 20

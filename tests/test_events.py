@@ -1,6 +1,7 @@
 """Recordings in windows, events by cases made by hand, and files that come back equal."""
 
 import csv
+import weakref
 from itertools import pairwise
 
 import numpy as np
@@ -26,8 +27,10 @@ from audiointerp import (
     write_events,
 )
 from audiointerp.errors import ArgumentError, AudioWarning
-from audiointerp.events import FORMATS
+from audiointerp.events import FORMATS, explaining, scanning
 from audiointerp.events.boxes import Box, boxes_elsewhere, first_boxes
+from audiointerp.events.explaining import strongest_pieces
+from audiointerp.events.listening import BATCH, heard_in
 from audiointerp.events.pieces import chosen_pieces, regular_pieces
 from audiointerp.model import whole_clip_probabilities
 from audiointerp.processing import reading
@@ -78,8 +81,9 @@ def test_windows_of_blocks_are_those_of_the_whole(length, size, window, hop_shar
 def test_chosen_windows_are_those_of_the_whole(length, size, window, starts):
     wav = torch.arange(float(length)).view(1, 1, -1)
     pieces = list(chosen_pieces(wav.split(size, -1), window, sorted(starts)))
-    assert len(pieces) == len(starts)
-    for start, piece in zip(sorted(starts), pieces, strict=True):
+    past = [start for start in starts if start + window > length]
+    assert len(pieces) == len(starts) - max(0, len(past) - 1)
+    for start, piece in zip(sorted(starts), pieces, strict=False):
         begin = max(0, min(start, length - window))
         assert piece.wav.equal(wav[..., begin:][..., :window])
 
@@ -126,6 +130,42 @@ def test_a_model_of_sounds_is_scanned(tmp_path):
     assert result.to_frame().round(2)["first"].tolist() == [0.5, 0.0, 1.0, 0.5, 0.5]
     assert result.silent.tolist() == [True, False, False, True, True]
     assert limits_of(detect(result, {"second": 0.9})) == [("second", 0.75, 1.25)]
+
+
+@pytest.mark.parametrize("work", ["scan", "explain"])
+def test_the_memory_does_not_grow_with_the_recording(work, monkeypatch):
+    """Of all blocks, and of all windows that were cut from them, few are held at any time."""
+    alive, most = weakref.WeakSet(), []
+
+    def counted(tensors):
+        for tensor in tensors:
+            alive.add(tensor)
+            most.append(len(alive))
+            yield tensor
+
+    def blocks(recording, classifier):
+        return counted(noise(1, RATE, seed) for seed in range(200))
+
+    def pieces_of(cut):
+        def pieces(*arguments):
+            for piece in cut(*arguments):
+                alive.add(piece.wav)
+                yield piece
+
+        return pieces
+
+    for module in (scanning, explaining):
+        monkeypatch.setattr(module, "blocks_of", blocks)
+    monkeypatch.setattr(scanning, "regular_pieces", pieces_of(regular_pieces))
+    monkeypatch.setattr(explaining, "chosen_pieces", pieces_of(chosen_pieces))
+    if work == "scan":
+        assert len(scan(tone_detector(), "made").starts) == 199
+    else:
+        events = [Event(0, 200, "tone"), Event(50, 180, "tone")]
+        strongest_pieces(tone_detector(), "made", events, [1, 1])
+    assert len(most) == 200
+    # A batch and the one before, the two blocks at hand, and the strongest windows.
+    assert max(most) <= 2 * BATCH + 6
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (192000, 1), (48000, 8)])
@@ -451,6 +491,28 @@ def test_the_strongest_window_of_a_long_event_is_explained():
     assert explained[1].window[0] <= 1.0 < 1.1 <= explained[1].window[1]
     assert explained[0].box.p == 0.9
     assert explained[1].box.p == explained[1].p
+
+
+@pytest.mark.parametrize("end", [30, 1e12])
+def test_long_events_share_their_windows(end, monkeypatch):
+    """However many events there are, or wherever they end: four windows per duration at most."""
+    heard = []
+
+    def counted(classifier, pieces):
+        heard.extend(piece.start for piece in pieces)
+        return heard_in(classifier, pieces)
+
+    monkeypatch.setattr(explaining, "heard_in", counted)
+    wav = with_tones(30, [(21.0, 21.3, 1500, 0.3)])
+    events = [Event(start, end, "tone") for start in (0, 1, 2.5)]
+    pieces = strongest_pieces(tone_detector(), wav, events, [1, 1, 1])
+    assert len(heard) <= 4 * 30 / 2 + 1
+    for piece in pieces:
+        assert piece.start <= 21 * RATE < 21.3 * RATE <= piece.start + 2 * RATE
+
+
+def test_without_events_the_recording_is_not_read(tmp_path):
+    assert explain_events(tone_detector(), tmp_path / "gone.wav", [], "occlusion") == []
 
 
 def test_an_event_of_a_file_is_explained_as_that_of_its_samples(tmp_path):

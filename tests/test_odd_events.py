@@ -48,8 +48,8 @@ def write_sound(path):
     return path
 
 
-def no_page(folder, scanned):
-    del folder, scanned
+def no_page(*page):
+    del page
 
 
 @pytest.mark.skipif(os.name != "posix", reason="only there, names are bytes")
@@ -59,7 +59,7 @@ def test_a_name_that_is_not_utf8_does_not_end_the_scan(tmp_path):
         Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/h\xfctte.wav")).touch()
     except OSError:
         pytest.skip("this file system refuses such names")
-    task = FolderScan(tmp_path / "out", ScanSettings(explain=0), {}, no_page)
+    task = FolderScan(tmp_path / "out", ScanSettings(explain=0), {}, no_page, no_page)
     rows = scan_files(task, small, recordings_in(tmp_path / "in"), progress=False)
     assert {row["recording"]: row["status"] for row in rows} == {
         "good.wav": "ok",
@@ -88,7 +88,7 @@ def test_names_and_labels_with_dollars_are_no_formulas(tmp_path):
 
 def test_results_do_not_take_the_place_of_recordings(tmp_path):
     path = write_sound(tmp_path / "a.wav")
-    task = FolderScan(tmp_path, ScanSettings(explain=0), {}, no_page)
+    task = FolderScan(tmp_path, ScanSettings(explain=0), {}, no_page, no_page)
     with pytest.raises(ArgumentError, match=r"a\.wav: is a file, where the results"):
         scan_files(task, small, [("a.wav", path)], progress=False)
     assert os.listdir(tmp_path) == ["a.wav"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,17 @@ from conftest import small_classifier
 
 from audiointerp import read_events
 from audiointerp.cli.scan import recordings_in, threshold_in
-from audiointerp.errors import ArgumentError
+from audiointerp.errors import ArgumentError, AudioInterpError
+from audiointerp.events import folder
+from audiointerp.events.shards import refuse_equal_names, shard_of
+from audiointerp.util import make_folder
 
 FILES = (
     *("index.html", "result.json", "windows.csv"),
     *("events.csv", "events.json", "events.selections.txt", "events.labels.txt"),
     "boxes.selections.txt",
 )
+GOOD = ("a.wav", "b.wav", "day%202/c.wav", "day%202/d.flac")
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +235,92 @@ def test_thresholds_by_label():
     assert threshold_in("a=b=0.5") == {"a=b": 0.5}
     with pytest.raises(ArgumentError, match="--threshold"):
         threshold_in("dog=loud")
+
+
+def test_the_results_of_several_calls_are_together(in_this_process, weights, tmp_path):
+    out = tmp_path / "out"
+    for seed, name in enumerate(("b.wav", "a.wav")):
+        write_noise(tmp_path / name, 2, seed)
+        command = arguments(tmp_path / name, weights, out)
+        status, text, _ = in_this_process(*command, "--explain", 0)
+        assert status == 0
+        assert text.count(" events in 2.0 s") == 1
+    table = pd.read_csv(out / "recordings.csv")
+    assert table["recording"].tolist() == ["a.wav", "b.wav"]
+    assert set(pd.read_csv(out / "events.csv")["recording"]) == {"a.wav", "b.wav"}
+    page = (out / "index.html").read_text()
+    assert 'href="a.wav/index.html"' in page
+    assert 'href="b.wav/index.html"' in page
+
+
+def test_the_page_of_a_folder_links_and_names_faults(expected):
+    page = (expected / "index.html").read_text()
+    links = set(re.findall('href="([^"]+)"', page))
+    assert links == {f"{name}/index.html" for name in GOOD}
+    for link in links:
+        assert (expected / unquote(link)).is_file()
+    assert "truncated" in page
+    count = len(pd.read_csv(expected / "events.csv"))
+    assert page.count("<tr>") == 1 + 6 + 1 + count
+
+
+def test_shards_that_share_recordings_are_refused(in_this_process, recordings, weights, tmp_path):
+    out = tmp_path / "out"
+    names = [name for name, _ in recordings_in(recordings)]
+    command = arguments(recordings, weights, out)
+    with shard_of(make_folder(out), names, (1, 2)):
+        for shard in ("1/1", "1/4", "3/4", "1/3", "1/2"):
+            status, _, err = in_this_process(*command, "--shard", shard)
+            assert (status, "writes there" in err, err.count("\n")) == (1, True, 1), shard
+        # One list of recordings, and none in common.
+        with shard_of(out, names, (2, 4)), shard_of(out, names, (4, 4)):
+            pass
+        with pytest.raises(AudioInterpError, match="writes there"), shard_of(out, ["z"], (2, 2)):
+            pass
+    assert not list(out.glob("*/result.json"))
+
+
+def test_names_that_differ_in_case_alone():
+    with pytest.raises(ArgumentError, match=r"A\.wav and a\.WAV: in this folder"):
+        refuse_equal_names(["A.wav", "b.wav", "a.WAV"])
+
+
+def test_a_recording_that_vanishes_is_a_row(in_this_process, weights, tmp_path, monkeypatch):
+    for seed, name in enumerate(("a.wav", "b.wav")):
+        write_noise(tmp_path / "in" / name, 2, seed)
+    needs = folder.FolderScan.needs
+
+    def needs_and_vanishes(self, name, path, resume):
+        needed = needs(self, name, path, resume)
+        (tmp_path / "in" / "b.wav").unlink(missing_ok=True)
+        return needed
+
+    monkeypatch.setattr(folder.FolderScan, "needs", needs_and_vanishes)
+    status, out, err = in_this_process(*arguments(tmp_path / "in", weights, tmp_path / "out"))
+    assert (status, "1 of 2 recordings failed" in err) == (1, True)
+    assert "b.wav: " in out
+    table = pd.read_csv(tmp_path / "out" / "recordings.csv", keep_default_na=False)
+    assert table["status"].tolist() == ["ok", "error"]
+
+
+def test_a_table_with_the_ending_of_a_sound_is_a_row(in_this_process, weights, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.wav").write_text("start,end,label\n0,1,dog\n")
+    status, _, err = in_this_process(*arguments(tmp_path / "in", weights, tmp_path / "out"))
+    assert (status, "1 of 1 recordings failed" in err, err.count("\n")) == (1, True, 1)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "hour.sf2"])
+def test_a_file_that_is_no_sound(in_this_process, weights, tmp_path, name):
+    (tmp_path / name).write_text("start,end,label\n0,1,dog\n")
+    status, _, err = in_this_process(*arguments(tmp_path / name, weights, tmp_path / "out"))
+    assert (status, err.count("\n")) == (1, 1)
+    assert name in err
+
+
+def test_results_that_cannot_be_written(in_this_process, weights, tmp_path):
+    write_noise(tmp_path / "a.wav", 2, 0)
+    (tmp_path / "out").write_text("a file where the folder would be")
+    status, _, err = in_this_process(*arguments(tmp_path / "a.wav", weights, tmp_path / "out"))
+    assert (status, err.count("\n")) == (1, 1)
+    assert str(tmp_path / "out") in err

@@ -96,6 +96,9 @@ def interpret(
         typer.Option(help="Another label: explain why the label rather than this one."),
     ] = None,
     background: Background = None,
+    windows: Annotated[
+        str, typer.Option(help="Of a long clip: all, or strongest: the window of the largest p.")
+    ] = "all",
     on: On = None,
     fill: Annotated[
         str, typer.Option(help=f"What removed bins become: {', '.join(FILL_NAMES)}.")
@@ -134,12 +137,14 @@ def interpret(
     from ..experiments import background_of_folder
     from ..interpretation import METHODS, resolve_mask
     from ..predict import interpret as interpret_clip
+    from ..scoring import WINDOWS, window_name
 
     paths = clips or []
     names = list(dict.fromkeys(methods or ["gradcam"]))
     check_sources(paths, example)
     for name in names:
         choose("method", name, METHODS)
+    choose("windows", windows, WINDOWS)
     resolve_mask(mask)
     files = sound_files_of(paths)
     for file in files:
@@ -162,14 +167,16 @@ def interpret(
                 target=target,
                 against=against,
                 background=background_clips,
+                windows=windows,
                 inversion=inversion,
                 protocol=protocol,
                 on=on,
                 fill=fill,
                 device=device,
             )
-            _print_interpretation(result, source.name, name if len(names) > 1 else "")
-            results.append(replace(result, clip=source.name))
+            shown = window_name(source.name, result.limits) or source.name
+            _print_interpretation(result, shown, name if len(names) > 1 else "")
+            results.append(replace(result, clip=shown))
         return results
 
     _write(sources, explained, out, lossless)
@@ -196,7 +203,7 @@ def _write(
     (source,) = sources
     results = explained(source)
     if len(results) == 1:
-        write_interpretation(results[0], out, title=source.name)
+        write_interpretation(results[0], out, title=results[0].clip or source.name)
         return
     for result in results:
         method = result.attribution.method

@@ -95,7 +95,7 @@ def scan(
       audiointerp scan recordings --model my_model:make_classifier --threshold whale=0.8,ship=0.5
     """
     from ..events import FolderScan, ScanSettings, scan_files
-    from .scan_page import write_events_page
+    from .scan_page import write_events_page, write_index_page
 
     recordings = recordings_in(recording)
     part = shard_in(shard)
@@ -114,11 +114,13 @@ def scan(
         pooling=pooling,
     )
     _check(classifier, settings)
-    task = FolderScan(out, settings, _description(classifier), write_events_page)
+    pages = (write_events_page, write_index_page)
+    task = FolderScan(out, settings, _description(classifier), *pages)
     # One process uses the classifier that is open already.
     given = (lambda: classifier) if workers == 1 else opener
     rows = scan_files(task, given, recordings, shard=part, workers=workers, resume=resume)
-    _print_result(rows, len(recordings), out)
+    names = {name for name, _ in recordings}
+    _print_result([row for row in rows if row["recording"] in names], len(recordings), out)
     shard_names = {name for name, _ in recordings[part[0] - 1 :: part[1]]}
     failed = [row for row in rows if row["status"] != "ok" and row["recording"] in shard_names]
     _refuse_failures(failed, len(shard_names), max_errors, out)
@@ -245,4 +247,4 @@ def _print_result(rows: list[dict[str, object]], count: int, out: Path) -> None:
         typer.echo(
             f"{len(rows)} of {count} recordings are finished; the other shards have the rest"
         )
-    typer.echo(f"wrote {out}/: recordings.csv, events.csv, a folder with a page for each recording")
+    typer.echo(f"wrote {out}/: index.html, recordings.csv, events.csv, a folder for each recording")

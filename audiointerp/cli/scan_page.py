@@ -1,13 +1,17 @@
-"""The page of the events of a recording, with pictures and players."""
+"""The pages of events: of a recording, with pictures and players, and of all recordings."""
 
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from ..events import ExplainedEvent, ScannedRecording
 
 NAMES = {"window": "the window", "box": "the box alone", "rest": "the window without the box"}
+MOST_EVENTS = 1000
+"""The events on the page of all recordings; a page of more would be slow to open."""
 
 
 def write_events_page(folder: Path, scanned: "ScannedRecording") -> None:
@@ -27,6 +31,61 @@ def write_events_page(folder: Path, scanned: "ScannedRecording") -> None:
     write_text(folder / "index.html", page(f"Events in {scanned.name}", parts))
 
 
+def write_index_page(
+    out: Path, recordings: list[dict[str, Any]], events: list[dict[str, Any]]
+) -> None:
+    """Write ``index.html`` of a folder: its recordings, with links to their pages, and all events.
+
+    Args:
+        out: the folder.
+        recordings, events: the rows of ``recordings.csv`` and ``events.csv``.
+
+    >>> import tempfile
+    >>> row = {"recording": "a.wav", "status": "ok", "seconds": 5.0, "events": 0, "notes": ""}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_index_page(Path(folder), [row], [])
+    ...     'href="a.wav/index.html"' in Path(folder, "index.html").read_text("utf-8")
+    True
+    """
+    from ..display import page
+    from ..util import write_text
+
+    lines = [
+        (_link(row), f"{row['seconds']:.1f}", row["events"], escape(row["notes"]))
+        if row["status"] == "ok"
+        else (escape(row["recording"]), "", "", f"<b>{escape(row['error'])}</b>")
+        for row in recordings
+    ]
+    parts = [_html_table(("recording", "seconds", "events", "notes"), lines)]
+    strongest = sorted(events, key=lambda event: -(event["p"] or 0))[:MOST_EVENTS]
+    if len(events) > MOST_EVENTS:
+        parts.append(f"<p>The {MOST_EVENTS} of {len(events)} events with the largest p:</p>")
+    heads = ("label", "recording", "from", "to", "band (Hz)", "p")
+    parts.append(_html_table(heads, map(_event_cells, strongest)))
+    write_text(out / "index.html", page("Events", parts))
+
+
+def _link(row: dict[str, Any]) -> str:
+    name = row["recording"]
+    return f'<a href="{quote(name)}/index.html">{escape(name)}</a>'
+
+
+def _event_cells(event: dict[str, Any]) -> tuple[object, ...]:
+    times = (_clock(event["start"]), _clock(event["end"]))
+    band = f"{event['low'] or 0:.0f} to {event['high'] or 0:.0f}"
+    return (escape(event["label"]), _link(event), *times, band, f"{event['p']:.3f}")
+
+
+def _html_table(heads: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    head = "".join(f"<th>{name}" for name in heads)
+    lines = map(_html_row, rows)
+    return f'<div class="audiointerp"><table><tr>{head}{"".join(lines)}</table></div>'
+
+
+def _html_row(cells: tuple[object, ...]) -> str:
+    return "<tr>" + "".join(f"<td>{cell}" for cell in cells)
+
+
 def _summary(scanned: "ScannedRecording") -> str:
     scan = scanned.scan
     notes = "".join(f"<p><b>{escape(note)}</b></p>" for note in scanned.notes)
@@ -41,7 +100,6 @@ def _summary(scanned: "ScannedRecording") -> str:
 
 
 def _table(scanned: "ScannedRecording") -> str:
-    heads = "".join(f"<th>{name}" for name in ("", "label", "from", "to", "band (Hz)", "p"))
     explained = {(record.event.start, record.event.label) for record in scanned.explained}
     rows = []
     for number, event in enumerate(scanned.events, 1):
@@ -49,9 +107,9 @@ def _table(scanned: "ScannedRecording") -> str:
         if (event.start, event.label) in explained:
             label = f'<a href="#{_anchor(event.start, event.label)}">{label}</a>'
         band = f"{event.low or 0:.0f} to {event.high or 0:.0f}"
-        cells = (number, label, _clock(event.start), _clock(event.end), band, f"{event.p:.3f}")
-        rows.append("<tr>" + "".join(f"<td>{cell}" for cell in cells))
-    return f'<div class="audiointerp"><table><tr>{heads}{"".join(rows)}</table></div>'
+        times = (_clock(event.start), _clock(event.end))
+        rows.append((number, label, *times, band, f"{event.p:.3f}"))
+    return _html_table(("", "label", "from", "to", "band (Hz)", "p"), rows)
 
 
 def _explanation(record: "ExplainedEvent") -> str:

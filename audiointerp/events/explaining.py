@@ -1,7 +1,11 @@
 """Why a classifier hears the events of a recording: a map and a box for each."""
 
-from collections.abc import Iterable, Sequence
+import heapq
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -134,18 +138,24 @@ def strongest_pieces(
     >>> strongest_pieces(classifier, torch.randn(96000), events, [1])[0].start
     19200
     """
-    wanted = sorted(
-        (start, number)
-        for number, event in enumerate(events)
-        for start in _starts(event, classifier.window_length, classifier.sample_rate)
-    )
+    # A recording without events is not read again.
+    if not events:
+        return []
+    length, rate = classifier.window_length, classifier.sample_rate
+    wanted: dict[int, list[int]] = {}
     best: dict[int, tuple[float, Piece]] = {}
-    blocks = blocks_of(recording, classifier)
-    pieces = chosen_pieces(blocks, classifier.window_length, [start for start, _ in wanted])
-    numbers = iter(number for _, number in wanted)
-    for batch in in_batches(pieces, BATCH):
-        for piece, p_of_labels in zip(batch, heard_in(classifier, batch).tolist(), strict=True):
-            number = next(numbers)
+    starts = _all_starts([_starts(event, length, rate) for event in events], wanted)
+    pieces = chosen_pieces(blocks_of(recording, classifier), length, starts)
+    for piece, p_of_labels in _heard(classifier, pieces):
+        numbers = wanted.pop(piece.start, None)
+        if numbers is None:
+            # The last window, for all events that go on after its middle.
+            numbers = [
+                number
+                for number, event in enumerate(events)
+                if number not in best or event.end * rate >= piece.start + length / 2
+            ]
+        for number in numbers:
             p = p_of_labels[targets[number]]
             if number not in best or p > best[number][0]:
                 best[number] = (p, piece)
@@ -158,13 +168,40 @@ def strongest_pieces(
     return [best[number][1] for number in range(len(events))]
 
 
-def _starts(event: Event, length: int, sample_rate: int) -> list[int]:
-    """Return where windows begin whose middles are a quarter of a window apart in the event."""
+def _starts(event: Event, length: int, sample_rate: int) -> Iterable[int]:
+    """Return where windows begin whose middles are a quarter of a window apart in the event.
+
+    Those of an event longer than two windows are multiples of this quarter, so that events at one
+    time share them: however many events there are, the recording is heard four times at most.
+    """
     first, last = event.start * sample_rate, event.end * sample_rate
+    quarter = max(1, length // 4)
+    if last - first > 2 * length:
+        first_start = max(0, math.ceil((first - length / 2) / quarter) * quarter)
+        # An annotation may end long after the recording: no list of all of them is made.
+        return range(first_start, max(first_start, math.floor(last - length / 2)) + 1, quarter)
     # An odd number, so that one is in the middle.
-    count = 1 + 2 * int((last - first) / (length / 4) / 2)
+    count = 1 + 2 * int((last - first) / quarter / 2)
     middles = (first + (last - first) * (number + 0.5) / count for number in range(count))
     return [max(0, round(middle - length / 2)) for middle in middles]
+
+
+def _all_starts(by_event: list[Iterable[int]], wanted: dict[int, list[int]]) -> Iterator[int]:
+    """Give the starts of all events in order, each once; ``wanted`` gets the events of each."""
+
+    def numbered(number: int) -> Iterator[tuple[int, int]]:
+        return ((start, number) for start in by_event[number])
+
+    ordered = heapq.merge(*(numbered(number) for number in range(len(by_event))))
+    for start, entries in groupby(ordered, key=itemgetter(0)):
+        wanted[start] = [number for _, number in entries]
+        yield start
+
+
+def _heard(classifier: Classifier, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, list[float]]]:
+    """Give each window with its probabilities."""
+    for batch in in_batches(pieces, BATCH):
+        yield from zip(batch, heard_in(classifier, batch).tolist(), strict=True)
 
 
 class _Hearing:

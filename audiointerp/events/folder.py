@@ -39,6 +39,7 @@ from .one_recording import (
     write_failure,
     write_recording,
 )
+from .shards import shard_of
 
 RECORDING_COLUMNS = ("recording", "status", "seconds", "windows", "events", "notes", "error")
 EVENT_COLUMNS = ("recording", "start", "end", "label", "p", "low", "high")
@@ -52,6 +53,8 @@ PARENT_CHECK_SECONDS = 1.0
 """How often a worker looks whether its parent is there."""
 
 OpenClassifier = Callable[[], Classifier]
+WriteIndex = Callable[[Path, list[dict[str, Any]], list[dict[str, Any]]], None]
+"""A function that writes the page of a folder, of the rows of its two tables."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class FolderScan:
         settings: what is done with each recording.
         model: what describes the classifier; results of another one are not mixed with these.
         write_page: writes the page of a recording; it must be importable.
+        write_index: writes the page of all recordings, into ``out``.
 
     Example: see :func:`scan_files`.
     """
@@ -71,6 +75,7 @@ class FolderScan:
     settings: ScanSettings
     model: dict[str, Any]
     write_page: WritePage
+    write_index: WriteIndex
 
     def needs(self, name: str, path: Path, resume: bool) -> bool:
         """Whether a recording must be scanned: it is not finished, or it failed.
@@ -126,13 +131,15 @@ def scan_files(
         progress: False for no bar; or a function of (recordings done, recordings).
 
     Returns:
-        One row for each finished recording of any shard, see :data:`RECORDING_COLUMNS`. The same
-        rows are in ``recordings.csv``, all events in ``events.csv``.
+        One row for each finished recording in the folder of the results, of whichever shard or
+        call, see :data:`RECORDING_COLUMNS`. The same rows are in ``recordings.csv``, all events in
+        ``events.csv``.
 
     Raises:
         ArgumentError: the shard is none, two recordings have one name, or there is a file where
             the results of one would be.
-        AudioInterpError: another process has this shard, or a result was made with other settings.
+        AudioInterpError: another process has recordings of this shard, or a result was made with
+            other settings.
 
     >>> import tempfile
     >>> from audiointerp import Cnn6, LogMel, save_audio
@@ -141,8 +148,8 @@ def scan_files(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "a.wav")
     ...     save_audio(path, torch.randn(1, 1, 64000), 32000)
-    ...     settings = ScanSettings(explain=0)
-    ...     task = FolderScan(Path(folder, "out"), settings, {}, lambda folder, scanned: None)
+    ...     def no_page(*values): pass
+    ...     task = FolderScan(Path(folder, "out"), ScanSettings(explain=0), {}, no_page, no_page)
     ...     rows = scan_files(task, small, [("a.wav", path), ("b.wav", Path("b.wav"))])
     >>> [(row["recording"], row["status"]) for row in rows]
     [('a.wav', 'ok'), ('b.wav', 'error')]
@@ -150,23 +157,27 @@ def scan_files(
     number, count = shard
     if not 1 <= number <= count:
         raise ArgumentError(f"shard {number}/{count}: give e.g. 2/4 for the second of four parts")
-    if len({name for name, _ in recordings}) < len(recordings):
-        raise ArgumentError("two recordings have the same name; give one folder that holds both")
-    for name, path in recordings:
-        if (task.out / name).is_file():
-            raise ArgumentError(
-                f"{task.out / name}: is a file, where the results of {path} would be; give another "
-                "folder for the results"
-            )
+    _check_names(task.out, recordings)
     make_folder(task.out)
-    with locked(task.out / f".lock-{number}-of-{count}"):
+    with shard_of(task.out, [name for name, _ in recordings], shard):
         shard_recordings = recordings[number - 1 :: count]
         missing = [entry for entry in shard_recordings if task.needs(*entry, resume)]
         with show_progress("scanning", len(shard_recordings), "recording", progress) as advance:
             advance(len(shard_recordings) - len(missing))
             for _ in _scan_missing(task, open_classifier, missing, workers):
                 advance(1)
-    return _write_tables(task.out, recordings)
+    return _write_tables(task)
+
+
+def _check_names(out: Path, recordings: Sequence[tuple[str, Path]]) -> None:
+    if len({name for name, _ in recordings}) < len(recordings):
+        raise ArgumentError("two recordings have the same name; give one folder that holds both")
+    for name, path in recordings:
+        if (out / name).is_file():
+            raise ArgumentError(
+                f"{out / name}: is a file, where the results of {path} would be; give another "
+                "folder for the results"
+            )
 
 
 def _scan_missing(
@@ -221,20 +232,32 @@ def _scan_in_worker(name: str, path: Path) -> None:
     task.scan(classifier, name, path)
 
 
-def _write_tables(out: Path, recordings: Sequence[tuple[str, Path]]) -> list[dict[str, Any]]:
-    """Write the tables of all finished recordings, of whichever shard, and return their rows."""
-    with locked(out / ".lock-tables", wait=True):
-        results = [read_json(out / name / RESULT) for name, _ in recordings]
-        finished = [result for result in results if isinstance(result, dict)]
-        rows = [_row(result) for result in finished]
-        _write_csv(out / "recordings.csv", RECORDING_COLUMNS, rows)
+def _write_tables(task: FolderScan) -> list[dict[str, Any]]:
+    """Write the tables and the page of all finished recordings, and return the rows of these."""
+    with locked(task.out / ".lock-tables", wait=True):
+        results = _results_in(task.out)
+        rows = [_row(result) for result in results]
+        _write_csv(task.out / "recordings.csv", RECORDING_COLUMNS, rows)
         events = [
             {"recording": result["recording"], **event}
-            for result in finished
+            for result in results
             for event in result.get("events", ())
         ]
-        _write_csv(out / "events.csv", EVENT_COLUMNS, events)
+        _write_csv(task.out / "events.csv", EVENT_COLUMNS, events)
+        task.write_index(task.out, rows, events)
     return rows
+
+
+def _results_in(out: Path) -> list[dict[str, Any]]:
+    """Return the results of all recordings in a folder, by their names."""
+    results = {}
+    for path in out.rglob(RESULT):
+        result = read_json(path)
+        name = result.get("recording") if isinstance(result, dict) else None
+        # Other programs may have a file of this name.
+        if isinstance(name, str) and "status" in result and out / name / RESULT == path:
+            results[name] = result
+    return [results[name] for name in sorted(results)]
 
 
 def _row(result: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Windows cut from a recording of any length, whose samples come in blocks."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -71,27 +71,28 @@ def regular_pieces(blocks: Iterable[Tensor], length: int, hop: int) -> Iterator[
         yield Piece(last, kept[..., last - first :])
 
 
-def chosen_pieces(blocks: Iterable[Tensor], length: int, starts: Sequence[int]) -> Iterator[Piece]:
+def chosen_pieces(blocks: Iterable[Tensor], length: int, starts: Iterable[int]) -> Iterator[Piece]:
     """Cut windows of ``length`` samples that begin at ``starts``, which ascend.
 
-    A window that would reach past the end of the recording begins earlier.
+    The first that would reach past the end of the recording is the last one: it begins earlier.
 
     >>> blocks = torch.arange(10.0).view(1, 1, 10).split(3, -1)
-    >>> [piece.wav.flatten().tolist() for piece in chosen_pieces(blocks, 2, [1, 9])]
+    >>> [piece.wav.flatten().tolist() for piece in chosen_pieces(blocks, 2, [1, 9, 20])]
     [[1.0, 2.0], [8.0, 9.0]]
     """
-    waiting = list(reversed(starts))
+    waiting = iter(starts)
+    start = next(waiting, None)
     kept, first = torch.zeros(1, 1, 0), 0
     for block in blocks:
         kept = torch.cat([kept, block], -1)
-        while waiting and waiting[-1] + length <= first + kept.shape[-1]:
-            start = waiting.pop()
+        while start is not None and start + length <= first + kept.shape[-1]:
             yield Piece(start, kept[..., start - first :][..., :length].clone())
-        next_start = waiting[-1] if waiting else first + kept.shape[-1]
+            start = next(waiting, None)
+        next_start = first + kept.shape[-1] if start is None else start
         dropped = max(0, min(next_start - first, kept.shape[-1] - length))
         kept, first = kept[..., dropped:].clone(), first + dropped
     last = max(0, first + kept.shape[-1] - length)
-    for _ in waiting:
+    if start is not None:
         yield Piece(last, kept[..., last - first :].clone())
 
 

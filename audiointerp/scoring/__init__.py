@@ -63,6 +63,7 @@ from .sanity_checks import (
 from .sanity_rows import CHECKS, SANITY_COLUMNS, SanityCheck, sanity
 from .shares import SHARES, RandomShares, affordable_shares, random_shares, share_verdicts
 from .sounds import Sounds
+from .strongest import WINDOWS, ExplainedPart, explained_part, window_name
 from .verdict import (
     COMPARED,
     Verdict,
@@ -90,9 +91,11 @@ __all__ = [
     "SHARES",
     "STAGES",
     "VALUES",
+    "WINDOWS",
     "Curves",
     "Difference",
     "ExplainedClip",
+    "ExplainedPart",
     "LayerCell",
     "LocalisationPlan",
     "LocalisationScore",
@@ -127,6 +130,7 @@ __all__ = [
     "dataset_of",
     "empty_cell",
     "explain_clip",
+    "explained_part",
     "fills_of",
     "hear_parts",
     "heard_probabilities",
@@ -161,4 +165,5 @@ __all__ = [
     "verdict_of",
     "warn_if_absent",
     "weighted",
+    "window_name",
 ]

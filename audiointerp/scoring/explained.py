@@ -34,6 +34,7 @@ class ExplainedClip:
         protocol: the definitions of the mask and the scores, a name in ``PROTOCOLS``.
         on: what was scored, ``"features"`` or ``"audio"``.
         clip: the name of the sound file, or None if the clip was not read from one.
+        limits: if it is a window of that clip, its begin and end in seconds; else None.
         file_sounds: the clip and its parts with the file's own rate, channels and level; None if
             the clip is no file, or one that the classifier takes as it is.
         fill: what the bins became that a part lacks, a name in
@@ -63,6 +64,7 @@ class ExplainedClip:
     protocol: str = "corrected"
     on: str = "features"
     clip: str | None = None
+    limits: tuple[float, float] | None = None
     file_sounds: Sounds | None = None
     fill: str = "silence"
     verdict: Verdict | None = None
@@ -131,8 +133,9 @@ class ExplainedClip:
         values = (p_text(self.heard[name]) for name in ("p", "p_in", "p_out"))
         p, p_in, p_out = values
         verdict = f"{self.verdict} " if self.verdict else ""
+        place = f" at {self.limits[0]:g} to {self.limits[1]:g} s" if self.limits else ""
         return (
-            f"{type(self).__name__}({self.question}: {verdict}"
+            f"{type(self).__name__}({self.question}{place}: {verdict}"
             f"p of the sounds: original {p}, kept {p_in}, removed {p_out}; "
             f"{self.attribution.method}, {self.mask_name})"
         )

@@ -1,0 +1,106 @@
+"""The window of a long clip in which a label is heard the most."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..dataset import own_channels
+from ..errors import choose
+from ..model import Classifier, log_probabilities_by_window
+from ..processing import normalized
+from .data import clip_of
+
+BATCH = 16
+"""Windows per forward."""
+WINDOWS = ("all", "strongest")
+"""What of a clip that is longer than the classifier's windows is explained: all of it, by the mean
+p of its windows; or the window in which p is the largest."""
+
+
+class ChannelSamples(NamedTuple):
+    """Samples ``(C, L)`` with their rate, in the form of an audio decoder's.
+
+    >>> ChannelSamples(torch.zeros(2, 441), 44100).sample_rate
+    44100
+    """
+
+    data: Tensor
+    sample_rate: int
+
+
+class ExplainedPart(NamedTuple):
+    """The clip, or the window of it, that is explained.
+
+    >>> ExplainedPart(torch.zeros(1, 1, 800), "a.wav", None, None).audio
+    'a.wav'
+    """
+
+    wav: Tensor
+    """``(1, 1, L)``, as the classifier takes it."""
+    audio: Any
+    """What it was made from: what was given, or a window of it with its own rate and channels."""
+    target: int | None
+    """The label, if it is known already."""
+    limits: tuple[float, float] | None
+    """Begin and end of the window in the clip, in seconds; None for the whole clip."""
+
+
+def window_name(clip: str | None, limits: tuple[float, float] | None) -> str | None:
+    """Return the name of a clip, with the times of its window if there is one.
+
+    >>> window_name("a.wav", None), window_name("a.wav", (2.5, 7.5))
+    ('a.wav', 'a.wav, 2.50 to 7.50 s')
+    """
+    if limits is None:
+        return clip
+    return f"{clip or 'clip'}, {limits[0]:.2f} to {limits[1]:.2f} s"
+
+
+def explained_part(
+    classifier: Classifier, audio: Any, windows: str = "all", target: int | None = None
+) -> ExplainedPart:
+    """Return what of a clip is explained.
+
+    Args:
+        classifier: the classifier.
+        audio: one clip, as ``interpret`` takes it.
+        windows: a name in :data:`WINDOWS`. With ``"strongest"``, windows are half a duration apart
+            and normalised each by itself, as by :func:`~audiointerp.events.scanning.scan`.
+        target: the label; None for the predicted one: of the window, that with the largest p.
+
+    Raises:
+        ArgumentError: the audio is no clip, or the name is unknown.
+        AudioError: the sound file cannot be read.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"], duration=1.0)
+    >>> part = explained_part(classifier, torch.randn(80000), "strongest", target=1)
+    >>> part.wav.shape, part.limits[1] - part.limits[0]
+    (torch.Size([1, 1, 32000]), 1.0)
+    """
+    choose("windows", windows, WINDOWS)
+    wav = clip_of(audio, classifier)
+    length, rate = classifier.window_length, classifier.sample_rate
+    last = wav.shape[-1] - length
+    if windows == "all" or last <= 0:
+        return ExplainedPart(wav, audio, target, None)
+    starts = [*range(0, last, max(1, length // 2)), last]
+    batches = [starts[first : first + BATCH] for first in range(0, len(starts), BATCH)]
+    p = torch.cat([_probabilities(classifier, wav, batch) for batch in batches])
+    columns = p if target is None else p[:, target : target + 1]
+    row, column = divmod(int(columns.argmax()), columns.shape[1])
+    window = normalized(wav[..., starts[row] :][..., :length], classifier.normalize)
+    begin, end = starts[row] / rate, (starts[row] + length) / rate
+    channels, own_rate = own_channels(audio, rate)
+    part = channels[0, :, round(begin * own_rate) : round(end * own_rate)]
+    chosen = column if target is None else target
+    return ExplainedPart(window, ChannelSamples(part, own_rate), chosen, (begin, end))
+
+
+def _probabilities(classifier: Classifier, wav: Tensor, starts: list[int]) -> Tensor:
+    """Return p ``(B, C)`` of the windows of a clip; 0 where there is no sound."""
+    windows = torch.cat([wav[..., start:][..., : classifier.window_length] for start in starts])
+    inputs = normalized(windows, classifier.normalize).to(classifier.device)
+    p = log_probabilities_by_window(classifier, classifier.transform(inputs))[0][0].exp()
+    return p.masked_fill(~windows.flatten(1).any(1)[:, None], 0.0)

@@ -1,0 +1,101 @@
+"""What is explained of a clip that is longer than the classifier's windows."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from audiointerp import ArgumentError, Classifier, LogSTFT, interpret, load_audio, scan
+from audiointerp.scoring import explained_part
+
+RATE = 8000
+
+
+def louder_band(wavs):
+    """p of "high" is the share of the power above 1 kHz."""
+    power = np.abs(np.fft.rfft(wavs, axis=-1)) ** 2
+    high = power[:, power.shape[1] // 4 :].sum(1) / (power.sum(1) + 1e-9)
+    return np.stack([1 - high, high], 1)
+
+
+def classifier():
+    return Classifier.from_function(
+        louder_band,
+        ["low", "high"],
+        sample_rate=RATE,
+        duration=1.0,
+        normalize="peak",
+        grid=LogSTFT(RATE, n_fft=256, hop_length=128),
+    )
+
+
+@pytest.fixture
+def song(tmp_path):
+    """Ten seconds in stereo at 16 kHz: a low tone, and from 6.2 to 6.6 s a high one."""
+    time = np.arange(10 * 16000) / 16000
+    wav = 0.1 * np.sin(2 * np.pi * 300 * time)
+    wav += ((time > 6.2) & (time < 6.6)) * 0.5 * np.sin(2 * np.pi * 3000 * time)
+    samples = np.stack([wav, 0.5 * wav], 1)
+    soundfile.write(tmp_path / "song.wav", samples, 16000, subtype="FLOAT")
+    return tmp_path / "song.wav"
+
+
+def explained(audio, **options):
+    return interpret(classifier(), audio, "occlusion", compared=0, **options)
+
+
+def test_the_window_with_the_tone_is_explained(song):
+    result = explained(song, windows="strongest", target="high")
+    begin, end = result.limits
+    assert begin <= 6.2 < 6.6 <= end == begin + 1
+    assert (result.explained, result.clip) == ("high", f"song.wav, {begin:.2f} to {end:.2f} s")
+    assert f"high at {begin:g} to {end:g} s" in repr(result)
+    scanned = scan(classifier(), song)
+    assert result.p_of_sounds["p"] == pytest.approx(scanned.pooled("max").p["high"], abs=1e-3)
+    # A listener gets the window with the file's own rate and channels.
+    samples, _ = soundfile.read(song, dtype="float32")
+    window = samples[round(begin * 16000) : round(end * 16000)]
+    assert result.sounds.original[0].T.numpy().tobytes() == window.tobytes()
+    assert torch.allclose(
+        result.sounds.kept + result.sounds.removed, result.sounds.original, atol=1e-5
+    )
+
+
+def test_by_default_all_windows_are_explained(song):
+    result = explained(song, target="high")
+    assert result.limits is None
+    assert result.sounds.original.shape[-1] == 10 * 16000
+    # One of ten windows has the tone.
+    assert result.p_of_sounds["p"] < 0.15
+
+
+def test_the_label_of_the_strongest_window_is_explained(song):
+    """The low tone is in all windows, and nothing else in most."""
+    part = explained_part(classifier(), song, "strongest")
+    assert part.target == 0
+    assert not part.limits[0] <= 6.2 <= part.limits[1]
+
+
+def test_samples_and_short_clips(song):
+    wav = load_audio(song, RATE)
+    part = explained_part(classifier(), wav, "strongest", target=1)
+    of_file = explained_part(classifier(), song, "strongest", target=1)
+    assert part.limits == of_file.limits
+    assert torch.allclose(part.wav, of_file.wav)
+    assert part.wav.abs().max() == 1
+    short = explained_part(classifier(), wav[..., :RATE], "strongest", target=1)
+    assert short.limits is None
+    assert short.wav.equal(wav[..., :RATE])
+
+
+def test_silent_windows_are_not_the_strongest():
+    wav = torch.zeros(3 * RATE)
+    wav[RATE : 2 * RATE] = 0.1 * torch.randn(RATE, generator=torch.Generator().manual_seed(0))
+    part = explained_part(classifier(), wav, "strongest", target=0)
+    assert part.limits[0] < 2
+    assert part.wav.any()
+
+
+def test_another_choice_is_refused(song):
+    with pytest.raises(ArgumentError, match="loudest"):
+        explained(song, windows="loudest")

@@ -117,9 +117,9 @@ Means over the classes, {area} % of the bins. FidIn is of classes that are also 
 
 ## What follows
 
-- Read FF and AD with `fill="background"` and `on="audio"`: the parts are sounds that a listener can
-  hear, closer to clean clips than under other fills, and the fill is the same at each call, which
-  `noise` is for one seed only. It never makes a bin louder.
+- Read FF and AD with `fill="background"` and `on="audio"`, the defaults of `score`: the parts are
+  sounds that a listener can hear, and lie about as far from the training clips as clean clips do.
+  `noise` does as well, but is one draw of many, and `background` never makes a bin louder.
 - With silence on features, the published way, FF and AD do not say where a sound is.
 - A map can be ahead of the true region. In AD, over the background on audio: {ahead}. They find
   bins that suffice for this network, not the sound: a low AD is a statement about the network, and
@@ -130,11 +130,11 @@ Means over the classes, {area} % of the bins. FidIn is of classes that are also 
 def verdict(figures: dict[tuple[str, str], pd.DataFrame]) -> str:
     """The sentences that come first."""
     p_values = adjusted(figures)
-    good = [setting for setting in figures if max(p_values[setting].values()) <= BETTER]
+    bad = [setting for setting in figures if max(p_values[setting].values()) > BETTER]
     means = {setting: frame.mean() for setting, frame in figures.items()}
     lines = [
         "- **The true region beats random maps** in FF and in AD, blobs and bins alike, in "
-        f"{len(good)} of {len(figures)} settings: {named(good)}.",
+        f"{len(figures) - len(bad)} of {len(figures)} settings; not under: {named(bad)}."
     ]
     for setting in (("features", "silence"), ("audio", "background")):
         frame, mean = figures[setting], means[setting]

@@ -107,7 +107,17 @@ def faults(
 
 
 def _saliency_rows(classifier: Classifier, dataset: ClipDataset, protocol: str) -> pd.DataFrame:
-    rows = score(classifier, dataset, ["saliency"], [FAULTY_MASK], protocol=protocol, nulls=[])
+    # Also the corrected definitions are compared as it was published: silence, on features.
+    rows = score(
+        classifier,
+        dataset,
+        ["saliency"],
+        [FAULTY_MASK],
+        on="features",
+        fill="silence",
+        protocol=protocol,
+        nulls=[],
+    )
     return rows[rows["status"] == "ok"]
 
 

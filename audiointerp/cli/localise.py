@@ -8,7 +8,10 @@ import typer
 from .options import Data, Device, Subset, app, command_line, names_in
 from .runs import open_for, training_background_of
 
-METHODS = "saliency,gradcam,layercam,layercam@conv_block1,integrated_gradients,occlusion,lime,rise"
+METHODS = (
+    "saliency,gradcam,layercam,layercam@conv_block1,integrated_gradients,shap,occlusion,lime,rise,"
+    "optimal"
+)
 
 
 @app.command()
@@ -36,7 +39,7 @@ def localise(
     slow_at: Annotated[
         str,
         typer.Option(
-            help="The ratios at which methods are measured that run the network dozens of times."
+            help="The ratios at which methods are measured that take seconds for each clip."
         ),
     ] = "0",
     folds: Annotated[str, typer.Option(help="The folds whose clips are mixed.")] = "5",

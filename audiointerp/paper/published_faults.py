@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -108,17 +109,8 @@ def faults(
 
 def _saliency_rows(classifier: Classifier, dataset: ClipDataset, protocol: str) -> pd.DataFrame:
     # Also the corrected definitions are compared as it was published: silence, on features.
-    rows = score(
-        classifier,
-        dataset,
-        ["saliency"],
-        [FAULTY_MASK],
-        on="features",
-        fill="silence",
-        protocol=protocol,
-        nulls=[],
-    )
-    return rows[rows["status"] == "ok"]
+    way = partial(score, on="features", fill="silence", protocol=protocol, nulls=[])
+    return way(classifier, dataset, ["saliency"], [FAULTY_MASK]).query("status == 'ok'")
 
 
 def _shap_fault(classifier: Classifier, dataset: ClipDataset, background: Tensor) -> Fault:

@@ -39,7 +39,7 @@ def localise(
     slow_at: Annotated[
         str,
         typer.Option(
-            help="The ratios at which methods are measured that take seconds for each clip."
+            help="The ratios at which methods are measured that run the network dozens of times."
         ),
     ] = "0",
     folds: Annotated[str, typer.Option(help="The folds whose clips are mixed.")] = "5",

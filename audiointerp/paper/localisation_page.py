@@ -251,8 +251,8 @@ other and within 40 dB of its own largest level.{unit}
   nothing.
 - *level* in the column weight: the ranks of the map times the level of the bin, from 60 dB below
   the clip's largest to that. `random` with this weight is what the weight alone does.
-- Fewer forward passes than by default: {settings}. Methods that take seconds for each clip, these
-  and SHAP, the optimal mask and others without gradients, are measured at some of the ratios only.
+- Fewer forward passes than by default: {settings}. These methods, and others without gradients,
+  are measured at some of the ratios only.
 - In brackets: 95 % BCa intervals. Mixtures that share a recording, or share one with a third, are
   one group, and groups are drawn; with fewer than {fewest} there is no interval. Differences from
   the level are paired by class, with percentile intervals; **bold** is a p-value of at most

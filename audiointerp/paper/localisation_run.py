@@ -34,8 +34,6 @@ CHEAP: Mapping[str, tuple[type[Explainer], Mapping[str, Any]]] = {
     "rise": (RISE, {"cells": (8, 8), "samples": 200}),
 }
 """Methods whose default needs many forward passes, with fewer; the page says so."""
-SLOW = frozenset([*CHEAP, "optimal", "shap"])
-"""Methods that take seconds for each clip, beside those without gradients."""
 BASELINE_NAMES = frozenset(kind.name for kind in BASELINES)
 
 
@@ -162,8 +160,8 @@ def measure_localisation(
         methods: of :func:`localisation_methods`.
         folder: gets ``localisation.csv``, the rows, and ``localisation.jsonl``, see
             :class:`Progress`.
-        slow_at: the ratios of the first source at which methods are measured that take seconds for
-            each clip: those in :data:`SLOW`, and others without gradients.
+        slow_at: the ratios of the first source at which methods are measured that run the network
+            dozens of times for each clip: those in :data:`CHEAP`, and others without gradients.
         min_p, axis: as for :func:`~audiointerp.scoring.localise`.
         seed: of the pairs.
 
@@ -212,7 +210,7 @@ def measure_localisation(
 
 def _is_slow(explainer: Explainer) -> bool:
     is_black_box = explainer.black_box and explainer.name not in BASELINE_NAMES
-    return is_black_box or explainer.name in SLOW
+    return is_black_box or explainer.name in CHEAP
 
 
 class Progress:

@@ -32,6 +32,7 @@ from .scoring import (
     mask_and_classify,
     nulls_of,
     own_metrics,
+    protocol_of,
     scored_on,
     verdict_of,
     warn_if_absent,
@@ -246,9 +247,10 @@ def score(
         masks: as for :func:`interpret`, a tensor needs clips of its shape; by default all that the
             protocol defines.
         on: ``"features"``, ``"audio"`` (classify the audio that a listener hears), or a list of
-            both; by default ``"features"``, and ``"audio"`` of a classifier that takes sounds.
+            both; by default ``"audio"``, and ``"features"`` under the published protocol.
         fill: what removed bins become, a name or names in :data:`~audiointerp.util.fills.FILLS`;
-            by default ``"silence"``, the only one of the published protocol.
+            by default ``"background"``, and ``"silence"`` under the published protocol, which has
+            no other. docs/fills.md compares them.
         protocol: the definitions of masks and scores, a name in ``PROTOCOLS``.
         nulls: names in ``NULLS``, what each mask is compared with, or an empty list; see
             :mod:`~audiointerp.interpretation.nulls`. ``"other"`` is NaN without another recording,
@@ -277,9 +279,10 @@ def score(
     [['saliency', 'bin', 'ok']]
     """
     check_classifier(classifier)
-    scored = scored_on(classifier, on)
+    definitions = protocol_of(protocol)
+    scored = scored_on(classifier, on, default=[definitions.default_on])
+    fills = fills_of(fill, protocol, default=[definitions.default_fill])
     chosen_nulls, columns = nulls_of(nulls, baselines), own_metrics(metrics or {})
-    fills = fills_of(fill, protocol, default=["silence"])
     plan = Plan(
         masks, protocol, scored, chosen_nulls, curves, target, fills, columns, reference, optimize
     )

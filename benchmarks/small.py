@@ -34,6 +34,7 @@ def _score(material: Material) -> Work:
                 clips,
                 METHODS,
                 on=["features", "audio"],
+                fill="silence",
                 nulls=NULLS,
                 optimize=optimize,
                 progress=False,

@@ -133,12 +133,12 @@ def test_nan_on_a_curve_costs_no_clip():
 
     broken = Classifier(NaNForSilence(whole.network), ai.LogMel(), clips.labels, 3.0)
     arguments = (clips, ["saliency"], ["minmax"])
-    rows = score(broken, *arguments, curves=True, nulls=[], progress=False)
+    settings = {"on": "features", "fill": "silence", "nulls": [], "progress": False}
+    rows = score(broken, *arguments, curves=True, **settings)
     expected = score(
         Classifier(whole.network, ai.LogMel(), clips.labels, 3.0),
         *arguments,
-        nulls=[],
-        progress=False,
+        **settings,
     )
     assert rows["status"].tolist() == ["ok", "ok"]
     assert rows["FF"].tolist() == pytest.approx(expected["FF"].tolist(), abs=1e-6)

@@ -43,6 +43,7 @@ def test_short_of_memory_the_batch_is_halved(figure):
             [*methods, *quick],
             masks,
             on=["features", "audio"],
+            fill="silence",
             progress=False,
         )
 

@@ -195,7 +195,8 @@ class Counting(ai.Saliency):
 
 
 CLASSIFIER = small_classifier(duration=0.3)
-FEW = {"masks": ["topK_30", "minmax"], "progress": False}
+AS_PUBLISHED = {"on": "features", "fill": "silence", "progress": False}
+FEW = {"masks": ["topK_30", "minmax"], **AS_PUBLISHED}
 
 
 def test_the_scores_of_other_are_those_of_the_other_clips_mask():
@@ -307,7 +308,8 @@ def test_the_old_keyword_means_all_or_none():
 def test_random_beats_no_null_of_its_kind_in_any_mask():
     """Of all masks, scores, on features and on audio: corrected within families, none."""
     clips = Tones([str(number) for number in range(24)])
-    plan = {"on": ["features", "audio"], "nulls": ["pixelwise", "rolled", "other"]}
+    nulls = ["pixelwise", "rolled", "other"]
+    plan = {"on": ["features", "audio"], "fill": "silence", "nulls": nulls}
     rows = score(CLASSIFIER, clips, ["random"], **plan, progress=False)
     assert (rows["FF"] != rows["FF_pixelwise"]).mean() > 0.8
     counts = better_than_random(rows)["random"]

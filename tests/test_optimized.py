@@ -25,7 +25,7 @@ def classifier():
 
 @pytest.mark.parametrize("on", ["features", "audio"])
 def test_it_scores_and_explains_as_the_network_does(classifier, on):
-    settings = {"masks": ["topK_30", "minmax"], "on": on, "progress": False}
+    settings = {"masks": ["topK_30", "minmax"], "on": on, "fill": "silence", "progress": False}
     methods = ["saliency", "gradcam", "occlusion"]
     fast, plain = (
         score(classifier, small_set(count=2), methods, optimize=name, **settings)

@@ -478,7 +478,8 @@ def test_the_rows_of_the_other_masks_stay():
     db = classifier.transform(clips[0][0][None]).db
     network = NaNWhereQuiet(classifier.network, (float(db.mean()) - 100) / 2)
     broken = Classifier(network, ai.LogMel(), clips.labels, 3.0)
-    rows = score(broken, clips, ["saliency"], ["topK_30", half], nulls=[], progress=False)
+    settings = {"on": "features", "fill": "silence", "nulls": [], "progress": False}
+    rows = score(broken, clips, ["saliency"], ["topK_30", half], **settings)
     first = rows[rows["clip"] == rows["clip"][0]].set_index("mask")
     assert first["status"].to_dict() == {"topK_30": "error", "half": "ok"}
     failed = first.loc["topK_30"]
@@ -496,8 +497,7 @@ def test_the_rows_of_the_other_masks_stay():
         clips,
         ["saliency"],
         [half],
-        nulls=[],
-        progress=False,
+        **settings,
     )
     assert first.loc["half", "FF"] == pytest.approx(whole["FF"][0], abs=1e-6)
 

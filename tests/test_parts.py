@@ -126,6 +126,34 @@ def test_masks_that_do_not_fit_are_refused():
             parts.outputs(torch.full(SHAPE, value))
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [SHAPE[2:], SHAPE[1:], (SHAPE[3],), (SHAPE[2], 1), (3, 1, 1, SHAPE[3]), (1, 1)],
+    ids=str,
+)
+@pytest.mark.parametrize("fill", ["silence", "background"])
+def test_a_mask_with_fewer_dimensions_is_that_mask_in_full(shape, fill):
+    """The mask of a map ``(F, T)``, of frames, of bands, or one number for all bins."""
+    mask = torch.rand(shape, generator=torch.Generator().manual_seed(1))
+    full = mask.expand(torch.broadcast_shapes(mask.shape, SHAPE)).clone()
+    parts = MaskedParts(CLIP, fill)
+    for make in (parts.levels, parts.sounds, parts.heard):
+        assert make(mask).equal(make(full))
+    masked = CLIP.masked(mask, fill=fill)
+    assert masked.db.equal(parts.levels(full))
+    torch.testing.assert_close(masked.to_wav(), parts.sounds(full), rtol=0, atol=1e-6)
+    few, many = (ClipParts(CLASSIFIER, CLIP).outputs(each)[0] for each in (mask, full))
+    assert few.log_p.equal(many.log_p)
+
+
+@pytest.mark.parametrize("shape", [(2, *SHAPE), (1, 2, *SHAPE[2:])], ids=["five", "channels"])
+def test_a_mask_of_more_than_a_clip_has_is_refused(shape):
+    parts = MaskedParts(CLIP)
+    for make in (parts.levels, parts.sounds, parts.heard, CLIP.masked):
+        with pytest.raises(ArgumentError, match="does not fit features"):
+            make(torch.ones(shape))
+
+
 def test_the_ends_are_the_same_whatever_the_masks_are():
     """The clean clip and the empty one are forwards of their own: equal bits for all methods."""
     ones = torch.ones(SHAPE)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -186,3 +187,19 @@ def test_the_shell_knows_the_fills(call, place):
     assert done.returncode == 1
     assert "did you mean 'background'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_score_leads_with_the_background_on_audio():
+    """As docs/fills.md finds; the published protocol keeps its own way."""
+    scored = partial(score, ten_classes(), small_set(count=1), ["saliency"], **QUICK)
+    ways = {
+        "corrected": {"on": "audio", "fill": "background"},
+        "published": {"on": "features", "fill": "silence"},
+    }
+    for protocol, way in ways.items():
+        rows = scored(protocol=protocol)
+        assert rows[list(way)].to_dict("records") == [way]
+        pd.testing.assert_frame_equal(rows, scored(protocol=protocol, **way))
+    for name, value in ways["published"].items():
+        (row,) = scored(**{name: value})[["on", "fill"]].to_dict("records")
+        assert row == ways["corrected"] | {name: value}

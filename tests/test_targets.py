@@ -28,6 +28,7 @@ def clips(targets):
 
 def score(classifier, dataset, **arguments):
     settings = {"masks": ["topK_30"], "nulls": [], "progress": False}
+    settings |= {"on": "features", "fill": "silence"}
     return ai.score(classifier, dataset, ["saliency"], **settings | arguments)
 
 

@@ -8,7 +8,10 @@ import typer
 from .options import Data, Device, Subset, app, command_line, names_in
 from .runs import open_for, training_background_of
 
-METHODS = "saliency,gradcam,layercam,layercam@conv_block1,integrated_gradients,occlusion,lime,rise"
+METHODS = (
+    "saliency,gradcam,layercam,layercam@conv_block1,integrated_gradients,shap,occlusion,lime,rise,"
+    "optimal"
+)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The commands that compute results: run, validate."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,8 +144,7 @@ def run(
         if needs_background and features is None:
             features = training_background_of(classifier, data, subset)
         scored_folds = numbers_in(folds or "5")
-        others = _training_and_validation(classifier, data, subset, scored_folds)
-        reference = _reference(classifier, others)
+        reference = reference_of_folds(classifier, data, subset, scored_folds)
     rows = run_experiment(
         setting,
         classifier,
@@ -171,8 +171,18 @@ def run(
     _print_run(rows, dataset, shard_in(shard), folder, max_errors)
 
 
+def reference_of_folds(
+    classifier: "Classifier", data: Path | None, subset: str | None, scored: Sequence[int]
+) -> "OutOfDistribution | None":
+    """Return what parts of the scored folds are compared with: the other folds, if that can be.
+
+    Example: ``reference_of_folds(classifier, Path("data/ESC-50"), "esc10", [5])``.
+    """
+    return _reference(classifier, _training_and_validation(classifier, data, subset, scored))
+
+
 def _training_and_validation(
-    classifier: "Classifier", data: Path | None, subset: str | None, scored: list[int]
+    classifier: "Classifier", data: Path | None, subset: str | None, scored: Sequence[int]
 ) -> "tuple[ClipDataset, ClipDataset] | None":
     """Open the training and the validation folds; None if the folder lacks them.
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-    from ..dataset import ClipDataset
     from ..interpretation import Explainer
     from ..model import Classifier
 
@@ -118,6 +117,7 @@ def _sanity_rows(
     others: list[str],
 ) -> "pd.DataFrame":
     """Compute the rows of the checks."""
+    from ..dataset import some_per_class
     from ..experiments import TEST_FOLDS
     from ..interpretation import METHODS
     from ..model import Classifier
@@ -129,24 +129,8 @@ def _sanity_rows(
     needs_background = any(METHODS[name].needs_background for name in names)
     background = training_background_of(classifier, data, subset) if needs_background else None
     explainers = [_with_budget(name, classifier, background, samples) for name in names]
-    clips = _some_per_class(test, per_class)
+    clips = some_per_class(test, per_class)
     return check_methods(classifier, clips, explainers, others=networks, background=background)
-
-
-def _some_per_class(dataset: "ClipDataset", count: int) -> "ClipDataset":
-    """Return the first clips of each class, each of another recording."""
-    from ..dataset import Selection, recording_of, targets_of
-
-    chosen: list[int] = []
-    recordings: set[str] = set()
-    left = dict.fromkeys(range(len(dataset.labels)), count)
-    for index in range(len(dataset)):
-        target, recording = targets_of(dataset, index)[0], recording_of(dataset, index)
-        if left[target] and recording not in recordings:
-            chosen.append(index)
-            recordings.add(recording)
-            left[target] -= 1
-    return Selection(dataset, chosen)
 
 
 def _read_sanity_rows(paths: list[Path]) -> "pd.DataFrame":

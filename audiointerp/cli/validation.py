@@ -8,7 +8,7 @@ import typer
 
 from ..errors import ArgumentError, AudioInterpError
 from .options import Data, Device, Results, Resume, Subset, Workers, app, command_line
-from .runs import open_for, training_background_of
+from .runs import open_for, reference_of_folds, training_background_of
 from .settings_file import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ def validate(
             "epoch show the third fault; default: the one beside the weights."
         ),
     ] = None,
+    check_clips: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Test clips of each class for the checks that need no truth; 0: no checks."
+        ),
+    ] = 2,
     resume: Resume = True,
     device: Device = "cpu",
     workers: Workers = 1,
@@ -65,6 +71,7 @@ def validate(
         finished_rows,
         kept_accuracies,
         report,
+        study_sanity,
     )
     from ..tables import best_null_differences
     from ..util import write_text
@@ -86,6 +93,7 @@ def validate(
             results,
             masks=STUDY_MASKS,
             background=background,
+            reference=reference_of_folds(classifier, data, subset, TEST_FOLDS),
             device=device,
             attributions=False,
             resume=resume,
@@ -94,11 +102,14 @@ def validate(
     else:
         rows = finished_rows(rows_from, classifier, dataset)
     figures = faults(classifier, dataset, background, accuracies)
+    checks = None
+    if check_clips:
+        checks = study_sanity(classifier, dataset, background, check_clips)
     origin = "" if rows_from is None else _origin_of(rows_from)
     picture = out.with_suffix(".png")
     _write_forest_plot(best_null_differences(rows), picture)
     labels = classifier.labels
-    text = report(rows, figures, command_line(), weights, labels, picture.name, origin)
+    text = report(rows, figures, command_line(), weights, labels, picture.name, origin, checks)
     write_text(out, text)
     typer.echo(f"wrote {out} and {picture}")
     _refuse_failures(failures(rows))

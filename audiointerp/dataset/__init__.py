@@ -8,7 +8,7 @@ from .dataset_forms import as_dataset
 from .esc50 import ESC50
 from .feature_tensors import compute_features, features
 from .folders import AUDIO_ENDINGS, sound_files, stated_seconds
-from .in_memory import EvenSubset, InMemory, Joined, Part, Selection
+from .in_memory import EvenSubset, InMemory, Joined, Part, Selection, some_per_class
 from .loaded_clip import LoadedClip, has_label, load_clip
 from .mixtures import Mixtures, check_parts, parts_of
 from .noise import NOISES, Contaminated, made_noise, synthetic_noise, write_noises
@@ -50,6 +50,7 @@ __all__ = [
     "own_channels",
     "parts_of",
     "recording_of",
+    "some_per_class",
     "sound_files",
     "split_clips",
     "stated_seconds",

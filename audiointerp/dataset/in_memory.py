@@ -106,6 +106,29 @@ class Selection(Dataset[tuple[Tensor, Target]]):
         return targets_of(self.dataset, clip_at(self.indices, index))
 
 
+def some_per_class(dataset: ClipDataset, count: int) -> Selection:
+    """Return the first clips of each class, each of another recording.
+
+    Args:
+        dataset: any data set of clips.
+        count: how many of each class, where it has so many recordings.
+
+    >>> from audiointerp.dataset import Synthetic
+    >>> len(some_per_class(Synthetic((5,)), 2))
+    20
+    """
+    chosen: list[int] = []
+    recordings: set[str] = set()
+    left = dict.fromkeys(range(len(dataset.labels)), count)
+    for index in range(len(dataset)):
+        target, recording = targets_of(dataset, index)[0], recording_of(dataset, index)
+        if left[target] and recording not in recordings:
+            chosen.append(index)
+            recordings.add(recording)
+            left[target] -= 1
+    return Selection(dataset, chosen)
+
+
 class EvenSubset(Selection):
     """At most ``count`` clips, evenly spaced, so that a data set sorted by class keeps all classes.
 

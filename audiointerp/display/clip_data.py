@@ -61,9 +61,9 @@ def clip_data(results: Sequence[ExplainedClip], sound: PageSound | None = None) 
     spectrogram = first.spectrogram
     shares, random = list(SHARES), None
     if first.classifier is not None:
-        shares, count = affordable_shares(first.classifier, spectrogram)
+        shares = affordable_shares(first.classifier, spectrogram)
         random = random_shares(
-            first.classifier, spectrogram, first.attribution, shares, count, first.fill
+            first.classifier, spectrogram, first.attribution, shares, fill=first.fill
         )
     methods = _methods(results, shares, random)
     return {

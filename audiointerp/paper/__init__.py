@@ -13,6 +13,7 @@ from .setting import Setting, choose_setting, load_or_train, open_folds, run_stu
 from .supplementary import write_supplementary
 from .validity import failures
 from .validity_page import report
+from .validity_sanity import study_sanity
 
 __all__ = [
     "PUBLISHED_METHODS",
@@ -36,6 +37,7 @@ __all__ = [
     "ratios_in",
     "report",
     "run_study",
+    "study_sanity",
     "train",
     "write_localisation",
     "write_supplementary",

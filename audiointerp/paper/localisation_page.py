@@ -15,7 +15,7 @@ from ..model import Classifier
 from ..scoring import LEAST_P, LOCALISATION_SCORES, explain_clip, localised_methods, truth_of
 from ..tables import FEWEST, mean_of
 from ..util import atomic_write, make_folder, write_text
-from .localisation_run import BASELINE_NAMES, CHEAP, Measured
+from .localisation_run import BASELINE_NAMES, Measured, budgets_of
 from .localisation_tables import (
     LEVEL,
     SIGNIFICANT,
@@ -106,7 +106,7 @@ def localisation_page(
         weights=weights,
         verdict=verdict(main),
         counts=_counts(rows),
-        settings=_settings(methods),
+        settings=budgets_of(methods),
         fewest=FEWEST,
         alpha=SIGNIFICANT,
         unit=FRAMES if (main["axis"] == "time").all() else "",
@@ -176,15 +176,6 @@ def _counts(rows: pd.DataFrame) -> str:
         names = ", ".join(f"{method} {count}" for method, count in counts.items())
         text += f" Clips that failed, by method: {names}."
     return text
-
-
-def _settings(methods: Mapping[str, Explainer]) -> str:
-    parts = []
-    for name in methods:
-        if name in CHEAP:
-            values = ", ".join(f"{key} {value}" for key, value in CHEAP[name][1].items())
-            parts.append(f"{name} ({values})")
-    return ", ".join(parts) or "none"
 
 
 def _draw(

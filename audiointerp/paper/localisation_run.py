@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,20 @@ def _on_layer(kind: type[Explainer], classifier: Classifier, layer: str) -> Expl
     if "layer" not in inspect.signature(kind.__init__).parameters:
         raise ArgumentError(f"method {kind.name}@{layer}: {kind.name} has no layer to choose")
     return kind(classifier.network, layer=layer)  # type: ignore[call-arg]
+
+
+def budgets_of(names: Iterable[str]) -> str:
+    """Return which of some methods use fewer forward passes than by default, and which settings.
+
+    >>> budgets_of(["gradcam", "lime"])
+    'lime (samples 100)'
+    """
+    parts = []
+    for name in names:
+        if name in CHEAP:
+            values = ", ".join(f"{key} {value}" for key, value in CHEAP[name][1].items())
+            parts.append(f"{name} ({values})")
+    return ", ".join(parts) or "none"
 
 
 def measure_localisation(

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -107,8 +108,9 @@ def faults(
 
 
 def _saliency_rows(classifier: Classifier, dataset: ClipDataset, protocol: str) -> pd.DataFrame:
-    rows = score(classifier, dataset, ["saliency"], [FAULTY_MASK], protocol=protocol, nulls=[])
-    return rows[rows["status"] == "ok"]
+    # Also the corrected definitions are compared as it was published: silence, on features.
+    way = partial(score, on="features", fill="silence", protocol=protocol, nulls=[])
+    return way(classifier, dataset, ["saliency"], [FAULTY_MASK]).query("status == 'ok'")
 
 
 def _shap_fault(classifier: Classifier, dataset: ClipDataset, background: Tensor) -> Fault:

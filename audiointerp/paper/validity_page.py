@@ -12,6 +12,7 @@ from .conclusions import aspects_in, conclusions, published_winners
 from .published import STUDY_MASKS
 from .published_faults import Fault
 from .validity import better_than_random, failures, frame_as_markdown, main_table
+from .validity_sanity import sanity_section
 
 FILL_TITLES = {
     "background": "**Where removed bins fall to the clip's own background:**",
@@ -38,6 +39,7 @@ def report(
     labels: Sequence[str],
     picture: str,
     origin: str = "",
+    checks: pd.DataFrame | None = None,
 ) -> str:
     """Return the text of ``docs/validity.md``.
 
@@ -50,6 +52,7 @@ def report(
         picture: the file beside the page with the forest plot of
             :func:`~audiointerp.tables.best_null.best_null_differences`.
         origin: a sentence on where the results come from, if the command did not compute them.
+        checks: of :func:`~audiointerp.paper.validity_sanity.study_sanity`, if they were done.
 
     Raises:
         AudioInterpError: no clip was scored with a published winner.
@@ -74,6 +77,8 @@ def report(
         faults=frame_as_markdown(faults_table),
         picture=picture,
         beyond=_beyond_best_null(best_null_differences(rows)),
+        distances=_distances(rows),
+        checks="were not done." if checks is None else sanity_section(checks),
         fewest=FEWEST,
         masks=len(STUDY_MASKS),
         soft=", ".join(f"`{mask}`" for mask in SOFT_MASKS),
@@ -115,6 +120,20 @@ def _beyond_best_null(differences: Sequence[Difference]) -> str:
             )
         items.append(f"- **{group}**: {'; '.join(parts)}.")
     return "\n".join(items)
+
+
+def _distances(rows: pd.DataFrame) -> str:
+    """Return how far the parts lie from clean clips; empty where the results do not say it."""
+    scored = rows[(rows["status"] == "ok") & ~rows["mask"].isin(SOFT_MASKS)]
+    if "ood_in" not in rows or scored["ood_in"].isna().all():
+        return ""
+    means = scored.groupby(["fill", "on"])[["ood_in", "ood_out"]].mean().round(2).reset_index()
+    table = frame_as_markdown(means.astype(str))
+    return (
+        "How far the parts under masks of zeros and ones lie from the training clips in the "
+        "network's embedding, kept\n(`ood_in`) and removed (`ood_out`), as a ratio to clean clips:"
+        f"\n\n{table}\n\n"
+    )
 
 
 def _by_fill(rows: pd.DataFrame, text_of: Callable[[pd.DataFrame], str]) -> str:
@@ -182,8 +201,14 @@ published; *on audio*: its sound. `random` does not look at the clip: it is the 
 
 {beyond}
 
-Where two colours disagree, the score measures how the network bears the holes, not what it listens
-to: a hole of silence on features is unlike any clip that it was trained on (`docs/scores.md`).
+{distances}Where two colours disagree, the score measures how the network bears the
+holes, not what it listens to: a hole of silence on features is unlike any clip that it was trained
+on. `docs/fills.md` says which one to believe: under silence on features even the true region of a
+sound is not ahead of random masks; over the background on audio it is.
+
+## What any map must do
+
+{checks}
 
 ## Details: the published conclusions
 

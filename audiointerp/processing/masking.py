@@ -60,7 +60,9 @@ def masked_levels(
 
 
 def check_mask(db: Tensor, mask: Tensor) -> Tensor:
-    """Return a mask in the type of the levels ``(N, 1, F, T)`` that it is for.
+    """Return masks ``(M, 1, F, T)`` in the type of the levels ``(N, 1, F, T)`` that they are for.
+
+    A mask with fewer dimensions, e.g. ``(F, T)`` or ``(1, T)``, is repeated over the others.
 
     Raises:
         ArgumentError: it does not fit the levels, or is not in [0, 1].
@@ -70,12 +72,12 @@ def check_mask(db: Tensor, mask: Tensor) -> Tensor:
     audiointerp.errors.ArgumentError: a mask lies in [0, 1]; this one spans 1 to 1.5
     """
     try:
-        torch.broadcast_shapes(mask.shape, db.shape)
-    except RuntimeError as error:
-        raise ArgumentError(
-            f"mask {tuple(mask.shape)} does not fit features {tuple(db.shape)}"
-        ) from error
-    mask = mask.to(db)
+        shape = torch.broadcast_shapes(mask.shape, db.shape)
+    except RuntimeError:
+        shape = None
+    if shape is None or len(shape) != db.ndim or shape[1:] != db.shape[1:]:
+        raise ArgumentError(f"mask {tuple(mask.shape)} does not fit features {tuple(db.shape)}")
+    mask = mask.to(db).expand(shape)
     lowest, highest = mask.aminmax() if mask.numel() else mask.new_zeros(2)
     # A NaN is neither.
     if not (lowest >= 0 and highest <= 1):

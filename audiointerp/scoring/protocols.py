@@ -45,6 +45,9 @@ class ScoringProtocol:
             :meth:`~audiointerp.processing.spectrogram.Spectrogram.masked`. Scores, also those on
             audio, are of masked levels in dB. The two differ for soft masks only.
         fills: what removed bins may become, names in :data:`~audiointerp.util.fills.FILLS`.
+        default_fill, default_on: what ``score`` takes for ``fill`` and ``on`` if they are not
+            given. Under silence on features even the true region is not ahead of random masks, over
+            the background on audio it is (docs/fills.md).
 
     Raises:
         ArgumentError: the domain or a fill is unknown.
@@ -65,6 +68,8 @@ class ScoringProtocol:
     metrics: Mapping[str, Metric]
     listening_domain: str = "db"
     fills: Sequence[str] = tuple(FILLS)
+    default_fill: str = "background"
+    default_on: str = "audio"
 
     def __post_init__(self) -> None:
         choose("masking domain", self.listening_domain, DOMAINS)
@@ -154,6 +159,8 @@ PROTOCOLS: dict[str, ScoringProtocol] = {
         _published_metrics(),
         listening_domain="power",
         fills=("silence",),
+        default_fill="silence",
+        default_on="features",
     ),
 }
 """The protocols by name."""

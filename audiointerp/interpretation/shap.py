@@ -1,6 +1,7 @@
 """DeepExplainer: DeepLIFT's rescale rule over a background (Lundberg and Lee, NeurIPS 2017)."""
 
 import warnings
+from itertools import chain
 from typing import Any
 
 import torch
@@ -79,14 +80,13 @@ class SHAP(Explainer):
         self._strict = strict
         self._rewritten = _rewritten_network(network, background) if strict else None
         self._rule: RescaleRule | None = None
-        self._rule_is_for: tuple[int, list[float]] | None = None
+        self._rule_weights: list[float] = []
 
     def __getstate__(self) -> dict[str, Any]:
         return {
             **vars(self),
             "_rewritten": self._rewritten is not None,
             "_rule": None,
-            "_rule_is_for": None,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -116,16 +116,22 @@ class SHAP(Explainer):
         """Return the values and the expected score ``(N,)``, without shap."""
         parts = []
         # A weight that this clip does not need changes other clips' values.
-        weights = [float(_sum(tensor)) for tensor in self.network.parameters()]
-        if self._rule_is_for is None or self._rule_is_for != (id(self.background), weights):
-            self._rule, self._rule_is_for = None, (id(self.background), weights)
+        tensors = chain(self.network.parameters(), self.network.buffers())
+        weights = [float(_sum(tensor)) for tensor in tensors]
+        # Its own copy, since the background may be changed in place.
+        background = self.background.to(db, copy=True)
+        if self._rule is not None and (
+            weights != self._rule_weights or not torch.equal(background, self._rule.background)
+        ):
+            self._rule = None
+        self._rule_weights = weights
         for number, clip in enumerate(db.split(1)):
             clip_score = score.of(number)
             rule = self._rule
             if rule is None or not rule.fits(clip, clip_score.logits, self.batch, score.output):
                 # Where memory ran out, nothing of the background is kept.
                 budget = BUDGET if self.batch == self._planned_batch else 0
-                seen, background = self._rewritten or self.network, self.background.to(db)
+                seen = self._rewritten or self.network
                 self._rule = None
                 rule = RescaleRule(seen, background, self.batch, budget, score.output)
                 self._rule = rule

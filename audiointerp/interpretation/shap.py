@@ -20,6 +20,15 @@ SMALLEST_DIFFERENCE = 0.1
 """Logits; the relative error of a smaller difference means nothing."""
 LARGEST_GAP = 1e-3
 """A larger additivity gap gives a warning."""
+SHAP_MODULES = frozenset(
+    """
+    AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AlphaDropout AvgPool1d AvgPool2d AvgPool3d
+    BatchNorm1d BatchNorm2d BatchNorm3d Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d
+    ConvTranspose3d Dropout Dropout2d Dropout3d ELU Flatten GELU Identity LeakyReLU Linear MaxPool1d
+    MaxPool2d MaxPool3d ReLU SELU Sigmoid Softmax Softplus Tanh
+    """.split()  # noqa: SIM905
+)
+"""The names of the module types that shap knows. To ask shap itself takes two CPU seconds."""
 
 
 class SHAP(Explainer):
@@ -240,9 +249,7 @@ class _SingleOutput(nn.Module):
 
 def _rewritten_network(network: nn.Module, background: Tensor) -> nn.Module | None:
     """Return a network that shap sees all of, or None if it sees all of the given one."""
-    from shap.explainers._deep.deep_pytorch import op_handler
-
     like = next(network.parameters(), background)
     with preserve_state(network):
-        visible = visible_network(network, background.to(like), set(op_handler))
+        visible = visible_network(network, background.to(like), SHAP_MODULES)
     return None if visible is network else visible

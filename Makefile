@@ -14,16 +14,19 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin
 
-.PHONY: demo docs test bench bench-commands torture notebooks noises results supplementary lint clean
+.PHONY: demo docs test bench bench-commands torture notebooks noises results supplementary lint style clean
 
 demo: .venv/installed
 	$(VENV)/audiointerp demo
 
 # One process per core; more threads (BLAS, notebook kernels) would only compete. Bytecode is kept,
 # since the tests start many processes. With worksteal, a process runs neighbouring tests, which
-# share fixtures.
-test: .venv/installed-test lint
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(VENV)/pytest -n auto --dist worksteal --cov=audiointerp --cov-report=term-missing:skip-covered --cov-fail-under=90
+# share fixtures. mypy, which uses one core for most of a minute, runs beside them.
+test: .venv/installed-test style
+	@set -u; types=$$(mktemp); $(VENV)/mypy > "$$types" 2>&1 & mypy=$$!; \
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(VENV)/pytest -n auto --dist worksteal --cov=audiointerp --cov-report=term-missing:skip-covered --cov-fail-under=90; \
+	tests=$$?; wait $$mypy; mypy=$$?; cat "$$types"; rm -f "$$types"; \
+	[ $$tests -eq 0 ] && [ $$mypy -eq 0 ]
 
 torture: .venv/installed-test
 	AUDIOINTERP_TORTURE=1 $(VENV)/pytest tests -n auto -m long
@@ -55,10 +58,12 @@ notebooks: .venv/installed
 	[ ! -d results/mel/mel_clean/gradcam/clips ] || { mkdir -p results_esc10 && cp -r results/. results_esc10; }
 	$(VENV)/python tests/notebooks.py
 
-lint: .venv/installed-test
+lint: .venv/installed-test style
+	$(VENV)/mypy
+
+style: .venv/installed-test
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
-	$(VENV)/mypy
 
 define CHECK_PYTHON
 @$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \

@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
-settings.register_profile("laws", max_examples=torture(50, 2000), deadline=None)
+settings.register_profile("laws", max_examples=torture(30, 2000), deadline=None)
 settings.load_profile("laws")
 
 

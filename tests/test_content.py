@@ -146,6 +146,48 @@ def test_random_masks_are_matched_in_what_is_heard(on, fill):
             assert field[mask == 1].min() > field[mask == 0].max()
 
 
+@pytest.mark.parametrize("on", ["features", "audio"])
+def test_a_matched_mask_does_not_depend_on_the_other_masks(on):
+    order = CLIP.db.flatten().argsort().argsort().view(SHAPE)
+    masks = torch.cat([drawn(1, 0.05), drawn(2, 0.6), (order > 1500).float(), order / order.max()])
+    fields = torch.cat([random_field(CLIP.db, "matched", seed) for seed in range(len(masks))])
+    together = matched_masks(CLIP, masks, fields, on=on)
+    alone = [
+        matched_masks(CLIP, mask[None], field[None], on=on)
+        for mask, field in zip(masks, fields, strict=True)
+    ]
+    assert together.equal(torch.cat(alone))
+
+
+def test_rows_of_some_masks_are_those_of_a_larger_plan():
+    """Also beside the null whose masks are searched for."""
+    clips, nulls = small_set(count=1), ["matched", "pixelwise"]
+    more, fewer = (
+        score(
+            ten_classes(), clips, ["saliency"], masks, nulls=nulls, on=["features", "audio"],
+            progress=False,
+        ).query("mask == 'topK_30'")
+        for masks in (["bin", "sigmoid", "topK_30", "topK_5"], ["topK_30"])
+    )  # fmt: skip
+    columns = [name for name in more if name.endswith("_matched") or name in ("FF", "HEARD")]
+    assert len(columns) > 5
+    # FidIn and AI are 0 or 100; p differs by rounding, since the batches differ.
+    few_values, more_values = (rows[columns].to_numpy(float) for rows in (fewer, more))
+    np.testing.assert_allclose(few_values, more_values, rtol=0, atol=1e-4)
+
+
+def test_the_search_for_a_match_takes_few_steps(monkeypatch):
+    """Of features about one, since the share of random bins is that of the audible ones."""
+    masks = torch.cat([drawn(seed, share) for seed, share in enumerate((0.05, 0.2, 0.5, 0.9))])
+    fields = torch.cat([random_field(CLIP.db, "matched", seed) for seed in range(len(masks))])
+    calls = []
+    heard = matched.heard_under
+    monkeypatch.setattr(matched, "heard_under", lambda *a, **k: calls.append(1) or heard(*a, **k))
+    assert matched_masks(CLIP, masks, fields) is not None
+    # The masks, the empty one, and the steps; halving the range takes up to 11 of these.
+    assert len(calls) <= 2 + 5
+
+
 def test_the_match_is_exact_to_a_bin_where_one_bin_is_more_than_the_tolerance():
     db = torch.full((1, 1, 4, 4), -90.0)
     db[..., :2] = 0.0

@@ -26,9 +26,9 @@ MEL = LogMel(sample_rate=8000, n_fft=512, hop_length=256, n_mels=16, f_max=4000.
 
 
 @cache
-def clips_of(fold):
+def clips_of(fold, sample_rate=8000, duration=3.0):
     """Ten clips, made once."""
-    return InMemory(EvenSubset(Synthetic((fold,), sample_rate=8000, duration=3.0), 10))
+    return InMemory(EvenSubset(Synthetic((fold,), sample_rate=sample_rate, duration=duration), 10))
 
 
 def open_folds(folds):
@@ -254,7 +254,7 @@ def test_the_command(in_this_process, tmp_path, monkeypatch):
 
     def open_few(data, folds, subset, sample_rate, duration):
         assert (data, subset, sample_rate, duration) == (None, None, 32000, 5.0)
-        return EvenSubset(Synthetic(folds, sample_rate=32000, duration=5.0), 10 * len(folds))
+        return Joined([clips_of(fold, 32000, 5.0) for fold in folds])
 
     monkeypatch.setattr("audiointerp.experiments.open_data", open_few)
     arguments = (

@@ -374,3 +374,26 @@ def test_stft_classifier():
     assert small_classifier(transform=LogSTFT()).probabilities(
         torch.randn(1, 1, 257, 63)
     ).shape == (1, 3)
+
+
+@pytest.mark.parametrize("weights", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("name", ["Cnn6", "Cnn10", "Cnn14"])
+def test_the_layout_of_activations_is_the_faster_one_and_changes_nothing(
+    name, weights, monkeypatch
+):
+    network = build_network(name, {"num_classes": 3, "base_channels": 4}).eval()
+    initialise(network, seed=0)
+    db = -80 * torch.rand(2, 1, 64, 100, generator=torch.Generator().manual_seed(0))
+    network.to(memory_format=weights)
+    layouts = []
+    network.conv_block2.register_forward_pre_hook(
+        lambda module, inputs: layouts.append(
+            inputs[0].is_contiguous(memory_format=torch.channels_last)
+        )
+    )
+    with torch.no_grad():
+        logits = network(db)
+        monkeypatch.setattr(type(network), "prefers_channels_last", name == "Cnn14")
+        assert torch.allclose(network(db), logits, rtol=1e-5, atol=1e-5)
+    is_last = weights == torch.channels_last
+    assert layouts == [is_last or name != "Cnn14", is_last or name == "Cnn14"]

@@ -38,10 +38,21 @@ SIZES = {
 }
 QUICK = ("train_model_mel", "experiments_mel", "experiments_mel_noise3", "tables")
 """One of each kind, for make test: the others share their cells, see the tests below."""
-FEWER_CLIPS = """
-__import__("audiointerp.dataset.synthetic").dataset.synthetic.CLIPS_PER_CLASS = 1
+SMALLER = """
+exec('''
+import audiointerp.dataset.synthetic
+from audiointerp.interpretation import LIME, METHODS
+
+class SmallLIME(LIME):
+    def __init__(self, network):
+        super().__init__(network, samples=512)
+
+METHODS["lime"] = SmallLIME
+audiointerp.dataset.synthetic.CLIPS_PER_CLASS = 1
+''', {})
 """
-"""Runs before a kernel's first cell, and leaves no name: 10 clips a fold, where there are 80."""
+"""Runs before a kernel's first cell, and leaves no name: 10 clips a fold, where there are 80; fewer
+samples of LIME, which refuses fewer than two for each segment."""
 
 
 def synthetic_classifier(features):
@@ -64,7 +75,7 @@ def place(tmp_path, weights, monkeypatch):
     """A folder with networks for a small synthetic set and without data; one core is used."""
     startup = tmp_path / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
-    (startup / "fewer_clips.py").write_text(FEWER_CLIPS)
+    (startup / "smaller.py").write_text(SMALLER)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.delenv("AUDIOINTERP_DATA", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -3,12 +3,15 @@
 import pandas as pd
 import pytest
 import torch
-from conftest import small_set
+from conftest import noise, small_classifier, small_set
 from torch import nn
 
-from audiointerp import Classifier, Cnn6, LogMel, score
+from audiointerp import Classifier, Cnn6, LogMel, Occlusion, Saliency, score
+from audiointerp.dataset import LoadedClip
 from audiointerp.errors import ArgumentError
 from audiointerp.model import optimized
+from audiointerp.scoring import RecentAttributions
+from audiointerp.scoring.recent import AnalysedClip
 
 SCORES = ["p", "p_in", "p_out", "FF", "AD"]
 
@@ -23,10 +26,15 @@ def classifier():
     return Classifier(network, LogMel(), clips.labels)
 
 
+def coarse_occlusion(classifier):
+    """Of large patches: the order of its values is not decided by rounding, and it is fast."""
+    return Occlusion(classifier.network, samples=100)
+
+
 @pytest.mark.parametrize("on", ["features", "audio"])
 def test_it_scores_and_explains_as_the_network_does(classifier, on):
     settings = {"masks": ["topK_30", "minmax"], "on": on, "fill": "silence", "progress": False}
-    methods = ["saliency", "gradcam", "occlusion"]
+    methods = ["saliency", "gradcam", coarse_occlusion(classifier)]
     fast, plain = (
         score(classifier, small_set(count=2), methods, optimize=name, **settings)
         for name in ("folded", "none")
@@ -73,7 +81,8 @@ def test_no_copy_is_older_than_the_call(classifier, change):
     settings = {"masks": ["topK_30"], "nulls": [], "progress": False}
 
     def p_in(optimize):
-        rows = score(model, small_set(count=1), ["occlusion"], optimize=optimize, **settings)
+        methods = [coarse_occlusion(model)]
+        rows = score(model, small_set(count=1), methods, optimize=optimize, **settings)
         return rows["p_in"].item()
 
     before = p_in("folded")
@@ -175,3 +184,27 @@ def test_nothing_is_run_where_there_is_nothing_to_fold():
 def test_a_wrong_name_names_the_right_ones(classifier):
     with pytest.raises(ArgumentError, match="folded"):
         score(classifier, small_set(count=1), ["saliency"], optimize="fold", progress=False)
+
+
+def test_a_kept_copy_is_that_of_the_classifier_and_of_the_setting(classifier):
+    """Whatever was asked for before."""
+    kept, other = RecentAttributions(), small_classifier(10, seed=1)
+    db = classifier.transform(noise(1.0)).db
+    assert kept.fast(classifier, "none") is classifier
+    copies = [kept.fast(each, "folded") for each in (classifier, other)]
+    for copy, each in zip(copies, (classifier, other), strict=True):
+        assert isinstance(copy.network.conv_block1.bn1, nn.Identity)
+        assert torch.allclose(copy.probabilities(db), each.probabilities(db), atol=1e-5)
+        assert kept.fast(each, "folded") is copy
+        assert kept.fast(each, "none") is each
+    assert not torch.allclose(*(copy.probabilities(db) for copy in copies), atol=1e-5)
+
+
+def test_a_kept_attribution_is_that_of_the_network():
+    kept, classifiers = RecentAttributions(), [small_classifier(seed=seed) for seed in (0, 1)]
+    wav = noise(1.0)[0]
+    clip = AnalysedClip(LoadedClip("a", "a", wav, "b", "0"), classifiers[0].transform(wav[None]))
+    for classifier in classifiers:
+        explainer = Saliency(classifier.network)
+        expected = explainer(clip.spectrogram.db, 1).values
+        assert kept.explain(classifier, clip, explainer, 1).values.equal(expected)

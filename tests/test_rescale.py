@@ -116,6 +116,28 @@ def test_weights_that_change_are_noticed():
     assert torch.allclose(explainer(CLIPS, target=1).values, 2 * before, rtol=1e-3, atol=1e-6)
 
 
+def test_a_background_that_changes_is_noticed():
+    """In place, or by another tensor, which may get the place in memory of the first."""
+    network = NETWORKS["Cnn10"]()
+    explainer = SHAP(network, BACKGROUND.clone())
+    first = explainer(CLIPS[:1], target=1).values
+    explainer.background[1:] -= 20
+    changed = explainer(CLIPS[:1], target=1).values
+    assert not torch.allclose(first, changed, atol=1e-3 * float(first.abs().max()))
+    assert changed.equal(SHAP(network, explainer.background)(CLIPS[:1], target=1).values)
+    explainer.background = BACKGROUND.clone()
+    assert explainer(CLIPS[:1], target=1).values.equal(first)
+
+
+def test_statistics_that_change_are_noticed():
+    network = layers_before(nn.MaxPool2d(2))
+    explainer = SHAP(network, BACKGROUND)
+    explainer(CLIPS[:1], target=1)
+    network[2].running_var.mul_(4)
+    changed = explainer(CLIPS[:1], target=1).values
+    assert changed.equal(SHAP(network, BACKGROUND)(CLIPS[:1], target=1).values)
+
+
 def test_the_batch_changes_rounding_alone():
     network = Cnn10(3, base_channels=4).eval()
     values = [SHAP(network, BACKGROUND, batch)(CLIPS, target=1).values for batch in (1, 2, 5, 9)]

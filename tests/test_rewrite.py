@@ -16,6 +16,7 @@ from audiointerp.interpretation.hidden import hidden_operations
 from audiointerp.interpretation.preserve import preserve_state
 from audiointerp.interpretation.replacements import REPLACEMENTS
 from audiointerp.interpretation.rewrite import visible_network
+from audiointerp.interpretation.shap import SHAP_MODULES
 from audiointerp.interpretation.tracing import traced
 from audiointerp.model.panns import Cnn10, Cnn14, ConvBlock, initialise
 
@@ -659,3 +660,10 @@ def test_a_failed_tracing_leaves_nothing_behind():
     assert network.seen == 7
     assert not {"len", "isinstance"} & globals().keys()
     assert network(CLIPS).shape == (2, 3)
+
+
+def test_the_names_of_shap_s_modules_are_those_of_shap():
+    """They are written down, since SHAP of a network of known modules does not need shap."""
+    from shap.explainers._deep.deep_pytorch import op_handler
+
+    assert set(op_handler) == SHAP_MODULES

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from audiointerp.errors import ArgumentError
 from audiointerp.interpretation.masks import MASKS
-from audiointerp.processing.filters import lifting
+from audiointerp.processing.filters import lifting, mel_edges, mel_filters
 from audiointerp.processing.masking import DOMAINS
 from audiointerp.processing.spectrogram import LogMel, LogSTFT, transform_from_dict
 from audiointerp.processing.windows import Windows
@@ -32,6 +32,39 @@ def sources(request):
     if request.param == "noise":
         return [torch.randn(1, 1, 64000, generator=torch.Generator().manual_seed(0))]
     return [torch.sin(2 * torch.pi * 1000 * torch.arange(64000) / 32000)[None, None]]
+
+
+@pytest.mark.filterwarnings("ignore:Empty filters detected")
+@pytest.mark.parametrize("scale", ["htk", "slaney"])
+@given(
+    rate=st.integers(8000, 96000),
+    n_fft=st.integers(16, 4096),
+    bands=st.integers(1, 200),
+    low=st.just(0.0) | st.floats(1, 3000),
+    width=st.floats(50, 40000),
+)
+def test_mel_filters_are_those_of_librosa_to_the_bit(scale, rate, n_fft, bands, low, width):
+    high = low + width
+    edges = librosa.mel_frequencies(bands + 2, fmin=low, fmax=high, htk=scale == "htk")
+    assert np.array_equal(mel_edges(bands, low, high, scale), edges)
+    for ours, theirs in (("none", None), ("slaney", "slaney")):
+        expected = librosa.filters.mel(
+            sr=rate,
+            n_fft=n_fft,
+            n_mels=bands,
+            fmin=low,
+            fmax=high,
+            htk=scale == "htk",
+            norm=theirs,
+            dtype="float64",
+        )
+        filters = mel_filters(rate, n_fft, bands, low, high, scale, ours)
+        assert np.array_equal(filters.numpy(), expected)
+
+
+def test_bands_without_a_bin_are_said():
+    with pytest.warns(UserWarning, match="Empty filters detected: 300 mel bands are too many"):
+        mel_filters(8000, 64, 300, 10.0, 4000.0, "htk")
 
 
 def sounds(transform, sources):

@@ -107,7 +107,7 @@ def transform_for(
         )
     transform = replace(preset, **settings)
     with warnings.catch_warnings():
-        # librosa's warning of empty bands, which are refused here.
+        # The warning of empty bands, which are refused here.
         warnings.simplefilter("ignore")
         filters = transform.band_filters
     empty = 0 if filters is None else int((filters.sum(1) == 0).sum())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -114,7 +114,7 @@ def run(
 
       audiointerp run birds --clips birds.csv --model my_birds:make_classifier
     """
-    from ..experiments import background_of_folder, find_experiment, own_experiment
+    from ..experiments import background_of_folder, check_run, find_experiment, own_experiment
     from ..experiments import run as run_experiment
     from ..interpretation import METHODS, NULLS, resolve_mask
 
@@ -130,17 +130,30 @@ def run(
     method_names = given or default_methods(classifier)
     setting = own_experiment(experiment, classifier)
     _check_source(data, clips, subset, part)
+    planned: dict[str, Any] = {
+        "masks": mask_names,
+        "on": None if on is None else names_in(on),
+        "fill": None if fill is None else names_in(fill),
+        "protocol": protocol,
+        "nulls": null_names,
+        "curves": curves,
+        "optimize": optimize,
+        "noise": noise,
+    }
     needs_background = any(METHODS[name].needs_background for name in method_names)
     features = None if background is None else background_of_folder(background, classifier)
     dataset: ClipDataset
     if clips is not None:
         dataset, split = open_for_run(classifier, clips, folds, part)
+        # Before the work of minutes that follows.
+        check_run(setting, classifier, dataset, **planned)
         if needs_background and features is None:
             features = training_background(classifier, clips, split)
         known = None if split is None else (split.train, split.validation)
         reference = _reference(classifier, known)
     else:
         dataset = open_for(classifier, data, numbers_in(folds or "5"), subset)
+        check_run(setting, classifier, dataset, **planned)
         if needs_background and features is None:
             features = training_background_of(classifier, data, subset)
         scored_folds = numbers_in(folds or "5")
@@ -151,16 +164,9 @@ def run(
         dataset,
         method_names,
         out,
-        masks=mask_names,
-        on=None if on is None else names_in(on),
-        fill=None if fill is None else names_in(fill),
-        protocol=protocol,
-        nulls=null_names,
-        curves=curves,
+        **planned,
         background=features,
         reference=reference,
-        optimize=optimize,
-        noise=noise,
         device=device,
         attributions=attributions,
         resume=resume,

@@ -7,7 +7,7 @@ A clip that fails becomes error rows in :mod:`audiointerp.scoring.rows`; a resum
 from .crossval import Fold, cross_validate, rounds_of
 from .data import background_of, background_of_folder, open_data, target_of
 from .fingerprint import settings_of, sha256_of_state
-from .runner import run
+from .runner import check_run, run
 from .study import (
     EXPERIMENTS,
     TEST_FOLDS,
@@ -33,6 +33,7 @@ __all__ = [
     "background_of",
     "background_of_folder",
     "check_features",
+    "check_run",
     "clips_of",
     "cross_validate",
     "find_experiment",

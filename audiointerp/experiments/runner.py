@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 import pandas as pd
 import torch
@@ -12,13 +13,21 @@ from ..dataset import ClipDataset
 from ..errors import Stopped
 from ..interpretation import NULLS, AnyMask, Explainer
 from ..model import Classifier
-from ..scoring import OutOfDistribution, Plan, RecentClips, fills_of, nulls_of, scored_on
+from ..scoring import (
+    OutOfDistribution,
+    Plan,
+    RecentClips,
+    check_fits,
+    fills_of,
+    nulls_of,
+    scored_on,
+)
 from ..util import Progress, show_progress
 from .computation import Task, compute_here
 from .opening import opened
 from .prepare import PreparedRun, prepare_run
 from .signals import stoppable
-from .study import Experiment, own_experiment
+from .study import Experiment, check_features, clips_of, own_experiment
 from .workers import compute_in_workers
 
 RUN_FILLS = ("background", "silence")
@@ -101,14 +110,14 @@ def run(
         experiment = own_experiment(experiment, classifier)
     if reference is not None:
         reference.check(classifier, dataset)
-    scored = scored_on(classifier, on, default=("features", "audio"))
-    plan = Plan(
-        masks,
-        protocol,
-        scored,
-        nulls_of(nulls, baselines),
-        curves,
-        fills=fills_of(fill, protocol, default=RUN_FILLS),
+    plan = _plan_of(
+        classifier,
+        masks=masks,
+        on=on,
+        fill=fill,
+        protocol=protocol,
+        nulls=nulls_of(nulls, baselines),
+        curves=curves,
         reference=reference,
         optimize=optimize,
     )
@@ -130,6 +139,64 @@ def run(
     with opened(stores, shard, resume):
         _compute_missing(prepared, shard, workers, experiment.name, progress)
         return pd.concat([store.assemble() for store in stores], ignore_index=True)
+
+
+def check_run(
+    experiment: Experiment,
+    classifier: Classifier,
+    dataset: ClipDataset,
+    *,
+    noise: str | os.PathLike[str] | None = None,
+    **planned: Any,
+) -> None:
+    """Refuse what :func:`run` refuses, before a background or a reference is computed for it.
+
+    Args:
+        experiment, classifier, dataset, noise: as for :func:`run`.
+        **planned: masks, on, fill, protocol, nulls, curves and optimize, as for :func:`run`.
+
+    Raises:
+        ArgumentError: two settings do not fit together, or a name is unknown.
+        AudioError: the noise cannot be read.
+
+    >>> from audiointerp.dataset import Synthetic
+    >>> from audiointerp.model import Cnn6
+    >>> from audiointerp.processing import LogMel
+    >>> clips = Synthetic((5,), duration=3.0, sample_rate=32000)
+    >>> classifier = Classifier(Cnn6(10, base_channels=4), LogMel(), clips.labels, duration=3.0)
+    >>> check_run(Experiment("own", "mel"), classifier, clips, on="ears")
+    Traceback (most recent call last):
+    audiointerp.errors.ArgumentError: unknown on 'ears'; ...
+    """
+    _plan_of(classifier, **planned)
+    check_features(experiment, classifier)
+    check_fits(classifier, dataset)
+    clips_of(experiment, dataset, noise)
+
+
+def _plan_of(
+    classifier: Classifier,
+    *,
+    masks: Sequence[AnyMask] | None = None,
+    on: str | Sequence[str] | None = None,
+    fill: str | Sequence[str] | None = None,
+    protocol: str = "corrected",
+    nulls: Sequence[str] = NULLS,
+    curves: bool = False,
+    reference: OutOfDistribution | None = None,
+    optimize: str = "folded",
+) -> Plan:
+    """Return the plan of a run, with its defaults; the arguments are those of :func:`run`."""
+    return Plan(
+        masks,
+        protocol,
+        scored_on(classifier, on, default=("features", "audio")),
+        nulls,
+        curves,
+        fills=fills_of(fill, protocol, default=RUN_FILLS),
+        reference=reference,
+        optimize=optimize,
+    )
 
 
 def _compute_missing(

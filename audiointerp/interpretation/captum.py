@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import captum.attr
 import torch
 from torch import Tensor, nn
 
@@ -18,8 +17,6 @@ from .score import Score, refuse_probabilities
 
 BATCH_ARGUMENTS = ("internal_batch_size", "perturbations_per_eval", "nt_samples_batch_size")
 """The names that captum gives to the batch size."""
-MODULE_METHODS = (captum.attr.DeepLift, captum.attr.LRP)
-"""Methods with rules of their own for the modules that they know; other operations are not seen."""
 
 
 class Captum(Explainer):
@@ -97,10 +94,14 @@ class Captum(Explainer):
 
     def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the values of one clip, and the convergence delta if captum returns it."""
+        # The import takes most of a second, so it happens only when needed.
+        import captum.attr
+
         arguments = self._arguments(db)
         with seeded(seed_of(db, self.seed)):
             method = self.make(score)
-            if isinstance(_inner(method), MODULE_METHODS):
+            # Their rules are for the modules that they know; other operations are not seen.
+            if isinstance(_inner(method), captum.attr.DeepLift | captum.attr.LRP):
                 refuse_probabilities(self.name, score.output)
             if isinstance(method, captum.attr.GuidedGradCam):
                 self._refuse_turned(method.grad_cam.layer, db)
@@ -155,6 +156,8 @@ def _inner(method: Any) -> Any:
 
 def _layer_of(method: Any) -> nn.Module | None:
     """Return the layer on whose grid a captum object attributes, or None."""
+    import captum.attr
+
     method = _inner(method)
     layer = getattr(method, "layer", None)
     is_of_layer = isinstance(method, captum.attr.LayerAttribution)

@@ -1,6 +1,5 @@
-"""The captum methods that are known by name."""
+"""The captum methods that are known by name; captum is imported when one is made."""
 
-import captum.attr
 from torch import Tensor, nn
 
 from ..util import FLOOR
@@ -34,6 +33,8 @@ class IntegratedGradients(Captum):
     def __init__(
         self, network: nn.Module, baseline: float | Tensor = FLOOR, steps: int = 50
     ) -> None:
+        import captum.attr
+
         start = (lambda db: baseline.to(db)) if isinstance(baseline, Tensor) else baseline
         super().__init__(
             network,
@@ -67,6 +68,8 @@ class SmoothGrad(Captum):
     def __init__(
         self, network: nn.Module, noise: float = 0.15, samples: int = 32, seed: int = 0
     ) -> None:
+        import captum.attr
+
         super().__init__(
             network,
             lambda score: captum.attr.NoiseTunnel(captum.attr.Saliency(score)),
@@ -106,6 +109,8 @@ class GradientSHAP(Captum):
     def __init__(
         self, network: nn.Module, background: Tensor, samples: int = 50, seed: int = 0
     ) -> None:
+        import captum.attr
+
         check_background(background)
         super().__init__(
             network,

@@ -1,10 +1,10 @@
 """The calls of other libraries: captum's classes as methods, Quantus' function of explanations."""
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import captum.attr
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -73,10 +73,15 @@ def _built(kind: Any, network: nn.Module, arguments: dict[str, Any]) -> Explaine
 def is_captum_class(kind: Any) -> bool:
     """Return whether ``kind`` is a class of captum's attribution methods.
 
+    >>> import captum.attr
     >>> is_captum_class(captum.attr.DeepLift), is_captum_class(Captum)
     (True, False)
     """
-    return isinstance(kind, type) and issubclass(kind, captum.attr.Attribution)
+    # Who has one has imported captum, which takes most of a second.
+    captum_methods = sys.modules.get("captum.attr")
+    if captum_methods is None:
+        return False
+    return isinstance(kind, type) and issubclass(kind, captum_methods.Attribution)
 
 
 def from_captum(network: nn.Module, kind: Any, **arguments: Any) -> Captum:
@@ -93,6 +98,7 @@ def from_captum(network: nn.Module, kind: Any, **arguments: Any) -> Captum:
     Raises:
         ArgumentError: the class, or its ``attribute``, takes something more.
 
+    >>> import captum.attr
     >>> from_captum(nn.Linear(1, 1), captum.attr.DeepLift).name
     'deeplift'
     >>> from_captum(nn.Linear(1, 1), captum.attr.IntegratedGradients).name

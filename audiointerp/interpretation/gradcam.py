@@ -7,7 +7,6 @@ import warnings
 from dataclasses import replace
 from typing import Any, Self
 
-import captum.attr
 import torch
 from torch import Tensor, nn
 
@@ -201,6 +200,9 @@ class GuidedGradCAM(GradCAM):
         return super()._coarse_map(score, db, layer).clamp_min(0)
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        # The import takes most of a second, so it happens only when needed.
+        import captum.attr
+
         self._refuse_other_activations(db[:1].detach())
         cam, info = super()._attribute(score, db)
         with warnings.catch_warnings():

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import captum.attr
+import torch
 from torch import Tensor
 
 from .base import Explainer
@@ -24,4 +24,5 @@ class Saliency(Explainer):
     explains = "gradient"
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        return captum.attr.Saliency(score).attribute(db.requires_grad_(), abs=False), {}
+        (gradient,) = torch.autograd.grad(score(db.requires_grad_()).sum(), db)
+        return gradient, {}

@@ -1,6 +1,7 @@
 """DeepExplainer: DeepLIFT's rescale rule over a background (Lundberg and Lee, NeurIPS 2017)."""
 
 import warnings
+from itertools import chain
 from typing import Any
 
 import torch
@@ -19,6 +20,15 @@ SMALLEST_DIFFERENCE = 0.1
 """Logits; the relative error of a smaller difference means nothing."""
 LARGEST_GAP = 1e-3
 """A larger additivity gap gives a warning."""
+SHAP_MODULES = frozenset(
+    """
+    AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AlphaDropout AvgPool1d AvgPool2d AvgPool3d
+    BatchNorm1d BatchNorm2d BatchNorm3d Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d
+    ConvTranspose3d Dropout Dropout2d Dropout3d ELU Flatten GELU Identity LeakyReLU Linear MaxPool1d
+    MaxPool2d MaxPool3d ReLU SELU Sigmoid Softmax Softplus Tanh
+    """.split()  # noqa: SIM905
+)
+"""The names of the module types that shap knows. To ask shap itself takes two CPU seconds."""
 
 
 class SHAP(Explainer):
@@ -79,14 +89,13 @@ class SHAP(Explainer):
         self._strict = strict
         self._rewritten = _rewritten_network(network, background) if strict else None
         self._rule: RescaleRule | None = None
-        self._rule_is_for: tuple[int, list[float]] | None = None
+        self._rule_weights: list[float] = []
 
     def __getstate__(self) -> dict[str, Any]:
         return {
             **vars(self),
             "_rewritten": self._rewritten is not None,
             "_rule": None,
-            "_rule_is_for": None,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -116,16 +125,22 @@ class SHAP(Explainer):
         """Return the values and the expected score ``(N,)``, without shap."""
         parts = []
         # A weight that this clip does not need changes other clips' values.
-        weights = [float(_sum(tensor)) for tensor in self.network.parameters()]
-        if self._rule_is_for is None or self._rule_is_for != (id(self.background), weights):
-            self._rule, self._rule_is_for = None, (id(self.background), weights)
+        tensors = chain(self.network.parameters(), self.network.buffers())
+        weights = [float(_sum(tensor)) for tensor in tensors]
+        # Its own copy, since the background may be changed in place.
+        background = self.background.to(db, copy=True)
+        if self._rule is not None and (
+            weights != self._rule_weights or not torch.equal(background, self._rule.background)
+        ):
+            self._rule = None
+        self._rule_weights = weights
         for number, clip in enumerate(db.split(1)):
             clip_score = score.of(number)
             rule = self._rule
             if rule is None or not rule.fits(clip, clip_score.logits, self.batch, score.output):
                 # Where memory ran out, nothing of the background is kept.
                 budget = BUDGET if self.batch == self._planned_batch else 0
-                seen, background = self._rewritten or self.network, self.background.to(db)
+                seen = self._rewritten or self.network
                 self._rule = None
                 rule = RescaleRule(seen, background, self.batch, budget, score.output)
                 self._rule = rule
@@ -234,9 +249,7 @@ class _SingleOutput(nn.Module):
 
 def _rewritten_network(network: nn.Module, background: Tensor) -> nn.Module | None:
     """Return a network that shap sees all of, or None if it sees all of the given one."""
-    from shap.explainers._deep.deep_pytorch import op_handler
-
     like = next(network.parameters(), background)
     with preserve_state(network):
-        visible = visible_network(network, background.to(like), set(op_handler))
+        visible = visible_network(network, background.to(like), SHAP_MODULES)
     return None if visible is network else visible

@@ -87,6 +87,8 @@ class Pann(nn.Module):
     last_pool = 2
     # The layers work on (time, frequency), while the input is (frequency, time).
     activation_layout = "TF"
+    # Activations in channels_last, while the weights are contiguous: a fifth faster.
+    prefers_channels_last = True
 
     def __init__(
         self,
@@ -148,9 +150,11 @@ class Pann(nn.Module):
             db = self.relative_level(db)
         x = self.bn0(db.transpose(1, 2)).permute(0, 2, 3, 1)
         is_normalised = isinstance(self.bn0, nn.BatchNorm2d)
-        if x.device.type == "cpu" and not (torch.is_grad_enabled() and is_normalised):
-            # A third faster, with results equal to float precision. Not with gradients through
-            # batch normalisation, which torch computes wrongly in this memory format.
+        is_last = self.prefers_channels_last or self._has_channels_last_weights()
+        has_wrong_gradients = torch.is_grad_enabled() and is_normalised
+        if x.device.type == "cpu" and is_last and not has_wrong_gradients:
+            # Equal to float precision. Not with gradients through batch normalisation, which torch
+            # computes wrongly in this memory format.
             x = torch.empty_like(x, memory_format=torch.channels_last).copy_(x)
         for number in range(1, self.num_blocks + 1):
             x = getattr(self, f"conv_block{number}")(x)
@@ -161,6 +165,10 @@ class Pann(nn.Module):
         x = self.relu(self.fc1(self.dropout1(x)))
         logits: Tensor = self.head(self.dropout2(x))
         return logits
+
+    def _has_channels_last_weights(self) -> bool:
+        weights = (parameter for parameter in self.parameters() if parameter.ndim == 4)
+        return not all(weight.is_contiguous() for weight in weights)
 
     def _check_features(self, db: Tensor) -> None:
         bins, least = self.bn0.num_features, self.shrinkage
@@ -204,6 +212,8 @@ class Cnn14(Pann):
 
     num_blocks = 6
     last_pool = 1
+    # Putting the weights of the last blocks into that order takes longer than it saves.
+    prefers_channels_last = False
 
 
 NETWORKS: dict[str, type[Pann]] = {"Cnn6": Cnn6, "Cnn10": Cnn10, "Cnn14": Cnn14}

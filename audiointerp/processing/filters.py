@@ -1,7 +1,9 @@
 """Mel filter banks, and the transfer of gains from bands to STFT bins."""
 
+import warnings
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -9,6 +11,12 @@ from ..errors import ArgumentError, choose
 
 MEL_SCALES = ("htk", "slaney", "kaldi")
 MEL_NORMS = ("auto", "none", "slaney")
+SLANEY_STEP = 200.0 / 3
+"""Hz in a mel of the Slaney scale, up to its bend."""
+SLANEY_BEND = 1000.0
+"""The frequency from which the Slaney scale is logarithmic, in Hz."""
+SLANEY_LOG_STEP = float(np.log(6.4) / 27.0)
+"""The logarithm of the ratio of frequencies one mel apart, above the bend."""
 
 
 def mel_filters(
@@ -65,25 +73,56 @@ def _cached_mel_filters(
     mel_scale: str,
     mel_norm: str,
 ) -> Tensor:
-    import librosa
-
     choose("mel scale", mel_scale, MEL_SCALES)
     check_mel_norm(mel_norm, mel_scale)
     if mel_scale == "kaldi":
         return _kaldi_filters(sample_rate, n_fft, n_mels, f_min, f_max)
     if mel_norm == "auto":
         mel_norm = "slaney" if mel_scale == "slaney" else "none"
-    filters = librosa.filters.mel(
-        sr=sample_rate,
-        n_fft=n_fft,
-        n_mels=n_mels,
-        fmin=f_min,
-        fmax=f_max,
-        htk=mel_scale == "htk",
-        norm="slaney" if mel_norm == "slaney" else None,
-        dtype="float64",
-    )
+    edges = mel_edges(n_mels, f_min, f_max, mel_scale)
+    bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
+    ramps, widths = np.subtract.outer(edges, bins), np.diff(edges)[:, None]
+    filters = np.maximum(0, np.minimum(-ramps[:-2] / widths[:-1], ramps[2:] / widths[1:]))
+    if mel_norm == "slaney":
+        filters *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    if not ((edges[:-2] == 0) | (filters.max(1) > 0)).all():
+        warnings.warn(
+            f"Empty filters detected: {n_mels} mel bands are too many for {n_fft} samples a frame "
+            f"at {sample_rate} Hz; give fewer bands or a larger n_fft",
+            stacklevel=2,
+        )
     return torch.from_numpy(filters)
+
+
+def mel_edges(n_mels: int, f_min: float, f_max: float, mel_scale: str) -> np.ndarray:
+    """Return the edges and centres of mel bands in Hz, ``(n_mels + 2,)`` float64.
+
+    They are those of librosa to the bit. Its import takes more than a second, in each process.
+
+    Args:
+        n_mels: the number of bands.
+        f_min: the lowest edge.
+        f_max: the highest edge.
+        mel_scale: ``"slaney"``, or another name for that of HTK.
+
+    >>> mel_edges(1, 0.0, 1000.0, "slaney").tolist()
+    [0.0, 500.0, 1000.0]
+    """
+    if mel_scale != "slaney":
+        low, high = (2595.0 * np.log10(1.0 + hertz / 700.0) for hertz in (f_min, f_max))
+        return 700.0 * (10.0 ** (np.linspace(low, high, n_mels + 2) / 2595.0) - 1.0)
+    mels = np.linspace(_slaney_mels(f_min), _slaney_mels(f_max), n_mels + 2)
+    edges = SLANEY_STEP * mels
+    is_high = mels >= SLANEY_BEND / SLANEY_STEP
+    above = mels[is_high] - SLANEY_BEND / SLANEY_STEP
+    edges[is_high] = SLANEY_BEND * np.exp(SLANEY_LOG_STEP * above)
+    return edges
+
+
+def _slaney_mels(hertz: float) -> float:
+    if hertz < SLANEY_BEND:
+        return hertz / SLANEY_STEP
+    return float(SLANEY_BEND / SLANEY_STEP + np.log(hertz / SLANEY_BEND) / SLANEY_LOG_STEP)
 
 
 def _kaldi_filters(sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float) -> Tensor:

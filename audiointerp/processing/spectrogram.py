@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
-from .filters import check_mel_norm, mel_filters
+from .filters import check_mel_norm, mel_edges, mel_filters
 from .scaling import Scaling
 from .transform import Transform
 
@@ -100,11 +100,7 @@ class LogMel(Transform):
 
     @property
     def frequencies(self) -> Tensor:
-        import librosa
-
-        edges = librosa.mel_frequencies(
-            self.n_mels + 2, fmin=self.f_min, fmax=self.highest, htk=self.mel_scale != "slaney"
-        )
+        edges = mel_edges(self.n_mels, self.f_min, self.highest, self.mel_scale)
         return torch.from_numpy(edges[1:-1].copy())
 
 

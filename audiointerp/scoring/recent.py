@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from torch import nn
+
 from ..dataset import ClipDataset, LoadedClip, load_clip, recording_of
 from ..interpretation import Attribution, Explainer
 from ..model import Classifier, optimized
@@ -123,7 +125,7 @@ class AnalysedClip:
 
 
 class RecentAttributions:
-    """The attributions of recent clips by one classifier, each computed once, and its fast copy.
+    """The attributions of recent clips, each computed once, and fast copies of classifiers.
 
     >>> import torch
     >>> from audiointerp import Cnn6, LogMel, Saliency
@@ -138,14 +140,17 @@ class RecentAttributions:
     """
 
     def __init__(self) -> None:
-        self._by_method = Recent[dict[tuple[str, int | None], Attribution]]()
-        self._fast: Classifier | None = None
+        self._by_method = Recent[dict[tuple[Explainer, nn.Module, int | None], Attribution]]()
+        self._copies: list[tuple[Classifier, str, Classifier]] = []
 
     def fast(self, classifier: Classifier, optimize: str) -> Classifier:
         """Return the classifier with a faster copy of its network, made at the first call."""
-        if self._fast is None:
-            self._fast = optimized(classifier, optimize)
-        return self._fast
+        for copied, how, fast in self._copies:
+            if copied is classifier and how == optimize:
+                return fast
+        fast = optimized(classifier, optimize)
+        self._copies.append((classifier, optimize, fast))
+        return fast
 
     def explain(
         self,
@@ -154,15 +159,12 @@ class RecentAttributions:
         explainer: Explainer,
         target: int | None = None,
     ) -> Attribution:
-        """Return the attribution of a class, by default the predicted one.
-
-        The methods' names differ.
-        """
+        """Return the attribution of a class, by default the predicted one."""
         by_method = self._by_method.get(clip.key)
         if by_method is None:
             by_method = {}
             self._by_method.put(clip.key, by_method)
-        key = (explainer.name, target)
+        key = (explainer, classifier.network, target)
         if key not in by_method:
             by_method[key] = explain_named_clip(
                 classifier, clip.loaded.name, clip.spectrogram, explainer, target

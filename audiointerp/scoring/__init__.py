@@ -13,7 +13,6 @@ from .columns import (
 )
 from .curves import Curves
 from .data import check_fits, clip_of, dataset_of
-from .decision import warn_if_absent
 from .explain import (
     Method,
     build_explainer,
@@ -43,6 +42,7 @@ from .localisation_scores import (
     relevance_mass,
 )
 from .localisation_truth import Truth, truth_of, weighted
+from .one_clip import explained_clip
 from .out_of_distribution import OutOfDistribution, ood_reference
 from .outcomes import Outcomes, classify_parts, mask_and_classify
 from .part_outputs import ON
@@ -125,6 +125,7 @@ __all__ = [
     "dataset_of",
     "empty_cell",
     "explain_clip",
+    "explained_clip",
     "fills_of",
     "hear_parts",
     "heard_probabilities",
@@ -157,6 +158,5 @@ __all__ = [
     "shift_correlation",
     "truth_of",
     "verdict_of",
-    "warn_if_absent",
     "weighted",
 ]

@@ -15,10 +15,13 @@ BETWEEN = 0.2
 """Seconds between two reports of progress."""
 
 
-class Cancelled(Exception):
+class Cancelled(BaseException):
     """Ends work that was cancelled, at the next call of its network.
 
-    >>> issubclass(Cancelled, AudioInterpError)
+    Like an interrupt it is no ``Exception``: a check that turns what a network raises into a
+    message must not catch it.
+
+    >>> issubclass(Cancelled, Exception)
     False
     """
 

@@ -24,6 +24,7 @@ from .dataset import (
     compute_features,
     features,
 )
+from .display import explore
 from .display import plot as plot
 from .display import report as report
 from .downloads import archives as archives
@@ -134,6 +135,7 @@ __all__ = [
     "evaluate",
     "explain_events",
     "explain_func",
+    "explore",
     "features",
     "interpret",
     "load",

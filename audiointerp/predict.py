@@ -8,7 +8,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .dataset import clip_name
 from .interpretation import NULLS, AnyMask
 from .metrics import Metric, Scored
 from .model import Classifier
@@ -20,25 +19,18 @@ from .scoring import (
     Plan,
     RecentAttributions,
     RecentClips,
-    build_explainer,
     build_explainers,
     check_classifier,
     clip_rows,
     dataset_of,
-    explain_clip,
-    explained_part,
+    explained_clip,
     fills_of,
-    hear_parts,
-    mask_and_classify,
     nulls_of,
     own_metrics,
     protocol_of,
     scored_on,
-    verdict_of,
-    warn_if_absent,
-    window_name,
 )
-from .util import INDEPENDENT, Progress, show_progress
+from .util import Progress, show_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -157,58 +149,22 @@ def interpret(
     >>> result.kept.shape, sorted(result.scores)[:4]
     (torch.Size([1, 1, 32000]), ['AD', 'AG', 'AI', 'AREA'])
     """
-    check_classifier(classifier)
-    (scored,) = scored_on(classifier, on)
-    plan = Plan([mask], protocol, [scored], fills=[fill])
-    ((mask_name, make_mask),) = plan.mask_functions.items()
-    classifier.to(device)
-    target_index = None if target is None else classifier.target(target)
-    against_index = None if against is None else classifier.target(against)
-    explainer = build_explainer(method, classifier, background)
-    part = explained_part(classifier, audio, windows, target_index)
-    spectrogram = classifier.transform(part.wav.to(classifier.device))
-    attribution = explain_clip(classifier, spectrogram, explainer, part.target, against_index)
-    if target is None and classifier.output in INDEPENDENT:
-        warn_if_absent(classifier.labels, attribution)
-    mask_values = make_mask(attribution.values)
-    outcomes, kept, removed = mask_and_classify(
+    return explained_clip(
         classifier,
-        spectrogram,
-        attribution.target,
-        mask_values,
-        against=attribution.against,
-        on=scored,
+        audio,
+        method,
+        mask,
+        target=target,
+        against=against,
+        background=background,
+        windows=windows,
+        inversion=inversion,
+        protocol=protocol,
+        on=on,
         fill=fill,
-    )
-    scores = outcomes.scores(mask_values, plan.definitions.metrics)
-    domain = plan.definitions.listening_domain
-    judged = (classifier, spectrogram, attribution, mask_values, mask_name)
-    verdict = verdict_of(*judged, domain=domain, fill=fill, compared=compared)
-    if domain != "db":
-        shares = (mask_values, 1 - mask_values)
-        kept, removed = (spectrogram.masked(share, domain) for share in shares)
-    sounds, file_sounds, p_of_sounds = hear_parts(
-        classifier, part.wav, (kept, removed), attribution, inversion, part.audio
-    )
-    return Interpretation(
-        wav=part.wav,
-        kept=sounds.kept,
-        removed=sounds.removed,
-        spectrogram=spectrogram,
-        attribution=attribution,
-        mask=mask_values,
-        mask_name=mask_name,
-        scores={name: float(values[0]) for name, values in scores.items()},
-        p_of_sounds=p_of_sounds,
-        labels=classifier.labels,
-        protocol=plan.protocol,
-        on=scored,
-        clip=window_name(clip_name(audio), part.limits),
-        limits=part.limits,
-        file_sounds=file_sounds,
-        fill=fill,
-        verdict=verdict,
-        classifier=classifier,
+        compared=compared,
+        device=device,
+        record=Interpretation,
     )
 
 

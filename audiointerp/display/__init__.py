@@ -7,6 +7,8 @@
 from ..scoring import Difference
 from . import plot, report
 from .card import write_card
+from .explore_widget import NotebookExplorer, explore
+from .explorer import Explorer
 from .forest import forest_plot
 from .localisation import LocalisedClass, localisation_figure
 from .many_clips import write_clips
@@ -28,9 +30,12 @@ __all__ = [
     "METHOD_TITLES",
     "WRITTEN",
     "Difference",
+    "Explorer",
     "LocalisedClass",
+    "NotebookExplorer",
     "additivity_notes",
     "comparison",
+    "explore",
     "figure_address",
     "forest_plot",
     "interpretation_figure",

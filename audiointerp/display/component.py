@@ -76,6 +76,7 @@ def clip_section(
     notes: str = "",
     lossless: bool = True,
     figure: Figure | None = None,
+    data: dict[str, Any] | None = None,
 ) -> str:
     """Return the section of one clip, explained by one or several methods or masks.
 
@@ -84,6 +85,8 @@ def clip_section(
         notes: HTML that is folded away below.
         lossless: whether the clip is FLAC, up to 1.5 million samples, or MP3.
         figure: a figure of the first result that is drawn already.
+        data: of :func:`~audiointerp.display.clip_data.clip_data` for these results, if it is there
+            already.
 
     Raises:
         ArgumentError: the results are not of one clip and question.
@@ -97,7 +100,7 @@ def clip_section(
     """
     first = first_of(results)
     sound = page_sound(first, lossless)
-    data = clip_data(results, sound)
+    data = clip_data(results, sound) if data is None else data
     picture = _picture(first) if figure is None else figure_address(figure)
     original = sound_address(sound.wav, sound.sample_rate, sound.container, sound.bitrate)
     verdict = first.verdict

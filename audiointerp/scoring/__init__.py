@@ -13,7 +13,6 @@ from .columns import (
 )
 from .curves import Curves
 from .data import check_fits, clip_of, dataset_of
-from .decision import warn_if_absent
 from .difference import Difference
 from .explain import (
     Method,
@@ -44,6 +43,7 @@ from .localisation_scores import (
     relevance_mass,
 )
 from .localisation_truth import Truth, truth_of, weighted
+from .one_clip import explained_clip
 from .out_of_distribution import OutOfDistribution, ood_reference
 from .outcomes import Outcomes, classify_parts, mask_and_classify
 from .part_outputs import ON
@@ -63,7 +63,7 @@ from .sanity_checks import (
 from .sanity_rows import CHECKS, SANITY_COLUMNS, SanityCheck, sanity
 from .shares import SHARES, RandomShares, affordable_shares, random_shares, share_verdicts
 from .sounds import Sounds
-from .strongest import WINDOWS, ExplainedPart, explained_part, window_name
+from .strongest import WINDOWS, window_name
 from .verdict import (
     COMPARED,
     Verdict,
@@ -95,7 +95,6 @@ __all__ = [
     "Curves",
     "Difference",
     "ExplainedClip",
-    "ExplainedPart",
     "LayerCell",
     "LocalisationPlan",
     "LocalisationScore",
@@ -130,7 +129,7 @@ __all__ = [
     "dataset_of",
     "empty_cell",
     "explain_clip",
-    "explained_part",
+    "explained_clip",
     "fills_of",
     "hear_parts",
     "heard_probabilities",
@@ -163,7 +162,6 @@ __all__ = [
     "shift_correlation",
     "truth_of",
     "verdict_of",
-    "warn_if_absent",
     "weighted",
     "window_name",
 ]

@@ -42,8 +42,13 @@ def decide(
     return torch.stack([log_odds.sigmoid(), (-log_odds).sigmoid()], 1), log_odds, 0
 
 
-def warn_if_absent(labels: Sequence[str], attribution: Attribution) -> None:
+def warn_if_absent(labels: Sequence[str], attribution: Attribution, stacklevel: int = 3) -> None:
     """Warn that no label is present, where the likeliest of independent labels is explained.
+
+    Args:
+        labels: the names of the classes.
+        attribution: of the likeliest.
+        stacklevel: says which caller the warning names, see ``warnings.warn``.
 
     >>> present = torch.tensor([[0.9, 0.2]])
     >>> attribution = Attribution(torch.ones(1, 1, 2, 3), torch.tensor([0]), present, "mine")
@@ -54,5 +59,5 @@ def warn_if_absent(labels: Sequence[str], attribution: Attribution) -> None:
         warnings.warn(
             f"no label is present (all p are below 1/2): {labels[int(label)]}, "
             f"p {float(p):.3f}, is explained as the likeliest",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )

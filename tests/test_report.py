@@ -92,8 +92,8 @@ def test_a_written_interpretation_draws_one_figure(result, tmp_path, monkeypatch
     written = plt.imread(tmp_path / "new" / "picture.png")
     assert written.shape[:2] == (384, 1680)
     html = (tmp_path / "new" / "index.html").read_text()
-    embedded = re.search(r"image/jpeg;base64,([^\"]+)", html)[1]
-    picture = plt.imread(io.BytesIO(base64.b64decode(embedded)), format="jpeg")
+    embedded = re.search(r"image/webp;base64,([^\"]+)", html)[1]
+    picture = plt.imread(io.BytesIO(base64.b64decode(embedded)), format="webp")
     assert picture.shape[:2] == (288, 1260)
 
 

@@ -12,7 +12,16 @@ from .bootstrap import (
 )
 from .cells import Cell, Column
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
-from .results import classes_of, read_results, recording_column, recordings_by_clip, versions_of
+from .lead import all_cells, lead_cells, leading_rows, scores_beside
+from .listening import listening_text, read_answers
+from .results import (
+    classes_of,
+    read_results,
+    read_runs,
+    recording_column,
+    recordings_by_clip,
+    versions_of,
+)
 from .sanity_summary import cascade_table, sanity_columns, sanity_page, sanity_table
 from .summary import (
     GROUPS,
@@ -35,6 +44,7 @@ __all__ = [
     "Cell",
     "Column",
     "Table",
+    "all_cells",
     "as_csv",
     "as_markdown",
     "as_text",
@@ -48,17 +58,23 @@ __all__ = [
     "has_null",
     "holm",
     "interval_text",
+    "lead_cells",
+    "leading_rows",
+    "listening_text",
     "mean_of",
     "means_without_each",
     "paired_differences",
     "percentile_interval",
+    "read_answers",
     "read_results",
+    "read_runs",
     "recording_column",
     "recordings_by_clip",
     "recordings_known",
     "sanity_columns",
     "sanity_page",
     "sanity_table",
+    "scores_beside",
     "summarise",
     "table_as_text",
     "table_of",

@@ -83,6 +83,9 @@ def report(
     as loud as each other, with an answer sheet. The key is kept outside its folder. With --answers,
     filled sheets are read: the share that was named right, and how clear, by method.
 
+    Raises:
+        ArgumentError: no run is given, or two options do not go together.
+
     Examples (in a shell):
 
       audiointerp report results/mel/mel_clean --weights weights/synthetic_mel_cnn10.safetensors

@@ -66,9 +66,9 @@ def _panel(lines: Sequence[Difference], groups: Sequence[str], titles: dict[str,
             ends = f'x1="{place(line.low):.1f}" x2="{place(line.high):.1f}"'
             parts.append(f'<line class="interval group{group % 4}" {ends} y1="{y}" y2="{y}"/>')
         parts.append(_mark(place(line.mean), y, group, line.is_certain))
-    said = html.escape("; ".join(_in_words(line, titles) for line in lines))
+    description = html.escape("; ".join(_in_words(line, titles) for line in lines))
     return (
-        f'<svg class="forest" viewBox="0 0 {WIDTH} {bottom + 22}" role="img" aria-label="{said}">'
+        f'<svg class="forest" viewBox="0 0 {WIDTH} {bottom + 22}" role="img" aria-label="{description}">'
         f"{''.join(parts)}</svg>"
     )
 

@@ -36,6 +36,7 @@ def overview(items: Sequence[Mapping[str, Any]]) -> str:
             links += f'<li><a href="{address}">{name}</a>: {html.escape(item["verdict"])}</li>'
     return Template(part("overview.html")).substitute(
         items=script_json(items),
+        many=links and " many",
         frame=links and "<div data-frame></div>\n",
         links=links and f"<ul>{links}</ul>",
     )

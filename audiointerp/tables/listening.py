@@ -51,9 +51,7 @@ def read_answers(
         path = Path(sheet)
         answers = _read_table(path, ANSWER_COLUMNS)
         if answers["number"].duplicated().any():
-            raise AudioInterpError(
-                f"{path}: a number stands there twice; give one answer each"
-            )
+            raise AudioInterpError(f"{path}: a number stands there twice; give one answer each")
         for answer in answers.to_dict("records"):
             number = str(answer["number"])
             if number not in by_number.index or by_number.at[number, "test"] != answer["test"]:
@@ -134,7 +132,7 @@ def listening_text(answers: pd.DataFrame, classes: int) -> str:
         means = part[["right", "clarity"]].mean().to_numpy(float) * [100.0, 1.0]
         cells = zip(means, lows, highs, (0, 1), strict=True)
         lines.append((str(method), *(_with_ends(*cell) for cell in cells), str(len(part))))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     texts = []
     for line in lines:
         padded = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]

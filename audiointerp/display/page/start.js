@@ -57,6 +57,8 @@ function showFrame({ page, name }) {
     box.dataset.shown = page;
     const frame = document.createElement("iframe");
     frame.title = `Explanation of ${name}`;
+    // A key that is pressed beside the frame may start its sound.
+    frame.allow = "autoplay";
     frame.src = page;
     box.replaceChildren(frame);
   }
@@ -107,7 +109,9 @@ function fitFrame() {
   } else if (!frame) {
     // Files are strangers to each other, so the page around has to be asked.
     document.documentElement.classList.add("in-report");
-    const tell = () => window.parent.postMessage({ audiointerpHeight: document.body.offsetHeight + 4 }, "*");
+    const tell = () => {
+      window.parent.postMessage({ audiointerpHeight: document.body.offsetHeight + 4 }, "*");
+    };
     new ResizeObserver(tell).observe(document.body);
   }
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .forest import Difference
 
-WIDTH, LEFT, RIGHT, TOP, ROW = 340, 118, 14, 6, 15
+WIDTH, LEFT, RIGHT, TOP, ROW = 340, 136, 14, 6, 15
 """Places in a panel, in units of its picture; a group has a row of its own."""
 MOST_TICKS = 5
 
@@ -57,7 +57,7 @@ def _panel(lines: Sequence[Difference], groups: Sequence[str], titles: dict[str,
         parts.append(f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{text}</text>')
     for number, row in enumerate(rows):
         y = TOP + step * number + (step - 6) / 2 + 4
-        name = html.escape(titles.get(row, row))
+        name = html.escape(titles.get(row, row).replace("_", " "))
         parts.append(f'<text x="{LEFT - 8}" y="{y:.1f}" text-anchor="end">{name}</text>')
     for line in lines:
         group = groups.index(line.group)
@@ -68,7 +68,8 @@ def _panel(lines: Sequence[Difference], groups: Sequence[str], titles: dict[str,
         parts.append(_mark(place(line.mean), y, group, line.is_certain))
     description = html.escape("; ".join(_in_words(line, titles) for line in lines))
     return (
-        f'<svg class="forest" viewBox="0 0 {WIDTH} {bottom + 22}" role="img" aria-label="{description}">'
+        f'<svg class="forest" viewBox="0 0 {WIDTH} {bottom + 22}" role="img" '
+        f'aria-label="{description}">'
         f"{''.join(parts)}</svg>"
     )
 

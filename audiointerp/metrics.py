@@ -211,6 +211,10 @@ RELATIVE = ("FF", "AI", "AD", "AG", "FidIn")
 """The scores that depend on the network; the others depend on the values of the mask only."""
 PERCENT = ("AI", "AD", "AG")
 """The scores in percent, which tables show with fewer decimals."""
+YES_OR_NO = ("AI", "FidIn")
+"""The scores that are yes or no for one clip."""
+FROM_AREA = ("SPS", "COMP", "nCOMP")
+"""The scores of a mask alone; those of a 0/1 mask follow from its AREA, so pages leave them out."""
 
 
 def evaluate(

@@ -1,7 +1,10 @@
 """A browser for the tests of pages, and what they ask it; see test_page_in_browser.py."""
 
+import atexit
 import base64
 import shutil
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +104,7 @@ NAMELESS = """() => [...document.querySelectorAll("button, input, audio, canvas"
   .map((element) => element.outerHTML.slice(0, 80))"""
 
 
+@cache
 def opened_browser():
     """Start Debian's Chromium; one for all tests. Skips with a reason where it is missing."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -109,13 +113,23 @@ def opened_browser():
     manager = sync_api.sync_playwright().start()
     arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
     browser = manager.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    atexit.register(manager.stop)
     return manager, browser
+
+
+def faults_of_axe(page):
+    """What axe-core, which checks the rules of WCAG that a program can, finds in a page."""
+    axe_core = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
+    script = (Path(axe_core.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    page.evaluate(script)
+    found = page.evaluate("async () => (await axe.run(document)).violations")
+    return [f"{fault['id']}: {node['html'][:160]}" for fault in found for node in fault["nodes"]]
 
 
 class Opened:
     """A page in a tab of its own, with the faults it reports and what it asks of a network."""
 
-    def __init__(self, browser, path, width=1000, scheme="light", scripts=True):
+    def __init__(self, browser, path, width=1000, scheme="light", scripts=True, waits=True):
         self.context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
@@ -131,7 +145,7 @@ class Opened:
         self.page.on("dialog", lambda dialog: self.dialogs.append(dialog.dismiss()))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
-        if scripts:
+        if scripts and waits:
             self.page.wait_for_selector("[data-started] >> nth=-1")
 
     def choose(self, part):

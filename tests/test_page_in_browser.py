@@ -17,6 +17,7 @@ from browser import (
     OUTLINE,
     PLAYHEAD,
     Opened,
+    faults_of_axe,
     opened_browser,
     si_sdr,
 )
@@ -46,10 +47,7 @@ TRANSFORMS = {"mel": LogMel(), "stft": LogSTFT(), "kaldi": KALDI}
 
 @pytest.fixture(scope="session")
 def browser():
-    manager, chromium = opened_browser()
-    yield chromium
-    chromium.close()
-    manager.stop()
+    return opened_browser()[1]
 
 
 def sixteen_bit_noise(rate, seconds=SECONDS):
@@ -433,6 +431,7 @@ def test_text_can_be_read_and_a_phone_need_not_scroll_sideways(scheme, browser, 
     narrow = Opened(browser, path, width=400, scheme=scheme)
     assert narrow.page.evaluate("document.documentElement.scrollWidth") <= 400
     assert narrow.page.evaluate(CONTRASTS) == []
+    assert faults_of_axe(narrow.page) == []
     colour = narrow.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (colour == "rgb(255, 255, 255)") == (scheme == "light")
     narrow.context.close()

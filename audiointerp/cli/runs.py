@@ -129,7 +129,7 @@ def run(
     classifier = open_classifier(weights, model, hugging_face).to(device)
     method_names = given or default_methods(classifier)
     setting = own_experiment(experiment, classifier)
-    _check_source(data, clips, subset, part)
+    check_source(data, clips, subset, part)
     planned: dict[str, Any] = {
         "masks": mask_names,
         "on": None if on is None else names_in(on),
@@ -220,10 +220,16 @@ def _reference(
         return None
 
 
-def _check_source(
+def check_source(
     data: Path | None, clips: Path | None, subset: str | None, part: str | None
 ) -> None:
-    """Refuse options of --data beside --clips, and the other way round."""
+    """Refuse options of --data beside --clips, and the other way round.
+
+    Raises:
+        ArgumentError: two options do not go together.
+
+    >>> check_source(None, Path("clips"), None, "test")
+    """
     if clips is not None and not (data is None and subset is None):
         raise ArgumentError("--clips replaces --data and --subset; give one or the other")
     if clips is None and part is not None:

@@ -6,12 +6,13 @@
 
 from ..scoring import Difference
 from . import plot, report
+from .blind_test import BlindSound, write_blind_test
 from .card import write_card
 from .explore_widget import NotebookExplorer, explore
 from .explorer import Explorer
 from .forest import forest_plot
 from .localisation import LocalisedClass, localisation_figure
-from .many_clips import write_clips
+from .many_clips import write_clips, write_report
 from .pictures import figure_address
 from .players import matched_player, player, shared_peak
 from .plot import METHOD_TITLES, comparison
@@ -25,12 +26,15 @@ from .report import (
     players_html,
     write_interpretation,
 )
+from .scores import Grid, scores_section
 
 __all__ = [
     "METHOD_TITLES",
     "WRITTEN",
+    "BlindSound",
     "Difference",
     "Explorer",
+    "Grid",
     "LocalisedClass",
     "NotebookExplorer",
     "additivity_notes",
@@ -48,8 +52,11 @@ __all__ = [
     "players_html",
     "plot",
     "report",
+    "scores_section",
     "shared_peak",
+    "write_blind_test",
     "write_card",
     "write_clips",
     "write_interpretation",
+    "write_report",
 ]

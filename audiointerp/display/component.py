@@ -7,36 +7,24 @@ Without scripts, a picture and labelled players are there.
 import html
 import json
 import zlib
-from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
 
 from ..scoring import ExplainedClip, layer_cell, p_text
 from .clip_data import clip_data, first_of
-from .page_sound import PageSound, fitting_bitrate, page_sound
+from .document import part, script_json
+from .encoding import packed
+from .page_sound import LEAST_BITRATE, PageSound, fitting_bitrate, page_sound
 from .pictures import figure_address
 from .players import MOST_CHANNELS, player, shared_peak, sound_address
 from .plot import METHOD_TITLES
 from .plot import interpretation as interpretation_figure
 
-PARTS = Path(__file__).with_name("page")
-SOUND_SCRIPTS = ("fft.js", "masking.js")
-"""Scripts that make sounds; a worker runs a copy of them."""
-SCRIPTS = (
-    "maps.js",
-    "sounds.js",
-    "player.js",
-    "stage.js",
-    "chart.js",
-    "component.js",
-    "overview.js",
-    "start.js",
-)
 LARGEST_PLAYER = 1_000_000
 """Bytes of a part that a browser without scripts plays, as far as 33 kbit/s allow."""
 AS_CLASSIFIED = (
@@ -59,16 +47,6 @@ TERMS = (
 )
 RANDOM = ", Random is as large a part, chosen by chance"
 ARBITRARY = "The attribution is the same everywhere: this mask is arbitrary."
-
-
-@cache
-def part(name: str) -> str:
-    """Return the text of a file of the page.
-
-    >>> part("page.css")[:5]
-    ':root'
-    """
-    return (PARTS / name).read_text(encoding="utf-8")
 
 
 def clip_section(
@@ -117,62 +95,28 @@ def clip_section(
         random=RANDOM if data["random"]["p"] else "",
         picture=picture,
         original=original,
-        players=_players(first),
+        players=_players(first, lossless),
         notes=note + notes,
-        data=script_json(data),
+        data=script_json(compact(data)),
     )
 
 
-def script_json(data: Any) -> str:
-    r"""Return JSON that cannot end the script tag that it stands in.
+def compact(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data of a clip with what is said of each share deflated: a tenth of the size.
 
-    >>> script_json({"label": "</script>"})
-    '{"label": "\\u003c/script>"}'
+    Args:
+        data: of :func:`~audiointerp.display.clip_data.clip_data`; a script takes both forms.
+
+    >>> method = {"name": "lime", "shares": [{"verdict": "Explained: ..."}] * 19}
+    >>> type(compact({"methods": [method]})["methods"][0]["shares"])
+    <class 'str'>
     """
-    return json.dumps(data, allow_nan=False).replace("<", "\\u003c")
-
-
-def styles_and_scripts() -> tuple[str, str]:
-    """Return the style of a page with sections, for its head, and its scripts, for its end.
-
-    >>> head, end = styles_and_scripts()
-    >>> head[:7], end.count("<script")
-    ('<style>', 2)
-    """
-    sound_scripts = "\n".join(part(name) for name in SOUND_SCRIPTS)
-    scripts = "\n".join(part(name) for name in SCRIPTS)
-    dsp = f'<script id="audiointerp-dsp">\n{sound_scripts}</script>'
-    return f"<style>\n{part('page.css')}</style>", f"{dsp}\n<script>\n{scripts}</script>"
-
-
-def document(title: str, sections: Sequence[str]) -> str:
-    """Return a complete page of sections.
-
-    >>> document("Why <dog>?", ["<p>text</p>"]).count("<h1>Why &lt;dog&gt;?</h1>")
-    1
-    """
-    title = html.escape(title)
-    head, end = styles_and_scripts()
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n{head}</head>\n"
-        f"<body><main><h1>{title}</h1>\n{''.join(sections)}</main>\n{end}</body></html>\n"
-    )
-
-
-def framed(page: str) -> str:
-    """Return a page as a frame, which keeps its style apart from that of a notebook.
-
-    >>> framed('<p title="x">a & b</p>').count('srcdoc="<p title=&quot;x&quot;>a &amp; b</p>"')
-    1
-    """
-    source = page.replace("&", "&amp;").replace('"', "&quot;")
-    style = "width:100%;height:60rem;border:0"
-    return (
-        f'<iframe class="audiointerp-frame" title="explanation" style="{style}" '
-        f'srcdoc="{source}"></iframe>'
-    )
+    methods = []
+    for method in data["methods"]:
+        text = script_json(method["shares"]).encode()
+        packed_shares = packed(np.frombuffer(text, np.uint8))
+        methods.append({**method, "shares": packed_shares})
+    return {**data, "methods": methods}
 
 
 def _picture(result: ExplainedClip) -> str:
@@ -199,13 +143,14 @@ def _about_sound(result: ExplainedClip, sound: PageSound) -> str:
     return f"{text} {AS_MP3}" if sound.container == "MP3" else text
 
 
-def _players(result: ExplainedClip) -> str:
-    """Players of the parts for a browser without scripts."""
+def _players(result: ExplainedClip, lossless: bool) -> str:
+    """Players of the parts for a browser without scripts; smaller ones in a page of many clips."""
     paragraphs = []
     sounds, peak = result.sounds, shared_peak([result])
     channels, length = sounds.original.shape[1:]
     bitrate = fitting_bitrate(LARGEST_PLAYER, length / sounds.sample_rate)
-    bitrate = min(48.0 * min(channels, MOST_CHANNELS), bitrate)
+    of_channel = 48.0 if lossless else LEAST_BITRATE
+    bitrate = min(of_channel * min(channels, MOST_CHANNELS), bitrate)
     for name, wav, p in (("Kept", sounds.kept, "p_in"), ("Removed", sounds.removed, "p_out")):
         sound = player(wav / peak, sounds.sample_rate, "MP3", bitrate=bitrate)
         labelled = sound.replace("<audio ", f'<audio aria-label="{name}" ', 1)

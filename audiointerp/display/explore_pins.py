@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from ..errors import ArgumentError
 from ..scoring import ExplainedClip
-from .component import clip_section, document
+from .component import clip_section
+from .document import document
 from .explore_clips import Source
 from .overview import overview, overview_item
 from .plot import LONG

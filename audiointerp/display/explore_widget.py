@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import ArgumentError
 from ..model import Classifier
 from ..util import write_text
-from .component import document, framed, part
+from .document import document, framed, part
 from .explorer import STATE, Event, Explorer
 
 MISSING = "ai.explore needs anywidget, which is not installed: pip install 'audiointerp[explore]'"

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from ..scoring import ExplainedClip, p_text
 from ..util import FLOOR
-from .component import part, script_json
+from .document import part, script_json
 from .encoding import level_map, packed
 from .plot import RANGE
 
@@ -35,16 +35,22 @@ def overview(items: Sequence[Mapping[str, Any]]) -> str:
             name, address = html.escape(item["name"]), html.escape(item["page"])
             links += f'<li><a href="{address}">{name}</a>: {html.escape(item["verdict"])}</li>'
     return Template(part("overview.html")).substitute(
-        items=script_json(items), links=links and f"<ul>{links}</ul>"
+        items=script_json(items),
+        many=links and " many",
+        frame=links and "<div data-frame></div>\n",
+        links=links and f"<ul>{links}</ul>",
     )
 
 
-def overview_item(result: ExplainedClip, page: str | None = None) -> dict[str, Any]:
+def overview_item(
+    result: ExplainedClip, page: str | None = None, truth: str | None = None
+) -> dict[str, Any]:
     """Return what the list of clips says of one of them.
 
     Args:
         result: of the clip.
         page: the address of its page; None if it is a section of the same page.
+        truth: the label of the clip, if it is known; another prediction is marked as wrong.
 
     >>> import torch, audiointerp as ai
     >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
@@ -61,6 +67,7 @@ def overview_item(result: ExplainedClip, page: str | None = None) -> dict[str, A
         "name": result.clip or result.question,
         "page": page,
         "predicted": result.predicted,
+        "truth": truth,
         "head": verdict.head if verdict else "Not judged",
         "verdict": str(verdict or f"{result.question}: p of the kept part {p_text(p_kept)}."),
         "isExplained": bool(verdict and verdict.is_explained),

@@ -21,6 +21,8 @@ LARGEST_MP3 = 4_000_000
 """Bytes of a long clip as MP3 in base64, as far as 33 kbit/s allow."""
 LEAST_BITRATE = 33.0
 """The fewest kbit/s of an MP3."""
+MOST_BITRATE = 72.0
+"""The most kbit/s of an MP3 for each channel; 5 s of one channel are then 60 kB in a page."""
 QUIETEST = 2.0**-14
 """A page raises a quiet file up to full scale, but no more than so much."""
 
@@ -34,7 +36,7 @@ class PageSound:
         scale: a power of two, which loses nothing of 16 bits.
         sample_rate: in Hz.
         container: ``"FLAC"`` or ``"MP3"``.
-        bitrate: the mean kbit/s of an MP3 that would be too large else.
+        bitrate: the mean kbit/s of an MP3; None of a FLAC.
         is_own: whether it is the file's own sound.
 
     >>> PageSound(torch.zeros(1, 1, 800), 1.0, 8000, "FLAC", None, False).container
@@ -76,10 +78,9 @@ def page_sound(result: ExplainedClip, lossless: bool = True) -> PageSound:
         allowed = min((each for each in MP3_RATES if each > rate), default=max(MP3_RATES))
         wav, rate = resample(wav.cpu().float(), rate, allowed), allowed
         scale = _power_of_two(wav, least)
-    bitrate = fitting_bitrate(LARGEST_MP3, wav.shape[-1] / rate)
-    # A free MP3 has less than 96 kbit/s a channel.
-    is_long = bitrate < 96 * wav.shape[1]
-    return PageSound(wav / scale, scale, rate, "MP3", bitrate if is_long else None, is_own)
+    fitting = fitting_bitrate(LARGEST_MP3, wav.shape[-1] / rate)
+    bitrate = min(fitting, MOST_BITRATE * wav.shape[1])
+    return PageSound(wav / scale, scale, rate, "MP3", bitrate, is_own)
 
 
 def fitting_bitrate(size: int, seconds: float) -> float:

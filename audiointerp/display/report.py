@@ -10,12 +10,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from ..interpretation import LARGEST_GAP, additivity_gap, outside_share, surrogate_fit
-from ..metrics import METRICS
+from ..metrics import FROM_AREA, METRICS, YES_OR_NO
 from ..processing import save_audio
 from ..scoring import ExplainedClip, Verdict, attribution_cells, layer_cell
 from ..util import atomic_write, make_folder, write_json, write_text
 from .clip_data import first_of
-from .component import clip_section, document, framed
+from .component import clip_section
+from .document import document, framed
 from .overview import overview, overview_item
 from .players import players_table
 from .plot import interpretation as interpretation_figure
@@ -70,10 +71,29 @@ def interpretation_page(
     >>> interpretation_page("noise", [[result]]).count("<section")
     1
     """
-    sections = [clip_section(results, _notes(results), lossless) for results in clips]
+    sections = [explained_section(results, lossless) for results in clips]
     if len(clips) > 1:
         sections.insert(0, overview([overview_item(results[0]) for results in clips]))
     return document(title, sections)
+
+
+def explained_section(results: Sequence[ExplainedClip], lossless: bool = True) -> str:
+    """Return the section of one clip with its notes: legend and scores by method.
+
+    Args:
+        results: see :func:`~audiointerp.display.component.clip_section`.
+        lossless: see there.
+
+    Raises:
+        ArgumentError: the results are not of one clip and question.
+
+    >>> import torch, audiointerp as ai
+    >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
+    >>> result = ai.interpret(classifier, torch.randn(32000), "saliency", compared=0)
+    >>> explained_section([result]).count("Scores and notes")
+    1
+    """
+    return clip_section(results, _notes(results), lossless)
 
 
 def players_html(result: ExplainedClip) -> str:
@@ -194,15 +214,28 @@ def _question(result: ExplainedClip) -> str:
     return f"<p><b>{html.escape(str(result.verdict))}</b> {details}</p>{question}"
 
 
+def _score_text(name: str, value: float) -> str:
+    if math.isnan(value):
+        return "undefined"
+    if name in YES_OR_NO:
+        return "yes" if value > 0 else "no"
+    return f"{value:.3f}"
+
+
 def _scores(result: ExplainedClip) -> str:
     """Table of the scores, with the p that they are made of; below it the quality of a SHAP or
     LIME attribution, if defined.
+
+    Of a 0/1 mask, SPS, COMP and nCOMP follow from AREA, and are left out.
     """
     heads, cells = f"<th>scores on {result.on}", "<td>"
+    is_binary = bool(((result.mask == 0) | (result.mask == 1)).all())
     for name, metric in METRICS.items():
+        if is_binary and name in FROM_AREA:
+            continue
         value = result.scores[name]
         heads += f'<th title="{metric.title}">{name}'
-        cells += f"<td>{'undefined' if math.isnan(value) else f'{value:.3f}'}"
+        cells += f"<td>{_score_text(name, value)}"
     p, p_in, p_out = (result.scores[name] for name in ("p", "p_in", "p_out"))
     notes = f"<p>p on {result.on}: original {p:.3f}, kept {p_in:.3f}, removed {p_out:.3f}</p>"
     fit = surrogate_fit(result.attribution)

@@ -7,6 +7,7 @@ A clip that fails becomes error rows in :mod:`audiointerp.scoring.rows`; a resum
 from .crossval import Fold, cross_validate, rounds_of
 from .data import background_of, background_of_folder, open_data, target_of
 from .fingerprint import settings_of, sha256_of_state
+from .recall import FinishedMethod, finished_methods
 from .runner import check_run, run
 from .study import (
     EXPERIMENTS,
@@ -29,6 +30,7 @@ __all__ = [
     "TRANSFORMS",
     "VALID_FOLDS",
     "Experiment",
+    "FinishedMethod",
     "Fold",
     "background_of",
     "background_of_folder",
@@ -37,6 +39,7 @@ __all__ = [
     "clips_of",
     "cross_validate",
     "find_experiment",
+    "finished_methods",
     "input_kind",
     "open_data",
     "own_experiment",

@@ -168,8 +168,21 @@ class Store:
         return self.folder / "clips" / f"{index:05d}.json"
 
     def _attribution_path(self, index: int) -> Path:
-        name = quote(self.clips[index], safe=" ")[:LONGEST_NAME]
-        return self.folder / "attributions" / f"{index:05d} {name}.safetensors"
+        return attribution_path(self.folder, index, self.clips[index])
+
+
+def attribution_path(folder: Path, index: int, clip: str) -> Path:
+    """Return where the attribution of a clip is kept.
+
+    Args:
+        folder: of the method.
+        index, clip: the clip's number and name.
+
+    >>> attribution_path(Path("lime"), 7, "a/b.wav").name
+    '00007 a%2Fb.wav.safetensors'
+    """
+    name = quote(clip, safe=" ")[:LONGEST_NAME]
+    return folder / "attributions" / f"{index:05d} {name}.safetensors"
 
 
 def _write_if_changed(path: Path, text: str) -> None:

@@ -15,9 +15,18 @@ from .bootstrap import (
 from .cells import Cell, Column
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
 from .lead import forest_text, lead_text
+from .listening import listening_text, read_answers
 from .nulls_present import has_null, nulls_in
+from .page_cells import all_cells, lead_cells, rows_of_mask, scores_beside
 from .plain_text import as_text, interval_text
-from .results import classes_of, read_results, recording_column, recordings_by_clip, versions_of
+from .results import (
+    classes_of,
+    read_results,
+    read_runs,
+    recording_column,
+    recordings_by_clip,
+    versions_of,
+)
 from .sanity_summary import cascade_table, sanity_columns, sanity_page, sanity_table
 from .summary import GROUPS, compare, paired_differences, summarise
 from .table import Table, as_csv, as_markdown, table_as_text, table_of
@@ -33,6 +42,7 @@ __all__ = [
     "Cell",
     "Column",
     "Table",
+    "all_cells",
     "as_csv",
     "as_markdown",
     "as_text",
@@ -49,19 +59,25 @@ __all__ = [
     "has_null",
     "holm",
     "interval_text",
+    "lead_cells",
     "lead_text",
+    "listening_text",
     "mean_of",
     "means_without_each",
     "nulls_in",
     "paired_differences",
     "percentile_interval",
+    "read_answers",
     "read_results",
+    "read_runs",
     "recording_column",
     "recordings_by_clip",
     "recordings_known",
+    "rows_of_mask",
     "sanity_columns",
     "sanity_page",
     "sanity_table",
+    "scores_beside",
     "summarise",
     "table_as_text",
     "table_of",

@@ -2,8 +2,6 @@
 
 import pandas as pd
 
-SAME_AS_AREA = ("SPS", "COMP", "nCOMP")
-"""Scores that depend on the area alone if a mask is 0/1: SPS = 1 - AREA, COMP = ln(AREA F T)."""
 TOLERANCE = 1e-3
 """How far SPS may be from 1 - AREA: the published protocol adds 1e-7 to each bin."""
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from ..metrics import FROM_AREA
 from ..scoring import Difference
 from .best_null import LEVEL, SOFT_MASKS, best_null_differences
-from .binary import SAME_AS_AREA
 from .bootstrap import FEWEST
 from .nulls_present import nulls_in
 from .plain_text import interval_text, means_as_text
@@ -141,7 +141,7 @@ def _table(rows: pd.DataFrame) -> str:
     table = summarise(rows, ["method"])
     names = [name for name in SHOWN if name in table]
     if kind == "masks":
-        names[-1:-1] = [name for name in SAME_AS_AREA if name in table]
+        names[-1:-1] = [name for name in FROM_AREA if name in table]
     title = f"Means over {masks} {kind if masks > 1 else kind.removesuffix('s')}; * is the best"
     return f"{title}\n\n{means_as_text(table[names])}"
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..metrics import METRICS, PERCENT
+from ..metrics import FROM_AREA, METRICS, PERCENT
 from ..scoring import AREAS
-from .binary import SAME_AS_AREA, binary_masks
+from .binary import binary_masks
 from .cells import format_interval
 from .nulls_present import nulls_in
 from .summary import compare, group_columns, scored_rows, summarise
@@ -79,7 +79,7 @@ def means_as_text(table: pd.DataFrame, binary: Sequence[Any] = ()) -> str:
     shown = pd.DataFrame(index=table.index)
     for column in map(str, table):
         values = table[column]
-        if column in SAME_AS_AREA:
+        if column in FROM_AREA:
             values = values.mask(table.index.isin(binary))
             if len(binary) == len(table):
                 continue

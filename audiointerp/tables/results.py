@@ -1,6 +1,7 @@
 """Reads a folder of results: every metrics.csv, checked against the run.json beside it."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,33 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
             f"{root}: holds no results (TRANSFORM/EXPERIMENT/METHOD/metrics.csv); "
             "make them with `audiointerp run`"
         )
+    return _read_tables(paths)
+
+
+def read_runs(folders: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
+    """Read the results of methods, each from its own folder, as :func:`read_results` does.
+
+    Args:
+        folders: ``TRANSFORM/EXPERIMENT/METHOD``, with a ``metrics.csv``.
+
+    Raises:
+        AudioInterpError: a folder has no results, or as for :func:`read_results`.
+
+    >>> read_runs(["no such folder"])
+    Traceback (most recent call last):
+    audiointerp.errors.AudioInterpError: no such folder: holds no metrics.csv; ...
+    """
+    paths = [Path(folder).resolve() / "metrics.csv" for folder in folders]
+    for folder, path in zip(folders, paths, strict=True):
+        if not path.is_file():
+            raise AudioInterpError(
+                f"{folder}: holds no metrics.csv; give the folder of a method that "
+                "`audiointerp run` has finished"
+            )
+    return _read_tables(paths)
+
+
+def _read_tables(paths: Sequence[Path]) -> pd.DataFrame:
     frames = []
     records: dict[Path, list[dict[str, Any]]] = {}
     seen: dict[tuple[str, ...], Path] = {}

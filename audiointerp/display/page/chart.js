@@ -19,7 +19,7 @@ class ShareChart {
   constructor(box, shares) {
     this.box = box;
     this.shares = shares;
-    this.picture = svg("svg", { role: "img", class: "chart" });
+    this.picture = svg("svg", { class: "chart" });
     box.prepend(this.picture);
     new ResizeObserver(() => this.draw()).observe(box);
   }
@@ -48,6 +48,7 @@ class ShareChart {
     }
     this.picture.setAttribute("viewBox", `0 0 ${this.width} ${CHART.height}`);
     this.picture.setAttribute("height", CHART.height);
+    this.picture.setAttribute("role", "img");
     this.picture.setAttribute("aria-label", this.describe());
     this.picture.replaceChildren(...this.axes(), ...this.curves(), ...this.marker());
   }

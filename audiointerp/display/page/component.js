@@ -31,6 +31,9 @@ class ClipComponent {
     ]);
     this.fillGain = fillGain;
     for (const method of data.methods) {
+      if (typeof method.shares === "string") {
+        method.shares = await unpackedJson(method.shares);
+      }
       method.ranks = await unpackedBytes(method.map);
       method.drawnRanks = this.drawn(method.ranks, Math.min);
     }

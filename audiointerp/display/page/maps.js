@@ -16,6 +16,10 @@ async function unpackedFloats(text) {
   return new Float32Array(await unpacked(text));
 }
 
+async function unpackedJson(text) {
+  return JSON.parse(new TextDecoder().decode(await unpacked(text)));
+}
+
 /** Gains are held as 16-bit levels from low to high dB; 0 stands for silence. */
 async function unpackedGain(map) {
   if (map === null) {

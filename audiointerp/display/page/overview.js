@@ -12,6 +12,7 @@ const SORTS = {
 };
 const EVERY = "all";
 const NOT_EXPLAINED = "not explained";
+const WRONG = "wrong";
 
 class Overview {
   constructor(box, onShow) {
@@ -27,7 +28,8 @@ class Overview {
   async start() {
     const classes = [...new Set(this.items.map((item) => item.predicted))].sort();
     this.sort.append(...Object.keys(SORTS).map((name) => new Option(name)));
-    this.filter.append(...[EVERY, NOT_EXPLAINED, ...classes].map((name) => new Option(name)));
+    const kinds = this.items.some(isWrong) ? [EVERY, NOT_EXPLAINED, WRONG] : [EVERY, NOT_EXPLAINED];
+    this.filter.append(...[...kinds, ...classes].map((name) => new Option(name)));
     this.cards = await Promise.all(this.items.map((item) => this.card(item)));
     for (const select of [this.sort, this.filter]) {
       select.addEventListener("change", () => this.write({}));
@@ -40,7 +42,9 @@ class Overview {
   async card(item) {
     const link = element("a", "");
     link.append(await thumbnail(item.thumbnail), element("b", item.name));
-    link.append(element("span", `${item.predicted}, p kept ${shortP(item.pKept)}`));
+    const truth = isWrong(item) ? ` (wrong: it is ${spaced(item.truth)})` : "";
+    const p = `p kept ${shortP(item.pKept)}`;
+    link.append(element("span", `${spaced(item.predicted)}${truth}, ${p}`));
     const head = element("span", item.head);
     head.classList.toggle("explained", item.isExplained);
     link.append(head);
@@ -79,19 +83,19 @@ class Overview {
     const clip = Number(state.get("clip"));
     this.shown = this.items[clip] ? clip : 0;
     this.draw();
-    this.onShow(this.shown);
+    this.onShow(this.shown, this.items[this.shown]);
   }
 
   draw() {
-    const isShown = (item) =>
-      this.filter.value === EVERY ||
-      (this.filter.value === NOT_EXPLAINED ? !item.isExplained : item.predicted === this.filter.value);
+    const { value } = this.filter;
+    const isOfKind = { [EVERY]: () => true, [NOT_EXPLAINED]: (item) => !item.isExplained, [WRONG]: isWrong };
+    const isShown = isOfKind[value] ?? ((item) => item.predicted === value);
     const items = this.items.filter(isShown).sort(SORTS[this.sort.value]);
     this.list.replaceChildren(...items.map((item) => this.cards[item.number]));
     for (const item of this.items) {
       const link = this.cards[item.number].firstElementChild;
-      link.href = item.page ?? this.hash({ clip: item.number });
-      if (!item.page && item.number === this.shown) {
+      link.href = this.hash({ clip: item.number });
+      if (item.number === this.shown) {
         link.setAttribute("aria-current", "true");
       } else {
         link.removeAttribute("aria-current");
@@ -100,6 +104,14 @@ class Overview {
     const count = this.box.querySelector("[data-count]");
     count.textContent = `${items.length} of ${this.items.length} clips`;
   }
+}
+
+function isWrong({ truth, predicted }) {
+  return truth !== null && truth !== predicted;
+}
+
+function spaced(label) {
+  return label.replaceAll("_", " ");
 }
 
 /** A small spectrogram. */

@@ -23,7 +23,7 @@ class PartSounds {
 
   startWorker() {
     try {
-      const code = document.getElementById("audiointerp-dsp").textContent;
+      const code = soundScripts();
       const url = URL.createObjectURL(new Blob([`${code}\nserveSounds(self);`]));
       const worker = new Worker(url);
       worker.onmessage = ({ data }) => this.answer(data);
@@ -91,6 +91,12 @@ class PartSounds {
       this.worker.postMessage({ id, gain });
     });
   }
+}
+
+/** The text of the scripts that make sounds, from the page or from the script that pages share. */
+function soundScripts() {
+  const script = document.getElementById("audiointerp-dsp");
+  return script ? script.textContent : audiointerpDsp;
 }
 
 function sampleCount(channels) {

@@ -1,0 +1,185 @@
+"""A finished run with the classifier and the clips it was computed from, to be shown again."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import typer
+from torch import Tensor
+
+from ..dataset import ClipDataset, EvenSubset, LoadedClip, load_clip
+from ..errors import ArgumentError
+from ..experiments import (
+    Experiment,
+    FinishedMethod,
+    background_of_folder,
+    clips_of,
+    finished_methods,
+)
+from ..interpretation import METHODS, Explainer, resolve_mask
+from ..model import Classifier
+from ..predict import Interpretation, interpret
+from ..tables import read_runs
+from ..util import show_progress
+from .options import numbers_in
+from .own_clips import open_for_run, training_background
+from .runs import check_source, open_for, training_background_of
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the clips of a run are: the options of ``audiointerp run``.
+
+    >>> Place(None, None, None, None, None).words
+    'the synthetic clips'
+    """
+
+    data: Path | None
+    clips: Path | None
+    part: str | None
+    subset: str | None
+    folds: str | None
+
+    @property
+    def words(self) -> str:
+        """The place in words, without its folders."""
+        path = self.data or self.clips
+        return "the synthetic clips" if path is None else f"the clips in {path.name}"
+
+    def open(self, classifier: Classifier) -> ClipDataset:
+        """Open the clips for a classifier.
+
+        Raises:
+            ArgumentError, DatasetError: the options do not fit together, or there are no clips.
+        """
+        check_source(self.data, self.clips, self.subset, self.part)
+        if self.clips is not None:
+            return open_for_run(classifier, self.clips, self.folds, self.part)[0]
+        return open_for(classifier, self.data, numbers_in(self.folds or "5"), self.subset)
+
+    def background(self, classifier: Classifier) -> Tensor:
+        """Draw a background from the training clips.
+
+        Raises:
+            ArgumentError, DatasetError: they are not known.
+        """
+        if self.clips is not None:
+            split = open_for_run(classifier, self.clips, self.folds, self.part)[1]
+            return training_background(classifier, self.clips, split)
+        return training_background_of(classifier, self.data, self.subset)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A finished run, with what it was computed from.
+
+    Attributes:
+        methods: of the run.
+        explainers: what explains a clip anew, of the methods that need it.
+        rows: the scores.
+        classifier: the classifier.
+        clips: all clips of the run.
+        shown: the numbers of those that are shown.
+        mask: the name of the mask that is heard.
+        place: where the clips are.
+
+    Example: :func:`open_source` makes one.
+    """
+
+    methods: Sequence[FinishedMethod]
+    explainers: Mapping[str, Explainer]
+    rows: pd.DataFrame
+    classifier: Classifier
+    clips: ClipDataset
+    shown: Sequence[int]
+    mask: str
+    place: Place
+
+    def explained(self) -> Iterator[tuple[LoadedClip, list[Interpretation]]]:
+        """Explain each clip that is shown by every method, and the class that the run explained.
+
+        A clip that cannot be read is left out, and a line says so.
+        """
+        with show_progress("explaining", len(self.shown), "clip") as advance:
+            for index in self.shown:
+                loaded = load_clip(self.clips, index)
+                if loaded.wav is None:
+                    typer.echo(f"{loaded.name} is left out: {loaded.error}", err=True)
+                else:
+                    wav = loaded.wav[None]
+                    results = []
+                    for method in self.methods:
+                        explainer, target = self._explainer(method, index, loaded.name)
+                        result = interpret(
+                            self.classifier, wav, explainer, self.mask, target=target
+                        )
+                        results.append(replace(result, clip=loaded.name))
+                    yield loaded, results
+                advance(1)
+
+    def _explainer(
+        self, method: FinishedMethod, index: int, clip: str
+    ) -> tuple[Explainer, int | None]:
+        stored = method.stored(self.classifier.network, index, clip)
+        if stored is not None:
+            return stored, stored.target
+        rows = self.rows[(self.rows["method"] == method.name) & (self.rows["status"] == "ok")]
+        labels = rows.loc[rows["clip"].astype(str) == clip, "explained"]
+        target = None if labels.empty else self.classifier.target(str(labels.iloc[0]))
+        return self.explainers[method.name], target
+
+
+def open_source(
+    runs: Sequence[Path],
+    classifier: Classifier,
+    place: Place,
+    *,
+    noise: Path | None = None,
+    background: Path | None = None,
+    mask: str = "topK_30",
+    most: int | None = None,
+) -> Source:
+    """Open a run, and check that the classifier and the clips are those of the run.
+
+    Args:
+        runs: folders of one experiment, or of its methods.
+        classifier: the classifier.
+        place: where the clips are.
+        noise: the sound file that replaced the experiment's noise.
+        background: a folder of clips, for methods that compare with some.
+        mask: what is heard.
+        most: so many clips are shown, evenly spaced; None for all.
+
+    Raises:
+        ArgumentError: they are not those of the run.
+        AudioInterpError: a folder has no finished results.
+
+    Example: the command ``audiointerp report`` calls it.
+    """
+    mask_name, _ = resolve_mask(mask)
+    methods = finished_methods(runs)
+    rows = read_runs([method.folder for method in methods])
+    clips = clips_of(_experiment(methods[0].record), place.open(classifier), noise)
+    for method in methods:
+        method.check(classifier, clips)
+    shown = EvenSubset(clips, most).indices
+    names = {index: clips.clip_id(index) for index in shown}
+    anew = [method for method in methods if not method.has_stored(names)]
+    features = None
+    if background is not None:
+        features = background_of_folder(background, classifier)
+    elif any(each.name in METHODS and METHODS[each.name].needs_background for each in anew):
+        features = place.background(classifier)
+    explainers = {method.name: method.explainer(classifier, features) for method in anew}
+    return Source(methods, explainers, rows, classifier, clips, shown, mask_name, place)
+
+
+def _experiment(record: Mapping[str, Any]) -> Experiment:
+    try:
+        return Experiment(**record["experiment"])
+    except (KeyError, TypeError) as error:
+        raise ArgumentError(
+            f"run.json does not say which experiment it is ({error}); repeat the run"
+        ) from error

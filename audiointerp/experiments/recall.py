@@ -1,0 +1,194 @@
+"""The methods of a finished run, and its attributions, to show and to hear them again."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from ..dataset import ClipDataset
+from ..errors import ArgumentError, AudioInterpError
+from ..interpretation import METHODS, Explainer
+from ..model import Classifier
+from ..scoring import build_explainer
+from ..util import encodable, read_json
+from .fingerprint import settings_of, sha256_of_state
+from .store import attribution_path
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedMethod:
+    """The results of one method in one experiment.
+
+    Attributes:
+        folder: of the method.
+        record: its run.json.
+
+    >>> FinishedMethod(Path("results/mel/mel_clean/lime"), {}).name
+    'lime'
+    """
+
+    folder: Path
+    record: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The method's name."""
+        return self.folder.name
+
+    def check(self, classifier: Classifier, clips: ClipDataset) -> None:
+        """Refuse another network, or other clips, than those of the run.
+
+        Raises:
+            ArgumentError: they are not those of the run.
+        """
+        if self.record.get("network_sha256") != sha256_of_state(classifier.network):
+            raise ArgumentError(
+                f"{self.folder}: was computed with another network; give the weights of that run"
+            )
+        names = [encodable(clips.clip_id(index)) for index in range(len(clips))]
+        digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
+        if self.record.get("clip_names_sha256") != digest:
+            raise ArgumentError(
+                f"{self.folder}: was computed on {self.record.get('clips')} clips, which are not "
+                f"the {len(clips)} given here; give the data of that run, e.g. by --data, --clips, "
+                "--folds or --part"
+            )
+
+    def explainer(self, classifier: Classifier, background: Tensor | None = None) -> Explainer:
+        """Build the method anew, with the settings of the run.
+
+        Raises:
+            ArgumentError: it is no method of this library, or the run used other settings than the
+                method has by default.
+        """
+        advice = "run it again with its attributions kept, which are then shown as they are"
+        if self.name not in METHODS:
+            raise ArgumentError(f"{self.folder}: {self.name} cannot be made again; {advice}")
+        explainer = build_explainer(self.name, classifier, background)
+        before, now = self.record.get("explainer", {}), settings_of(explainer)
+        # Older runs know fewer settings.
+        other = [name for name in now if name in before and before[name] != now[name]]
+        if other:
+            raise ArgumentError(
+                f"{self.folder}: {self.name} was run with another {', '.join(other)}; {advice}"
+            )
+        return explainer
+
+    def has_stored(self, clips: Mapping[int, str]) -> bool:
+        """Whether the run kept the attributions of all of these clips, names by number."""
+        return all(
+            attribution_path(self.folder, index, encodable(clip)).is_file()
+            for index, clip in clips.items()
+        )
+
+    def stored(self, network: nn.Module, index: int, clip: str) -> "Stored | None":
+        """Return the attribution that the run kept of a clip, or None if it kept none.
+
+        Args:
+            network: of the classifier.
+            index, clip: the clip's number and name.
+
+        Raises:
+            AudioInterpError: the file is damaged.
+        """
+        path = attribution_path(self.folder, index, encodable(clip))
+        if not path.is_file():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                details = json.loads(file.metadata()["audiointerp"])
+                return Stored(network, file.get_tensor("values"), details["target"], self.name)
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise AudioInterpError(
+                f"{path}: no attribution of a run ({error}); repeat the run"
+            ) from error
+
+
+class Stored(Explainer):
+    """The attribution of one clip as a method.
+
+    Args:
+        network: of the classifier.
+        values: ``(1, 1, F, T)``.
+        target: the explained class.
+        name: of the method that computed it.
+
+    >>> import torch
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    >>> stored = Stored(network, torch.ones(1, 1, 2, 3), 1, "lime")
+    >>> stored(torch.zeros(1, 1, 2, 3), stored.target).values.sum().item()
+    6.0
+    """
+
+    black_box = True
+    explains = "nothing"
+
+    def __init__(self, network: nn.Module, values: Tensor, target: int, name: str) -> None:
+        super().__init__(network)
+        self.values = values
+        self.target = target
+        self.name = name  # type: ignore[misc]
+
+    def _attribute(self, score: Any, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        score.settle(db)
+        if self.values.shape != db.shape:
+            raise ArgumentError(
+                f"{self.name}: the stored attribution {tuple(self.values.shape)} does not fit this "
+                f"clip {tuple(db.shape)}; was the run on clips of another length?"
+            )
+        return self.values.to(db), {}
+
+
+def finished_methods(folders: Sequence[str | os.PathLike[str]]) -> list[FinishedMethod]:
+    """Find the methods of one experiment in folders of a run.
+
+    Args:
+        folders: of an experiment (``results/mel/mel_clean``) or of single methods of it; also a
+            folder of results that holds one experiment alone.
+
+    Raises:
+        AudioInterpError: a folder has no finished results.
+        ArgumentError: they are of several experiments, or two are of one method.
+
+    >>> finished_methods(["no such folder"])
+    Traceback (most recent call last):
+    audiointerp.errors.AudioInterpError: no such folder: holds no finished run ...
+    """
+    paths: list[Path] = []
+    for folder in folders:
+        levels = ("run.json", "*/run.json", "*/*/*/run.json")
+        inside = [sorted(Path(folder).glob(level)) for level in levels]
+        found_paths = next((level for level in inside if level), [])
+        if not found_paths:
+            raise AudioInterpError(
+                f"{folder}: holds no finished run (METHOD/run.json); make one with "
+                "`audiointerp run`"
+            )
+        paths += [path for path in found_paths if path not in paths]
+    methods = []
+    for path in paths:
+        record = read_json(path)
+        if not isinstance(record, dict):
+            raise AudioInterpError(f"{path}: cannot be read; repeat the run")
+        methods.append(FinishedMethod(path.parent.resolve(), record))
+    _check_one_experiment(methods)
+    return methods
+
+
+def _check_one_experiment(methods: Sequence[FinishedMethod]) -> None:
+    experiments = list(dict.fromkeys(str(method.folder.parent) for method in methods))
+    networks = {method.record.get("network_sha256") for method in methods}
+    names = [method.name for method in methods]
+    same = [json.dumps(method.record.get("experiment"), sort_keys=True) for method in methods]
+    if len(set(same)) > 1 or len(networks) > 1:
+        raise ArgumentError(
+            f"these are runs of several experiments ({', '.join(experiments)}); give one of them"
+        )
+    if len(set(names)) < len(names):
+        raise ArgumentError(f"two of these runs are of one method ({', '.join(names)}); leave one")

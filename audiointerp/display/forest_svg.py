@@ -4,7 +4,7 @@ import html
 import math
 from collections.abc import Sequence
 
-from .forest import Difference
+from ..scoring import Difference
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 340, 136, 14, 6, 15
 """Places in a panel, in units of its picture; a group has a row of its own."""

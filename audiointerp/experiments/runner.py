@@ -12,17 +12,14 @@ from ..dataset import ClipDataset
 from ..errors import Stopped
 from ..interpretation import NULLS, AnyMask, Explainer
 from ..model import Classifier
-from ..scoring import OutOfDistribution, Plan, RecentClips, fills_of, nulls_of, scored_on
+from ..scoring import OutOfDistribution, RecentClips, nulls_of
 from ..util import Progress, show_progress
 from .computation import Task, compute_here
 from .opening import opened
-from .prepare import PreparedRun, prepare_run
+from .prepare import PreparedRun, plan_of, prepare_run
 from .signals import stoppable
 from .study import Experiment, own_experiment
 from .workers import compute_in_workers
-
-RUN_FILLS = ("background", "silence")
-"""What removed bins become in a run, unless the caller says otherwise."""
 
 
 def run(
@@ -99,16 +96,15 @@ def run(
     """
     if isinstance(experiment, str):
         experiment = own_experiment(experiment, classifier)
-    if reference is not None:
-        reference.check(classifier, dataset)
-    scored = scored_on(classifier, on, default=("features", "audio"))
-    plan = Plan(
-        masks,
-        protocol,
-        scored,
-        nulls_of(nulls, baselines),
-        curves,
-        fills=fills_of(fill, protocol, default=RUN_FILLS),
+    plan = plan_of(
+        classifier,
+        dataset,
+        masks=masks,
+        on=on,
+        fill=fill,
+        protocol=protocol,
+        nulls=nulls_of(nulls, baselines),
+        curves=curves,
         reference=reference,
         optimize=optimize,
     )

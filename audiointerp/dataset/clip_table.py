@@ -157,7 +157,7 @@ def open_table(path: Path) -> Table:
 def separator_of(text: str) -> str:
     """Return the separator that gives the first row the most cells.
 
-    >>> separator_of("filename;label, if known")
+    >>> separator_of("filename;label;recording, if known")
     ';'
     """
     return max(SEPARATORS, key=lambda separator: len(_header(text, separator)))

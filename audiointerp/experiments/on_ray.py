@@ -101,8 +101,10 @@ def _cluster(address: str | None, num_workers: int | None) -> Iterator[Any]:
             options |= {"num_cpus": cpus, "include_dashboard": False}
         try:
             ray.init(address=address, **options)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise AudioInterpError(f"address={address}: no Ray cluster there ({error})") from error
+        # Ray raises errors of many kinds, some of them plain exceptions.
+        except Exception as error:
+            place = "a cluster on this machine" if address is None else f"the cluster {address}"
+            raise AudioInterpError(f"engine ray: {place} does not answer ({error})") from error
     try:
         yield ray
     finally:

@@ -92,7 +92,7 @@ class ShardFolder:
 
     >>> folder = ShardFolder("results/mel/own/lime", {"output": "softmax"}, False, {})
     >>> folder.file_of(Shard(0, 10))
-    'results/mel/own/lime/shards/000000000-000000009-0b7d8f3a4a4e.parquet'
+    'results/mel/own/lime/shards/000000000-000000009-b568a0c875a6.parquet'
     """
 
     place: str

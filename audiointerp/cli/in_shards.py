@@ -73,6 +73,20 @@ def engine_of(
     return local_engine(workers)
 
 
+def check_manifest_options(folds: str | None, *, lacks_background: bool) -> None:
+    """Refuse what does not go with a manifest.
+
+    Raises:
+        ArgumentError: folds are chosen, or a method needs a background that is not given.
+
+    >>> check_manifest_options(None, lacks_background=False)
+    """
+    if folds is not None:
+        raise ArgumentError("--folds is of --data and --clips; a manifest is taken as a whole")
+    if lacks_background:
+        raise ArgumentError("shap needs --background with --manifest, a folder of sound files")
+
+
 def open_manifest_for(classifier: "Classifier", place: str) -> "ManifestClips":
     """Open a manifest with the labels, the sample rate and the duration of a classifier.
 

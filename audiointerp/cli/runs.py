@@ -13,6 +13,7 @@ from .in_shards import (
     Manifest,
     NumWorkers,
     ShardSize,
+    check_manifest_options,
     engine_of,
     open_manifest_for,
 )
@@ -163,10 +164,7 @@ def run(
     dataset: ClipDataset
     reference = None
     if manifest is not None:
-        if folds is not None:
-            raise ArgumentError("--folds is of --data and --clips; a manifest is taken as a whole")
-        if needs_background and features is None:
-            raise ArgumentError("shap needs --background with --manifest, a folder of sound files")
+        check_manifest_options(folds, lacks_background=needs_background and features is None)
         dataset = open_manifest_for(classifier, manifest)
     elif clips is not None:
         dataset, split = open_for_run(classifier, clips, folds, part)

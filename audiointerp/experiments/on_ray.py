@@ -62,7 +62,9 @@ def ray_engine(
         _check_device(job, gpus_per_worker)
         with _cluster(address, num_workers) as ray:
             count = num_workers or _workers_of(ray.cluster_resources(), gpus_per_worker)
-            actors = _actors(ray, job, min(count, len(missing)), gpus_per_worker)
+            # An actor that is started again needs the job again, so the reference must live on.
+            shared = ray.put(_payload(job))
+            actors = _actors(ray, shared, min(count, len(missing)), gpus_per_worker)
             yield from _distributed(ray, actors, missing, stop_requested)
 
     return compute
@@ -132,18 +134,20 @@ class _Worker:
         return done
 
 
-def _actors(ray: Any, job: ShardJob, count: int, gpus_per_worker: float) -> list[Any]:
+def _payload(job: ShardJob) -> bytes:
     try:
-        payload = bytes(dumps(job))
+        return bytes(dumps(job))
     except Exception as error:
         raise ArgumentError(
             f"engine ray: the network, a method or the data set cannot be sent to another process "
             f"({error}); use the local engine with workers=1"
         ) from error
-    # A restarted actor loads the same job; a call that its loss interrupted is made again.
+
+
+def _actors(ray: Any, shared: Any, count: int, gpus_per_worker: float) -> list[Any]:
+    # A call that the loss of its actor interrupted is made again.
     options = {"max_restarts": -1, "max_task_retries": ATTEMPTS, "num_cpus": 1}
     kind = ray.remote(_Worker).options(**options, num_gpus=gpus_per_worker)
-    shared = ray.put(payload)
     return [kind.remote(shared, os.getcwd(), list(sys.path)) for _ in range(count)]
 
 

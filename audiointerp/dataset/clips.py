@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from ..errors import DatasetError, choose
 from ..processing import NORMALIZATIONS, load_levels, normalized
-from ..util import Cache, CacheChoice, open_cache
+from ..util import CacheChoice, open_cache
 from .clip import Clip, in_folds
 from .clip_dataset import Target, as_targets, clip_at, esc50_recording
 from .folders import class_folders
@@ -170,8 +170,10 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Target]:
         clip = clip_at(self.clips, index)
-        wav = read_clip(clip.path, self.sample_rate, self.normalize, self.cache, self._fix_length)
-        return wav, clip.target
+        cache = False if self.cache is None else self.cache
+        wav = load_levels(clip.path, self.sample_rate, normalize=self.normalize, cache=cache)
+        wav = self._fix_length(wav, str(clip.path))
+        return normalized(wav, self.normalize)[0], clip.target
 
     def clip_id(self, index: int) -> str:
         """The clip's name in results."""
@@ -185,23 +187,6 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
     def targets(self, index: int) -> tuple[int, ...]:
         """The numbers of the clip's classes."""
         return as_targets(clip_at(self.clips, index).target)
-
-
-def read_clip(
-    path: Path, sample_rate: int, normalize: str, cache: Cache | None, fix_length: FixedLength
-) -> Tensor:
-    """Read a sound file, give it a length, then normalise it.
-
-    Raises:
-        AudioError: it cannot be read.
-
-    >>> read_clip(Path("missing.wav"), 32000, "peak", None, FixedLength(5.0, 32000))
-    Traceback (most recent call last):
-    audiointerp.errors.AudioError: missing.wav: no such audio file
-    """
-    kept = False if cache is None else cache
-    wav = load_levels(path, sample_rate, normalize=normalize, cache=kept)
-    return normalized(fix_length(wav, str(path)), normalize)[0]
 
 
 def numbered(

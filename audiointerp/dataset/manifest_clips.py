@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import AudioError, AudioInterpError, DatasetError, choose
-from ..processing import NORMALIZATIONS
+from ..processing import NORMALIZATIONS, load_levels, normalized
 from ..util import CacheChoice, is_url, local_copy, open_cache, place_below
 from .clip_dataset import Target, esc50_recording
 from .clip_table import Row, file_of_row
-from .clips import numbered, read_clip
+from .clips import numbered
 from .length import FixedLength
 from .manifest import CHUNK, ManifestRow, open_manifest
 
@@ -72,8 +72,11 @@ class ManifestClips(Dataset[tuple[Tensor, Target]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Target]:
         row = self.row(index)
         with self._file(row, index) as path:
-            wav = read_clip(path, self.sample_rate, self.normalize, self.cache, self._fix_length)
+            cache = False if self.cache is None else self.cache
+            wav = load_levels(path, self.sample_rate, normalize=self.normalize, cache=cache)
+            wav = self._fix_length(wav, str(path))
         targets = self._targets_of(row)
+        wav = normalized(wav, self.normalize)[0]
         return wav, targets if self.manifest.has_several else targets[0]
 
     def row(self, index: int) -> ManifestRow:

@@ -25,7 +25,8 @@ from ..tables import read_runs
 from ..util import show_progress
 from .options import numbers_in
 from .own_clips import open_for_run, training_background
-from .runs import check_source, open_for, training_background_of
+from .runs import open_for, training_background_of
+from .source_checks import check_source
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Place:
         Raises:
             ArgumentError, DatasetError: the options do not fit together, or there are no clips.
         """
-        check_source(self.data, self.clips, self.subset, self.part)
+        check_source(self.data, self.clips, None, self.subset, self.part)
         if self.clips is not None:
             return open_for_run(classifier, self.clips, self.folds, self.part)[0]
         return open_for(classifier, self.data, numbers_in(self.folds or "5"), self.subset)

@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import ArgumentError, AudioError, AudioInterpError, DatasetError, choose
+from ..errors import ArgumentError, AudioError, DatasetError, choose
+from .in_shards import (
+    Address,
+    EngineName,
+    GpusPerWorker,
+    Manifest,
+    NumWorkers,
+    ShardSize,
+    check_manifest_options,
+    engine_of,
+    open_manifest_for,
+)
 from .models import default_methods, open_classifier
 from .options import (
     ALL_NULLS,
     METHOD_NAMES,
-    Attributions,
     Background,
     Clips,
     Curves,
@@ -25,7 +35,6 @@ from .options import (
     Nulls,
     On,
     Protocol,
-    Results,
     Resume,
     Subset,
     Weights,
@@ -36,10 +45,11 @@ from .options import (
     shard_in,
 )
 from .own_clips import Part, open_for_run, training_background
+from .run_summary import print_run, print_shards
 from .settings_file import Settings
+from .source_checks import check_source
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import Tensor
 
     from ..dataset import ClipDataset
@@ -61,6 +71,7 @@ def run(
     hugging_face: HuggingFace = None,
     data: Data = None,
     clips: Clips = None,
+    manifest: Manifest = None,
     part: Part = None,
     subset: Subset = None,
     methods: Annotated[
@@ -87,15 +98,25 @@ def run(
     noise: Annotated[
         Path | None, typer.Option(help="A sound file instead of the experiment's noise.")
     ] = None,
-    attributions: Attributions = True,
+    attributions: Annotated[
+        bool | None,
+        typer.Option(help="Keep the attributions beside the scores; default: not of shards."),
+    ] = None,
     resume: Resume = True,
     shard: Annotated[
-        str, typer.Option(help="2/4: only the second of four parts of the clips.")
+        str, typer.Option(help="2/4: only the second of four parts of the clips, or of the shards.")
     ] = "1/1",
     max_errors: MaxErrors = 0,
-    out: Results = Path("results"),
+    out: Annotated[
+        str, typer.Option(help="The folder of results; in shards also a URL, e.g. s3://…")
+    ] = "results",
     device: Device = "cpu",
     workers: Workers = 1,
+    engine: EngineName = None,
+    address: Address = None,
+    num_workers: NumWorkers = None,
+    gpus_per_worker: GpusPerWorker = 0,
+    shard_size: ShardSize = None,
     settings_file: Settings = None,
 ) -> None:
     """Score methods and masks on the test clips.
@@ -113,8 +134,17 @@ def run(
       audiointerp run digits --clips digits --weights digits.safetensors
 
       audiointerp run birds --clips birds.csv --model my_birds:make_classifier
+
+      audiointerp run birds --manifest s3://clips/birds.csv --weights birds.safetensors --engine ray
     """
-    from ..experiments import background_of_folder, check_run, find_experiment, own_experiment
+    from ..experiments import (
+        SHARD_SIZE,
+        background_of_folder,
+        check_run,
+        find_experiment,
+        own_experiment,
+        run_shards,
+    )
     from ..experiments import run as run_experiment
     from ..interpretation import METHODS, NULLS, resolve_mask
 
@@ -124,12 +154,14 @@ def run(
     mask_names = None if masks is None else [resolve_mask(name)[0] for name in names_in(masks)]
     chosen_nulls = [] if nulls == "none" else names_in(nulls)
     null_names = [choose("null", name, NULLS) for name in chosen_nulls]
-    if clips is None:
+    if clips is None and manifest is None:
         find_experiment(experiment)
+    in_shards = not (manifest is None and engine is None and shard_size is None)
+    computes = engine_of(engine, address, num_workers, gpus_per_worker, workers)
     classifier = open_classifier(weights, model, hugging_face).to(device)
     method_names = given or default_methods(classifier)
     setting = own_experiment(experiment, classifier)
-    check_source(data, clips, subset, part)
+    check_source(data, clips, manifest, subset, part)
     planned: dict[str, Any] = {
         "masks": mask_names,
         "on": None if on is None else names_in(on),
@@ -143,7 +175,11 @@ def run(
     needs_background = any(METHODS[name].needs_background for name in method_names)
     features = None if background is None else background_of_folder(background, classifier)
     dataset: ClipDataset
-    if clips is not None:
+    reference = None
+    if manifest is not None:
+        check_manifest_options(folds, lacks_background=needs_background and features is None)
+        dataset = open_manifest_for(classifier, manifest)
+    elif clips is not None:
         dataset, split = open_for_run(classifier, clips, folds, part)
         # Before the work of minutes that follows.
         check_run(setting, classifier, dataset, **planned)
@@ -158,23 +194,25 @@ def run(
             features = training_background_of(classifier, data, subset)
         scored_folds = numbers_in(folds or "5")
         reference = reference_of_folds(classifier, data, subset, scored_folds)
+    settings: dict[str, Any] = planned | {
+        "background": features,
+        "reference": reference,
+        "device": device,
+        "resume": resume,
+        "shard": shard_in(shard),
+    }
+    arguments = setting, classifier, dataset, method_names, out
+    if in_shards:
+        settings |= {"engine": computes, "shard_size": shard_size or SHARD_SIZE}
+        print_shards(
+            run_shards(*arguments, attributions=bool(attributions), **settings), max_errors
+        )
+        return
     rows = run_experiment(
-        setting,
-        classifier,
-        dataset,
-        method_names,
-        out,
-        **planned,
-        background=features,
-        reference=reference,
-        device=device,
-        attributions=attributions,
-        resume=resume,
-        shard=shard_in(shard),
-        workers=workers,
+        *arguments, attributions=attributions is not False, workers=workers, **settings
     )
-    folder = out / setting.transform / setting.name
-    _print_run(rows, dataset, shard_in(shard), folder, max_errors)
+    folder = Path(out) / setting.transform / setting.name
+    print_run(rows, dataset, shard_in(shard), folder, max_errors)
 
 
 def reference_of_folds(
@@ -220,22 +258,6 @@ def _reference(
         return None
 
 
-def check_source(
-    data: Path | None, clips: Path | None, subset: str | None, part: str | None
-) -> None:
-    """Refuse options of --data beside --clips, and the other way round.
-
-    Raises:
-        ArgumentError: two options do not go together.
-
-    >>> check_source(None, Path("clips"), None, "test")
-    """
-    if clips is not None and not (data is None and subset is None):
-        raise ArgumentError("--clips replaces --data and --subset; give one or the other")
-    if clips is None and part is not None:
-        raise ArgumentError("--part is of --clips; for --data give --folds")
-
-
 def open_for(
     classifier: "Classifier", data: Path | None, folds: list[int], subset: str | None
 ) -> "ClipDataset":
@@ -256,42 +278,6 @@ def open_for(
         duration=classifier.duration,
         normalize=classifier.normalize,
     )
-
-
-def _print_run(
-    rows: "pd.DataFrame",
-    dataset: "ClipDataset",
-    shard: tuple[int, int],
-    folder: Path,
-    max_errors: int,
-) -> None:
-    """Print the scores of a run; raise an error if too many clips of this shard have failed."""
-    from ..tables import lead_text
-    from ..util import encodable
-
-    first, step = shard
-    shard_clips = {
-        encodable(dataset.clip_id(index)) for index in range(first - 1, len(dataset), step)
-    }
-    errors = rows[(rows["status"] == "error") & rows["clip"].isin(shard_clips)]
-    if len(errors) < len(rows):
-        typer.echo(lead_text(rows))
-    finished = rows["clip"].nunique()
-    if finished < len(dataset):
-        typer.echo(
-            f"{folder}/: {finished} of {len(dataset)} clips are finished; "
-            "metrics.csv comes with the last shard"
-        )
-    else:
-        typer.echo(f"wrote {folder}/: {len(rows)} rows, {len(errors)} of them errors")
-    failed_clips = errors.groupby("method")["clip"].nunique()
-    if len(errors) and failed_clips.max() > max_errors:
-        error = errors.iloc[0]
-        raise AudioInterpError(
-            f"{failed_clips.idxmax()} failed on {failed_clips.max()} of {len(shard_clips)} clips; "
-            "see the columns stage and error of metrics.csv. The first: "
-            f"{error['clip']}, {error['stage']}, {error['error_type']}: {error['error']}"
-        )
 
 
 def training_background_of(

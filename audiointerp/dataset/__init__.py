@@ -10,6 +10,7 @@ from .feature_tensors import compute_features, features
 from .folders import AUDIO_ENDINGS, sound_files, stated_seconds
 from .in_memory import EvenSubset, InMemory, Joined, Part, Selection, some_per_class
 from .loaded_clip import LoadedClip, has_label, load_clip
+from .manifest_clips import ManifestClips
 from .mixtures import Mixtures, check_parts, parts_of
 from .noise import NOISES, Contaminated, made_noise, synthetic_noise, write_noises
 from .sounds import CLASSES
@@ -29,6 +30,7 @@ __all__ = [
     "Joined",
     "LabelledClips",
     "LoadedClip",
+    "ManifestClips",
     "Mixtures",
     "Part",
     "Parts",

@@ -68,7 +68,7 @@ class Table:
     """The cells of a table, as text.
 
     Attributes:
-        path: the file.
+        path: the file, or its URL.
         header: the names of the columns.
         separator: between the cells: a comma, a semicolon or a tab.
         lines: the cells of each row, and the line of the file on which it ends.
@@ -77,7 +77,7 @@ class Table:
     "its columns are: filename, label (separated by ';')"
     """
 
-    path: Path
+    path: Path | str
     header: tuple[str, ...]
     separator: str
     lines: tuple[tuple[tuple[str, ...], int], ...]
@@ -110,7 +110,7 @@ class Table:
         return [self._checked_row(cells, line, columns) for cells, line in self.lines]
 
     def _checked_row(self, cells: Sequence[str], line: int, columns: Sequence[str]) -> Row:
-        row = Row(dict(zip(self.header, cells, strict=False)), self.path, line)
+        row = Row(dict(zip(self.header, cells, strict=False)), Path(self.path), line)
         if len(cells) != len(self.header):
             raise row.error(
                 f"{len(cells)} cells, but the header has {len(self.header)}; quote values with "
@@ -145,13 +145,22 @@ def open_table(path: Path) -> Table:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             text = file.read()
-        separator = max(SEPARATORS, key=lambda separator: len(_header(text, separator)))
+        separator = separator_of(text)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         header = tuple(next(reader, ()))
         lines = tuple((tuple(cells), reader.line_num) for cells in reader if cells)
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise DatasetError(f"{path}: not a CSV table ({error})") from error
     return Table(path, header, separator, lines)
+
+
+def separator_of(text: str) -> str:
+    """Return the separator that gives the first row the most cells.
+
+    >>> separator_of("filename;label;recording, if known")
+    ';'
+    """
+    return max(SEPARATORS, key=lambda separator: len(_header(text, separator)))
 
 
 def _header(text: str, separator: str) -> list[str]:

@@ -98,7 +98,7 @@ def read_labels(
     (('Bark', 'Dog', 'Rain'), True, ('Bark', 'Dog'))
     """
     table = open_table(path)
-    names = _names_of_columns(table, columns or {})
+    names = names_of_columns(table, columns or {})
     rows = [_renamed(row, names) for row in table.rows([names["filename"], names["label"]])]
     folder = _Folder.of(path, rows[0], None if audio is None else Path(audio))
     by_file: dict[PurePosixPath, list[Row]] = {}
@@ -119,8 +119,15 @@ def _renamed(row: Row, names: Mapping[str, str]) -> Row:
     return replace(row, cells=row.cells | {name: row[column] for name, column in names.items()})
 
 
-def _names_of_columns(table: Table, given: Mapping[str, str]) -> dict[str, str]:
-    """The name in this table of each column that it has."""
+def names_of_columns(table: Table, given: Mapping[str, str]) -> dict[str, str]:
+    """The name in a table of each column that it has, by ``filename``, ``label`` and so on.
+
+    Raises:
+        DatasetError: the table has no column of file names or of labels, or not a given one.
+
+    >>> names_of_columns(Table("clips.csv", ("path", "class"), ",", ()), {})
+    {'filename': 'path', 'label': 'class'}
+    """
     unknown = [name for name in given if name not in (*NAMES, "fold", "recording")]
     missing = [column for column in given.values() if column not in table.header]
     if unknown or missing:
@@ -178,10 +185,19 @@ def _labelled_file(
 def _labels_in(row: Row, splits: bool) -> list[str]:
     if not splits:
         return [row["label"]]
-    labels = [label.strip() for label in _BETWEEN_LABELS.split(row["label"])]
+    labels = labels_in_cell(row["label"])
     if not all(labels):
         raise row.error(f"labels is {row['label']!r:.80}, with an empty label")
     return labels
+
+
+def labels_in_cell(cell: str) -> list[str]:
+    """Return the labels in a cell of a column ``labels``.
+
+    >>> labels_in_cell("Bark, Dog")
+    ['Bark', 'Dog']
+    """
+    return [label.strip() for label in _BETWEEN_LABELS.split(cell)]
 
 
 def category_names(

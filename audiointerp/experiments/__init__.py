@@ -6,9 +6,13 @@ A clip that fails becomes error rows in :mod:`audiointerp.scoring.rows`; a resum
 
 from .crossval import Fold, cross_validate, rounds_of
 from .data import background_of, background_of_folder, open_data, target_of
+from .engines import Engine, MissingShard, ShardJob, compute_shards, local_engine
 from .fingerprint import settings_of, sha256_of_state
+from .on_ray import ray_engine
 from .recall import FinishedMethod, finished_methods
 from .runner import check_run, run
+from .sharded import ShardedRun, run_shards
+from .shards import SHARD_SIZE, Shard, ShardFolder, plan_shards
 from .study import (
     EXPERIMENTS,
     TEST_FOLDS,
@@ -25,26 +29,38 @@ from .study import (
 
 __all__ = [
     "EXPERIMENTS",
+    "SHARD_SIZE",
     "TEST_FOLDS",
     "TRAIN_FOLDS",
     "TRANSFORMS",
     "VALID_FOLDS",
+    "Engine",
     "Experiment",
     "FinishedMethod",
     "Fold",
+    "MissingShard",
+    "Shard",
+    "ShardFolder",
+    "ShardJob",
+    "ShardedRun",
     "background_of",
     "background_of_folder",
     "check_features",
     "check_run",
     "clips_of",
+    "compute_shards",
     "cross_validate",
     "find_experiment",
     "finished_methods",
     "input_kind",
+    "local_engine",
     "open_data",
     "own_experiment",
+    "plan_shards",
+    "ray_engine",
     "rounds_of",
     "run",
+    "run_shards",
     "settings_of",
     "sha256_of_state",
     "target_of",

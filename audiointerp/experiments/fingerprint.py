@@ -5,8 +5,8 @@ import inspect
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType
@@ -32,12 +32,32 @@ LONGEST_VALUE = 40
 """Characters of a value that a difference shows."""
 
 
+@dataclass(frozen=True)
+class ClipNames:
+    """The number of clips, and the hash of their names.
+
+    >>> ClipNames.of(["a.wav", "b.wav"]).count
+    2
+    """
+
+    count: int
+    sha256: str
+
+    @staticmethod
+    def of(names: Iterable[str]) -> "ClipNames":
+        """Count and hash names one by one, so that they need not be in memory."""
+        digest, count = hashlib.sha256(), 0
+        for count, name in enumerate(names, 1):
+            digest.update((name if count == 1 else f"\n{name}").encode())
+        return ClipNames(count, digest.hexdigest())
+
+
 def fingerprint_of(
     experiment: Experiment,
     noise: str | os.PathLike[str] | None,
     classifier: Classifier,
     plan: Plan,
-    clips: Sequence[str],
+    clips: ClipNames,
 ) -> dict[str, Any]:
     """The fingerprint of a run, without its method.
 
@@ -46,12 +66,13 @@ def fingerprint_of(
         noise: the recording that replaces the experiment's own noise; None if none does.
         classifier: the classifier, on the device of the run.
         plan: what is scored.
-        clips: the names of the clips.
+        clips: the number and the names of the clips.
 
     >>> from audiointerp.model import Cnn6
     >>> from audiointerp.processing import LogMel
     >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"])
-    >>> values = fingerprint_of(Experiment("own", "mel"), None, classifier, Plan(), ["a.wav"])
+    >>> clips = ClipNames.of(["a.wav"])
+    >>> values = fingerprint_of(Experiment("own", "mel"), None, classifier, Plan(), clips)
     >>> values["clips"], values["device"], values["plan"]["on"]
     (1, 'cpu', ['features'])
     """
@@ -68,8 +89,8 @@ def fingerprint_of(
         "labels": list(classifier.labels),
         "duration": classifier.duration,
         "network_sha256": sha256_of_state(classifier.network),
-        "clips": len(clips),
-        "clip_names_sha256": hashlib.sha256("\n".join(clips).encode()).hexdigest(),
+        "clips": clips.count,
+        "clip_names_sha256": clips.sha256,
         "versions": {name: version(name) for name in PACKAGES},
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }

@@ -1,24 +1,35 @@
 """Checks a run and gathers everything it needs, before anything is computed or written."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..dataset import ClipDataset
+from ..dataset import ClipDataset, ManifestClips
 from ..errors import ArgumentError
-from ..interpretation import Explainer
+from ..interpretation import NULLS, AnyMask, Explainer
 from ..model import Classifier
-from ..scoring import Plan, build_explainers, check_fits
+from ..scoring import (
+    OutOfDistribution,
+    Plan,
+    build_explainers,
+    check_fits,
+    fills_of,
+    scored_on,
+)
 from ..util import encodable
 from .computation import Computation
-from .fingerprint import environment, fingerprint_of, settings_of
+from .fingerprint import ClipNames, environment, fingerprint_of, settings_of
 from .store import Store
 from .study import Experiment, check_features, clips_of
 from .workers import check_workers
+
+RUN_FILLS = ("background", "silence")
+"""What removed bins become in a run, unless the caller says otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +47,116 @@ class PreparedRun:
     clips: ClipDataset
     computation: Computation
     stores: Mapping[str, Store]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a run computes, however it is divided and kept.
+
+    Attributes:
+        clips: the clips, with the experiment's noise mixed in.
+        computation: what computes the rows of a clip.
+        fingerprints: what the results of each method depend on, by the method's name.
+
+    Example: :func:`prepare` makes one.
+    """
+
+    clips: ClipDataset
+    computation: Computation
+    fingerprints: Mapping[str, Mapping[str, Any]]
+
+
+def plan_of(
+    classifier: Classifier,
+    dataset: ClipDataset,
+    *,
+    masks: Sequence[AnyMask] | None = None,
+    on: str | Sequence[str] | None = None,
+    fill: str | Sequence[str] | None = None,
+    protocol: str = "corrected",
+    nulls: Sequence[str] = NULLS,
+    curves: bool = False,
+    reference: OutOfDistribution | None = None,
+    optimize: str = "folded",
+) -> Plan:
+    """Return what a run scores, with a run's own defaults.
+
+    Args: see :func:`~audiointerp.experiments.run`.
+
+    Raises:
+        ArgumentError: two settings do not fit together, or one is out of range.
+
+    >>> from audiointerp.dataset import Synthetic
+    >>> from audiointerp.model import Cnn6
+    >>> from audiointerp.processing import LogMel
+    >>> clips = Synthetic((5,))
+    >>> classifier = Classifier(Cnn6(10, base_channels=4), LogMel(), clips.labels)
+    >>> plan_of(classifier, clips).on
+    ('features', 'audio')
+    """
+    if reference is not None:
+        reference.check(classifier, dataset)
+    return Plan(
+        masks,
+        protocol,
+        scored_on(classifier, on, default=("features", "audio")),
+        nulls,
+        curves,
+        fills=fills_of(fill, protocol, default=RUN_FILLS),
+        reference=reference,
+        optimize=optimize,
+    )
+
+
+def prepare(
+    experiment: Experiment,
+    classifier: Classifier,
+    dataset: ClipDataset,
+    methods: Sequence[str | type[Explainer] | Explainer],
+    plan: Plan,
+    *,
+    background: Tensor | None = None,
+    noise: str | os.PathLike[str] | None = None,
+    device: str | torch.device | None = None,
+) -> Prepared:
+    """Check the settings of a run and gather what it computes with.
+
+    Args: see :func:`~audiointerp.experiments.run`; ``plan``: what is scored.
+
+    Raises:
+        ArgumentError: two settings do not fit together, or one is out of range.
+
+    Example: see :func:`~audiointerp.experiments.run`.
+    """
+    check_features(experiment, classifier)
+    check_fits(classifier, dataset)
+    clips = clips_of(experiment, dataset, noise)
+    classifier.to(device)
+    explainers = build_explainers(methods, classifier, background)
+    common = fingerprint_of(experiment, noise, classifier, plan, _clip_names(clips))
+    if isinstance(dataset, ManifestClips):
+        common["manifest_sha256"] = dataset.manifest.sha256
+    fingerprints = {
+        explainer.name: common | {"explainer": settings_of(explainer)} for explainer in explainers
+    }
+    by_name = {explainer.name: explainer for explainer in explainers}
+    return Prepared(clips, Computation(classifier, by_name, plan), fingerprints)
+
+
+def _clip_names(clips: ClipDataset) -> ClipNames:
+    if isinstance(clips, ManifestClips):
+        return ClipNames(clips.manifest.rows, clips.manifest.names_sha256)
+    return ClipNames.of(names_of(clips))
+
+
+def names_of(dataset: ClipDataset) -> Iterator[str]:
+    """Give the names of clips, as they are written.
+
+    >>> from audiointerp.dataset import Synthetic
+    >>> next(names_of(Synthetic((5,))))
+    '5-50000-A-0.wav'
+    """
+    return (encodable(dataset.clip_id(index)) for index in range(len(dataset)))
 
 
 def prepare_run(
@@ -63,24 +184,19 @@ def prepare_run(
 
     Example: see :func:`~audiointerp.experiments.run`.
     """
-    check_features(experiment, classifier)
-    check_fits(classifier, dataset)
-    clips = clips_of(experiment, dataset, noise)
-    _check_shard(shard, len(clips))
+    _check_shard(shard, len(dataset))
     classifier.to(device)
     check_workers(workers, classifier.device)
-    explainers = build_explainers(methods, classifier, background)
-    names = [encodable(clips.clip_id(index)) for index in range(len(clips))]
-    common = fingerprint_of(experiment, noise, classifier, plan, names)
+    prepared = prepare(
+        experiment, classifier, dataset, methods, plan, background=background, noise=noise
+    )
+    names = list(names_of(prepared.clips))
     folder = Path(out) / experiment.transform / experiment.name
-    stores = {}
-    for explainer in explainers:
-        fingerprint = common | {"explainer": settings_of(explainer)}
-        stores[explainer.name] = Store(
-            folder / explainer.name, fingerprint, names, attributions, environment()
-        )
-    by_name = {explainer.name: explainer for explainer in explainers}
-    return PreparedRun(clips, Computation(classifier, by_name, plan), stores)
+    stores = {
+        method: Store(folder / method, fingerprint, names, attributions, environment())
+        for method, fingerprint in prepared.fingerprints.items()
+    }
+    return PreparedRun(prepared.clips, prepared.computation, stores)
 
 
 def _check_shard(shard: tuple[int, int], clips: int) -> None:

@@ -13,25 +13,14 @@ from ..dataset import ClipDataset
 from ..errors import Stopped
 from ..interpretation import NULLS, AnyMask, Explainer
 from ..model import Classifier
-from ..scoring import (
-    OutOfDistribution,
-    Plan,
-    RecentClips,
-    check_fits,
-    fills_of,
-    nulls_of,
-    scored_on,
-)
+from ..scoring import OutOfDistribution, RecentClips, check_fits, nulls_of
 from ..util import Progress, show_progress
 from .computation import Task, compute_here
 from .opening import opened
-from .prepare import PreparedRun, prepare_run
+from .prepare import PreparedRun, plan_of, prepare_run
 from .signals import stoppable
 from .study import Experiment, check_features, clips_of, own_experiment
 from .workers import compute_in_workers
-
-RUN_FILLS = ("background", "silence")
-"""What removed bins become in a run, unless the caller says otherwise."""
 
 
 def run(
@@ -108,10 +97,9 @@ def run(
     """
     if isinstance(experiment, str):
         experiment = own_experiment(experiment, classifier)
-    if reference is not None:
-        reference.check(classifier, dataset)
-    plan = _plan_of(
+    plan = plan_of(
         classifier,
+        dataset,
         masks=masks,
         on=on,
         fill=fill,
@@ -168,35 +156,10 @@ def check_run(
     Traceback (most recent call last):
     audiointerp.errors.ArgumentError: unknown on 'ears'; ...
     """
-    _plan_of(classifier, **planned)
+    plan_of(classifier, dataset, **planned)
     check_features(experiment, classifier)
     check_fits(classifier, dataset)
     clips_of(experiment, dataset, noise)
-
-
-def _plan_of(
-    classifier: Classifier,
-    *,
-    masks: Sequence[AnyMask] | None = None,
-    on: str | Sequence[str] | None = None,
-    fill: str | Sequence[str] | None = None,
-    protocol: str = "corrected",
-    nulls: Sequence[str] = NULLS,
-    curves: bool = False,
-    reference: OutOfDistribution | None = None,
-    optimize: str = "folded",
-) -> Plan:
-    """Return the plan of a run, with its defaults; the arguments are those of :func:`run`."""
-    return Plan(
-        masks,
-        protocol,
-        scored_on(classifier, on, default=("features", "audio")),
-        nulls,
-        curves,
-        fills=fills_of(fill, protocol, default=RUN_FILLS),
-        reference=reference,
-        optimize=optimize,
-    )
 
 
 def _compute_missing(

@@ -46,6 +46,13 @@ from .localisation_truth import Truth, truth_of, weighted
 from .one_clip import explained_clip
 from .out_of_distribution import OutOfDistribution, ood_reference
 from .outcomes import Outcomes, classify_parts, mask_and_classify
+from .parquet import (
+    check_pyarrow,
+    parquet_bytes,
+    parquet_description,
+    read_parquet,
+    rows_batch,
+)
 from .part_outputs import ON
 from .plan import Plan, fills_of, nulls_of, own_metrics, scored_on
 from .protocols import PROTOCOLS, ScoringProtocol, protocol_name, protocol_of
@@ -122,6 +129,7 @@ __all__ = [
     "cascade",
     "check_classifier",
     "check_fits",
+    "check_pyarrow",
     "class_correlation",
     "classify_parts",
     "clip_of",
@@ -145,6 +153,8 @@ __all__ = [
     "ood_reference",
     "own_metrics",
     "p_text",
+    "parquet_bytes",
+    "parquet_description",
     "percent",
     "pointing_game",
     "protocol_name",
@@ -153,9 +163,11 @@ __all__ = [
     "random_masks",
     "random_shares",
     "rank_correlation",
+    "read_parquet",
     "read_rows",
     "relevance_mass",
     "repeat_difference",
+    "rows_batch",
     "sanity",
     "scored_on",
     "share_verdicts",

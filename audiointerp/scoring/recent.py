@@ -4,9 +4,9 @@ The null ``"other"`` compares a clip with the attribution of the next one, which
 that clip's own. The results do not depend on what is kept here.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from itertools import chain
+from typing import Generic, NamedTuple, TypeVar
 
 from torch import nn
 
@@ -67,7 +67,7 @@ class RecentClips:
     def __init__(self, dataset: ClipDataset) -> None:
         self.dataset = dataset
         self._loaded = Recent[LoadedClip]()
-        self._recordings: list[str] | None = None
+        self._last_other: _Other | None = None
 
     def load(self, index: int) -> LoadedClip:
         """Return a clip; see :func:`~audiointerp.dataset.load_clip`."""
@@ -78,13 +78,23 @@ class RecentClips:
         return loaded
 
     def other_index(self, index: int) -> int | None:
-        """Return the number of the next clip, cyclic, of another recording; None if none has."""
-        if self._recordings is None:
-            self._recordings = list(_recordings(self.dataset))
-        recordings = self._recordings
-        following = (*range(index + 1, len(recordings)), *range(index))
-        others = (number for number in following if recordings[number] != recordings[index])
-        return next(others, None)
+        """Return the number of the next clip, cyclic, of another recording; None if none has.
+
+        Only the recordings up to that clip are asked for, so that it takes no memory for a data set
+        of millions of clips.
+        """
+        recording = _recording(self.dataset, index)
+        last = self._last_other
+        # A clip of the same recording as the one before it has the same other clip. Without this,
+        # each clip of a long recording would be compared with all the rest of it.
+        if last and last.clip in (index - 1, index) and last.recording == recording:
+            number = last.number
+        else:
+            following = chain(range(index + 1, len(self.dataset)), range(index))
+            others = (at for at in following if _recording(self.dataset, at) != recording)
+            number = next(others, None)
+        self._last_other = _Other(index, recording, number)
+        return number
 
     def other(self, index: int) -> LoadedClip | None:
         """Return that clip; None if there is none, or if it cannot be read."""
@@ -95,13 +105,20 @@ class RecentClips:
         return None if loaded.wav is None else loaded
 
 
-def _recordings(dataset: ClipDataset) -> Iterator[str]:
-    for index in range(len(dataset)):
-        # A user's data set may raise anything; the clip's own row then says why.
-        try:
-            yield encodable(recording_of(dataset, index))
-        except Exception:
-            yield encodable(dataset.clip_id(index))
+class _Other(NamedTuple):
+    """A clip, its recording, and the number of the next clip of another recording."""
+
+    clip: int
+    recording: str
+    number: int | None
+
+
+def _recording(dataset: ClipDataset, index: int) -> str:
+    # A user's data set may raise anything; the clip's own row then says why.
+    try:
+        return encodable(recording_of(dataset, index))
+    except Exception:
+        return encodable(dataset.clip_id(index))
 
 
 @dataclass(frozen=True, eq=False)

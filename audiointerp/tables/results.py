@@ -1,4 +1,4 @@
-"""Reads a folder of results: every metrics.csv, checked against the run.json beside it."""
+"""Reads a folder of results: every table, checked against the run.json beside it."""
 
 import os
 from collections.abc import Sequence
@@ -9,23 +9,27 @@ import pandas as pd
 
 from ..dataset import esc50_recording
 from ..errors import AudioInterpError
-from ..scoring import ADDED, VALUES, empty_cell, read_rows
+from ..scoring import ADDED, VALUES, check_pyarrow, empty_cell, read_parquet, read_rows
 from ..util import read_json
 
 NUMERIC = [name for name in VALUES if name not in ADDED]
 COLUMNS = ("method", "clip", "mask", "protocol", "on", "status", *NUMERIC)
 """Columns that every table of results must have, those of version 0.1.0 too."""
-SAME = ("network_sha256", "clips_sha256", "output")
+SAME = ("network_sha256", "clips_sha256", "shards_sha256", "output")
 """Entries of run.json that must be equal for all methods of an experiment.
 
 ``clips_sha256`` is of the clips that could be read: it is compared if these are the same clips.
 """
+SHARDS = "shards"
+"""The folder of the Parquet files of a run in shards."""
 RENAMED_PROTOCOLS = {"sound": "corrected"}
 """Protocol names of older results, and their names now."""
 
 
 def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     """Read every ``TRANSFORM/EXPERIMENT/METHOD/metrics.csv`` below a folder into one table.
+
+    Of a run in shards, the Parquet files in ``METHOD/shards/`` are read instead.
 
     The folds of a cross-validation (``fold_1/TRANSFORM/…``) are one result; each fold has a network
     of its own.
@@ -55,7 +59,7 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     [['mel_clean', '9032', 0.5]]
     """
     root = Path(root)
-    paths = _files_below(root, "metrics.csv")
+    paths = sorted(_files_below(root, "metrics.csv") + _files_below(root, SHARDS))
     if not paths:
         raise AudioInterpError(
             f"{root}: holds no results (TRANSFORM/EXPERIMENT/METHOD/metrics.csv); "
@@ -186,9 +190,28 @@ def _run_records(root: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
-        return read_rows(path)
+        return _read_shards(path) if path.name == SHARDS else read_rows(path)
     except (ValueError, UnicodeDecodeError) as error:
         raise AudioInterpError(f"{path}: not a table of results ({error})") from error
+
+
+def _read_shards(folder: Path) -> pd.DataFrame:
+    """Read the files of a method that was run in shards, in the order of the clips."""
+    if folder.with_name("metrics.csv").exists():
+        raise AudioInterpError(
+            f"{folder.parent}: holds both metrics.csv and {SHARDS}/; keep one of them"
+        )
+    if not folder.with_name("run.json").exists():
+        raise AudioInterpError(
+            f"{folder.parent}: the run in shards is not finished (no run.json yet); the same "
+            "command goes on with it"
+        )
+    check_pyarrow()
+    frames = []
+    for path in sorted(folder.glob("*.parquet")):
+        with path.open("rb") as file:
+            frames.append(read_parquet(file, str(path)))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
 
 
 def _read_record(path: Path) -> dict[str, Any]:

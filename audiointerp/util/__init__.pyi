@@ -42,6 +42,16 @@ from .probability import (
 )
 from .products import input_gradient
 from .progress import Progress, show_progress
+from .remote import (
+    delete_file,
+    file_names,
+    is_url,
+    local_copy,
+    open_binary,
+    place_below,
+    read_bytes,
+    write_bytes,
+)
 from .text import encodable, one_line
 
 __all__ = [
@@ -56,19 +66,23 @@ __all__ = [
     "Progress",
     "atomic_write",
     "before_folding",
+    "delete_file",
     "digest_of",
     "encodable",
     "evaluating",
     "explain_gradient_errors",
     "explained_model",
     "file_digest",
+    "file_names",
     "fill_levels",
     "folded",
     "halve_on_oom",
     "input_gradient",
     "is_out_of_memory",
+    "is_url",
     "json_text",
     "keep_memory",
+    "local_copy",
     "locked",
     "log_of_the_others",
     "log_probabilities",
@@ -76,10 +90,13 @@ __all__ = [
     "network_logits",
     "network_name",
     "one_line",
+    "open_binary",
     "open_cache",
     "owners_module",
+    "place_below",
     "plain",
     "probabilities",
+    "read_bytes",
     "read_json",
     "refuse_held",
     "right_batch_norm_gradients",
@@ -92,6 +109,7 @@ __all__ = [
     "usable_device",
     "warn_of_probabilities",
     "weight_type",
+    "write_bytes",
     "write_json",
     "write_text",
 ]

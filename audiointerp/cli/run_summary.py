@@ -1,0 +1,79 @@
+"""What a run prints when it is done, and whether too many clips have failed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..errors import AudioInterpError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..dataset import ClipDataset
+    from ..experiments import ShardedRun
+
+
+def print_run(
+    rows: "pd.DataFrame",
+    dataset: "ClipDataset",
+    shard: tuple[int, int],
+    folder: Path,
+    max_errors: int,
+) -> None:
+    """Print the scores of a run.
+
+    Raises:
+        AudioInterpError: too many clips of this shard have failed.
+
+    Example: ``audiointerp run mel_clean`` calls it.
+    """
+    from ..tables import lead_text
+    from ..util import encodable
+
+    first, step = shard
+    shard_clips = {
+        encodable(dataset.clip_id(index)) for index in range(first - 1, len(dataset), step)
+    }
+    errors = rows[(rows["status"] == "error") & rows["clip"].isin(shard_clips)]
+    if len(errors) < len(rows):
+        typer.echo(lead_text(rows))
+    finished = rows["clip"].nunique()
+    if finished < len(dataset):
+        typer.echo(
+            f"{folder}/: {finished} of {len(dataset)} clips are finished; "
+            "metrics.csv comes with the last shard"
+        )
+    else:
+        typer.echo(f"wrote {folder}/: {len(rows)} rows, {len(errors)} of them errors")
+    failed_clips = errors.groupby("method")["clip"].nunique()
+    if len(errors) and failed_clips.max() > max_errors:
+        error = errors.iloc[0]
+        raise AudioInterpError(
+            f"{failed_clips.idxmax()} failed on {failed_clips.max()} of {len(shard_clips)} clips; "
+            "see the columns stage and error of metrics.csv. The first: "
+            f"{error['clip']}, {error['stage']}, {error['error_type']}: {error['error']}"
+        )
+
+
+def print_shards(done: "ShardedRun", max_errors: int) -> None:
+    """Print what a run in shards has written.
+
+    Raises:
+        AudioInterpError: more clips of a method have failed than ``max_errors``.
+
+    Example: ``audiointerp run birds --manifest birds.csv`` calls it.
+    """
+    if not done.is_complete:
+        typer.echo(
+            f"{done.folder}/: {done.shards - done.missing} of {done.shards} shards are finished"
+        )
+        return
+    errors: dict[str, Any] = done.errors or {}
+    typer.echo(f"wrote {done.folder}/: {done.rows} rows in {done.shards} shards per method")
+    worst = max(errors, key=lambda method: int(errors[method]))
+    if errors[worst] > max_errors:
+        raise AudioInterpError(
+            f"{worst} failed on {errors[worst]} clips; see the columns stage and error of the "
+            "files in shards/; --max-errors accepts them"
+        )

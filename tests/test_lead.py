@@ -168,7 +168,8 @@ def test_the_folds_of_a_cross_validation_lead_together():
     assert "\n30 recordings\n" in lead_text(by_fold)
 
 
-def test_a_first_clip_that_failed_changes_nothing():
+def test_a_first_clip_that_failed_is_counted_and_changes_nothing_else():
     rows = example_rows(clips=5).assign(**NULLS)
     failed = rows.head(1).assign(clip="broken.wav", status="error", fill="", on="", mask="")
-    assert lead_text(pd.concat([failed, rows])) == lead_text(rows)
+    said = "\n\n1 of 6 clips could not be scored."
+    assert lead_text(pd.concat([failed, rows])) == lead_text(rows) + said

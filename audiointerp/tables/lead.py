@@ -54,7 +54,7 @@ def lead_text(rows: pd.DataFrame) -> str:
     hard = shown[~shown["mask"].isin(SOFT_MASKS)]
     kept = shown if hard.empty else hard
     parts = [_heading(kept), _forest_or_note(kept), _table(kept)]
-    return "\n\n".join([*parts, *_left_out(scored, shown)])
+    return "\n\n".join([*parts, *_left_out(scored, shown), *scores_beside(rows)])
 
 
 def leading_rows(rows: pd.DataFrame) -> pd.DataFrame:
@@ -73,6 +73,17 @@ def leading_rows(rows: pd.DataFrame) -> pd.DataFrame:
         if values:
             rows = rows[rows[name] == (preferred or values)[0]]
     return rows
+
+
+def scores_beside(rows: pd.DataFrame) -> Sequence[str]:
+    """Return what a reader should know of a table of scores, in sentences.
+
+    >>> scores_beside(pd.DataFrame({"status": ["ok", "error"], "clip": ["a", "b"]}))
+    ['1 of 2 clips could not be scored.']
+    """
+    failed = rows.loc[rows["status"] == "error", "clip"].nunique()
+    clips = rows["clip"].nunique()
+    return [f"{failed} of {clips} clips could not be scored."] * bool(failed)
 
 
 def forest_text(differences: Sequence[Difference], width: int = WIDTH) -> str:

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -424,3 +425,21 @@ def test_the_key_of_a_test_in_the_working_folder_is_beside_it(tmp_path, monkeypa
     source = SimpleNamespace(classifier=SimpleNamespace(labels=("dog",)))
     listening.write_test(source, Path(), None, 0)
     assert places == [tmp_path, tmp_path.with_name(f"{tmp_path.name}_key.csv")]
+
+
+def test_other_sounds_of_the_same_names_are_refused(written):
+    """Their names alone are compared before, since a run can have many clips."""
+    source, _ = written
+
+    class Swapped:
+        sample_rate, labels = source.clips.sample_rate, source.clips.labels
+        clip_id = source.clips.clip_id
+
+        def __len__(self):
+            return len(source.clips)
+
+        def __getitem__(self, index):
+            return source.clips[index][0].flip(-1).roll(1000) ** 2, source.clips[index][1]
+
+    with pytest.raises(ArgumentError, match=r"p of .* in the run, so this is another sound"):
+        list(replace(source, clips=Swapped()).explained())

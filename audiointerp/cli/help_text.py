@@ -42,8 +42,8 @@ def split_help(text: str) -> tuple[str, list[str]]:
     ('Hear it.', ['hear dog.wav', 'hear cat.wav'])
     """
     before, _, after = text.partition(HEAD)
-    said, _, _ = before.partition(ERRORS)
-    return said.strip(), [line.strip() for line in after.splitlines() if line.strip()]
+    shown = before.partition(ERRORS)[0]
+    return shown.strip(), [line.strip() for line in after.splitlines() if line.strip()]
 
 
 def shell_lines(example: str, width: int) -> str:

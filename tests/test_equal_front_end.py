@@ -11,6 +11,7 @@ from torch import nn
 import audiointerp as ai
 from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.model import network_on_levels
+from audiointerp.model.equal_front_end import LARGEST_DIFFERENCE
 from audiointerp.processing import Scaling
 
 NATURAL = math.log(10) / 10
@@ -137,7 +138,7 @@ def test_a_front_end_that_computes_something_else_is_refused(direct, front_end):
 
 
 def test_features_of_another_shape_are_refused(direct):
-    with pytest.raises(ModelError, match=r"features \(4, 46, 64\) of 14599 samples, and the"):
+    with pytest.raises(ModelError, match=r"features \(6, 46, 64\) of 14599 samples, and the"):
         on_levels(direct, transform=ai.LogMel(n_mels=40))
 
 
@@ -167,3 +168,66 @@ def test_a_constant_front_end_is_refused(direct):
 
     with pytest.raises(ModelError, match=r"does not compute what LogMel computes"):
         on_levels(direct, Constant())
+
+
+class OfPower(nn.Module):
+    """A function of the mel power ``(N, 64, T)``."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.mel, self.function = FrontEnd().mel, function
+
+    def forward(self, wav):
+        return self.function(self.mel(wav))
+
+
+def in_db(power):
+    return 10 * power.clamp_min(1e-10).log10()
+
+
+CALLS = []
+
+
+def with_state(power):
+    CALLS.append(0)
+    return in_db(power) + len(CALLS)
+
+
+def batch_standardised(power):
+    db = in_db(power)
+    return (db - db.mean()) / db.std()
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda power: (power + 1e-10).log(), "noise that fades in"),
+        (lambda power: in_db(power).clamp_max(30), "a loud tone"),
+        (torchaudio.transforms.AmplitudeToDB(top_db=120), "dB apart, in noise that fades in"),
+        (lambda power: in_db(power) - in_db(power).amax(), "in another batch"),
+        (batch_standardised, "in another batch"),
+        (with_state, "in a second call"),
+    ],
+    ids=["offset", "limit", "top_db", "batch maximum", "batch statistics", "state"],
+)
+def test_what_differs_on_some_sounds_or_batches_alone_is_refused(direct, function, reason):
+    with pytest.raises(ModelError, match=reason):
+        network_on_levels(OfPower(function), nn.Flatten(), direct.transform)
+
+
+def test_another_number_of_frames_at_another_length_is_refused(direct):
+    class NoLastFrame(nn.Module):
+        def forward(self, wav):
+            return in_db(FrontEnd().mel(wav))[..., : math.ceil(wav.shape[-1] / 320)]
+
+    with pytest.raises(ModelError, match=r"features \(3, 64, 45\) of 14400 samples"):
+        network_on_levels(NoLastFrame(), nn.Flatten(), direct.transform)
+
+
+def test_an_equal_front_end_is_equal_on_real_clips(direct, clips):
+    front_end = OfPower(in_db)
+    network = network_on_levels(front_end, nn.Flatten(), direct.transform)
+    for clip in clips:
+        wav = around_peak(clip, 32000)
+        levels = network(direct.transform(wav).db)
+        assert (levels - front_end(wav[:, 0]).flatten(1)).abs().max() < LARGEST_DIFFERENCE

@@ -158,3 +158,18 @@ def test_of_0_1_masks_one_number_is_shown_once():
 def test_an_undefined_mean_is_a_dash():
     table = pd.DataFrame({"COMP": [np.nan, 2.0]}, index=pd.Index(["a", "b"], name="method"))
     assert [row.split()[1] for row in means_as_text(table).splitlines()[1:]] == ["-", "2.000*"]
+
+
+def test_the_folds_of_a_cross_validation_lead_together():
+    rows = example_rows(clips=30).assign(**NULLS)
+    networks = {clip: f"network {number % 5}" for number, clip in enumerate(rows["clip"].unique())}
+    by_fold = rows.assign(network=rows["clip"].map(networks))
+    assert lead_text(by_fold) == lead_text(rows)
+    assert "\n30 recordings\n" in lead_text(by_fold)
+
+
+def test_a_first_clip_that_failed_is_counted_and_changes_nothing_else():
+    rows = example_rows(clips=5).assign(**NULLS)
+    failed = rows.head(1).assign(clip="broken.wav", status="error", fill="", on="", mask="")
+    said = "\n\n1 of 6 clips could not be scored."
+    assert lead_text(pd.concat([failed, rows])) == lead_text(rows) + said

@@ -4,6 +4,9 @@ import base64
 import json
 import re
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 import audiointerp as ai
+from audiointerp.cli import listening
 from audiointerp.display import BlindSound, Difference, Grid, scores_section, write_blind_test
 from audiointerp.display.blind_test import LEVEL, matching_gain
 from audiointerp.display.document import SCRIPTS, SOUND_SCRIPTS, minified, part
@@ -335,6 +339,8 @@ def test_nothing_is_overwritten_and_the_key_stays_outside(tmp_path):
     folder, key = tmp_path / "test", tmp_path / "key.csv"
     with pytest.raises(ArgumentError, match="where listeners see it"):
         write_blind_test(blind_sounds(), ("dog",), folder, folder / "key.csv")
+    with pytest.raises(ArgumentError, match="where listeners see it"):
+        write_blind_test(blind_sounds(), ("dog",), folder, folder)
     with pytest.raises(ArgumentError, match="at least one sound"):
         write_blind_test([], ("dog",), tmp_path / "empty", key)
     write_blind_test(blind_sounds(), ("dog",), folder, key)
@@ -409,3 +415,31 @@ def test_the_whole_listening_test_in_a_shell(report, call, tmp_path):
     assert "too few for an interval" in done.stdout
     assert re.search(r"gradcam +100 +4\.0 +2", done.stdout)
     assert "--answers goes with --key" in call("report", "--answers", sheet).stderr
+
+
+def test_the_key_of_a_test_in_the_working_folder_is_beside_it(tmp_path, monkeypatch):
+    places = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(listening, "_sounds", lambda source: iter([]))
+    monkeypatch.setattr(listening, "write_blind_test", lambda *given: places.extend(given[2:4]))
+    source = SimpleNamespace(classifier=SimpleNamespace(labels=("dog",)))
+    listening.write_test(source, Path(), None, 0)
+    assert places == [tmp_path, tmp_path.with_name(f"{tmp_path.name}_key.csv")]
+
+
+def test_other_sounds_of_the_same_names_are_refused(written):
+    """Their names alone are compared before, since a run can have many clips."""
+    source, _ = written
+
+    class Swapped:
+        sample_rate, labels = source.clips.sample_rate, source.clips.labels
+        clip_id = source.clips.clip_id
+
+        def __len__(self):
+            return len(source.clips)
+
+        def __getitem__(self, index):
+            return source.clips[index][0].flip(-1).roll(1000) ** 2, source.clips[index][1]
+
+    with pytest.raises(ArgumentError, match=r"p of .* in the run, so this is another sound"):
+        list(replace(source, clips=Swapped()).explained())

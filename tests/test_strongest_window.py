@@ -6,7 +6,7 @@ import soundfile
 import torch
 
 from audiointerp import ArgumentError, Classifier, LogSTFT, interpret, load_audio, scan
-from audiointerp.scoring import explained_part
+from audiointerp.scoring.strongest import explained_part
 
 RATE = 8000
 
@@ -99,3 +99,17 @@ def test_silent_windows_are_not_the_strongest():
 def test_another_choice_is_refused(song):
     with pytest.raises(ArgumentError, match="loudest"):
         explained(song, windows="loudest")
+
+
+def test_all_of_a_silent_clip_is_explained():
+    """The first label would win if no window had a p."""
+    loud = Classifier.from_function(
+        lambda wavs: louder_band(wavs)[:, ::-1].copy(),
+        ["high", "low"],
+        sample_rate=RATE,
+        duration=1.0,
+        normalize="peak",
+        grid=LogSTFT(RATE, n_fft=256, hop_length=128),
+    )
+    part = explained_part(loud, torch.zeros(3 * RATE), "strongest")
+    assert (part.wav.shape[-1], part.target, part.limits) == (3 * RATE, None, None)

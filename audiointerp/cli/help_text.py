@@ -6,6 +6,8 @@ from typing import Any
 from typer.core import TyperCommand
 
 HEAD = "Examples (in a shell):"
+ERRORS = "Raises:"
+"""What a docstring says to who calls the function; a shell shows the message of an error."""
 CONTINUED = " \\"
 """What a shell takes as going on in the next line."""
 
@@ -34,13 +36,14 @@ class HelpWithExamples(TyperCommand):
 
 
 def split_help(text: str) -> tuple[str, list[str]]:
-    r"""Split a docstring into what stands before the examples, and the examples.
+    r"""Split a docstring into what a shell shows before the examples, and the examples.
 
     >>> split_help("Hear it.\n\nExamples (in a shell):\n\n  hear dog.wav\n\n  hear cat.wav")
     ('Hear it.', ['hear dog.wav', 'hear cat.wav'])
     """
     before, _, after = text.partition(HEAD)
-    return before.strip(), [line.strip() for line in after.splitlines() if line.strip()]
+    shown = before.partition(ERRORS)[0]
+    return shown.strip(), [line.strip() for line in after.splitlines() if line.strip()]
 
 
 def shell_lines(example: str, width: int) -> str:

@@ -28,6 +28,8 @@ def write_test(source: Source, out: Path, key: Path | None, seed: int) -> None:
 
     Example: the command ``audiointerp report --blind`` calls it.
     """
+    # "." has no name to put beside it.
+    out = out if out.name else out.resolve()
     key = out.with_name(f"{out.name}_key.csv") if key is None else key
     quieter = write_blind_test(_sounds(source), source.classifier.labels, out, key, seed)
     typer.echo(f"wrote {out}/ (open {out / 'index.html'} to listen and answer)")

@@ -28,6 +28,9 @@ from .own_clips import open_for_run, training_background
 from .runs import open_for, training_background_of
 from .source_checks import check_source
 
+LARGEST_CHANGE = 0.01
+"""Of p of a clip between a run and now; another device and its precision change it by less."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -102,6 +105,9 @@ class Source:
         """Explain each clip that is shown by every method, and the class that the run explained.
 
         A clip that cannot be read is left out, and a line says so.
+
+        Raises:
+            ArgumentError: p of a clip is not that of the run, so it is another sound.
         """
         with show_progress("explaining", len(self.shown), "clip") as advance:
             for index in self.shown:
@@ -116,9 +122,23 @@ class Source:
                         result = interpret(
                             self.classifier, wav, explainer, self.mask, target=target
                         )
+                        self._check_sound(method, loaded.name, result)
                         results.append(replace(result, clip=loaded.name))
                     yield loaded, results
                 advance(1)
+
+    def _check_sound(self, method: FinishedMethod, clip: str, result: Interpretation) -> None:
+        rows = self.rows[(self.rows["method"] == method.name) & (self.rows["status"] == "ok")]
+        of_clip = rows[(rows["clip"].astype(str) == clip) & (rows["explained"] == result.explained)]
+        if of_clip.empty:
+            return
+        before = float(of_clip["p"].iloc[0])
+        now = float(result.attribution.probs[0, int(result.attribution.target)])
+        if abs(now - before) > LARGEST_CHANGE:
+            raise ArgumentError(
+                f"{clip}: p of {result.explained} is {now:.3f}, and was {before:.3f} in the run, "
+                f"so this is another sound of that name; give the data of that run, and its --noise"
+            )
 
     def _explainer(
         self, method: FinishedMethod, index: int, clip: str

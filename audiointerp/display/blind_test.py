@@ -141,7 +141,7 @@ def matching_gain(wav: Tensor) -> tuple[float, bool]:
 
 
 def _check_places(folder: Path, key: Path) -> None:
-    if folder.resolve() in key.resolve().parents:
+    if folder.resolve() in (key.resolve(), *key.resolve().parents):
         raise ArgumentError(
             f"the key {key} would lie in the test's folder {folder}, where listeners see it; give "
             "another place by --key"

@@ -1,6 +1,7 @@
 """A network with a front end of its own that computes what a transform computes."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -68,9 +69,9 @@ def network_on_levels(
     """Return a network that takes the levels of a transform in place of its front end's features.
 
     As a network on features it takes every method, SHAP too, and its maps are those of its own
-    features. Of the front end and the transform, each is run on sounds and silence. Their results
-    must be equal but for a factor, a constant and the order of axes: natural or decimal logarithms
-    and fixed standardisation are allowed.
+    features. Of the front end and the transform, each is run on sounds and silence, in batches of
+    two lengths. Their results must be equal but for a factor, a constant and the order of axes:
+    natural or decimal logarithms and fixed standardisation are allowed.
 
     Args:
         front_end: from sounds ``(N, L)`` or ``(N, 1, L)`` to features, e.g. a torchaudio transform.
@@ -100,37 +101,92 @@ def network_on_levels(
             kind = type(module).__name__
             raise ArgumentError(f"{name} must be a module, not a {kind}; wrap it into an nn.Module")
     sounds = _probes(transform)
-    with torch.no_grad():
-        db = transform(sounds).db
-        levels = transform.scaled(db)
-        features = _features(front_end.eval(), sounds)
+    front_end.eval()
+    levels, features, unit = _levels_and_features(transform, front_end, sounds)
     fits = [_fit(features, order, levels) for order in ORDERS]
     possible = [fit for fit in fits if fit is not None]
     if not possible:
-        raise ModelError(
-            f"the front end makes features {tuple(features.shape)} of {sounds.shape[-1]} samples, "
-            f"and the transform levels {tuple(levels.shape)}; give a transform with its bins, hop "
-            f"and padding, or use Classifier.from_waveform, for which they need not be equal"
-        )
-    difference, place, slope, intercept, order = min(possible)
-    in_db = difference * float(db.std() / levels.std())
-    if not in_db <= LARGEST_DIFFERENCE:
-        raise ModelError(_different(in_db, place, transform))
-    return NetworkOnLevels(network, slope, intercept, order, select).eval()
+        raise ModelError(_other_shape(features, levels, sounds.shape[-1]))
+    difference, place, fit = min(possible, key=lambda possibility: possibility[0])
+    if not difference * unit <= LARGEST_DIFFERENCE:
+        raise ModelError(_different(difference * unit, place, transform))
+    _check_again(transform, front_end, sounds, fit, unit)
+    return NetworkOnLevels(network, fit.slope, fit.intercept, fit.order, select).eval()
 
 
-PROBES = ("noise", "quiet noise", "a click in silence", "silence")
+class _Fit(NamedTuple):
+    """What a front end makes of the levels: a linear function, in an order of axes."""
+
+    slope: float
+    intercept: float
+    order: str
+
+    def largest_difference(self, features: Tensor, levels: Tensor) -> tuple[float, tuple[int, ...]]:
+        """The largest difference of the features, in the unit of the levels, and its place."""
+        expected = ORDERS[self.order](levels).double()
+        differences = ((features.double() - self.intercept) / self.slope - expected).abs()
+        # A NaN is no small difference.
+        place = torch.unravel_index(differences.nan_to_num(torch.inf).argmax(), expected.shape)
+        return float(differences[place].nan_to_num(torch.inf)), tuple(int(index) for index in place)
+
+
+PROBES = (
+    "noise",
+    "quiet noise",
+    "a click in silence",
+    "silence",
+    "a loud tone in noise",
+    "noise that fades in",
+)
 
 
 def _probes(transform: Transform) -> Tensor:
-    """Sounds ``(4, 1, L)`` whose levels are all over the range, in the order of :data:`PROBES`."""
+    """Sounds ``(6, 1, L)`` whose levels are all over the range, in the order of :data:`PROBES`."""
     length = 8 * transform.n_fft + 20 * transform.hop_length + 7
     sounds = torch.zeros(len(PROBES), 1, length)
     noise = torch.randn(length, generator=torch.Generator().manual_seed(0))
     sounds[0, 0] = 0.2 * noise
     sounds[1, 0] = 0.002 * noise.roll(length // 2)
     sounds[2, 0, length // 3] = 1
+    # As loud as a clip can be, for limits from above and relative to the peak; a tone in a band.
+    sounds[4, 0] = 0.9 * torch.sin(0.5 * torch.arange(length)) + 0.01 * noise.roll(length // 3)
+    # Around the floor, log(x + floor) and log(max(x, floor)) differ.
+    sounds[5, 0] = 0.2 * torch.logspace(-7, 0, length) * noise
     return sounds
+
+
+def _levels_and_features(
+    transform: Transform, front_end: nn.Module, sounds: Tensor
+) -> tuple[Tensor, Tensor, float]:
+    """What the transform and the front end make of sounds, and how many dB the unit of both is."""
+    with torch.no_grad():
+        db = transform(sounds).db
+        levels = transform.scaled(db)
+        features = _features(front_end, sounds)
+    return levels, features, float(db.std() / levels.std())
+
+
+def _check_again(
+    transform: Transform, front_end: nn.Module, sounds: Tensor, fit: _Fit, unit: float
+) -> None:
+    """Check the fit on other batches, of another length.
+
+    Raises:
+        ModelError: what the front end makes of a sound depends on more than the sound.
+    """
+    whole_hops = sounds[..., : sounds.shape[-1] // transform.hop_length * transform.hop_length]
+    for batch in whole_hops.split(len(sounds) // 2):
+        levels, features, _ = _levels_and_features(transform, front_end, batch)
+        if features.shape != ORDERS[fit.order](levels).shape:
+            raise ModelError(_other_shape(features, levels, batch.shape[-1]))
+        difference, _ = fit.largest_difference(features, levels)
+        if not difference * unit <= LARGEST_DIFFERENCE:
+            raise ModelError(
+                f"the front end makes other features of a sound in another batch, of another "
+                f"length or in a second call: up to {difference * unit:.3g} dB apart; make each "
+                f"sound's features depend on that sound alone (no statistics of the batch, no "
+                f"randomness), or use Classifier.from_waveform"
+            )
 
 
 def _features(front_end: nn.Module, sounds: Tensor) -> Tensor:
@@ -157,20 +213,27 @@ def _features(front_end: nn.Module, sounds: Tensor) -> Tensor:
 
 def _fit(
     features: Tensor, order: str, levels: Tensor
-) -> tuple[float, tuple[int, ...], float, float, str] | None:
-    """The largest difference of features from a linear function of levels, its place, the function.
+) -> tuple[float, tuple[int, ...], _Fit] | None:
+    """Fit a linear function of levels to features; return the largest difference and its place.
 
-    The difference is in the unit of the levels. None if the shapes differ.
+    None if the shapes differ.
     """
     expected = ORDERS[order](levels)
     if features.shape != expected.shape:
         return None
     x, y = expected.double(), features.double()
     slope = ((x - x.mean()) * (y - y.mean())).mean() / x.var(correction=0)
-    intercept = y.mean() - slope * x.mean()
-    differences = ((y - slope * x - intercept) / slope).abs().nan_to_num(nan=torch.inf)
-    place = tuple(int(index) for index in torch.unravel_index(differences.argmax(), x.shape))
-    return float(differences.max()), place, float(slope), float(intercept), order
+    fit = _Fit(float(slope), float(y.mean() - slope * x.mean()), order)
+    return *fit.largest_difference(features, levels), fit
+
+
+def _other_shape(features: Tensor, levels: Tensor, samples: int) -> str:
+    """What to do about features of another shape than the levels."""
+    return (
+        f"the front end makes features {tuple(features.shape)} of {samples} samples, "
+        f"and the transform levels {tuple(levels.shape)}; give a transform with its bins, hop "
+        f"and padding, or use Classifier.from_waveform, for which they need not be equal"
+    )
 
 
 def _different(difference: float, place: tuple[int, ...], transform: Transform) -> str:

@@ -41,8 +41,8 @@ def load(name: str | os.PathLike[str], device: str | torch.device | None = None)
 def weights_path(name: str | os.PathLike[str]) -> Path:
     """Return the file of a network: that of a name in :data:`SHIPPED`, otherwise the path itself.
 
-    A file in the working folder that has the name of a shipped network is not read: give
-    ``./esc10-mel`` to read it.
+    A file in the working folder that has the name of a shipped network is not read: give its
+    absolute path to read it, since ``Path("./esc10-mel")`` is ``Path("esc10-mel")``.
 
     Raises:
         ModelError: the name is unknown and no file has it, or the file of a known name is missing.

@@ -66,7 +66,8 @@ def explained_part(
         classifier: the classifier.
         audio: one clip, as ``interpret`` takes it.
         windows: a name in :data:`WINDOWS`. With ``"strongest"``, windows are half a duration apart
-            and normalised each by itself, as by :func:`~audiointerp.events.scanning.scan`.
+            and normalised each by itself, as by :func:`~audiointerp.events.scanning.scan`. All of a
+            silent clip is explained.
         target: the label; None for the predicted one: of the window, that with the largest p.
 
     Raises:
@@ -83,7 +84,8 @@ def explained_part(
     wav = clip_of(audio, classifier)
     length, rate = classifier.window_length, classifier.sample_rate
     last = wav.shape[-1] - length
-    if windows == "all" or last <= 0:
+    # No window of silence is the strongest.
+    if windows == "all" or last <= 0 or not wav.any():
         return ExplainedPart(wav, audio, target, None)
     starts = [*range(0, last, max(1, length // 2)), last]
     batches = [starts[first : first + BATCH] for first in range(0, len(starts), BATCH)]

@@ -14,10 +14,10 @@ from .bootstrap import (
 )
 from .cells import Cell, Column
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
-from .lead import forest_text, lead_text
+from .lead import forest_text, lead_text, scores_beside
 from .listening import listening_text, read_answers
 from .nulls_present import has_null, nulls_in
-from .page_cells import all_cells, lead_cells, rows_of_mask, scores_beside
+from .page_cells import all_cells, lead_cells, rows_of_mask
 from .plain_text import as_text, interval_text
 from .results import (
     classes_of,

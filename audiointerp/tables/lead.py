@@ -10,11 +10,13 @@ from .best_null import LEVEL, SOFT_MASKS, best_null_differences
 from .bootstrap import FEWEST
 from .nulls_present import nulls_in
 from .plain_text import interval_text, means_as_text
-from .results import recording_column
-from .summary import summarise
+from .summary import scored_rows, summarise
 
-SETTING = ("transform", "experiment", "network", "protocol", "fill", "on")
-"""Columns whose values together are one setting, which a table does not average over."""
+SETTING = ("transform", "experiment", "protocol", "fill", "on")
+"""Columns whose values together are one setting, which a table does not average over.
+
+The networks of an experiment are those of the folds of a cross-validation, which are one result.
+"""
 FIRST = {
     "experiment": ("mel_clean",),
     "protocol": ("corrected",),
@@ -47,25 +49,41 @@ def lead_text(rows: pd.DataFrame) -> str:
     >>> print(lead_text(rows).splitlines()[1])
     5 recordings: too few for an interval
     """
-    shown = leading_rows(rows)
+    scored = scored_rows(rows)
+    shown = leading_rows(scored)
     hard = shown[~shown["mask"].isin(SOFT_MASKS)]
     kept = shown if hard.empty else hard
     parts = [_heading(kept), _forest_or_note(kept), _table(kept)]
-    return "\n\n".join([*parts, *_left_out(rows, shown)])
+    return "\n\n".join([*parts, *_left_out(scored, shown), *scores_beside(rows)])
 
 
 def leading_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the setting that is shown first.
+
+    Args:
+        rows: of scored clips; those of a clip that failed have no setting.
 
     >>> rows = pd.DataFrame({"on": ["features", "audio"], "FF": [0.1, 0.2]})
     >>> leading_rows(rows)["FF"].tolist()
     [0.2]
     """
     for name in (name for name in SETTING if name in rows):
-        values = list(rows[name].unique())
+        values = list(rows[name].dropna().unique())
         preferred = [value for value in FIRST.get(name, ()) if value in values]
-        rows = rows[rows[name] == (preferred or values)[0]]
+        if values:
+            rows = rows[rows[name] == (preferred or values)[0]]
     return rows
+
+
+def scores_beside(rows: pd.DataFrame) -> Sequence[str]:
+    """Return what a reader should know of a table of scores, in sentences.
+
+    >>> scores_beside(pd.DataFrame({"status": ["ok", "error"], "clip": ["a", "b"]}))
+    ['1 of 2 clips could not be scored.']
+    """
+    failed = rows.loc[rows["status"] == "error", "clip"].nunique()
+    clips = rows["clip"].nunique()
+    return [f"{failed} of {clips} clips could not be scored."] * bool(failed)
 
 
 def forest_text(differences: Sequence[Difference], width: int = WIDTH) -> str:
@@ -116,8 +134,8 @@ def _panel_text(panel: str, lines: Sequence[Difference], width: int) -> str:
 
 
 def _heading(rows: pd.DataFrame) -> str:
-    setting = [str(rows[name].iloc[0]) for name in SETTING if name in rows and name != "network"]
-    recordings = recording_column(rows[rows["status"] == "ok"]).nunique()
+    setting = [str(rows[name].iloc[0]) for name in SETTING if name in rows]
+    recordings = rows["recording"].nunique()
     few = ": too few for an interval" if recordings < FEWEST else ""
     return f"{', '.join(setting)}\n{recordings} recordings{few}"
 
@@ -149,7 +167,7 @@ def _table(rows: pd.DataFrame) -> str:
 def _left_out(rows: pd.DataFrame, shown: pd.DataFrame) -> list[str]:
     """Say what the results hold beside what is shown."""
     others = []
-    for name in (name for name in SETTING if name in rows and name != "network"):
+    for name in (name for name in SETTING if name in rows):
         values = [str(value) for value in rows[name].unique() if value != shown[name].iloc[0]]
         if values:
             others.append(f"{name} {', '.join(values)}")

@@ -1,7 +1,6 @@
 """One small table of results that leads, and one of everything, as text for a page."""
 
 import math
-from collections.abc import Sequence
 
 import pandas as pd
 
@@ -144,14 +143,3 @@ def _rounded(name: str, text: str) -> str:
         return ""
     decimals = 0 if name == "clips" else 1 if name in PERCENT else 3
     return f"{float(text):.{decimals}f}"
-
-
-def scores_beside(rows: pd.DataFrame) -> Sequence[str]:
-    """Return what a reader should know of a table of scores, in sentences.
-
-    >>> scores_beside(pd.DataFrame({"status": ["ok", "error"], "clip": ["a", "b"]}))
-    ['1 of 2 clips could not be scored.']
-    """
-    failed = rows.loc[rows["status"] == "error", "clip"].nunique()
-    clips = rows["clip"].nunique()
-    return [f"{failed} of {clips} clips could not be scored."] * bool(failed)

@@ -6,7 +6,7 @@ import soundfile
 import torch
 
 from audiointerp import ArgumentError, Classifier, LogSTFT, interpret, load_audio, scan
-from audiointerp.scoring import explained_part
+from audiointerp.scoring.strongest import explained_part
 
 RATE = 8000
 

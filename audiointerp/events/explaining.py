@@ -14,12 +14,19 @@ from torch import Tensor
 from ..errors import ArgumentError, choose
 from ..model import Classifier, optimized
 from ..processing import Spectrogram, Transform
-from ..scoring import Method, build_explainer, check_classifier, classify_parts, explain_clip
+from ..scoring import (
+    Method,
+    build_explainer,
+    check_classifier,
+    classify_parts,
+    explain_clip,
+    windows_per_forward,
+)
 from ..util import FILLS, Progress, show_progress
 from .boxes import Box, Trial, boxes_elsewhere, smallest_box
 from .event import Event
 from .explained_event import ExplainedEvent
-from .listening import BATCH, analysed, heard_in
+from .listening import analysed, heard_in
 from .pieces import Piece, blocks_of, chosen_pieces, in_batches
 
 OTHERS = 19
@@ -200,7 +207,7 @@ def _all_starts(by_event: list[Iterable[int]], wanted: dict[int, list[int]]) -> 
 
 def _heard(classifier: Classifier, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, list[float]]]:
     """Give each window with its probabilities."""
-    for batch in in_batches(pieces, BATCH):
+    for batch in in_batches(pieces, windows_per_forward(classifier)):
         yield from zip(batch, heard_in(classifier, batch).tolist(), strict=True)
 
 

@@ -7,9 +7,6 @@ from ..model import Classifier, log_probabilities_by_window
 from ..processing import Spectrogram, normalized
 from .pieces import Piece
 
-BATCH = 16
-"""Windows per forward."""
-
 
 def analysed(classifier: Classifier, wavs: Tensor) -> Spectrogram:
     """Return windows ``(B, 1, L)`` as the classifier's transform gives them.

@@ -10,9 +10,9 @@ import torch
 
 from ..errors import ArgumentError, AudioWarning
 from ..model import Classifier, optimized
-from ..scoring import check_classifier
+from ..scoring import check_classifier, windows_per_forward
 from ..util import Progress, encodable, show_progress
-from .listening import BATCH, heard_in
+from .listening import heard_in
 from .pieces import blocks_of, in_batches, regular_pieces
 from .scan_record import Scan
 
@@ -56,11 +56,14 @@ def scan(
     check_classifier(classifier)
     hop_length = _hop_length(classifier, hop)
     fast = optimized(classifier.to(device), optimize)
-    starts, silent, probabilities, end = [], [], [], 0
+    starts, silent, end = [], [], 0
+    # Not a list of tensors: each would lie in the space that a forward pass has just freed, and
+    # the next one would need new memory.
+    probabilities = bytearray()
     pieces = regular_pieces(blocks_of(recording, classifier), classifier.window_length, hop_length)
     with show_progress("scanning", 0, "window", progress) as advance:
-        for batch in in_batches(pieces, BATCH):
-            probabilities.append(heard_in(fast, batch))
+        for batch in in_batches(pieces, windows_per_forward(classifier)):
+            probabilities += heard_in(fast, batch).numpy().tobytes()
             starts += [piece.start for piece in batch]
             silent += [not bool(piece.wav.any()) for piece in batch]
             end = batch[-1].start + batch[-1].wav.shape[-1]
@@ -77,7 +80,7 @@ def scan(
         hop_length=hop_length,
         labels=classifier.labels,
         starts=torch.tensor(starts),
-        probabilities=torch.cat(probabilities),
+        probabilities=torch.frombuffer(probabilities, dtype=torch.float64).view(len(starts), -1),
         silent=torch.tensor(silent),
     )
 

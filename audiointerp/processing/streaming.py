@@ -17,6 +17,9 @@ from .audio import NORMALIZATIONS, readable, warn_or_refuse
 from .reading import Energy, mixed, sound_blocks
 from .resampling import resample_blocks
 
+PART = 2**18
+"""The samples resampled at a time: the filter needs memory for each of its taps times these."""
+
 
 def stream_audio(
     path: str | os.PathLike[str], sample_rate: int | None = None, *, normalize: str = "none"
@@ -47,7 +50,9 @@ def stream_audio(
     path = Path(path)
     blocks = _mono_blocks(path, refuse_cancellation=normalize != "none")
     rate, first = next(blocks)
-    mono_blocks = (block for _, block in chain([(rate, first)], blocks))
+    mono_blocks = (
+        part for _, block in chain([(rate, first)], blocks) for part in block.split(PART, -1)
+    )
     yield from resample_blocks(mono_blocks, rate, sample_rate or rate)
 
 

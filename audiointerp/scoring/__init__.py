@@ -70,7 +70,7 @@ from .sanity_checks import (
 from .sanity_rows import CHECKS, SANITY_COLUMNS, SanityCheck, sanity
 from .shares import SHARES, RandomShares, affordable_shares, random_shares, share_verdicts
 from .sounds import Sounds
-from .strongest import WINDOWS, window_name
+from .strongest import WINDOWS, window_name, windows_per_forward
 from .verdict import (
     COMPARED,
     Verdict,
@@ -176,4 +176,5 @@ __all__ = [
     "verdict_of",
     "weighted",
     "window_name",
+    "windows_per_forward",
 ]

@@ -12,7 +12,9 @@ from ..processing import normalized
 from .data import clip_of
 
 BATCH = 16
-"""Windows per forward."""
+"""The most windows per forward."""
+BATCH_SECONDS = 40.0
+"""The most seconds of sound per forward: the memory of a network's activations grows with them."""
 WINDOWS = ("all", "strongest")
 """What of a clip that is longer than the classifier's windows is explained: all of it, by the mean
 p of its windows; or the window in which p is the largest."""
@@ -44,6 +46,20 @@ class ExplainedPart(NamedTuple):
     """The label, if it is known already."""
     limits: tuple[float, float] | None
     """Begin and end of the window in the clip, in seconds; None for the whole clip."""
+
+
+def windows_per_forward(classifier: Classifier) -> int:
+    """Return how many windows of a recording are classified at a time, at least one.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> network = Cnn6(2, base_channels=4)
+    >>> durations = (1.0, 5.0, 60.0)
+    >>> classifiers = [Classifier(network, LogMel(), ["cat", "dog"], each) for each in durations]
+    >>> [windows_per_forward(classifier) for classifier in classifiers]
+    [16, 8, 1]
+    """
+    seconds = classifier.window_length / classifier.sample_rate
+    return max(1, min(BATCH, int(BATCH_SECONDS / seconds)))
 
 
 def window_name(clip: str | None, limits: tuple[float, float] | None) -> str | None:
@@ -88,7 +104,8 @@ def explained_part(
     if windows == "all" or last <= 0 or not wav.any():
         return ExplainedPart(wav, audio, target, None)
     starts = [*range(0, last, max(1, length // 2)), last]
-    batches = [starts[first : first + BATCH] for first in range(0, len(starts), BATCH)]
+    size = windows_per_forward(classifier)
+    batches = [starts[first : first + size] for first in range(0, len(starts), size)]
     p = torch.cat([_probabilities(classifier, wav, batch) for batch in batches])
     columns = p if target is None else p[:, target : target + 1]
     row, column = divmod(int(columns.argmax()), columns.shape[1])

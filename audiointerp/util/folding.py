@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from .batch_norm import match_gradient, right_batch_norm_gradients
 from .forward import evaluating
@@ -108,7 +108,9 @@ def folded(network: nn.Module, example: Tensor) -> nn.Module | None:
     with evaluating(network):
         # Whatever a user's network raises here, it raises again where it is run.
         try:
-            twin = _fold(copy.deepcopy(network), _observe(network, example))
+            # One clip shows the order of the layers, and all its activations are held meanwhile.
+            observed = _observe(network, example[:1])
+            twin = _fold(copy.deepcopy(network), observed)
             return twin if _agree(network, twin, example) else None
         except Exception:
             return None
@@ -188,7 +190,7 @@ def _fold(network: nn.Module, observed: _Observed) -> nn.Module:
     norms = {name: module for name, module in modules.items() if _has_statistics(module)}
     for layer, norm in observed.pairs:
         affine = Affine(norms[norm])
-        _replace(network, layer, _fuse(modules[layer], norms.pop(norm)))
+        _fuse(modules[layer], norms.pop(norm))
         _replace(network, norm, nn.Identity())
         for name in (layer, *observed.same_outputs[layer]):
             # See before_folding.
@@ -208,11 +210,11 @@ def _fold(network: nn.Module, observed: _Observed) -> nn.Module:
     return network.requires_grad_(False)
 
 
-def _fuse(layer: nn.Module, norm: nn.Module) -> nn.Module:
-    if isinstance(layer, nn.Linear):
-        return fuse_linear_bn_eval(layer, norm)  # type: ignore[arg-type]
-    fused: nn.Module = fuse_conv_bn_eval(layer, norm)  # type: ignore[type-var, arg-type]
-    return fused
+def _fuse(layer: Any, norm: Any) -> None:
+    """Fold the normalisation into the layer's weights, without a second copy of the layer."""
+    fuse = fuse_linear_bn_weights if isinstance(layer, nn.Linear) else fuse_conv_bn_weights
+    statistics = (norm.running_mean, norm.running_var, norm.eps)
+    layer.weight, layer.bias = fuse(layer.weight, layer.bias, *statistics, norm.weight, norm.bias)
 
 
 def before_folding(layer: nn.Module, output: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:

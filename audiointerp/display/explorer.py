@@ -20,7 +20,7 @@ from .explore_jobs import Job, Jobs
 from .explore_methods import first_method, usable_methods
 from .explore_pins import Pin, pinned_page
 from .explored_clip import UNKNOWN, ExploredClip, drawn_box
-from .plot import METHOD_TITLES
+from .method_titles import METHOD_TITLES
 
 Event = Mapping[str, Any]
 """What is new for the page: ``{"kind": …}``; or ``"state"``, which it reads by itself."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import ArgumentError, AudioError, AudioInterpError, DatasetError, choose
+from ..errors import ArgumentError, AudioError, DatasetError, choose
 from .models import default_methods, open_classifier
 from .options import (
     ALL_NULLS,
@@ -36,10 +36,10 @@ from .options import (
     shard_in,
 )
 from .own_clips import Part, open_for_run, training_background
+from .run_lines import print_run
 from .settings_file import Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import Tensor
 
     from ..dataset import ClipDataset
@@ -174,7 +174,7 @@ def run(
         workers=workers,
     )
     folder = out / setting.transform / setting.name
-    _print_run(rows, dataset, shard_in(shard), folder, max_errors)
+    print_run(rows, dataset, shard_in(shard), folder, max_errors)
 
 
 def reference_of_folds(
@@ -256,42 +256,6 @@ def open_for(
         duration=classifier.duration,
         normalize=classifier.normalize,
     )
-
-
-def _print_run(
-    rows: "pd.DataFrame",
-    dataset: "ClipDataset",
-    shard: tuple[int, int],
-    folder: Path,
-    max_errors: int,
-) -> None:
-    """Print the scores of a run; raise an error if too many clips of this shard have failed."""
-    from ..tables import lead_text
-    from ..util import encodable
-
-    first, step = shard
-    shard_clips = {
-        encodable(dataset.clip_id(index)) for index in range(first - 1, len(dataset), step)
-    }
-    errors = rows[(rows["status"] == "error") & rows["clip"].isin(shard_clips)]
-    if len(errors) < len(rows):
-        typer.echo(lead_text(rows))
-    finished = rows["clip"].nunique()
-    if finished < len(dataset):
-        typer.echo(
-            f"{folder}/: {finished} of {len(dataset)} clips are finished; "
-            "metrics.csv comes with the last shard"
-        )
-    else:
-        typer.echo(f"wrote {folder}/: {len(rows)} rows, {len(errors)} of them errors")
-    failed_clips = errors.groupby("method")["clip"].nunique()
-    if len(errors) and failed_clips.max() > max_errors:
-        error = errors.iloc[0]
-        raise AudioInterpError(
-            f"{failed_clips.idxmax()} failed on {failed_clips.max()} of {len(shard_clips)} clips; "
-            "see the columns stage and error of metrics.csv. The first: "
-            f"{error['clip']}, {error['stage']}, {error['error_type']}: {error['error']}"
-        )
 
 
 def training_background_of(

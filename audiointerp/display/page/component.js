@@ -237,6 +237,7 @@ class ClipComponent {
     const slider = this.find("keep");
     slider.value = number;
     slider.setAttribute("aria-valuetext", share);
+    this.find("chart").classList.toggle("empty", method.shares.length === 0);
     if (method.shares.length) {
       const kept = method.shares.map((each) => each.pKept);
       const removed = method.shares.map((each) => each.pRemoved);

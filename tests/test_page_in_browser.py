@@ -433,6 +433,8 @@ def test_text_can_be_read_and_a_phone_need_not_scroll_sideways(scheme, browser, 
     narrow = Opened(browser, path, width=400, scheme=scheme)
     assert narrow.page.evaluate("document.documentElement.scrollWidth") <= 400
     assert narrow.page.evaluate(CONTRASTS) == []
+    narrow.page.click("details.notes summary >> nth=0")
+    assert narrow.page.evaluate("document.documentElement.scrollWidth") <= 400
     assert faults_of_axe(narrow.page) == []
     colour = narrow.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (colour == "rgb(255, 255, 255)") == (scheme == "light")

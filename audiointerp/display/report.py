@@ -204,7 +204,7 @@ def _notes(results: Sequence[ExplainedClip]) -> str:
     notes = [_LEGEND]
     for result in results:
         title = html.escape(f"{result.attribution.method}, {result.mask_name}")
-        notes.append(f"<h3>{title}</h3>{_scores(result)}")
+        notes.append(f"<h2>{title}</h2>{_scores(result)}")
     return "".join(notes)
 
 

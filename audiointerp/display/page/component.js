@@ -433,7 +433,7 @@ function gridColumns(data) {
   for (const percentage of [5, 30, 50]) {
     const number = data.shares.findIndex((share) => Math.round(100 * share) === percentage);
     if (number >= 0) {
-      columns.push({ name: `topK_${percentage}`, title: `top ${percentage} %`, number });
+      columns.push({ name: `topK_${percentage}`, title: `top ${percentage}\u00a0%`, number });
     }
   }
   for (const { name } of data.methods.flatMap((method) => method.named)) {

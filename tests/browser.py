@@ -57,6 +57,22 @@ HEARD = """() => {
   const voice = window.voices.at(-1);
   return voice.offset + voice.context.currentTime - voice.when;
 }"""
+# What is heard before and after the page draws its next frame, and the playhead in that frame: a
+# busy machine can take long to draw it, and longer to look at it.
+DRAWN_PLAYHEAD = f"""() => new Promise((resolve, reject) => {{
+  const heard = {HEARD};
+  const playhead = {PLAYHEAD};
+  const ask = window.requestAnimationFrame;
+  const timer = setTimeout(() => reject(new Error("the page draws no frame")), 5000);
+  window.requestAnimationFrame = (draw) => ask((time) => {{
+    const before = heard();
+    draw(time);
+    const after = heard();
+    window.requestAnimationFrame = ask;
+    clearTimeout(timer);
+    resolve([before, after, playhead().x]);
+  }});
+}})"""
 OUTLINE = """() => {
   const canvas = document.querySelector("canvas.stage");
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

@@ -93,7 +93,7 @@ MUTATIONS = (
     Mutation(
         "9",
         "the p of the sounds is that of the masked features",
-        "predict.py",
+        "scoring/one_clip.py",
         "p_of_sounds=p_of_sounds",
         "p_of_sounds={name: float(scores[name][0]) for name in p_of_sounds}",
         ("test_predict.py::test_the_p_of_a_sound_is_that_of_the_sound_that_plays",),
@@ -113,6 +113,22 @@ MUTATIONS = (
         "const time = from + Math.max(0, sharedContext().currentTime - startedAt);",
         "const time = from + Math.max(0, sharedContext().currentTime - startedAt - 0.05);",
         ("test_page_in_browser.py::test_the_playhead_follows_the_sound",),
+    ),
+    Mutation(
+        "19",
+        "two clips of a page sound at once",
+        "display/page/player.js",
+        "if (playingNow && playingNow !== this) {",
+        "if (playingNow && playingNow === undefined) {",
+        ("test_page_in_browser.py::test_there_are_never_two_sounds",),
+    ),
+    Mutation(
+        "19",
+        "the page shows p of the share beside",
+        "display/page/component.js",
+        "return this.named ?? this.method.shares[number] ??",
+        "return this.named ?? this.method.shares[number + 1] ??",
+        ("test_page_in_browser.py::test_the_slider_moves_outline_sound_and_p_together",),
     ),
     Mutation(
         "16",

@@ -13,7 +13,7 @@ import soundfile
 import torch
 from conftest import noise, small_classifier
 
-from audiointerp.display import plot, report, write_card, write_interpretation
+from audiointerp.display import METHOD_TITLES, plot, report, write_card, write_interpretation
 from audiointerp.display.report import (
     WRITTEN,
     interpretation_html,
@@ -23,6 +23,7 @@ from audiointerp.display.report import (
 )
 from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.fit import Epoch, History, Trained
+from audiointerp.interpretation import METHODS
 from audiointerp.metrics import FROM_AREA, METRICS
 from audiointerp.model import Classifier
 from audiointerp.predict import interpret
@@ -139,7 +140,7 @@ def test_players_hold_the_sounds(result):
 
 
 def test_a_page_holds_the_clip_once_and_both_parts_for_browsers_without_scripts(result):
-    html = interpretation_page("noise", [[result]])
+    html = interpretation_page("noise", [[result]], lossless=True)
     (original,) = re.findall(r"audio/flac;base64,([^\"]+)", html)
     samples, rate = soundfile.read(io.BytesIO(base64.b64decode(original)))
     assert rate == result.sample_rate
@@ -151,6 +152,28 @@ def test_a_page_holds_the_clip_once_and_both_parts_for_browsers_without_scripts(
         assert 0.5 < heard.std() / float(wav.std()) < 1.05
     assert html.count("<th title=") == len(METRICS) - len(FROM_AREA)
     assert html.index("<noscript>") < html.index(kept) < html.index("</noscript>")
+
+
+def test_each_method_has_a_title():
+    """A page had "integrated_gradients" beside "Grad-CAM"."""
+    assert list(METHOD_TITLES) == list(METHODS)
+    assert len(set(METHOD_TITLES.values())) == len(METHODS)
+
+
+def test_the_clip_of_a_page_is_mp3_unless_flac_is_asked_for(result, tmp_path):
+    """Noise as FLAC took 80 % of a page."""
+    original = re.compile(r"data-original src=\"data:audio/(\w+);base64,([^\"]+)")
+    sizes = {}
+    for lossless, kind in ((False, "mpeg"), (True, "flac")):
+        write_interpretation(result, tmp_path, "noise", lossless)
+        pages = (tmp_path / "index.html").read_text(), interpretation_page("", [[result]], lossless)
+        for html in pages:
+            (held,) = original.findall(html)
+            assert held[0] == kind
+            sizes[kind] = len(held[1])
+            assert ("The clip is held as MP3" in html) is not lossless
+    assert "data-original src=&quot;data:audio/mpeg" in interpretation_html(result)
+    assert sizes["mpeg"] < 0.3 * sizes["flac"]
 
 
 def test_a_page_leads_with_the_verdict_and_the_likeliest_classes(result):

@@ -86,15 +86,17 @@ def test_without_a_clip_it_is_a_usage_error(call):
 
 def test_several_methods_have_a_folder_each_and_one_page(call, tmp_path):
     methods = ["--method", "saliency", "--method", "gradcam", "--method", "saliency"]
-    done = call("interpret", "--example", "siren", *methods, "--out", tmp_path)
+    done = call("interpret", "--example", "siren", *methods, "--lossless", "--out", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name for path in tmp_path.iterdir()} == {"gradcam", "index.html", "saliency"}
     for name in ("saliency", "gradcam"):
         assert json.loads((tmp_path / name / "scores.json").read_text())["method"] == name
         assert f"explained siren by {name}\n" in done.stdout
+        assert "audio/flac" in (tmp_path / name / "index.html").read_text()
     page = (tmp_path / "index.html").read_text()
     assert page.count('<section class="audiointerp clip"') == 1
-    assert all(f"<h3>{name}, topK_30</h3>" in page for name in ("saliency", "gradcam"))
+    assert all(f"<h2>{name}, topK_30</h2>" in page for name in ("saliency", "gradcam"))
+    assert "audio/flac" in page
 
 
 def test_a_page_of_several_clips_has_all_methods(call, place, tmp_path):
@@ -107,7 +109,7 @@ def test_a_page_of_several_clips_has_all_methods(call, place, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "out" / "index.html").read_text()
     assert page.count('<section class="audiointerp clip"') == 2
-    assert page.count("<h3>saliency, topK_30</h3>") == page.count("<h3>random, topK_30</h3>") == 2
+    assert page.count("<h2>saliency, topK_30</h2>") == page.count("<h2>random, topK_30</h2>") == 2
 
 
 def test_a_method_does_not_overwrite_the_clip(call, place, tmp_path):

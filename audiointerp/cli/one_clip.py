@@ -107,7 +107,7 @@ def interpret(
     inversion: Annotated[str, typer.Option(help="gain, nnls, lstsq or griffinlim.")] = "gain",
     out: Out = Path("interpretation"),
     lossless: Annotated[
-        bool, typer.Option(help="Of several clips: hold them as FLAC, not as MP3.")
+        bool, typer.Option(help="Hold the sound of a page as FLAC, not as MP3.")
     ] = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     device: Device = "cpu",
@@ -203,12 +203,12 @@ def _write(
     (source,) = sources
     results = explained(source)
     if len(results) == 1:
-        write_interpretation(results[0], out, title=results[0].clip or source.name)
+        write_interpretation(results[0], out, results[0].clip or source.name, lossless)
         return
     for result in results:
         method = result.attribution.method
-        write_interpretation(result, out / method, title=f"{source.name}, {method}")
-    write_text(out / "index.html", interpretation_page(source.name, [results]))
+        write_interpretation(result, out / method, f"{source.name}, {method}", lossless)
+    write_text(out / "index.html", interpretation_page(source.name, [results], lossless))
 
 
 def _refuse_overwriting(clip: Path, out: Path) -> None:

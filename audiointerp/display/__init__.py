@@ -13,9 +13,10 @@ from .explorer import Explorer
 from .forest import forest_plot
 from .localisation import LocalisedClass, localisation_figure
 from .many_clips import write_clips, write_report
+from .method_titles import METHOD_TITLES
 from .pictures import figure_address
 from .players import matched_player, player, shared_peak
-from .plot import METHOD_TITLES, comparison
+from .plot import comparison
 from .plot import interpretation as interpretation_figure
 from .report import (
     WRITTEN,

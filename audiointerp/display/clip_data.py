@@ -23,8 +23,9 @@ from ..scoring import (
 from ..util import FLOOR
 from .encoding import gain_map, level_map, packed, rank_map
 from .fewer_frames import in_columns
+from .method_titles import METHOD_TITLES
 from .page_sound import PageSound, page_sound, sound_data
-from .plot import METHOD_TITLES, RANGE
+from .plot import RANGE
 
 LIKELIEST = 3
 """Classes whose p stands at the head of a page."""

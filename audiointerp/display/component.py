@@ -19,10 +19,10 @@ from ..scoring import ExplainedClip, layer_cell, p_text
 from .clip_data import clip_data, first_of
 from .document import part, script_json
 from .encoding import packed
+from .method_titles import METHOD_TITLES
 from .page_sound import LEAST_BITRATE, PageSound, fitting_bitrate, page_sound
 from .pictures import figure_address
 from .players import MOST_CHANNELS, player, shared_peak, sound_address
-from .plot import METHOD_TITLES
 from .plot import interpretation as interpretation_figure
 
 LARGEST_PLAYER = 1_000_000
@@ -52,7 +52,7 @@ ARBITRARY = "The attribution is the same everywhere: this mask is arbitrary."
 def clip_section(
     results: Sequence[ExplainedClip],
     notes: str = "",
-    lossless: bool = True,
+    lossless: bool = False,
     figure: Figure | None = None,
     data: dict[str, Any] | None = None,
 ) -> str:

@@ -52,7 +52,8 @@ def section_of(results: Sequence[ExplainedClip], data: dict[str, Any]) -> str:
     is_long = spectrogram.length > LONG * spectrogram.transform.sample_rate
     # Not by pyplot, which would show the figure in the next cell of a notebook.
     figure = Figure(figsize=(14, 11) if is_long else (14, 3.2), layout="constrained")
-    return clip_section(results, figure=interpretation_figure(results[0], figure), data=data)
+    drawn = interpretation_figure(results[0], figure)
+    return clip_section(results, lossless=True, figure=drawn, data=data)
 
 
 def python_line(

@@ -61,7 +61,11 @@ class ExploredClip:
 
     @property
     def first(self) -> ExplainedClip:
-        """The result of the method that was computed first."""
+        """The result of the method that was computed first.
+
+        Raises:
+            ArgumentError: none was computed yet.
+        """
         if not self.results:
             raise ArgumentError(UNKNOWN)
         return next(iter(self.results.values()))

@@ -20,7 +20,7 @@ from .explore_jobs import Job, Jobs
 from .explore_methods import first_method, usable_methods
 from .explore_pins import Pin, pinned_page
 from .explored_clip import UNKNOWN, ExploredClip, drawn_box
-from .plot import METHOD_TITLES
+from .method_titles import METHOD_TITLES
 
 Event = Mapping[str, Any]
 """What is new for the page: ``{"kind": …}``; or ``"state"``, which it reads by itself."""
@@ -79,16 +79,19 @@ class Explorer:
         """
         number = message.get("id") if isinstance(message, Mapping) else None
         try:
-            if not isinstance(message, Mapping):
-                raise ArgumentError(f"a message is a dict, not a {type(message).__name__}")
-            asked = {key: value for key, value in message.items() if key not in ("kind", "id")}
-            answer = self._answer(message.get("kind"), asked, [bytes(each) for each in buffers])
+            answer = self._answer_to(message, [bytes(each) for each in buffers])
         except AudioInterpError as error:
             return {"kind": "error", "id": number, "text": str(error)}
         except Exception as error:
             # The page has to say it: nobody looks into the kernel's log.
             return {"kind": "error", "id": number, "text": f"{type(error).__name__}: {error}"}
         return {"kind": "answer", "id": number, **answer}
+
+    def _answer_to(self, message: Any, buffers: Sequence[bytes]) -> Event:
+        if not isinstance(message, Mapping):
+            raise ArgumentError(f"a message is a dict, not a {type(message).__name__}")
+        asked = {key: value for key, value in message.items() if key not in ("kind", "id")}
+        return self._answer(message.get("kind"), asked, buffers)
 
     def _answer(self, kind: Any, asked: Mapping[str, Any], buffers: Sequence[bytes]) -> Event:
         def sent() -> bytes:

@@ -19,9 +19,8 @@ from ..processing import Spectrogram
 from ..scoring import ExplainedClip, layer_cell
 from ..util import FLOOR
 from .fewer_frames import in_columns
+from .method_titles import METHOD_TITLES
 
-METHOD_TITLES = {"saliency": "Saliency", "gradcam": "Grad-CAM", "shap": "SHAP", "lime": "LIME"}
-"""The study's methods as papers write them."""
 RANGE = 80.0
 """Range of displayed levels below the peak, in dB."""
 LONG = 20.0

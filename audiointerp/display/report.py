@@ -52,7 +52,7 @@ def interpretation_html(result: ExplainedClip) -> str:
 
 
 def interpretation_page(
-    title: str, clips: Sequence[Sequence[ExplainedClip]], lossless: bool = True
+    title: str, clips: Sequence[Sequence[ExplainedClip]], lossless: bool = False
 ) -> str:
     """Complete HTML document of explained clips, to see, hear and touch; it needs no other file.
 
@@ -77,7 +77,7 @@ def interpretation_page(
     return document(title, sections)
 
 
-def explained_section(results: Sequence[ExplainedClip], lossless: bool = True) -> str:
+def explained_section(results: Sequence[ExplainedClip], lossless: bool = False) -> str:
     """Return the section of one clip with its notes: legend and scores by method.
 
     Args:
@@ -121,7 +121,9 @@ def page(title: str, fragments: Sequence[str]) -> str:
     )
 
 
-def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], title: str) -> None:
+def write_interpretation(
+    result: ExplainedClip, out: str | os.PathLike[str], title: str, lossless: bool = False
+) -> None:
     """Write one interpretation to a folder, which is created if it does not exist.
 
     Writes ``original.wav``, ``kept.wav`` and ``removed.wav`` (``result.sounds``; 32-bit float, not
@@ -132,6 +134,8 @@ def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], tit
         result: of :func:`~audiointerp.predict.interpret`.
         out: the folder.
         title: title of the page.
+        lossless: see :func:`~audiointerp.display.component.clip_section`; the WAV files are in any
+            case.
 
     Raises:
         AudioInterpError: a file cannot be written.
@@ -146,7 +150,8 @@ def write_interpretation(result: ExplainedClip, out: str | os.PathLike[str], tit
     True
     """
     figure = interpretation_figure(result)
-    written_page = document(title, [clip_section([result], _notes([result]), figure=figure)])
+    section = clip_section([result], _notes([result]), lossless, figure)
+    written_page = document(title, [section])
     folder = make_folder(out)
     for name, wav in result.sounds:
         save_audio(folder / f"{name}.wav", wav, result.sounds.sample_rate)
@@ -199,7 +204,7 @@ def _notes(results: Sequence[ExplainedClip]) -> str:
     notes = [_LEGEND]
     for result in results:
         title = html.escape(f"{result.attribution.method}, {result.mask_name}")
-        notes.append(f"<h3>{title}</h3>{_scores(result)}")
+        notes.append(f"<h2>{title}</h2>{_scores(result)}")
     return "".join(notes)
 
 

@@ -10,7 +10,7 @@ from string import Template
 from ..scoring import Difference
 from .document import part
 from .forest_svg import forest_svg
-from .plot import METHOD_TITLES
+from .method_titles import METHOD_TITLES
 
 ABOUT_FOREST = (
     "Each method minus its best random mask, so that 0 is chance; right of 0 is better. Lines are "

@@ -237,6 +237,7 @@ class ClipComponent {
     const slider = this.find("keep");
     slider.value = number;
     slider.setAttribute("aria-valuetext", share);
+    this.find("chart").classList.toggle("empty", method.shares.length === 0);
     if (method.shares.length) {
       const kept = method.shares.map((each) => each.pKept);
       const removed = method.shares.map((each) => each.pRemoved);
@@ -432,7 +433,7 @@ function gridColumns(data) {
   for (const percentage of [5, 30, 50]) {
     const number = data.shares.findIndex((share) => Math.round(100 * share) === percentage);
     if (number >= 0) {
-      columns.push({ name: `topK_${percentage}`, title: `top ${percentage} %`, number });
+      columns.push({ name: `topK_${percentage}`, title: `top ${percentage}\u00a0%`, number });
     }
   }
   for (const { name } of data.methods.flatMap((method) => method.named)) {

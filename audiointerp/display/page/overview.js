@@ -43,7 +43,7 @@ class Overview {
     const link = element("a", "");
     link.append(await thumbnail(item.thumbnail), element("b", item.name));
     const truth = isWrong(item) ? ` (wrong: it is ${spaced(item.truth)})` : "";
-    const p = `p kept ${shortP(item.pKept)}`;
+    const p = `p\u00a0kept\u00a0${shortP(item.pKept)}`;
     link.append(element("span", `${spaced(item.predicted)}${truth}, ${p}`));
     const head = element("span", item.head);
     head.classList.toggle("explained", item.isExplained);

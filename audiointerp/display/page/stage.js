@@ -167,7 +167,8 @@ class Stage {
     const { left, width, height } = this.plot;
     context.fillStyle = style.color;
     context.strokeStyle = style.color;
-    context.font = `12px ${style.fontFamily}`;
+    // "500 Hz" is as wide as the margin.
+    context.font = `11px ${style.fontFamily}`;
     context.textAlign = "right";
     context.textBaseline = "middle";
     let lowest = height + 20;

@@ -55,9 +55,13 @@ PLAYERS = [
     )
 ]
 SOUND = re.compile(
-    r"data:(?:audio|video)/|<audio\b|(?:^|base64,)(?:UklGR|ZkxhQ|T2dnU|SUQz|//[uv])", re.I | re.M
+    r"data:(?:audio|video)/|<audio\b"
+    r"|(?:^|base64,)(?:UklGR(?!.{6}XRUJQ)|ZkxhQ|T2dnU|SUQz|//[uv])",
+    re.I | re.M,
 )
-"""Signs of a sound: a player, a URI, or the first bytes of RIFF, FLAC, Ogg and MP3 in base64."""
+"""Signs of a sound: a player, a URI, or the first bytes of RIFF, FLAC, Ogg and MP3 in base64.
+
+A WebP picture is RIFF as well, with WEBP from its ninth byte."""
 PNG = re.compile(r"(data:image/png;base64,)([\w+/=]+)")
 PICTURE_DATA = re.compile(r"data:image/[\w+.-]+;base64,[\w+/=]+")
 ABSOLUTE = re.compile(r"(?<![\w.:/<+-])(?:~|/[A-Za-z_][\w.-]*)/[\w.-]+|\b[A-Z]:\\\w|file://", re.M)

@@ -14,7 +14,7 @@ import torch
 from conftest import noise
 
 import audiointerp as ai
-from audiointerp.display import interpretation_html, plot
+from audiointerp.display import interpretation_html, plot, write_interpretation
 from audiointerp.display.fewer_frames import in_columns
 from audiointerp.display.players import ENCODINGS, LARGEST_SOUNDS, players_table
 from audiointerp.errors import ArgumentError, AudioError, AudioWarning
@@ -150,7 +150,7 @@ def test_a_file_is_heard_with_its_rate_channels_and_level(classifier, song, tmp_
     again = ai.interpret(classifier, heard, "saliency", target=result.explained)
     assert again.heard["p"] == pytest.approx(result.heard["p_in"], abs=1e-6)
     assert db.shape == result.spectrogram.db.shape
-    result.save(tmp_path / "out")
+    write_interpretation(result, tmp_path / "out", "song", lossless=True)
     for name, sound in result.sounds:
         written, rate = load_channels(tmp_path / "out" / f"{name}.wav")
         assert rate == RATE

@@ -89,7 +89,7 @@ def written(run, untouched_place, tmp_path_factory):
 
 def test_a_page_shows_clips_verdicts_scores_and_the_licence(written):
     source, text = written
-    places = [text.index(what) for what in ("data-overview", "data-stage", "Verdicts", "Scores<")]
+    places = [text.index(what) for what in ("data-overview", "data-stage", ">Verdicts<", "Scores<")]
     assert places == sorted(places)
     assert text.count("<section") == 2 + 3
     assert "CC BY 4.0 &lt;me&gt;" in text

@@ -71,6 +71,7 @@ def with_shap(classifier, path, out):
     target = int(network(levels).argmax(1))
     background = levels.flip(3).roll(100, 3).repeat(2, 1, 1, 1)
     method = shap.DeepExplainer(network, background)
+    # shap's own check raises for networks whose sums differ a little, and shows nothing then.
     values = method.shap_values(levels, check_additivity=False)[..., target]
     return by_hand(network, stft, filters, levels, torch.from_numpy(values), target, out)
 

@@ -18,7 +18,7 @@ default: {budgets}; SHAP has {background} background clips.
 
 {table}"""
 BACKGROUND = 8
-"""Background clips of SHAP: each check keeps their forward pass, and with all of them, 15 GB."""
+"""Background clips of SHAP, which passes over all of them in each check."""
 
 
 def study_sanity(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import AudioInterpError, choose
+from ..errors import choose
 from .options import (
     ALL_NULLS,
     METHOD_NAMES,
@@ -30,6 +30,7 @@ from .options import (
     names_in,
     numbers_in,
 )
+from .run_summary import refuse_failures
 from .settings_file import Settings
 from .training import (
     Averaging,
@@ -230,14 +231,7 @@ def _print_scores(rows: "pd.DataFrame", folder: Path, max_errors: int) -> None:
         typer.echo(lead_text(rows))
     typer.echo(accuracy_text(rows))
     typer.echo(f"wrote {folder}/: {len(rows)} rows, {len(errors)} of them errors")
-    failed_clips = errors.groupby("method")["clip"].nunique()
-    if len(errors) and failed_clips.max() > max_errors:
-        error = errors.iloc[0]
-        raise AudioInterpError(
-            f"{failed_clips.idxmax()} failed on {failed_clips.max()} clips; see the columns stage "
-            f"and error of metrics.csv. The first: {error['clip']}, {error['stage']}, "
-            f"{error['error_type']}: {error['error']}"
-        )
+    refuse_failures(errors, max_errors)
 
 
 def accuracy_text(rows: "pd.DataFrame") -> str:

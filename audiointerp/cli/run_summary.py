@@ -46,11 +46,28 @@ def print_run(
         )
     else:
         typer.echo(f"wrote {folder}/: {len(rows)} rows, {len(errors)} of them errors")
+    refuse_failures(errors, max_errors, f" of {len(shard_clips)}")
+
+
+def refuse_failures(errors: "pd.DataFrame", max_errors: int, of_how_many: str = "") -> None:
+    """Refuse results of which too many clips have failed.
+
+    Args:
+        errors: the rows with an error.
+        max_errors: clips of a method that may fail.
+        of_how_many: follows the number of failed clips in the message, e.g. " of 80".
+
+    Raises:
+        AudioInterpError: more clips of a method have failed; it quotes the first error.
+
+    >>> import pandas as pd
+    >>> refuse_failures(pd.DataFrame({"method": [], "clip": []}), 0)
+    """
     failed_clips = errors.groupby("method")["clip"].nunique()
     if len(errors) and failed_clips.max() > max_errors:
         error = errors.iloc[0]
         raise AudioInterpError(
-            f"{failed_clips.idxmax()} failed on {failed_clips.max()} of {len(shard_clips)} clips; "
+            f"{failed_clips.idxmax()} failed on {failed_clips.max()}{of_how_many} clips; "
             "see the columns stage and error of metrics.csv. The first: "
             f"{error['clip']}, {error['stage']}, {error['error_type']}: {error['error']}"
         )

@@ -89,7 +89,7 @@ def test_a_comparison_has_axes_units_and_one_scale(weights):
     figure = plot.comparison(results, supplementary.UNITS)
     panels = [ax for ax in figure.axes if ax.get_images() and ax.get_label() != "<colorbar>"]
     assert len(panels) == 8
-    limits = {panels[place].get_images()[-1].get_clim() for place in (0, 2, 3, 4, 6, 7)}
+    limits = {panels[place].get_images()[0].get_clim() for place in (0, 2, 3, 4, 6, 7)}
     # All levels of a clip share one colour scale.
     assert len(limits) == 1
     assert panels[4].get_xlabel() == "time (s)"

@@ -18,6 +18,7 @@ from ..fit import History
 from ..processing import Spectrogram
 from ..scoring import ExplainedClip, layer_cell
 from ..util import FLOOR
+from .bin_image import bin_image
 from .fewer_frames import in_columns
 from .method_titles import METHOD_TITLES
 
@@ -25,8 +26,6 @@ RANGE = 80.0
 """Range of displayed levels below the peak, in dB."""
 LONG = 20.0
 """Seconds; the panels of a longer clip have the whole width."""
-_MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
-_LINEAR_TICK_STEP = 2000
 
 
 def spectrogram(
@@ -48,7 +47,7 @@ def spectrogram(
     (64, 101)
     """
     peak = float(spec.db.max()) if peak is None else peak
-    image = _image(in_columns(spec.db, "loudest"), spec, ax, title)
+    image = bin_image(in_columns(spec.db, "loudest"), spec, ax, title)
     image.set(cmap="magma", clim=(max(FLOOR, peak - RANGE), max(peak, FLOOR + 1)))
     return image
 
@@ -82,7 +81,7 @@ def attribution(
     # The percentile of a sparse attribution may be 0; any scale does for one that is all zero.
     strongest = float(np.quantile(magnitude, 0.995)) or float(magnitude.max()) or 1.0
     opacity = np.clip(magnitude / strongest, 0, 1) ** 0.5
-    image = _image(values, spec, ax, title)
+    image = bin_image(values, spec, ax, title)
     image.set(cmap="RdBu_r", clim=(-strongest, strongest), alpha=opacity)
     return image
 
@@ -98,13 +97,15 @@ def mask(
     >>> mask(torch.ones_like(spec.db), spec, Figure().subplots()).get_clim()
     (0.0, 1.0)
     """
-    image = _image(in_columns(values, "mean"), spec, ax, title)
+    image = bin_image(in_columns(values, "mean"), spec, ax, title)
     image.set(cmap="gray", clim=(0, 1))
     return image
 
 
 def kept_and_removed(interpretation: ExplainedClip, axes: Any = None) -> list[AxesImage]:
     """Draw the kept and the removed part side by side, on the colour scale of the whole clip.
+
+    What a part lacks is grey, so that it is not taken for silence of the clip.
 
     Args:
         interpretation: of :func:`~audiointerp.predict.interpret`.
@@ -120,15 +121,21 @@ def kept_and_removed(interpretation: ExplainedClip, axes: Any = None) -> list[Ax
     if axes is None:
         axes = plt.subplots(1, 2, sharey=True, layout="constrained")[1]
     spec = interpretation.spectrogram
+    kept = _part(spec, interpretation.mask, interpretation.fill, axes[0], "kept")
+    removed = _part(spec, 1 - interpretation.mask, interpretation.fill, axes[1], "removed")
+    return [kept, removed]
+
+
+def _part(spec: Spectrogram, mask: Tensor, fill: str, ax: Axes, title: str) -> AxesImage:
+    """Draw a part of a clip on the clip's scale, under a grey picture of what it lacks."""
     peak = float(spec.db.max())
-    kept, removed = (
-        spec.masked(mask, fill=interpretation.fill)
-        for mask in (interpretation.mask, 1 - interpretation.mask)
-    )
-    return [
-        spectrogram(kept, axes[0], peak=peak, title="kept"),
-        spectrogram(removed, axes[1], peak=peak, title="removed"),
-    ]
+    image = spectrogram(spec.masked(mask, fill=fill), ax, peak=peak, title=title)
+    visible = spec.db.clamp(min=peak - RANGE)
+    lacking = bin_image(in_columns(visible, "loudest"), spec, ax, title)
+    # Grey to white: the levels stay visible, and silence that is kept remains black.
+    lacking.set(cmap="gray", clim=(peak - 4 * RANGE, peak + RANGE / 4))
+    lacking.set_alpha(1 - in_columns(mask, "mean")[0, 0].detach().cpu().double().numpy())
+    return image
 
 
 def interpretation(result: ExplainedClip, figure: Figure | None = None) -> Figure:
@@ -268,32 +275,3 @@ def confusion(
                 colour = "white" if count > counts.max() / 2 else "black"
                 ax.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
     return image
-
-
-def _image(values: Tensor, spec: Spectrogram, ax: Axes | None, title: str) -> AxesImage:
-    """Draw ``(1, 1, F, T)`` as a spectrogram; dollar signs in its title are no formula."""
-    ax = ax or plt.subplots()[1]
-    transform = spec.transform
-    bins, frames = spec.db.shape[2:]
-    seconds = frames * transform.hop_length / transform.sample_rate
-    image = ax.imshow(
-        values[0, 0].detach().cpu().numpy(),
-        origin="lower",
-        aspect="auto",
-        extent=(0, seconds, -0.5, bins - 0.5),
-        interpolation="none",
-    )
-    centres = transform.frequencies.numpy()
-    ticks = _frequency_ticks(centres)
-    labels = [f"{hertz / 1000:g}" for hertz in ticks]
-    ax.set_yticks(np.interp(ticks, centres, np.arange(bins)), labels)
-    ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
-    ax.set_title(title, parse_math=False)
-    return image
-
-
-def _frequency_ticks(centres: np.ndarray) -> list[int]:
-    """Choose ticks in Hz for bins with these centre frequencies."""
-    if len(centres) > 1 and np.allclose(np.diff(centres), centres[1] - centres[0]):
-        return list(range(0, int(centres[-1]) + 1, _LINEAR_TICK_STEP))
-    return [hertz for hertz in _MEL_TICKS if centres[0] <= hertz <= centres[-1]]

@@ -1,0 +1,43 @@
+"""The picture of README and its figures: a rooster, why the network hears one, and both parts.
+
+Usage: python tests/readme_picture.py ESC-10 docs/rooster
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+import audiointerp as ai
+from audiointerp.util import atomic_write, write_text
+
+CLIP = "5-233160-A-1.ogg"
+"""Of the test fold; "Rooster - Crow 2 - 96kHz.wav" by JarredGibb, freesound.org, CC0."""
+METHOD, MASK = "gradcam", "topK_30"
+
+
+def explain_rooster(data):
+    """Explain the clip as README's lines do."""
+    return ai.interpret(ai.load("esc10-mel"), Path(data) / "audio" / CLIP, METHOD, MASK)
+
+
+def figures_of(result):
+    """Return what README says of the picture, p of sounds rounded as there."""
+    return {
+        "clip": CLIP,
+        "method": METHOD,
+        "mask": MASK,
+        **{name: round(float(result.heard[name]), 3) for name in ("p", "p_in", "p_out")},
+        "verdict": str(result.verdict),
+    }
+
+
+if __name__ == "__main__":
+    result = explain_rooster(sys.argv[1])
+    with atomic_write(f"{sys.argv[2]}.png") as part:
+        figure = ai.plot.interpretation(result, plt.figure(figsize=(14, 3.2), layout="constrained"))
+        figure.savefig(part, format="png", dpi=110)
+    figures = json.dumps(figures_of(result), indent=1)
+    write_text(f"{sys.argv[2]}.json", figures + "\n")
+    print(figures)

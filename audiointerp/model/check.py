@@ -54,7 +54,8 @@ class Check:
             "largest difference of a probability": self.largest_difference,
         }
         parts = [f"{name} {value:.3g}" for name, value in figures.items() if value == value]
-        first = f"{self.clips} clips: {', '.join(parts) or 'no labels, and no reference'}"
+        clips = "1 clip" if self.clips == 1 else f"{self.clips} clips"
+        first = f"{clips}: {', '.join(parts) or 'no labels, and no reference'}"
         return "\n".join([first, *(f"- {problem}" for problem in self.problems)])
 
 

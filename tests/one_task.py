@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 
 def with_audiointerp(classifier, path, out):
-    result = ai.interpret(classifier, path, "gradcam", "topK_30")
+    result = ai.interpret(classifier, path, "gradcam", "topK_30", compared=20)
     ai.save_audio(out, result.kept, classifier.sample_rate)
     return Answer(result.mask, result.verdict.p_kept, result.verdict.as_good)
 

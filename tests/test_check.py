@@ -269,3 +269,74 @@ def test_real_clips_are_named_only_if_they_come_from_a_lower_rate(request):
     ]
     assert said_of_rate(whole) == []
     assert len(said_of_rate(lower)) == 1
+
+
+class RelativeToTheBatch(Loudness):
+    """Levels below the loudest sound of the batch, as AmplitudeToDB(top_db=...) on (N, F, T)."""
+
+    def forward(self, wav):
+        level = 10 * wav.square().mean(-1).clamp_min(1e-12).log10()
+        return super().forward(wav * 10 ** (-level.max() / 20))
+
+
+@pytest.mark.parametrize(("max_batch", "is_said"), [(None, True), (1, False)])
+def test_outputs_that_depend_on_the_batch_are_said(max_batch, is_said):
+    decider = classifier(RelativeToTheBatch(), max_batch=max_batch)
+    said = problems(decider.check([wav for wav, _ in clips()]))
+    assert ("changes by up to 1 with the other sounds in its batch" in said) == is_said
+    assert ("give max_batch=1" in said) == is_said
+
+
+def test_one_by_one_every_part_is_heard_as_alone():
+    module = RelativeToTheBatch()
+    sounds = torch.stack([wav for wav, _ in clips(3)])
+    alone = torch.cat([module(sound) for sound in sounds])
+    outputs = classifier(module, max_batch=1).logits(sounds)
+    assert torch.allclose(outputs, alone)
+    with pytest.raises(ArgumentError, match="max_batch=0 must be a whole number from 1"):
+        classifier(module, max_batch=0)
+
+
+def test_equal_classes_with_other_probabilities_are_a_problem():
+    """As of a wrong sample rate that changes no class of these few clips."""
+    decider = classifier()
+    sounds = [(wav.clamp(-1, 1), label) for wav, label in clips()]
+    p = torch.stack([decider.probabilities(wav[None])[0] for wav, _ in sounds])
+    assert decider.check(sounds, reference=p).problems == ()
+    result = decider.check(sounds, reference=0.9 * p + 0.1 / 3)
+    assert result.agreement == 1
+    assert problems(result).startswith("the classes agree with the reference, but a probability")
+
+
+def test_clips_a_third_longer_than_the_duration_are_said():
+    assert "classified in windows of 0.5 s" in problems(classifier().check(clips(seconds=0.66)))
+
+
+def test_with_labels_in_another_order_no_setting_is_recommended():
+    swapped = [(wav, (2, 1, 0)[label]) for wav, label in clips()]
+    said = problems(classifier().check(swapped))
+    assert "with the labels in another order" in said
+    assert "normalize=" not in said
+
+
+def test_files_are_read_as_the_classifier_takes_them(tmp_path):
+    sounds = [(wav.clamp(-1, 1), label) for wav, label in clips()]
+    paths = [tmp_path / f"{number}.wav" for number in range(len(sounds))]
+    for path, (wav, _) in zip(paths, sounds, strict=True):
+        ai.save_audio(path, wav[None], RATE)
+    pairs = [(str(path), label) for path, (_, label) in zip(paths, sounds, strict=True)]
+    assert classifier().check(pairs).accuracy == 1
+    # Their levels are another if their peaks are 1.
+    assert classifier(normalize="peak").check(pairs).accuracy < 0.7
+
+
+def test_a_folder_is_refused_with_the_call_that_reads_it():
+    call = r"ai.as_dataset\('clips', sample_rate=8000, normalize='none'\)"
+    with pytest.raises(ArgumentError, match=call):
+        classifier().check("clips")
+
+
+@pytest.mark.filterwarnings("error")
+def test_samples_with_a_rate_are_refused_in_one_line():
+    with pytest.raises(ArgumentError, match=r"clip 0 is not one sound .* takes paths, samples at"):
+        classifier().check([((np.zeros(800), 8000), "quiet")])

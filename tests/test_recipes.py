@@ -76,7 +76,9 @@ def test_rather_than(run):
 
 def test_own_model(run):
     names, printed = run("own-model")
-    assert printed.split()[0] in ("low", "high")
+    check, *_, decision = printed.splitlines()
+    assert check == "1 clip: no labels, and no reference"
+    assert decision.split()[0] in ("low", "high")
     assert names["classifier"].takes_sounds
 
 

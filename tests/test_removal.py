@@ -108,7 +108,7 @@ def test_rows_name_their_fill_and_tables_never_mix_fills():
 def test_an_explanation_is_scored_heard_and_drawn_with_its_fill():
     result = interpret(CLASSIFIER, noise(0.3), "gradcam", on="audio", fill="background")
     assert result.fill == "background"
-    assert "p on audio (fill background) " in result.p_text("p_in")
+    assert result.p_text("p_in").startswith("p of the sound (fill background) 0.")
     assert result.scores["p_in"] == pytest.approx(result.heard["p_in"], abs=1e-6)
     assert result.scores["p_out"] == pytest.approx(result.heard["p_out"], abs=1e-6)
     kept = result.spectrogram.masked(result.mask, fill="background")

@@ -3,12 +3,14 @@
 import importlib
 import sys
 import textwrap
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from audiointerp import cli
 from audiointerp.processing import save_audio
 
 RATE = 16000
@@ -112,6 +114,10 @@ def test_weights_are_read_into_the_model(call, folder):
         (("--hf", "./no-folder"), "./no-folder: no such folder; give that of save_pretrained"),
         (("--model", "band_model"), "a model's code is named module:function"),
         (("--model", "no_such:make"), "no module no_such: run from the folder of no_such.py"),
+        (
+            ("--model", "band_model.py:make"),
+            "a module is named without its suffix: band_model:make",
+        ),
         (("--model", "band_model:maker"), "band_model has no function maker; it has"),
         (("--model", "band_model:nothing"), "must return a Classifier"),
         (("--model", "band_model:make", "--on", "features"), "takes sounds, and has no features"),
@@ -143,3 +149,19 @@ def test_mistakes_in_the_users_code_end_in_one_line(call, folder, code, message)
     assert done.returncode == 1
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_warning_is_one_line_without_its_place(monkeypatch, capsys):
+    """Places in the code say nothing to users of the shell."""
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    monkeypatch.setattr(cli, "app", lambda: warnings.warn("the clip is\nshort", stacklevel=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        # pytest records warnings; this shows them as Python does.
+        monkeypatch.setattr(warnings, "showwarning", shown)
+        cli.main()
+    assert capsys.readouterr().err == "audiointerp: warning: the clip is short\n"
+
+
+def shown(message, category, filename, lineno, file=None, line=None):
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))

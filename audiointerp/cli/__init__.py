@@ -5,6 +5,7 @@ command runs, so ``--help`` is quick.
 """
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -73,12 +74,18 @@ def _common_options(
     """Show, and let people hear, why an audio classifier decided."""
 
 
+def _warning_line(message: object, *_: object, **__: object) -> str:
+    """Return what a warning says, without the place in the code, which says nothing to users."""
+    return f"audiointerp: warning: {one_line(message)}\n"
+
+
 def main() -> None:
     """Run the command line; the entry point of the command ``audiointerp``.
 
     Example:
       audiointerp --help
     """
+    warnings.formatwarning = _warning_line
     try:
         keep_memory()
         app()

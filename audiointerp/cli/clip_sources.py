@@ -94,7 +94,8 @@ def sound_files_of(paths: list[Path]) -> list[Path]:
         inside = sound_files(path) if path.is_dir() else [path]
         if not inside:
             raise ArgumentError(
-                f"{path}: this folder has no sound file; give files, or folders that have some"
+                f"{path}: this folder has no sound file (folders in it are not searched); give "
+                f"files, or folders that have some"
             )
         files += inside
         below = _folders_with_sounds(path) if path.is_dir() else []

@@ -105,8 +105,10 @@ def _described_model(classifier: Classifier) -> dict[str, Any] | None:
     if not isinstance(network, SoundModel):
         return None
     parts = {"module": repr(network.module), "select": network.select}
+    if isinstance(network, FunctionModel) or network.max_batch is not None:
+        parts["max_batch"] = network.max_batch
     if isinstance(network, FunctionModel):
-        parts |= {"predict": network.predict, "max_batch": network.max_batch}
+        parts["predict"] = network.predict
     generator = torch.Generator().manual_seed(0)
     probe = 0.1 * torch.randn(1, 1, classifier.window_length, generator=generator)
     logits = classifier.logits(probe, allow_nan=True)[0].cpu()

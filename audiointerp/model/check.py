@@ -1,5 +1,6 @@
 """Does a classifier decide as its owner's pipeline does? What looks wrong if it does not?"""
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,15 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, AudioWarning
+from ..processing import load_audio
 from ..util import one_line
 from .clip_probabilities import whole_clip_probabilities
 from .decider import Decider
 from .symptoms import symptoms
 
 LONGEST_REASON = 200
+CLEAR_DIFFERENCE = 0.02
+"""A probability that differs by more from the reference's is not an effect of rounding."""
 Reference = Callable[[np.ndarray], Any] | Sequence[Any] | np.ndarray | Tensor
 """The owner's own pipeline: a function of one clip's samples ``(L,)``, or its results in order: for
 each clip a label, a class number, or the probabilities of all classes ``(C,)``."""
@@ -50,7 +54,8 @@ class Check:
             "largest difference of a probability": self.largest_difference,
         }
         parts = [f"{name} {value:.3g}" for name, value in figures.items() if value == value]
-        first = f"{self.clips} clips: {', '.join(parts) or 'no labels, and no reference'}"
+        clips = "1 clip" if self.clips == 1 else f"{self.clips} clips"
+        first = f"{clips}: {', '.join(parts) or 'no labels, and no reference'}"
         return "\n".join([first, *(f"- {problem}" for problem in self.problems)])
 
 
@@ -77,6 +82,12 @@ def check(classifier: Decider, clips: Any, reference: Reference | None = None) -
         p = whole_clip_probabilities(classifier, wavs)
         agreement, difference = _compared(classifier, wavs, p, reference)
         problems = symptoms(classifier, wavs, targets, p, getattr(clips, "sample_rate", None))
+        if agreement == 1 and difference > CLEAR_DIFFERENCE:
+            problems.insert(
+                0,
+                f"the classes agree with the reference, but a probability differs by "
+                f"{difference:.2g}: check the sample rate, the duration and the level",
+            )
         normalize = getattr(clips, "normalize", classifier.normalize)
         if normalize != classifier.normalize:
             problems.insert(
@@ -90,23 +101,41 @@ def check(classifier: Decider, clips: Any, reference: Reference | None = None) -
 
 def _items(classifier: Decider, clips: Any) -> Iterator[tuple[Tensor, int | None]]:
     """Yield each clip ``(1, 1, L)`` with its class number, or None."""
-    if isinstance(clips, str) or not hasattr(clips, "__getitem__"):
+    if isinstance(clips, str | os.PathLike):
+        raise ArgumentError(
+            f"check takes a data set or a list of pairs (wav, label); for a folder or a table give "
+            f"ai.as_dataset({str(clips)!r:.80}, sample_rate={classifier.sample_rate}, "
+            f"normalize={classifier.normalize!r})"
+        )
+    if not hasattr(clips, "__getitem__"):
         raise ArgumentError(
             f"check takes a data set or a list of pairs (wav, label), not {clips!r:.80}"
         )
     for number in range(len(clips)):
         item = clips[number]
         wav, label = item if isinstance(item, tuple | list) else (item, None)
-        try:
-            sound = torch.as_tensor(wav).float()
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ArgumentError(
-                f"clip {number} is not one sound (L,): {one_line(repr(wav), 80)}; check takes "
-                f"samples, e.g. of as_clip(path, {classifier.sample_rate}), or a data set"
-            ) from error
+        sound = _samples(classifier, wav, number)
         if sound.numel() != sound.shape[-1] or not sound.numel():
             raise ArgumentError(f"clip {number} is not one mono sound (L,): {tuple(sound.shape)}")
         yield sound.reshape(1, 1, -1), _target(classifier, label, getattr(clips, "labels", None))
+
+
+def _samples(classifier: Decider, wav: Any, number: int) -> Tensor:
+    """Return the samples of a clip: a file as the classifier takes it, others as they are."""
+    if isinstance(wav, str | os.PathLike):
+        return load_audio(wav, classifier.sample_rate, normalize=classifier.normalize)
+    # Of a pair (samples, rate), torch would make a tensor of objects, slowly.
+    is_pair = isinstance(wav, tuple)
+    try:
+        if not is_pair:
+            return torch.as_tensor(wav).float()
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    raise ArgumentError(
+        f"clip {number} is not one sound (L,): {one_line(repr(wav), 80)}; check takes paths, "
+        f"samples at {classifier.sample_rate} Hz, e.g. of as_clip(wav, {classifier.sample_rate}), "
+        f"or a data set"
+    )
 
 
 def _target(classifier: Decider, label: Any, names: Sequence[str] | None) -> int | None:

@@ -52,6 +52,7 @@ class Classifier(Decider):
         select: Select | None = None,
         network: nn.Module | None = None,
         bands: Bands | None = None,
+        max_batch: int | None = None,
     ) -> Self:
         """Make a classifier of a module that takes sounds, e.g. one with its own front end.
 
@@ -72,6 +73,8 @@ class Classifier(Decider):
             network: the part of the module whose layers Grad-CAM chooses from; all of it if None.
             bands: the centre of each band of the module's own front end in Hz, or a transform with
                 these bands, for Grad-CAM's maps; without it they are over time alone.
+            max_batch: the most sounds per call: 1 for a module whose outputs for a sound depend on
+                the others in the batch, as :meth:`check` says; None for any number.
 
         Raises:
             ArgumentError: an argument is out of range, or the grid has another sample rate.
@@ -84,7 +87,7 @@ class Classifier(Decider):
         >>> classifier.logits(torch.zeros(3, 1, 16000)).shape
         torch.Size([3, 2])
         """
-        model = SoundModel(module, sample_rate, shape, select, network, bands)
+        model = SoundModel(module, sample_rate, shape, select, network, bands, max_batch)
         grid = grid or default_grid(sample_rate)
         return cls(model, grid, labels, duration, None, output, normalize)
 
@@ -207,12 +210,12 @@ class Classifier(Decider):
         """Check that it decides as its owner's pipeline does; the first thing to call.
 
         It says what looks wrong: the rate, the duration or the level of the clips, the scale of the
-        features, outputs that are probabilities, labels in another order, and settings with which
-        the accuracy would be higher.
+        features, outputs that are probabilities or depend on the other sounds in a batch, labels
+        in another order, and settings with which the accuracy would be higher.
 
         Args:
-            clips: a data set, or a list of pairs: a sound ``(L,)`` at the classifier's sample rate,
-                and its label. Sounds alone do, too.
+            clips: a data set, or a list of pairs: a sound ``(L,)`` at the classifier's sample rate
+                or the path of a file, and its label. Sounds or paths alone do, too.
             reference: the owner's own pipeline: a function of the samples ``(L,)`` of a clip, or
                 its results; for each clip a label, a class number, or ``(C,)`` probabilities.
 

@@ -243,5 +243,6 @@ def _different(difference: float, place: tuple[int, ...], transform: Transform) 
         f"the front end does not compute what {type(transform).__name__} computes: up to "
         f"{difference:.3g} dB apart, in {PROBES[place[0]]} at bin or frame {row}, {column}; make "
         f"the transform equal (window, mel_scale, mel_norm, center, padding, scaling with its "
-        f"offset), or use Classifier.from_waveform, for which it need not be equal"
+        f"offset; no limit below the loudest level, as top_db sets), or use "
+        f"Classifier.from_waveform, for which it need not be equal"
     )

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from ..errors import ArgumentError, AudioInterpError
 from ..util import one_line
@@ -58,8 +59,7 @@ def _imported(name: str) -> Callable[[], Decider]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ArgumentError(
-            f"{name}: no module {error.name}: run from the folder of {module_name}.py, or "
-            f"install it"
+            f"{name}: no module {error.name}: {_where(module_name, function_name)}"
         ) from error
     except Exception as error:
         raise ArgumentError(
@@ -73,6 +73,12 @@ def _imported(name: str) -> Callable[[], Decider]:
             f"it has {', '.join(names) or 'none'}"
         )
     return function  # type: ignore[no-any-return]
+
+
+def _where(module_name: str, function_name: str) -> str:
+    if module_name.endswith(".py"):
+        return f"a module is named without its suffix: {Path(module_name).stem}:{function_name}"
+    return f"run from the folder of {module_name}.py, or install it"
 
 
 def _reason(error: Exception) -> str:

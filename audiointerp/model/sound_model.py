@@ -39,10 +39,11 @@ class SoundModel(nn.Module):
             if None.
         bands: the centre of each band of the module's own front end in Hz, rising, or a transform
             with these bands; None if they are not known.
+        max_batch: the most sounds per call; None for all at once.
 
     Raises:
-        ArgumentError: ``module`` is not a module, ``network`` is not a part of it, or ``shape`` is
-            unknown.
+        ArgumentError: ``module`` is not a module, ``network`` is not a part of it, ``shape`` is
+            unknown, or ``max_batch`` is below 1.
 
     >>> model = SoundModel(nn.Linear(160, 2), 16000)
     >>> model(torch.zeros(3, 1, 160)).shape, model.shape
@@ -59,6 +60,7 @@ class SoundModel(nn.Module):
         select: Select | None = None,
         network: nn.Module | None = None,
         bands: Bands | None = None,
+        max_batch: int | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(module, nn.Module):
@@ -72,6 +74,8 @@ class SoundModel(nn.Module):
                 f"its modules, e.g. network=module.features"
             )
         check_sample_rate(sample_rate)
+        if max_batch is not None and not (isinstance(max_batch, int) and max_batch >= 1):
+            raise ArgumentError(f"max_batch={max_batch!r} must be a whole number from 1, or None")
         self.module = module
         # In a tuple, so that it is not registered as a second child.
         self._layers_of = (network,)
@@ -79,6 +83,7 @@ class SoundModel(nn.Module):
         self.sample_rate = sample_rate
         self.shape = None if shape is None else choose("shape", shape, SHAPES)
         self.select = select
+        self.max_batch = max_batch
 
     def forward(self, wav: Tensor) -> Tensor:
         """Return the outputs ``(N, C)`` for sounds ``(N, 1, L)``.
@@ -108,6 +113,11 @@ class SoundModel(nn.Module):
 
     def _outputs(self, wav: Tensor, shape: str) -> Tensor:
         sounds = wav[:, 0] if shape == "NL" else wav
+        parts = sounds.split(self.max_batch or max(1, len(sounds)))
+        return torch.cat([self._call(part) for part in parts])
+
+    def _call(self, sounds: Tensor) -> Tensor:
+        """Call the module for a batch of sounds in the shape that it takes."""
         try:
             returned = self.module(sounds.to(weight_type(self.module, sounds.dtype)))
         # A model of the user can raise any error.
@@ -183,41 +193,34 @@ class FunctionModel(SoundModel):
                 f"predict must be a function from sounds (N, L) to outputs (N, C), "
                 f"not a {type(predict).__name__}"
             )
-        if max_batch is not None and not (isinstance(max_batch, int) and max_batch >= 1):
-            raise ArgumentError(f"max_batch={max_batch!r} must be a whole number from 1, or None")
-        super().__init__(nn.Identity(), sample_rate, "NL", select)
+        super().__init__(nn.Identity(), sample_rate, "NL", select, max_batch=max_batch)
         self.predict = predict
-        self.max_batch = max_batch
 
     @property
     def model_name(self) -> str:
         return getattr(self.predict, "__name__", type(self.predict).__name__)
 
-    def _outputs(self, wav: Tensor, shape: str) -> Tensor:
-        parts = wav.split(self.max_batch or len(wav))
-        return torch.cat([self._call(part) for part in parts])
-
-    def _call(self, wav: Tensor) -> Tensor:
-        sounds = np.ascontiguousarray(wav[:, 0].detach().float().cpu().numpy())
+    def _call(self, sounds: Tensor) -> Tensor:
+        samples = np.ascontiguousarray(sounds.detach().float().cpu().numpy())
         try:
-            returned = self.predict(sounds)
+            returned = self.predict(samples)
         # A function of the user can raise any error.
         except Exception as error:
             if isinstance(error, AudioInterpError) or is_out_of_memory(error):
                 raise
             raise ModelError(
-                f"{self.model_name} cannot take sounds {sounds.shape} float32 at "
+                f"{self.model_name} cannot take sounds {samples.shape} float32 at "
                 f"{self.sample_rate} Hz: {type(error).__name__}: "
                 f"{one_line(error, LONGEST_REASON)}; it must map (N, L) to outputs (N, C); "
                 f"{ONE_AT_A_TIME}"
             ) from error
         outputs = selected(returned, self.select, self.model_name)
-        if len(outputs) != len(sounds):
+        if len(outputs) != len(samples):
             raise ModelError(
-                f"{self.model_name} returned {tuple(outputs.shape)} for {len(sounds)} sounds; it "
+                f"{self.model_name} returned {tuple(outputs.shape)} for {len(samples)} sounds; it "
                 f"must return one row of outputs per sound; {ONE_AT_A_TIME}"
             )
-        return outputs.to(wav.device)
+        return outputs.to(sounds.device)
 
 
 def _checked_bands(bands: Bands, sample_rate: int) -> Tensor:

@@ -112,7 +112,7 @@ class ExplainedClip:
         return self.labels[int(self.attribution.probs.argmax())]
 
     def p_text(self, name: str) -> str:
-        """Return a p of the scores and that of the sound, each labelled, with the fill.
+        """Return a p of the scores and that of the sound, each labelled; once if they are one.
 
         Args:
             name: ``"p"``, ``"p_in"`` or ``"p_out"``.
@@ -126,8 +126,11 @@ class ExplainedClip:
         'p of the sound …'
         """
         fill = "" if self.fill == "silence" else f" (fill {self.fill})"
-        scored = f"p on {self.on}{fill} {self.scores[name]:.3f}"
-        return f"{scored}, p of the sound {self.heard[name]:.3f}"
+        scored, heard = f"{self.scores[name]:.3f}", f"{self.heard[name]:.3f}"
+        # Of a mono clip at the classifier's rate, what is scored on audio is what is heard.
+        if self.on == "audio" and scored == heard:
+            return f"p of the sound{fill} {heard}"
+        return f"p on {self.on}{fill} {scored}, p of the sound {heard}"
 
     def __repr__(self) -> str:
         values = (p_text(self.heard[name]) for name in ("p", "p_in", "p_out"))

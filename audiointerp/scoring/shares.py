@@ -17,11 +17,11 @@ SHARES = tuple(percentage / 100 for percentage in range(5, 100, 5))
 """The shares of the bins that are kept in turn: 5 to 95 %."""
 FEWER_SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 FEWEST_SHARES = (0.1, 0.3, 0.5)
-FIELDS = 6
-"""Random maps that the shares of a map are compared with, also of a long clip or a large network:
-a map that knows nothing is ahead of all six once in seven times, but of a single one every second
-time."""
-MOST_FORWARDS = 400
+FIELDS = 8
+"""Random maps that the shares of a map are compared with, also of a long clip or a large network,
+half of them blobs and half bin by bin: a map that knows nothing is ahead of all four of its kind
+once in five times, but of a single one every second time."""
+MOST_FORWARDS = 420
 """About so many forwards of a small network are spent on one map of a clip."""
 SMALL = 5_000_000
 """Parameters of a network that counts as one small network."""
@@ -32,7 +32,8 @@ class RandomShares:
     """What random maps keep of one clip.
 
     Attributes:
-        maps: blobs, ``(K, 1, F, T)``; the first is the one to listen to.
+        maps: ``(K, 1, F, T)``, blobs and bin by bin in turn; the first, of blobs, is the one to
+            listen to.
         p: the probability of the explained class by share and map, ``(S, K)``.
 
     >>> RandomShares(torch.zeros(2, 1, 3, 4), torch.zeros(5, 2)).p.shape
@@ -89,8 +90,12 @@ def random_shares(
     >>> random.maps.shape, random.p.shape
     (torch.Size([2, 1, 64, 101]), torch.Size([1, 2]))
     """
-    seeds = [null_seed("shares", str(number)) for number in range(count)]
-    maps = torch.cat([random_field(spectrogram.db, "smooth", seed) for seed in seeds])
+    kinds = [("smooth", "pixelwise")[number % 2] for number in range(count)]
+    fields = [
+        random_field(spectrogram.db, kind, null_seed("shares", str(number)))
+        for number, kind in enumerate(kinds)
+    ]
+    maps = torch.cat(fields)
     masks = torch.cat([top(maps, share) for share in shares])
     probs, column = decide_by_sound(classifier, spectrogram, attribution, masks, fill=fill)
     return RandomShares(maps, probs[:, column].view(len(shares), count))

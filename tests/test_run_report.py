@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -120,9 +121,37 @@ def test_stored_attributions_are_shown_as_they_are(written, run):
         assert result.attribution.method == method.name
 
 
-def test_without_attributions_they_are_computed_again(report, run, tmp_path):
-    import shutil
+def test_clips_longer_than_the_windows_are_shown_whole_as_they_were_scored(written, tmp_path):
+    from audiointerp.experiments import EXPERIMENTS
+    from audiointerp.experiments import run as run_experiment
 
+    source, _ = written
+    classifier = small_classifier(10, duration=2.0)
+    classifier = ai.Classifier(
+        classifier.network, classifier.transform, source.clips.labels, classifier.duration
+    )
+    clips = ai.EvenSubset(source.clips, 1)
+    options = {"masks": ["topK_30"], "on": "features", "nulls": []}
+    run_experiment(EXPERIMENTS["mel_clean"], classifier, clips, ["saliency"], tmp_path, **options)
+    folder = tmp_path / "mel" / "mel_clean"
+    shutil.rmtree(folder / "saliency" / "attributions")
+    again = replace(
+        source,
+        methods=finished_methods([folder]),
+        explainers={"saliency": ai.Saliency(classifier.network)},
+        rows=read_runs([folder / "saliency"]),
+        classifier=classifier,
+        clips=clips,
+        shown=[0],
+    )
+    ((loaded, (result,)),) = again.explained()
+    assert result.limits is None
+    assert result.wav.shape[-1] == loaded.wav.shape[-1] == 3 * 32000
+    p = float(result.attribution.probs[0, int(result.attribution.target)])
+    assert p == pytest.approx(float(again.rows["p"].iloc[0]), abs=1e-5)
+
+
+def test_without_attributions_they_are_computed_again(report, run, tmp_path):
     copied = tmp_path / "mel" / "mel_clean" / "gradcam"
     shutil.copytree(run / "gradcam", copied)
     shutil.rmtree(copied / "attributions")
@@ -151,8 +180,6 @@ def test_another_network_or_other_clips_are_refused(report, run, untouched_place
 
 
 def test_two_experiments_are_not_mixed(run, tmp_path):
-    import shutil
-
     other = tmp_path / "mel" / "mel_horse" / "saliency"
     shutil.copytree(run / "saliency", other)
     record = json.loads((other / "run.json").read_text())

@@ -97,8 +97,12 @@ def interpret(
     ] = None,
     background: Background = None,
     windows: Annotated[
-        str, typer.Option(help="Of a long clip: all, or strongest: the window of the largest p.")
-    ] = "all",
+        str,
+        typer.Option(
+            help="Of a clip longer than the network's windows: strongest, the window with the "
+            "largest p; or all, by the mean p of the windows.",
+        ),
+    ] = "strongest",
     on: On = None,
     fill: Annotated[
         str, typer.Option(help=f"What removed bins become: {', '.join(FILL_NAMES)}.")
@@ -229,6 +233,8 @@ def _print_interpretation(result: "Interpretation", clip: str, method: str = "")
         typer.echo(
             "the attribution is the same everywhere (is the clip silent?): this mask is arbitrary"
         )
+    if note := result.window_note("--windows all"):
+        typer.echo(note)
     by = f" by {method}" if method else ""
     typer.echo(f"{clip}: predicted {result.predicted}, explained {result.question}{by}")
     if result.verdict:

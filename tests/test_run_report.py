@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -301,8 +302,8 @@ def test_scripts_can_be_shortened_line_by_line():
 
 
 def tone(level, seconds=0.2, rate=8000, frequency=440.0):
-    time = torch.arange(round(seconds * rate)) / rate
-    return (level * torch.sin(2 * torch.pi * frequency * time))[None, None]
+    times = torch.arange(round(seconds * rate)) / rate
+    return (level * torch.sin(2 * torch.pi * frequency * times))[None, None]
 
 
 def blind_sounds(count=6):
@@ -360,6 +361,39 @@ def test_a_test_hides_its_methods_and_its_key_finds_them_again(tmp_path):
     other = tmp_path / "other.csv"
     write_blind_test(iter(sounds), ("cat", "dog"), tmp_path / "other", other, seed=2)
     assert other.read_text() != key.read_text()
+
+
+def test_the_times_of_the_files_say_nothing_of_the_methods(tmp_path):
+    """They follow the numbers, whatever order the sounds were made in."""
+
+    def slowly():
+        for sound in blind_sounds():
+            yield sound
+            # Longer than the clock of a file system may stand.
+            time.sleep(0.01)
+
+    write_blind_test(slowly(), ("cat", "dog"), tmp_path / "test", tmp_path / "key.csv", seed=1)
+    files = sorted((tmp_path / "test" / "sounds").iterdir())
+    assert [file.name for file in files] == [f"{number:03d}.wav" for number in range(1, 13)]
+    for name in ("st_mtime_ns", "st_ctime_ns"):
+        times = [getattr(file.stat(), name) for file in files]
+        assert times == sorted(times), name
+
+
+def test_labels_may_hold_bars_and_percent_signs(tmp_path):
+    folder, key = tmp_path / "test", tmp_path / "key.csv"
+    labels = ("cat|lion", "dog", "100 %7C")
+    sounds = [replace(sound, explained="cat|lion") for sound in blind_sounds()]
+    write_blind_test(sounds, labels, folder, key)
+    sheet = answered(folder, key, rule=lambda row: (labels[int(row["number"]) % 2], "3"))
+    rows, classes = read_answers([sheet], key)
+    assert classes == 3
+    assert rows["right"].tolist() == [0.0, 1.0] * 6
+    sheet = answered(folder, key, rule=lambda row: ("lion", ""))
+    with pytest.raises(
+        AudioInterpError, match=r"write one of cat\|lion, dog, 100 %7C, cannot tell"
+    ):
+        read_answers([sheet], key)
 
 
 def test_nothing_is_overwritten_and_the_key_stays_outside(tmp_path):

@@ -81,6 +81,30 @@ def test_mistakes(call, arguments, message):
     assert message in done.stderr
 
 
+def test_a_path_is_not_the_name_of_a_network(call, tmp_path):
+    (tmp_path / "dog.wav").touch()
+    done = call("interpret", tmp_path / "dog.wav", "--weights", "./esc10-mel")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "esc10-mel: no such weights file" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["taken", "taken/below/it"])
+def test_a_file_in_the_place_of_the_folder_is_refused_at_once(call, tmp_path, place):
+    (tmp_path / "taken").touch()
+    done = call("interpret", "dog.wav", "--weights", "none.safetensors", "--out", tmp_path / place)
+    assert (done.returncode, done.stdout) == (2, "")
+    text = "".join(letter for letter in done.stderr if letter.isprintable() and letter not in " │")
+    assert "isafile;giveafolder" in text
+
+
+def test_help_says_that_one_place_is_scored(call):
+    """Only run takes several, separated by commas."""
+    text = " ".join(call("interpret", "--help").stdout.replace("│", " ").split())
+    (on,) = re.findall(r"--on\b(.*?)--fill", text)
+    assert "What is scored: features, or audio (the masked" in on
+    assert "comma" not in on
+
+
 def test_without_a_clip_it_is_a_usage_error(call):
     done = call("interpret")
     assert done.returncode == 2

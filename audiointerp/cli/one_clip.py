@@ -19,7 +19,6 @@ from .options import (
     Device,
     HuggingFace,
     Model,
-    On,
     Out,
     Protocol,
     Subset,
@@ -103,7 +102,10 @@ def interpret(
             "largest p; or all, by the mean p of the windows.",
         ),
     ] = "strongest",
-    on: On = None,
+    on: Annotated[
+        str | None,
+        typer.Option(help="What is scored: features, or audio (the masked sound, classified)."),
+    ] = None,
     fill: Annotated[
         str, typer.Option(help=f"What removed bins become: {', '.join(FILL_NAMES)}.")
     ] = "silence",

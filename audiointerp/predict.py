@@ -13,6 +13,7 @@ from .metrics import Metric, Scored
 from .model import Classifier
 from .scoring import (
     COMPARED,
+    WINDOWS,
     ExplainedClip,
     Method,
     OutOfDistribution,
@@ -100,7 +101,7 @@ def interpret(
     target: str | int | None = None,
     against: str | int | None = None,
     background: Tensor | None = None,
-    windows: str = "all",
+    windows: str = WINDOWS[0],
     inversion: str = "gain",
     protocol: str = "corrected",
     on: str | None = None,
@@ -125,8 +126,9 @@ def interpret(
         against: another label, to explain why it is the target rather than this one. p is then the
             probability of the target, given that it is one of the two.
         background: for SHAP, features ``(B, 1, F, T)`` of windows of the classifier's length.
-        windows: of a clip that is longer than the classifier's windows: ``"all"``, the mean p of
-            them; or ``"strongest"``, the one with the largest p, as a clip of its own.
+        windows: what is explained of a clip that is longer than the classifier's windows:
+            ``"strongest"``, the window with the largest p, as a clip of its own, normalised by
+            itself (``limits`` says which it is); or ``"all"``, by the mean p of the windows.
         inversion: see :meth:`~audiointerp.processing.spectrogram.Spectrogram.to_wav`.
         protocol: the definitions of the mask and the scores, a name in ``PROTOCOLS``, and how a
             soft mask is heard: a share of the level in dB, or of the power as published.

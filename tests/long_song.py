@@ -53,7 +53,7 @@ def main(out, seconds):
     classifier = ai.Classifier.load(WEIGHTS)
     classifier.probabilities(classifier.transform(torch.zeros(1, 1, 160000)).db)
     before, start, cpu = gigabytes(), time.perf_counter(), time.process_time()
-    result = ai.interpret(classifier, path, "gradcam")
+    result = ai.interpret(classifier, path, "gradcam", windows="all")
     explained, cpu_explained = time.perf_counter(), time.process_time()
     result.save(page, "song.wav")
     print(f"explained in {explained - start:.0f} s ({cpu_explained - cpu:.0f} s of processor time)")

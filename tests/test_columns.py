@@ -99,7 +99,7 @@ def test_the_layer_and_its_cells_by_hand(transform):
     assert cell.hertz == pytest.approx((high - low) / rows, rel=0.05)
     assert cell.seconds == pytest.approx(1 / columns, rel=0.02)
     # A longer clip has the cells of its windows.
-    longer = interpret(classifier, noise(2.3, rate), "gradcam")
+    longer = interpret(classifier, noise(2.3, rate), "gradcam", windows="all")
     assert layer_cell(longer.attribution) == cell
     shorter = interpret(classifier, noise(0.4, rate), "gradcam")
     assert layer_cell(shorter.attribution) == cell

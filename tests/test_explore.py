@@ -3,6 +3,7 @@
 import ast
 import base64
 import builtins
+import html
 import json
 import sys
 import threading
@@ -433,6 +434,20 @@ def test_the_line_makes_it_again(classifier, shown):
     entry = shown.clip.data["methods"][0]["named"][0]
     assert again.verdict.p_kept == pytest.approx(entry["pKept"], abs=1e-5)
     assert float(again.mask.sum()) == again.mask.numel() - 28 * 50
+
+
+def test_the_strongest_window_of_a_long_clip_is_shown_and_said(classifier):
+    clips = [torch.cat([0.01 * noise(1.0), noise(1.5, seed=2)], -1)]
+    explorer = opened(Explorer(classifier, clips, ["saliency"]))
+    result = explorer.clip.first
+    begin, end = result.limits
+    assert result.wav.shape[-1] == 32000 < clips[0].shape[-1]
+    assert result.clip == f"clip 0, {begin:.2f} to {end:.2f} s"
+    assert html.escape(result.window_note()) in explorer.clip.section
+    line = asked(explorer, "pin", method=0, number=5, cell=None)["line"]
+    again = eval(line, {"ai": ai, "classifier": classifier, "clips": clips})
+    assert again.limits == result.limits
+    assert torch.equal(again.wav, result.wav)
 
 
 def test_lines_of_shares():

@@ -12,7 +12,14 @@ from audiointerp.interpretation import NULLS as NULL_NAMES
 from audiointerp.metrics import METRICS, evaluate
 from audiointerp.paper.example import example_rows
 from audiointerp.scoring import Difference
-from audiointerp.tables import as_text, binary_masks, forest_text, lead_text
+from audiointerp.tables import (
+    as_text,
+    best_null_differences,
+    binary_masks,
+    forest_text,
+    lead_text,
+    soft_masks,
+)
 from audiointerp.tables.bootstrap import FEWEST
 from audiointerp.tables.lead import leading_rows
 from audiointerp.tables.plain_text import means_as_text
@@ -112,6 +119,34 @@ def test_of_soft_masks_alone_sparseness_is_shown():
     assert "These results have no 0/1 masks" in text
     assert "Means over 2 masks" in text
     assert "SPS" in text
+
+
+def test_a_soft_mask_of_ones_own_is_not_counted_among_0_1_masks():
+    """It is known by its scores, whatever its name is; its values lower every level."""
+    rows = example_rows(clips=30).assign(**NULLS)
+    hard = rows[rows["mask"] == "bin"]
+    mine = hard.assign(mask="mine", SPS=0.4, AREA=0.4, FF=0.0, FidIn=0.0)
+    both = pd.concat([hard, mine], ignore_index=True)
+    assert soft_masks(both) == {"mine"}
+    assert best_null_differences(both) == best_null_differences(hard)
+    assert lead_text(both) == lead_text(hard)
+    assert "These results have no 0/1 masks" in lead_text(mine)
+    assert soft_masks(both.drop(columns=["SPS", "COMP"])) == set()
+    assert soft_masks(rows.assign(mask="sigmoid").drop(columns=["SPS"])) == {"sigmoid"}
+
+
+def test_what_the_protocol_scores_by_default_leads():
+    rows = example_rows(on=["audio", "features"])
+    every = pd.concat([rows.assign(fill=fill) for fill in ("background", "silence")])
+    published = every.assign(protocol="published")
+    assert set(leading_rows(published)[["fill", "on"]].itertuples(index=False, name=None)) == {
+        ("silence", "features")
+    }
+    # The corrected protocol leads before the published one, and by its own defaults.
+    first = leading_rows(pd.concat([published, every]))
+    assert set(first[["protocol", "fill", "on"]].itertuples(index=False, name=None)) == {
+        ("corrected", "background", "audio")
+    }
 
 
 def test_without_a_scored_clip_it_is_an_error():

@@ -136,7 +136,7 @@ def song(tmp_path):
 
 def test_a_file_is_heard_with_its_rate_channels_and_level(classifier, song, tmp_path):
     path, wav = song
-    result = ai.interpret(classifier, path, "saliency")
+    result = ai.interpret(classifier, path, "saliency", windows="all")
     assert result.wav.shape == result.kept.shape == (1, 1, 64000)
     assert result.sounds is result.file_sounds
     assert result.sounds.sample_rate == RATE
@@ -147,7 +147,7 @@ def test_a_file_is_heard_with_its_rate_channels_and_level(classifier, song, tmp_
     heard = gain * resample(mono(result.sounds.kept), RATE, 32000)
     db = classifier.transform(heard).db
     assert torch.allclose(ai.load_audio(path, 32000), result.wav)
-    again = ai.interpret(classifier, heard, "saliency", target=result.explained)
+    again = ai.interpret(classifier, heard, "saliency", target=result.explained, windows="all")
     assert again.heard["p"] == pytest.approx(result.heard["p_in"], abs=1e-6)
     assert db.shape == result.spectrogram.db.shape
     write_interpretation(result, tmp_path / "out", "song", lossless=True)
@@ -189,7 +189,7 @@ def test_samples_with_a_rate_are_heard_as_the_file_that_holds_them(classifier, s
     path, wav = song
     content = {"bytes": path.read_bytes(), "path": None}
     for audio, channels in (((mono(wav), RATE), 1), (content, 2)):
-        result = ai.interpret(classifier, audio, "saliency")
+        result = ai.interpret(classifier, audio, "saliency", windows="all")
         assert result.sounds.sample_rate == RATE
         assert torch.equal(result.sounds.original, wav if channels == 2 else mono(wav))
         assert snr(result.sounds.original, result.sounds.kept + result.sounds.removed) > 100

@@ -181,8 +181,9 @@ def test_a_file_is_played_with_its_own_rate_and_channels(
     wav, rate = song[0][:channels], song[1]
     soundfile.write(tmp_path / "song.wav", wav.T.numpy(), rate, subtype="FLOAT")
     classifier = small_classifier(transform=TRANSFORMS[name], duration=0.7)
+    settings = {"fill": fill, "compared": 0, "windows": "all"}
     asked = [
-        ai.interpret(classifier, tmp_path / "song.wav", "saliency", mask, fill=fill, compared=0)
+        ai.interpret(classifier, tmp_path / "song.wav", "saliency", mask, **settings)
         for mask in ("topK_30", "bin", "minmax_pos")
     ]
     results = [replace(result, classifier=None) for result in asked]
@@ -222,7 +223,8 @@ def test_a_long_sound_is_mp3_and_says_how_far_it_is(song, browser, tmp_path):
     wav, rate = song[0].repeat(1, 9), song[1]
     path = tmp_path / "song.wav"
     soundfile.write(path, wav.T.numpy(), rate, subtype="FLOAT")
-    result = ai.interpret(small_classifier(duration=0.7), path, "saliency", compared=0)
+    classifier = small_classifier(duration=0.7)
+    result = ai.interpret(classifier, path, "saliency", compared=0, windows="all")
     result = replace(result, classifier=None)
     written = tmp_path / "page.html"
     text = interpretation_page("song", [[result]])

@@ -21,7 +21,7 @@ from audiointerp.scoring.outcomes import classify_parts
 def test_interpret_at_any_length(seconds, method, classifier):
     wav = noise(seconds)
     background = classifier.transform(noise(1.0, seed=1)).db
-    result = interpret(classifier, wav, method, "topK_30", background=background)
+    result = interpret(classifier, wav, method, "topK_30", background=background, windows="all")
     assert result.kept.shape == result.removed.shape == wav.shape
     assert torch.allclose(result.kept + result.removed, wav, atol=1e-5)
     assert result.mask.shape == result.spectrogram.db.shape == result.attribution.values.shape
@@ -44,7 +44,7 @@ def test_a_long_clip_is_the_mean_of_its_windows(classifier):
     probs = classifier.probabilities(torch.cat([windows, rest]))
     owned = torch.tensor([frames, frames, frames, spec.db.shape[-1] - 3 * frames])
     expected = (owned[:, None] * probs).sum(0) / owned.sum()
-    result = interpret(classifier, noise(3.2), "saliency", "bin")
+    result = interpret(classifier, noise(3.2), "saliency", "bin", windows="all")
     assert torch.allclose(result.attribution.probs[0], expected, atol=1e-5)
 
 
@@ -150,7 +150,7 @@ def test_the_level_of_a_clip_is_said_once(on, classifier):
     """The parts of a clip that is too loud are too loud as well."""
     integers = noise(2.5) / noise(2.5).abs().max() * 32767
     with pytest.warns(AudioWarning) as caught:
-        interpret(classifier, integers, "saliency", on=on)
+        interpret(classifier, integers, "saliency", on=on, windows="all")
     assert len(caught) == 1
     assert "divide 16-bit integers by 32768" in str(caught[0].message)
     with pytest.warns(AudioWarning) as caught:
@@ -165,7 +165,7 @@ def test_the_level_of_a_clip_is_said_once(on, classifier):
     assert len(caught) == 1
     # It is said again for the next clip.
     with pytest.warns(AudioWarning, match="divide 16-bit integers"):
-        interpret(classifier, integers, "saliency")
+        interpret(classifier, integers, "saliency", windows="all")
 
 
 class Flat(nn.Module):
@@ -256,6 +256,13 @@ def test_shares_and_tensors_are_masks(classifier):
     assert torch.equal(result.mask[0, 0], given)
     with pytest.raises(ArgumentError, match="does not fit this clip"):
         interpret(classifier, wav, "saliency", given[:, :-1])
+    # A mask of a whole long clip.
+    long = given.repeat(1, 2)
+    with pytest.raises(ArgumentError, match='one window, unless windows="all"'):
+        interpret(classifier, noise(2.0), "saliency", long)
+    frames = classifier.transform.num_frames(64000)
+    whole = interpret(classifier, noise(2.0), "saliency", long[:, :frames], windows="all")
+    assert torch.equal(whole.mask[0, 0], long[:, :frames])
     clips = [(wav[0], classifier.labels[0]), (wav[0].flip(-1), classifier.labels[1])]
     rows = score(classifier, clips, ["random"], [0.1, 0.3, 0.125, given], nulls=[], progress=False)
     assert rows["status"].unique().tolist() == ["ok"]

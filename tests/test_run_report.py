@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import shutil
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -120,9 +122,37 @@ def test_stored_attributions_are_shown_as_they_are(written, run):
         assert result.attribution.method == method.name
 
 
-def test_without_attributions_they_are_computed_again(report, run, tmp_path):
-    import shutil
+def test_clips_longer_than_the_windows_are_shown_whole_as_they_were_scored(written, tmp_path):
+    from audiointerp.experiments import EXPERIMENTS
+    from audiointerp.experiments import run as run_experiment
 
+    source, _ = written
+    classifier = small_classifier(10, duration=2.0)
+    classifier = ai.Classifier(
+        classifier.network, classifier.transform, source.clips.labels, classifier.duration
+    )
+    clips = ai.EvenSubset(source.clips, 1)
+    options = {"masks": ["topK_30"], "on": "features", "nulls": []}
+    run_experiment(EXPERIMENTS["mel_clean"], classifier, clips, ["saliency"], tmp_path, **options)
+    folder = tmp_path / "mel" / "mel_clean"
+    shutil.rmtree(folder / "saliency" / "attributions")
+    again = replace(
+        source,
+        methods=finished_methods([folder]),
+        explainers={"saliency": ai.Saliency(classifier.network)},
+        rows=read_runs([folder / "saliency"]),
+        classifier=classifier,
+        clips=clips,
+        shown=[0],
+    )
+    ((loaded, (result,)),) = again.explained()
+    assert result.limits is None
+    assert result.wav.shape[-1] == loaded.wav.shape[-1] == 3 * 32000
+    p = float(result.attribution.probs[0, int(result.attribution.target)])
+    assert p == pytest.approx(float(again.rows["p"].iloc[0]), abs=1e-5)
+
+
+def test_without_attributions_they_are_computed_again(report, run, tmp_path):
     copied = tmp_path / "mel" / "mel_clean" / "gradcam"
     shutil.copytree(run / "gradcam", copied)
     shutil.rmtree(copied / "attributions")
@@ -151,8 +181,6 @@ def test_another_network_or_other_clips_are_refused(report, run, untouched_place
 
 
 def test_two_experiments_are_not_mixed(run, tmp_path):
-    import shutil
-
     other = tmp_path / "mel" / "mel_horse" / "saliency"
     shutil.copytree(run / "saliency", other)
     record = json.loads((other / "run.json").read_text())
@@ -274,8 +302,8 @@ def test_scripts_can_be_shortened_line_by_line():
 
 
 def tone(level, seconds=0.2, rate=8000, frequency=440.0):
-    time = torch.arange(round(seconds * rate)) / rate
-    return (level * torch.sin(2 * torch.pi * frequency * time))[None, None]
+    times = torch.arange(round(seconds * rate)) / rate
+    return (level * torch.sin(2 * torch.pi * frequency * times))[None, None]
 
 
 def blind_sounds(count=6):
@@ -333,6 +361,39 @@ def test_a_test_hides_its_methods_and_its_key_finds_them_again(tmp_path):
     other = tmp_path / "other.csv"
     write_blind_test(iter(sounds), ("cat", "dog"), tmp_path / "other", other, seed=2)
     assert other.read_text() != key.read_text()
+
+
+def test_the_times_of_the_files_say_nothing_of_the_methods(tmp_path):
+    """They follow the numbers, whatever order the sounds were made in."""
+
+    def slowly():
+        for sound in blind_sounds():
+            yield sound
+            # Longer than the clock of a file system may stand.
+            time.sleep(0.01)
+
+    write_blind_test(slowly(), ("cat", "dog"), tmp_path / "test", tmp_path / "key.csv", seed=1)
+    files = sorted((tmp_path / "test" / "sounds").iterdir())
+    assert [file.name for file in files] == [f"{number:03d}.wav" for number in range(1, 13)]
+    for name in ("st_mtime_ns", "st_ctime_ns"):
+        times = [getattr(file.stat(), name) for file in files]
+        assert times == sorted(times), name
+
+
+def test_labels_may_hold_bars_and_percent_signs(tmp_path):
+    folder, key = tmp_path / "test", tmp_path / "key.csv"
+    labels = ("cat|lion", "dog", "100 %7C")
+    sounds = [replace(sound, explained="cat|lion") for sound in blind_sounds()]
+    write_blind_test(sounds, labels, folder, key)
+    sheet = answered(folder, key, rule=lambda row: (labels[int(row["number"]) % 2], "3"))
+    rows, classes = read_answers([sheet], key)
+    assert classes == 3
+    assert rows["right"].tolist() == [0.0, 1.0] * 6
+    sheet = answered(folder, key, rule=lambda row: ("lion", ""))
+    with pytest.raises(
+        AudioInterpError, match=r"write one of cat\|lion, dog, 100 %7C, cannot tell"
+    ):
+        read_answers([sheet], key)
 
 
 def test_nothing_is_overwritten_and_the_key_stays_outside(tmp_path):

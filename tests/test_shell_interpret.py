@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+import torch
+from conftest import noise
 
 import audiointerp as ai
 from audiointerp.cli import options
 from audiointerp.dataset import CLASSES
 from audiointerp.errors import AudioError
 from audiointerp.model import SHIPPED
+from audiointerp.processing import save_audio
 
 COMPLETE = {
     "interpret --method s": ["saliency", "shap", "smoothgrad"],
@@ -77,6 +81,30 @@ def test_mistakes(call, arguments, message):
     assert message in done.stderr
 
 
+def test_a_path_is_not_the_name_of_a_network(call, tmp_path):
+    (tmp_path / "dog.wav").touch()
+    done = call("interpret", tmp_path / "dog.wav", "--weights", "./esc10-mel")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "esc10-mel: no such weights file" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["taken", "taken/below/it"])
+def test_a_file_in_the_place_of_the_folder_is_refused_at_once(call, tmp_path, place):
+    (tmp_path / "taken").touch()
+    done = call("interpret", "dog.wav", "--weights", "none.safetensors", "--out", tmp_path / place)
+    assert (done.returncode, done.stdout) == (2, "")
+    text = "".join(letter for letter in done.stderr if letter.isprintable() and letter not in " │")
+    assert "isafile;giveafolder" in text
+
+
+def test_help_says_that_one_place_is_scored(call):
+    """Only run takes several, separated by commas."""
+    text = " ".join(call("interpret", "--help").stdout.replace("│", " ").split())
+    (on,) = re.findall(r"--on\b(.*?)--fill", text)
+    assert "What is scored: features, or audio (the masked" in on
+    assert "comma" not in on
+
+
 def test_without_a_clip_it_is_a_usage_error(call):
     done = call("interpret")
     assert done.returncode == 2
@@ -110,6 +138,29 @@ def test_a_page_of_several_clips_has_all_methods(call, place, tmp_path):
     page = (tmp_path / "out" / "index.html").read_text()
     assert page.count('<section class="audiointerp clip"') == 2
     assert page.count("<h2>saliency, topK_30</h2>") == page.count("<h2>random, topK_30</h2>") == 2
+
+
+def test_the_window_of_a_long_clip_is_said(call, place, tmp_path):
+    wav = torch.cat([0.01 * noise(4.0), noise(1.0, seed=1)], -1)
+    save_audio(tmp_path / "long.wav", wav, 32000)
+    asked = ["interpret", tmp_path / "long.wav", "--weights", place / "mel.safetensors"]
+    asked += ["--method", "random", "--out", tmp_path / "out"]
+    done = call(*asked)
+    assert (done.returncode, done.stderr) == (0, "")
+    (note,) = re.findall(r"Explained is one window .*", done.stdout)
+    found = re.fullmatch(
+        r"Explained is one window of 3 s, from ([\d.]+) to ([\d.]+) s of a clip of 5 s: the one "
+        r"with the largest p of \w+\. --windows all explains the whole clip\.",
+        note,
+    )
+    begin, end = map(float, found.groups())
+    assert f"long.wav, {begin:.2f} to {end:.2f} s: predicted" in done.stdout
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert f"from {begin:g} to {end:g} s of a clip of 5 s" in page
+    whole = call(*asked, "--windows", "all")
+    assert (whole.returncode, whole.stderr) == (0, "")
+    assert "one window" not in whole.stdout
+    assert "Explained is one window" not in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_a_method_does_not_overwrite_the_clip(call, place, tmp_path):

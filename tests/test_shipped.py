@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import audiointerp as ai
-from audiointerp.errors import ModelError
+from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.model import SHIPPED, shipped, weights_path
 
 ROOT = Path(ai.__file__).parents[1]
@@ -42,6 +42,25 @@ def test_a_path_opens_its_file(tmp_path):
     assert "siren" in ai.load(tmp_path / "mine.safetensors").labels
     with pytest.raises(ModelError, match=r"other\.safetensors: no such weights file"):
         ai.load(tmp_path / "other.safetensors")
+
+
+def test_an_explicit_path_is_a_path_though_it_ends_in_the_name_of_a_network(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("./esc10-mel", Path("esc10-mel"), f"{tmp_path}/esc10-mel"):
+        assert weights_path(path).resolve() == tmp_path.resolve() / "esc10-mel"
+        with pytest.raises(ModelError, match="no such weights file"):
+            ai.load(path)
+    ai.load("synthetic-mel").save(tmp_path / "mine.safetensors")
+    (tmp_path / "mine.safetensors").rename("esc10-mel")
+    assert "siren" in ai.load("./esc10-mel").labels
+    # The name itself means the network that comes with the library.
+    assert "siren" not in ai.load("esc10-mel").labels
+
+
+@pytest.mark.parametrize("thing", [None, 3, b"esc10-mel", ai.Classifier])
+def test_what_is_neither_a_name_nor_a_path_is_refused(thing):
+    with pytest.raises(ArgumentError, match=r"the name of a network \(esc10-mel, .* a file, not"):
+        ai.load(thing)
 
 
 def test_an_unknown_name_is_refused_with_the_one_that_was_meant():

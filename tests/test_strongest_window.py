@@ -1,11 +1,15 @@
 """What is explained of a clip that is longer than the classifier's windows."""
 
+import html
+import json
+
 import numpy as np
 import pytest
 import soundfile
 import torch
 
 from audiointerp import ArgumentError, Classifier, LogSTFT, interpret, load_audio, scan
+from audiointerp.display import interpretation_page, players_html
 from audiointerp.scoring.strongest import explained_part
 
 RATE = 8000
@@ -49,7 +53,6 @@ def test_the_window_with_the_tone_is_explained(song):
     begin, end = result.limits
     assert begin <= 6.2 < 6.6 <= end == begin + 1
     assert (result.explained, result.clip) == ("high", f"song.wav, {begin:.2f} to {end:.2f} s")
-    assert f"high at {begin:g} to {end:g} s" in repr(result)
     scanned = scan(classifier(), song)
     assert result.p_of_sounds["p"] == pytest.approx(scanned.pooled("max").p["high"], abs=1e-3)
     # A listener gets the window with the file's own rate and channels.
@@ -61,9 +64,41 @@ def test_the_window_with_the_tone_is_explained(song):
     )
 
 
-def test_by_default_all_windows_are_explained(song):
+def test_by_default_the_window_with_the_largest_p_is_explained_and_the_result_says_so(song):
     result = explained(song, target="high")
-    assert result.limits is None
+    begin, end = result.limits
+    assert result.limits == explained(song, target="high", windows="strongest").limits
+    note = (
+        f"Explained is one window of 1 s, from {begin:g} to {end:g} s of a clip of 10 s: the one "
+        f'with the largest p of high. windows="all" explains the whole clip.'
+    )
+    assert result.window_note() == note
+    assert note in repr(result)
+    assert html.escape(note) in interpretation_page("song", [[result]])
+    assert html.escape(note) in players_html(result)
+    assert result.window_note("--windows all").endswith(" --windows all explains the whole clip.")
+    figure = result.plot()
+    assert figure.axes[0].get_xlabel() == f"time (s), from {begin:g} s of the clip on"
+
+
+def test_a_clip_of_one_window_says_nothing_of_windows(song):
+    result = explained(load_audio(song, RATE)[..., :RATE])
+    assert result.window_note() == ""
+    assert "window" not in repr(result)
+    assert result.plot().axes[0].get_xlabel() == "time (s)"
+
+
+def test_a_window_of_a_clip_is_written_with_its_limits(song, tmp_path):
+    for name, windows in (("window", "strongest"), ("whole", "all")):
+        result = explained(song, windows=windows)
+        result.save(tmp_path / name)
+        scores = json.loads((tmp_path / name / "scores.json").read_text())
+        assert scores["limits"] == (None if windows == "all" else list(result.limits))
+
+
+def test_all_windows_are_explained_if_asked(song):
+    result = explained(song, target="high", windows="all")
+    assert (result.limits, result.window_note()) == (None, "")
     assert result.sounds.original.shape[-1] == 10 * 16000
     # One of ten windows has the tone.
     assert result.p_of_sounds["p"] < 0.15

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..model import Classifier
 
-EXAMPLE_NETWORK = Path("synthetic-mel")
+EXAMPLE_NETWORK = "synthetic-mel"
 """The network that explains an example, unless another is given."""
 EXAMPLE_FOLD = 5
 """The fold of the examples; that network was not trained on it."""

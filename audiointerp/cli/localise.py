@@ -17,7 +17,7 @@ METHODS = (
 @app.command()
 def localise(
     weights: Annotated[
-        Path, typer.Option(help="A classifier written by train, with its card beside it.")
+        str, typer.Option(help="A classifier written by train, with its card beside it.")
     ],
     data: Data = None,
     subset: Subset = None,
@@ -71,8 +71,8 @@ def localise(
     names = names_in(methods)
     measured = ratios_in(ratios, number)
     slow_ratios = [float(entry.ratio_db) for entry in ratios_in(slow_at)]
-    weights = weights_path(weights)
-    classifier = Classifier.load(weights, device)
+    file = weights_path(weights)
+    classifier = Classifier.load(file, device)
     dataset = open_for(classifier, data, numbers_in(folds), subset)
     kinds = [BY_NAME.get(name.partition("@")[0]) for name in names]
     needs_background = any(kind is not None and kind.needs_background for kind in kinds)
@@ -82,5 +82,5 @@ def localise(
         classifier, dataset, measured, explainers, rows, slow_at=slow_ratios, min_p=min_p, axis=axis
     )
     what = (frame, classifier, dataset, measured, explainers)
-    write_localisation(out, *what, command_line(), weights.name, min_p=min_p)
+    write_localisation(out, *what, command_line(), file.name, min_p=min_p)
     typer.echo(f"wrote {out}")

@@ -1,6 +1,5 @@
 """Opens the classifier that a command was given."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError
@@ -10,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def open_classifier(
-    weights: Path | None, model: str | None, hugging_face: str | None
+    weights: str | None, model: str | None, hugging_face: str | None
 ) -> "Classifier":
     """Read a classifier from its weights, make it by code of the user, or read a transformer.
 

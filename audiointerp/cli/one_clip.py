@@ -19,7 +19,6 @@ from .options import (
     Device,
     HuggingFace,
     Model,
-    On,
     Out,
     Protocol,
     Subset,
@@ -97,9 +96,16 @@ def interpret(
     ] = None,
     background: Background = None,
     windows: Annotated[
-        str, typer.Option(help="Of a long clip: all, or strongest: the window of the largest p.")
-    ] = "all",
-    on: On = None,
+        str,
+        typer.Option(
+            help="Of a clip longer than the network's windows: strongest, the window with the "
+            "largest p; or all, by the mean p of the windows.",
+        ),
+    ] = "strongest",
+    on: Annotated[
+        str | None,
+        typer.Option(help="What is scored: features, or audio (the masked sound, classified)."),
+    ] = None,
     fill: Annotated[
         str, typer.Option(help=f"What removed bins become: {', '.join(FILL_NAMES)}.")
     ] = "silence",
@@ -229,6 +235,8 @@ def _print_interpretation(result: "Interpretation", clip: str, method: str = "")
         typer.echo(
             "the attribution is the same everywhere (is the clip silent?): this mask is arbitrary"
         )
+    if note := result.window_note("--windows all"):
+        typer.echo(note)
     by = f" by {method}" if method else ""
     typer.echo(f"{clip}: predicted {result.predicted}, explained {result.question}{by}")
     if result.verdict:

@@ -57,6 +57,21 @@ ALL_NULLS = ",".join(NULL_NAMES)
 MASKS_HELP = f"{', '.join(MASK_NAMES)}; also topK_20 or another percentage, for all that have one"
 
 
+def check_folder(path: Path) -> Path:
+    """Refuse a folder to write to that is a file, or lies in one, before anything is computed.
+
+    Raises:
+        typer.BadParameter: it is, or does.
+
+    >>> check_folder(Path("new/folder")).name
+    'folder'
+    """
+    existing = next((each for each in (path, *path.parents) if each.exists()), None)
+    if existing is not None and not existing.is_dir():
+        raise typer.BadParameter(f"{existing} is a file; give a folder")
+    return path
+
+
 def starting_with(names: Sequence[str]) -> Callable[[str], list[str]]:
     """Return what a shell calls to complete one of several names.
 
@@ -70,8 +85,9 @@ def starting_with(names: Sequence[str]) -> Callable[[str], list[str]]:
     return completions
 
 
+# As a path, "./esc10-mel" would be the name esc10-mel.
 Weights = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--weights",
         autocompletion=starting_with(NETWORK_NAMES),
@@ -146,7 +162,7 @@ MaxErrors = Annotated[
 Protocol = Annotated[
     str, typer.Option(help="corrected; or published, with the faults of the published code.")
 ]
-Out = Annotated[Path, typer.Option(help="The folder to write to.")]
+Out = Annotated[Path, typer.Option(callback=check_folder, help="The folder to write to.")]
 Results = Annotated[Path, typer.Option(help="The folder of results.")]
 
 

@@ -119,8 +119,14 @@ class Source:
                     results = []
                     for method in self.methods:
                         explainer, target = self._explainer(method, index, loaded.name)
+                        # A run explains all windows of a clip.
                         result = interpret(
-                            self.classifier, wav, explainer, self.mask, target=target
+                            self.classifier,
+                            wav,
+                            explainer,
+                            self.mask,
+                            target=target,
+                            windows="all",
                         )
                         self._check_sound(method, loaded.name, result)
                         results.append(replace(result, clip=loaded.name))

@@ -186,7 +186,7 @@ def threshold_in(text: str) -> float | dict[str, float]:
 
 
 def _open(
-    weights: Path | None, model: str | None, hugging_face: str | None, device: str
+    weights: str | None, model: str | None, hugging_face: str | None, device: str
 ) -> "Classifier":
     return open_classifier(weights, model, hugging_face).to(device)
 

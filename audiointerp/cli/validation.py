@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @app.command()
 def validate(
     weights: Annotated[
-        Path, typer.Option(help="A mel classifier written by train, with its card beside it.")
+        str, typer.Option(help="A mel classifier written by train, with its card beside it.")
     ],
     data: Data = None,
     subset: Subset = None,
@@ -77,12 +77,12 @@ def validate(
     from ..util import write_text
 
     setting = find_experiment("mel_clean")
-    weights = weights_path(weights)
-    classifier = Classifier.load(weights, device)
+    file = weights_path(weights)
+    classifier = Classifier.load(file, device)
     check_features(setting, classifier)
     dataset = open_for(classifier, data, list(TEST_FOLDS), subset)
     background = training_background_of(classifier, data, subset)
-    accuracies = kept_accuracies(card or weights.with_suffix(".json"))
+    accuracies = kept_accuracies(card or file.with_suffix(".json"))
     check_page(out)
     if rows_from is None:
         rows = run_experiment(
@@ -109,7 +109,7 @@ def validate(
     picture = out.with_suffix(".png")
     _write_forest_plot(best_null_differences(rows), picture)
     labels = classifier.labels
-    text = report(rows, figures, command_line(), weights, labels, picture.name, origin, checks)
+    text = report(rows, figures, command_line(), file, labels, picture.name, origin, checks)
     write_text(out, text)
     typer.echo(f"wrote {out} and {picture}")
     _refuse_failures(failures(rows))

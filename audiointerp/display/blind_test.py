@@ -6,6 +6,8 @@ import io
 import math
 import os
 import random
+import shutil
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from ..errors import ArgumentError
 from ..processing import save_audio
-from ..util import make_folder, write_text
+from ..util import join_names, make_folder, write_text
 from .document import part, script_json
 
 LEVEL = -26.0
@@ -29,8 +31,6 @@ KEY_HEADS = (
     *("test", "number", "clip", "recording", "label", "explained", "method", "mask", "gain_db"),
     "labels",
 )
-SEPARATOR = "|"
-"""Between the labels that a listener chose from, in the key."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,8 @@ def write_blind_test(
 ) -> int:
     """Write a listening test: sounds, a page to hear and answer, an answer sheet, and the key.
 
-    Nothing in the folder says which sound is of which method. The order depends on the seed alone.
+    Nothing in the folder says which sound is of which method, nor do the times of its files. The
+    order depends on the seed alone.
 
     Args:
         sounds: the sounds, e.g. from a generator.
@@ -96,29 +97,44 @@ def write_blind_test(
     """
     folder, key = Path(out), Path(key)
     _check_places(folder, key)
-    unordered = make_folder(folder / "sounds")
-    written: list[tuple[Path, BlindSound, float, bool]] = []
-    for sound in sounds:
-        path = unordered / f"unordered_{len(written)}.wav"
-        gain, is_limited = matching_gain(sound.wav)
-        save_audio(path, sound.wav * gain, sound.sample_rate, subtype="PCM_16")
-        written.append((path, sound, gain, is_limited))
-    if not written:
-        raise ArgumentError("a listening test needs at least one sound")
-    random.Random(seed).shuffle(written)
+    with tempfile.TemporaryDirectory() as unordered:
+        written = _written(sounds, Path(unordered))
+        random.Random(seed).shuffle(written)
+        # Copies, made in the order of the test: a file that is renamed keeps the time at which it
+        # was written, which says of which method it is.
+        for number, (path, *_) in enumerate(written, 1):
+            shutil.copyfile(path, make_folder(folder / "sounds") / f"{number:03d}.wav")
     test = f"{crc32(repr([(seed, s.clip, s.method) for _, s, *_ in written]).encode()):08x}"
     key_rows = []
-    for number, (path, sound, gain, _) in enumerate(written, 1):
-        path.rename(unordered / f"{number:03d}.wav")
+    for number, (_, sound, gain, _) in enumerate(written, 1):
         names = (sound.clip, sound.recording, sound.label, sound.explained, sound.method)
         gain_db = f"{20 * math.log10(gain):.1f}"
-        key_rows.append((test, number, *names, sound.mask, gain_db, SEPARATOR.join(labels)))
+        key_rows.append((test, number, *names, sound.mask, gain_db, join_names(labels)))
     numbers = range(1, len(written) + 1)
     make_folder(key.parent)
     write_text(key, _csv(KEY_HEADS, key_rows))
     write_text(folder / "answers.csv", _csv(ANSWER_HEADS, [(test, n, "", "") for n in numbers]))
     write_text(folder / "index.html", _page(test, len(written), labels))
     return sum(is_limited for *_, is_limited in written)
+
+
+def _written(
+    sounds: Iterable[BlindSound], folder: Path
+) -> list[tuple[Path, BlindSound, float, bool]]:
+    """Write sounds into a folder; return file, sound, gain, and whether its peak allows less.
+
+    Raises:
+        ArgumentError: there is no sound.
+    """
+    written: list[tuple[Path, BlindSound, float, bool]] = []
+    for sound in sounds:
+        path = folder / f"{len(written)}.wav"
+        gain, is_limited = matching_gain(sound.wav)
+        save_audio(path, sound.wav * gain, sound.sample_rate, subtype="PCM_16")
+        written.append((path, sound, gain, is_limited))
+    if not written:
+        raise ArgumentError("a listening test needs at least one sound")
+    return written
 
 
 def matching_gain(wav: Tensor) -> tuple[float, bool]:

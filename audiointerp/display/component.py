@@ -133,7 +133,9 @@ def _about(result: ExplainedClip, likeliest: Sequence[tuple[str, float]]) -> str
     title = METHOD_TITLES.get(method, method)
     about = f"{title}, mask {result.mask_name}{layer and f', {layer}'}"
     text = f"{html.escape(about)}. Likeliest classes: {html.escape(classes)}. {TERMS}"
-    return f"Why <b>{html.escape(result.question.replace('_', ' '))}</b>? {text}"
+    question = f"Why <b>{html.escape(result.question.replace('_', ' '))}</b>?"
+    note = result.window_note()
+    return f"{question} {note and f'<b>{html.escape(note)}</b> '}{text}"
 
 
 def _about_sound(result: ExplainedClip, sound: PageSound) -> str:

@@ -17,6 +17,7 @@ from ..scoring import (
     build_explainer,
     explained_clip,
     verdict_of,
+    window_name,
 )
 from .clip_data import clip_data
 from .explore_box import box_entry, box_mask, with_box
@@ -102,7 +103,7 @@ class ExploredClip:
                 target=self.target,
                 against=self.against,
             )
-            result = replace(result, clip=self.source.name)
+            result = replace(result, clip=window_name(self.source.name, result.limits))
             job.begin("comparing with random masks")
             data = clip_data([result])
         job.begin("making the page")

@@ -158,9 +158,8 @@ def interpretation(result: ExplainedClip, figure: Figure | None = None) -> Figur
     size, grid = ((14, 11), (4, 1)) if is_long else ((14, 3.2), (1, 4))
     figure = figure or plt.figure(figsize=size, layout="constrained")
     axes = figure.subplots(*grid, sharex=is_long, sharey=not is_long)
-    top_probability = float(result.attribution.probs.max())
     # With p on the same line, long labels would touch their neighbours.
-    title = f"predicted {result.predicted}\n(p = {top_probability:.3f})"
+    title = f"predicted {result.predicted}\n(p = {float(result.attribution.probs.max()):.3f})"
     spectrogram(spec, axes[0], title=title)
     p = f"p on {result.on} {result.scores['p']:.3f}"
     title = f"{result.attribution.method}: why {result.question}\n({p})"
@@ -171,6 +170,8 @@ def interpretation(result: ExplainedClip, figure: Figure | None = None) -> Figur
     # Two probabilities and their labels are as wide as the axes only in a smaller font.
     axes[2].set_title(f"kept by {result.mask_name}\n{result.p_text('p_in')}", fontsize=10)
     axes[3].set_title(f"removed\n{result.p_text('p_out')}", fontsize=10)
+    if result.limits:
+        axes[0].set_xlabel(f"time (s), from {result.limits[0]:.4g} s of the clip on")
     for ax in axes[:-1] if is_long else ():
         ax.set_xlabel(ax.get_xlabel().removeprefix("time (s)").strip())
     for ax in () if is_long else axes[1:]:

@@ -160,6 +160,7 @@ def write_interpretation(
     plt.close(figure)
     scores = {
         "clip": result.clip,
+        "limits": result.limits,
         "predicted": result.predicted,
         "explained": result.explained,
         "against": result.against,
@@ -212,7 +213,8 @@ def _question(result: ExplainedClip) -> str:
     method, mask = html.escape(result.attribution.method), html.escape(result.mask_name)
     layer = str(layer_cell(result.attribution))
     about = f"{method}, mask {mask}" + html.escape(layer and f", {layer}")
-    question = f"<p>Why <b>{html.escape(result.question)}</b>? {about}.</p>"
+    note = html.escape(result.window_note())
+    question = f"<p>Why <b>{html.escape(result.question)}</b>? {about}.{note and f' {note}'}</p>"
     if result.verdict is None:
         return question
     details = html.escape(" ".join(result.verdict.details))

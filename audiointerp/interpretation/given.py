@@ -45,6 +45,8 @@ class GivenMask:
         if self.mask.shape[-2:] != values.shape[-2:]:
             wanted, shape = tuple(values.shape[-2:]), tuple(self.mask.shape)
             raise ArgumentError(
-                f"the mask {shape} does not fit this clip, whose bins and frames are {wanted}"
+                f"the mask {shape} does not fit this clip, whose bins and frames are {wanted}; of "
+                f"a clip longer than the classifier's windows, interpret() explains one window, "
+                f'unless windows="all"'
             )
         return self.mask.to(values).expand(values.shape).clone()

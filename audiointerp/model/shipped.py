@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import ModelError, unknown_name
+from ..errors import ArgumentError, ModelError, unknown_name
 from .classifier import Classifier
 
 SHIPPED = {
@@ -22,11 +22,11 @@ def load(name: str | os.PathLike[str], device: str | torch.device | None = None)
     """Open a network that comes with the library, or a file that ``Classifier.save`` wrote.
 
     Args:
-        name: a name in :data:`SHIPPED`, or the path of a file.
+        name: a name in :data:`SHIPPED`, or the path of a file, see :func:`weights_path`.
         device: where to compute.
 
     Raises:
-        ArgumentError: this machine has no such device.
+        ArgumentError: it is neither, or this machine has no such device.
         ModelError: the name is unknown, or the file is missing or is not a classifier.
 
     >>> load("esc10-mel").labels[:3]
@@ -41,22 +41,30 @@ def load(name: str | os.PathLike[str], device: str | torch.device | None = None)
 def weights_path(name: str | os.PathLike[str]) -> Path:
     """Return the file of a network: that of a name in :data:`SHIPPED`, otherwise the path itself.
 
-    A file in the working folder that has the name of a shipped network is not read: give its
-    absolute path to read it, since ``Path("./esc10-mel")`` is ``Path("esc10-mel")``.
+    Args:
+        name: a text is a path if it holds a separator, so ``"./esc10-mel"`` is a file in the
+            working folder; and a ``Path`` always is.
 
     Raises:
+        ArgumentError: it is neither a text nor a path.
         ModelError: the name is unknown and no file has it, or the file of a known name is missing.
 
-    >>> weights_path("esc10-mel").name
-    'esc10_mel_cnn10.safetensors'
+    >>> weights_path("esc10-mel").name, weights_path("./esc10-mel").name
+    ('esc10_mel_cnn10.safetensors', 'esc10-mel')
     """
-    if str(name) in SHIPPED:
-        return _shipped_file(SHIPPED[str(name)])
+    if not isinstance(name, str | os.PathLike):
+        raise ArgumentError(
+            f"give the name of a network ({', '.join(SHIPPED)}) or a file, not {name!r:.80}"
+        )
+    if not isinstance(name, str):
+        return Path(name)
+    if name in SHIPPED:
+        return _shipped_file(SHIPPED[name])
     path = Path(name)
     # A path, even a wrong one, is not a misspelt name.
-    if path.suffix or len(path.parts) > 1 or path.exists():
+    if path.suffix or {os.sep, os.altsep} & set(name) or path.exists():
         return path
-    raise ModelError(unknown_name("network", str(name), SHIPPED, more="; or give a file"))
+    raise ModelError(unknown_name("network", name, SHIPPED, more="; or give a file"))
 
 
 @cache

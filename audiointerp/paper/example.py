@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..scoring import VALUES
+from ..tables import SOFT_MASKS
 from .published import PUBLISHED_METHODS
 
 
@@ -19,7 +20,8 @@ def example_rows(
 ) -> pd.DataFrame:
     """Make a table of results in the form of :func:`~audiointerp.tables.results.read_results`.
 
-    Every score is a seeded random number; every clip is classified correctly.
+    Every score is a seeded random number, but for SPS of 0/1 masks, which follows from AREA; every
+    clip is classified correctly.
 
     Args:
         experiments: names in ``EXPERIMENTS``.
@@ -35,7 +37,7 @@ def example_rows(
     keys = list(product(experiments, methods, files, on, masks))
     rows = pd.DataFrame(keys, columns=["experiment", "method", "clip", "on", "mask"])
     scores = np.random.default_rng(0).random((len(rows), len(VALUES)))
-    return rows.assign(
+    rows = rows.assign(
         transform=rows["experiment"].str.split("_").str[0],
         recording=rows["clip"],
         network="",
@@ -45,3 +47,5 @@ def example_rows(
         status="ok",
         **dict(zip(VALUES, scores.T, strict=True)),
     )
+    is_soft = rows["mask"].isin(SOFT_MASKS)
+    return rows.assign(SPS=rows["SPS"].where(is_soft, 1 - rows["AREA"]))

@@ -9,6 +9,7 @@ from ..interpretation import Attribution, is_constant
 from ..model import Classifier
 from ..processing import Spectrogram
 from .sounds import Sounds
+from .strongest import window_note
 from .verdict import Verdict, p_text, question_of
 
 
@@ -35,6 +36,7 @@ class ExplainedClip:
         on: what was scored, ``"features"`` or ``"audio"``.
         clip: the name of the sound file, or None if the clip was not read from one.
         limits: if it is a window of that clip, its begin and end in seconds; else None.
+        clip_seconds: the length of the clip that it is a window of, or None.
         file_sounds: the clip and its parts with the file's own rate, channels and level; None if
             the clip is no file, or one that the classifier takes as it is.
         fill: what the bins became that a part lacks, a name in
@@ -65,6 +67,7 @@ class ExplainedClip:
     on: str = "features"
     clip: str | None = None
     limits: tuple[float, float] | None = None
+    clip_seconds: float | None = None
     file_sounds: Sounds | None = None
     fill: str = "silence"
     verdict: Verdict | None = None
@@ -111,6 +114,21 @@ class ExplainedClip:
         """The label of the predicted class."""
         return self.labels[int(self.attribution.probs.argmax())]
 
+    def window_note(self, option: str = 'windows="all"') -> str:
+        """Return a sentence on which window of a longer clip is explained; else an empty text.
+
+        Args:
+            option: how to explain the whole clip.
+
+        >>> import torch
+        >>> from audiointerp import Classifier, Cnn6, LogMel, interpret
+        >>> network = Cnn6(2, base_channels=4)
+        >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+        >>> interpret(classifier, torch.randn(64000), compared=0).window_note()[:31]
+        'Explained is one window of 1 s,'
+        """
+        return window_note(self.limits, self.clip_seconds, self.explained, option)
+
     def p_text(self, name: str) -> str:
         """Return a p of the scores and that of the sound, each labelled; once if they are one.
 
@@ -136,9 +154,9 @@ class ExplainedClip:
         values = (p_text(self.heard[name]) for name in ("p", "p_in", "p_out"))
         p, p_in, p_out = values
         verdict = f"{self.verdict} " if self.verdict else ""
-        place = f" at {self.limits[0]:g} to {self.limits[1]:g} s" if self.limits else ""
+        note = self.window_note()
         return (
-            f"{type(self).__name__}({self.question}{place}: {verdict}"
+            f"{type(self).__name__}({self.question}: {verdict}"
             f"p of the sounds: original {p}, kept {p_in}, removed {p_out}; "
-            f"{self.attribution.method}, {self.mask_name})"
+            f"{self.attribution.method}, {self.mask_name}{note and f'. {note}'})"
         )

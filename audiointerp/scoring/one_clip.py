@@ -15,7 +15,7 @@ from .explained import ExplainedClip
 from .heard import hear_parts
 from .outcomes import mask_and_classify
 from .plan import Plan, scored_on
-from .strongest import explained_part, window_name
+from .strongest import WINDOWS, explained_part, window_name
 from .verdict import COMPARED, verdict_of
 
 Record = TypeVar("Record", bound=ExplainedClip)
@@ -31,7 +31,7 @@ def explained_clip(
     target: str | int | None = None,
     against: str | int | None = None,
     background: Tensor | None = None,
-    windows: str = "all",
+    windows: str = WINDOWS[0],
     inversion: str = "gain",
     protocol: str = "corrected",
     on: str | None = None,
@@ -106,6 +106,7 @@ def explained_clip(
         on=scored,
         clip=window_name(clip_name(audio), part.limits),
         limits=part.limits,
+        clip_seconds=part.clip_seconds,
         file_sounds=file_sounds,
         fill=fill,
         verdict=verdict,

@@ -15,9 +15,9 @@ BATCH = 16
 """The most windows per forward."""
 BATCH_SECONDS = 40.0
 """The most seconds of sound per forward: the memory of a network's activations grows with them."""
-WINDOWS = ("all", "strongest")
-"""What of a clip that is longer than the classifier's windows is explained: all of it, by the mean
-p of its windows; or the window in which p is the largest."""
+WINDOWS = ("strongest", "all")
+"""What of a clip that is longer than the classifier's windows is explained: the window in which p
+is the largest, which is the default; or all of it, by the mean p of its windows."""
 
 
 class ChannelSamples(NamedTuple):
@@ -46,6 +46,8 @@ class ExplainedPart(NamedTuple):
     """The label, if it is known already."""
     limits: tuple[float, float] | None
     """Begin and end of the window in the clip, in seconds; None for the whole clip."""
+    clip_seconds: float | None = None
+    """The length of the clip that the window is of; None for the whole clip."""
 
 
 def windows_per_forward(classifier: Classifier) -> int:
@@ -73,8 +75,31 @@ def window_name(clip: str | None, limits: tuple[float, float] | None) -> str | N
     return f"{clip or 'clip'}, {limits[0]:.2f} to {limits[1]:.2f} s"
 
 
+def window_note(
+    limits: tuple[float, float] | None, clip_seconds: float | None, label: str, option: str
+) -> str:
+    """Return a sentence on which window of a clip is explained; empty for a whole clip.
+
+    Args:
+        limits, clip_seconds: of the window, see :class:`ExplainedPart`.
+        label: that is explained.
+        option: how to explain the whole clip.
+
+    >>> window_note((2.5, 7.5), 60.0, "dog", "--windows all")[:61]
+    'Explained is one window of 5 s, from 2.5 to 7.5 s of a clip o'
+    """
+    if limits is None or clip_seconds is None:
+        return ""
+    begin, end = (round(limit, 2) for limit in limits)
+    return (
+        f"Explained is one window of {round(end - begin, 2):g} s, from {begin:g} to {end:g} s of a "
+        f"clip of {round(clip_seconds, 2):g} s: the one with the largest p of {label}. {option} "
+        f"explains the whole clip."
+    )
+
+
 def explained_part(
-    classifier: Classifier, audio: Any, windows: str = "all", target: int | None = None
+    classifier: Classifier, audio: Any, windows: str = WINDOWS[0], target: int | None = None
 ) -> ExplainedPart:
     """Return what of a clip is explained.
 
@@ -114,7 +139,8 @@ def explained_part(
     channels, own_rate = own_channels(audio, rate)
     part = channels[0, :, round(begin * own_rate) : round(end * own_rate)]
     chosen = column if target is None else target
-    return ExplainedPart(window, ChannelSamples(part, own_rate), chosen, (begin, end))
+    sound = ChannelSamples(part, own_rate)
+    return ExplainedPart(window, sound, chosen, (begin, end), wav.shape[-1] / rate)
 
 
 def _probabilities(classifier: Classifier, wav: Tensor, starts: list[int]) -> Tensor:

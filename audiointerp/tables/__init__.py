@@ -1,8 +1,8 @@
 """Tables of any results: read them, summarise them with intervals, write them in every format."""
 
 from .bca import ends
-from .best_null import SOFT_MASKS, best_null_differences
-from .binary import binary_masks
+from .best_null import best_null_differences
+from .binary import SOFT_MASKS, binary_masks, soft_masks
 from .bootstrap import (
     DRAWS,
     FEWEST,
@@ -78,6 +78,7 @@ __all__ = [
     "sanity_page",
     "sanity_table",
     "scores_beside",
+    "soft_masks",
     "summarise",
     "table_as_text",
     "table_of",

@@ -7,13 +7,11 @@ import pandas as pd
 
 from ..metrics import METRICS
 from ..scoring import Difference
+from .binary import soft_masks
 from .bootstrap import bootstrap_interval
 from .comparisons import bootstrap_p_values, holm
 from .nulls_present import nulls_in
 from .summary import paired_differences
-
-SOFT_MASKS = ("minmax", "sigmoid", "minmax_pos", "sigmoid_pos")
-"""Masks of the study with values between 0 and 1."""
 
 PANELS = {"FF": "FF", "FidIn": "FidIn", "AD": "AD, lower is better: percentage points less"}
 """The scores of the forest plot, and what stands above them."""
@@ -43,7 +41,8 @@ def best_null_differences(rows: pd.DataFrame) -> list[Difference]:
     >>> [(line.panel, line.row, line.group) for line in lines][0]
     ('FF', 'gradcam', 'silence, on audio')
     """
-    scored = rows[(rows["status"] == "ok") & ~rows["mask"].isin(SOFT_MASKS)]
+    scored = rows[rows["status"] == "ok"]
+    scored = scored[~scored["mask"].isin(soft_masks(scored))]
     groups = [
         _of_group(part, f"{fill}, on {on}")
         for (fill, on), part in scored.groupby(["fill", "on"], sort=True)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..metrics import FROM_AREA
-from ..scoring import Difference
-from .best_null import LEVEL, SOFT_MASKS, best_null_differences
+from ..scoring import PROTOCOLS, Difference
+from .best_null import LEVEL, best_null_differences
+from .binary import soft_masks
 from .bootstrap import FEWEST
 from .nulls_present import nulls_in
 from .plain_text import interval_text, means_as_text
@@ -17,13 +18,8 @@ SETTING = ("transform", "experiment", "protocol", "fill", "on")
 
 The networks of an experiment are those of the folds of a cross-validation, which are one result.
 """
-FIRST = {
-    "experiment": ("mel_clean",),
-    "protocol": ("corrected",),
-    "fill": ("background",),
-    "on": ("audio",),
-}
-"""What leads if there are several: clean clips, what is heard, and removed as to the background."""
+FIRST = {"experiment": "mel_clean", "protocol": "corrected"}
+"""What leads if there are several."""
 SHOWN = ("FF", "AI", "AD", "AG", "FidIn", "AREA", "clips")
 WIDTH = 41
 """Characters of the plot."""
@@ -51,14 +47,14 @@ def lead_text(rows: pd.DataFrame) -> str:
     """
     scored = scored_rows(rows)
     shown = leading_rows(scored)
-    hard = shown[~shown["mask"].isin(SOFT_MASKS)]
+    hard = shown[~shown["mask"].isin(soft_masks(shown))]
     kept = shown if hard.empty else hard
     parts = [_heading(kept), _forest_or_note(kept), _table(kept)]
     return "\n\n".join([*parts, *_left_out(scored, shown), *scores_beside(rows)])
 
 
 def leading_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the setting that is shown first.
+    """Return the rows of the setting that is shown first: what the protocol scores by default.
 
     Args:
         rows: of scored clips; those of a clip that failed have no setting.
@@ -69,10 +65,19 @@ def leading_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """
     for name in (name for name in SETTING if name in rows):
         values = list(rows[name].dropna().unique())
-        preferred = [value for value in FIRST.get(name, ()) if value in values]
+        preferred = _first_of(name, rows)
         if values:
-            rows = rows[rows[name] == (preferred or values)[0]]
+            rows = rows[rows[name] == (preferred if preferred in values else values[0])]
     return rows
+
+
+def _first_of(name: str, rows: pd.DataFrame) -> str | None:
+    """Return the value of a column of :data:`SETTING` that leads, of rows of one protocol."""
+    if name not in ("fill", "on"):
+        return FIRST.get(name)
+    protocols = list(rows["protocol"].dropna().unique()) if "protocol" in rows else []
+    known = PROTOCOLS.get(protocols[0] if protocols else "corrected", PROTOCOLS["corrected"])
+    return {"fill": known.default_fill, "on": known.default_on}[name]
 
 
 def scores_beside(rows: pd.DataFrame) -> Sequence[str]:
@@ -155,7 +160,7 @@ def _forest_or_note(rows: pd.DataFrame) -> str:
 
 def _table(rows: pd.DataFrame) -> str:
     masks = rows["mask"].nunique()
-    kind = "masks" if rows["mask"].isin(SOFT_MASKS).any() else "0/1 masks"
+    kind = "masks" if soft_masks(rows) else "0/1 masks"
     table = summarise(rows, ["method"])
     names = [name for name in SHOWN if name in table]
     if kind == "masks":

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from ..errors import AudioInterpError
+from ..util import split_names
 from .bootstrap import FEWEST, bootstrap_interval
 
 CLARITIES = ("1", "2", "3", "4", "5")
 KEY_COLUMNS = ("test", "number", "recording", "explained", "method", "labels")
 ANSWER_COLUMNS = ("test", "number", "sound", "clarity")
-SEPARATOR = "|"
 
 
 def read_answers(
@@ -70,7 +70,7 @@ def read_answers(
                     "listener": listener,
                 }
             )
-    return pd.DataFrame(rows), len(by_number["labels"].iloc[0].split(SEPARATOR))
+    return pd.DataFrame(rows), len(split_names(by_number["labels"].iloc[0]))
 
 
 def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def _checked(
     place = f"{path}: sound {answer['number']}"
     if clarity and clarity not in CLARITIES:
         raise AudioInterpError(f"{place}: the clarity is {clarity!r}; it is a number from 1 to 5")
-    labels = known["labels"].split(SEPARATOR)
+    labels = split_names(known["labels"])
     if sound and sound != "cannot tell" and sound not in labels:
         raise AudioInterpError(
             f"{place}: {sound!r} is none of the labels; write one of {', '.join(labels)}, "

@@ -189,10 +189,11 @@ def scored_rows(rows: pd.DataFrame) -> pd.DataFrame:
     if scored.empty:
         raise AudioInterpError("no clip was scored; see the columns stage and error of the results")
     # The study's masks in their order, then the user's own in order of appearance.
-    masks = scored["mask"].unique()
+    names = scored["mask"].astype(str)
+    masks = names.unique()
     order = [name for name in MASKS if name in masks]
     order += [name for name in masks if name not in MASKS]
-    scored["mask"] = pd.Categorical(scored["mask"], order)
+    scored["mask"] = pd.Categorical(names, order)
     scored["recording"] = recording_column(scored)
     return scored
 

@@ -27,7 +27,7 @@ from .forward import (
     weight_type,
 )
 from .html import table_html
-from .memory import keep_memory
+from .memory import keep_memory, return_memory
 from .probability import (
     BINARY,
     FLOOR,
@@ -52,7 +52,7 @@ from .remote import (
     read_bytes,
     write_bytes,
 )
-from .text import encodable, one_line
+from .text import encodable, join_names, one_line, split_names
 
 __all__ = [
     "BINARY",
@@ -80,6 +80,7 @@ __all__ = [
     "input_gradient",
     "is_out_of_memory",
     "is_url",
+    "join_names",
     "json_text",
     "keep_memory",
     "local_copy",
@@ -99,10 +100,12 @@ __all__ = [
     "read_bytes",
     "read_json",
     "refuse_held",
+    "return_memory",
     "right_batch_norm_gradients",
     "run_network",
     "set_evaluation",
     "show_progress",
+    "split_names",
     "suspected_probabilities",
     "table_html",
     "to_logits",

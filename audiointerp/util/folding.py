@@ -1,6 +1,8 @@
 """A copy of a network for inference: batch normalisation folded into the layer before it."""
 
 import copy
+import itertools
+import weakref
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from .batch_norm import match_gradient, right_batch_norm_gradients
 from .forward import evaluating
+from .memory import return_memory
 from .products import ProductConv2d, can_be_product
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
@@ -70,6 +73,27 @@ class _Observed:
     same_outputs: dict[str, list[str]]
 
 
+class _Numbers:
+    """Gives each object that it sees a number of its own, without keeping it.
+
+    Activations that were kept until the end of a forward pass would be most of its memory.
+    """
+
+    def __init__(self) -> None:
+        # By id, which another object can have as soon as this one is gone.
+        self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._next = itertools.count()
+
+    def of(self, thing: Any) -> int:
+        """Return the number of an object; a new one each time if it takes no weak reference."""
+        reference, number = self._known.get(id(thing), (None, -1))
+        if reference is None or reference() is not thing:
+            number = next(self._next)
+            if isinstance(thing, Tensor):
+                self._known[id(thing)] = weakref.ref(thing), number
+        return number
+
+
 def folded(network: nn.Module, example: Tensor) -> nn.Module | None:
     """Return a copy of a network for inference, with the same outputs but for rounding.
 
@@ -108,10 +132,13 @@ def folded(network: nn.Module, example: Tensor) -> nn.Module | None:
     with evaluating(network):
         # Whatever a user's network raises here, it raises again where it is run.
         try:
-            # One clip shows the order of the layers, and all its activations are held meanwhile.
+            # One clip shows the order of the layers.
             observed = _observe(network, example[:1])
+            expected = _outputs_and_gradient(network, example)
+            # The network is not run beside its copy: each takes much memory, but not both at once.
             twin = _fold(copy.deepcopy(network), observed)
-            return twin if _agree(network, twin, example) else None
+            return_memory()
+            return twin if _agree(expected, _outputs_and_gradient(twin, example)) else None
         except Exception:
             return None
 
@@ -125,12 +152,13 @@ def _is_hooked(module: nn.Module) -> bool:
 @torch.no_grad()
 def _observe(network: nn.Module, example: Tensor) -> _Observed:
     """Run the network, and see which module takes what which other one has made."""
-    calls: list[tuple[str, nn.Module, Any, Any]] = []
+    calls: list[tuple[str, nn.Module, int, int]] = []
+    numbers = _Numbers()
     handles = [
         module.register_forward_hook(
             # The default argument keeps this turn's name.
             lambda module, inputs, output, name=name: calls.append(
-                (name, module, inputs[0] if inputs else None, output)
+                (name, module, numbers.of(inputs[0] if inputs else None), numbers.of(output))
             )
         )
         for name, module in network.named_modules()
@@ -150,14 +178,14 @@ def _observe(network: nn.Module, example: Tensor) -> _Observed:
     pairs, rectifiers = [], []
     for name, module, _, output in once:
         for next_name, following, taken, _ in once:
-            if taken is output and _fit(module, following):
+            if taken == output and _fit(module, following):
                 pairs.append((name, next_name))
-            elif taken is output and isinstance(following, nn.ReLU) and _has_statistics(module):
+            elif taken == output and isinstance(following, nn.ReLU) and _has_statistics(module):
                 rectifiers.append(next_name)
     outputs = {name: output for name, _, _, output in once}
     same_outputs = {}
     for layer, _ in pairs:
-        others = [name for name, _, _, output in calls if output is outputs[layer]]
+        others = [name for name, _, _, output in calls if output == outputs[layer]]
         same_outputs[layer] = [name for name in others if name != layer]
     return _Observed(pairs, rectifiers, same_outputs)
 
@@ -248,10 +276,9 @@ def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
     setattr(network.get_submodule(parent), attribute, module.eval())
 
 
-def _agree(network: nn.Module, twin: nn.Module, example: Tensor) -> bool:
+def _agree(of_network: tuple[Tensor, Tensor], of_twin: tuple[Tensor, Tensor]) -> bool:
     """Whether outputs and input gradients are equal but for rounding."""
-    expected, expected_gradient = _outputs_and_gradient(network, example)
-    outputs, gradient = _outputs_and_gradient(twin, example)
+    (expected, expected_gradient), (outputs, gradient) = of_network, of_twin
     difference = (outputs - expected).abs().max()
     if not difference <= AGREEMENT * expected.abs().max():
         return False
@@ -265,4 +292,7 @@ def _outputs_and_gradient(network: nn.Module, example: Tensor) -> tuple[Tensor, 
     with torch.enable_grad(), right_batch_norm_gradients(network):
         outputs: Tensor = network(inputs)
         (gradient,) = torch.autograd.grad(outputs.amax(1).sum(), inputs)
-    return outputs.detach(), gradient
+    results = outputs.detach(), gradient
+    del outputs
+    return_memory()
+    return results

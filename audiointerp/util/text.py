@@ -1,6 +1,10 @@
 """Text that fits one line of a terminal, a table cell or a CSV field."""
 
 import unicodedata
+from collections.abc import Iterable
+
+BAR = "|"
+"""Between names that share a field."""
 
 
 def encodable(text: str) -> str:
@@ -21,6 +25,24 @@ def encodable(text: str) -> str:
 
 def _without_surrogates(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Join names by bars; a bar within a name is written ``%7C``, and ``%`` itself ``%25``.
+
+    >>> join_names(["cat", "dog|wolf"])
+    'cat|dog%7Cwolf'
+    """
+    return BAR.join(name.replace("%", "%25").replace(BAR, "%7C") for name in names)
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names that :func:`join_names` has joined.
+
+    >>> split_names("cat|dog%7Cwolf")
+    ['cat', 'dog|wolf']
+    """
+    return [name.replace("%7C", BAR).replace("%25", "%") for name in text.split(BAR)]
 
 
 def one_line(message: object, limit: int | None = None) -> str:

@@ -155,6 +155,8 @@ def write_interpretation(
     folder = make_folder(out)
     for name, wav in result.sounds:
         save_audio(folder / f"{name}.wav", wav, result.sounds.sample_rate)
+    # Its layout was found for the page, and takes as long again.
+    figure.set_layout_engine("none")
     with atomic_write(folder / "picture.png") as part:
         figure.savefig(part, dpi=120)
     plt.close(figure)

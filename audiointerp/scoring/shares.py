@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..interpretation import Attribution, is_constant, null_seed, random_field, top
+from ..interpretation import Attribution, is_constant, null_seed, random_field, top_at_shares
 from ..model import Classifier, windows_of
 from ..processing import Spectrogram
 from .by_sound import decide_by_sound
@@ -91,7 +91,7 @@ def random_shares(
     """
     seeds = [null_seed("shares", str(number)) for number in range(count)]
     maps = torch.cat([random_field(spectrogram.db, "smooth", seed) for seed in seeds])
-    masks = torch.cat([top(maps, share) for share in shares])
+    masks = top_at_shares(maps, shares).flatten(0, 1)
     probs, column = decide_by_sound(classifier, spectrogram, attribution, masks, fill=fill)
     return RandomShares(maps, probs[:, column].view(len(shares), count))
 
@@ -123,7 +123,7 @@ def share_verdicts(
     >>> [round(verdict.area, 3) for verdict in verdicts]
     [0.3, 0.5]
     """
-    kept = torch.cat([top(attribution.values, share) for share in shares]).to(spectrogram.db)
+    kept = top_at_shares(attribution.values, shares).flatten(0, 1).to(spectrogram.db)
     masks = torch.cat([torch.ones_like(kept[:1]), kept, 1 - kept])
     probs, column = decide_by_sound(classifier, spectrogram, attribution, masks, fill=fill)
     likeliest = (probs.argmax(1) == column).tolist()

@@ -133,9 +133,9 @@ MUTATIONS = (
     Mutation(
         "19",
         "the explorer shows the verdict before a guess",
-        "display/page/explore.js",
-        "const isGuessing = isThere && state.guess === null;",
-        "const isGuessing = isThere && state.guess === undefined;",
+        "display/page/explore.css",
+        ".guessing .verdict, .guessing .details,",
+        ".guessing .other, .guessing .details,",
         ("test_explore_in_browser.py::test_nothing_tells_the_class_before_a_guess",),
     ),
     Mutation(

@@ -192,7 +192,8 @@ def scored_rows(rows: pd.DataFrame) -> pd.DataFrame:
     masks = scored["mask"].unique()
     order = [name for name in MASKS if name in masks]
     order += [name for name in masks if name not in MASKS]
-    scored["mask"] = pd.Categorical(scored["mask"], order)
+    # As objects: pandas warns of categories of rows that were ordered before and left out.
+    scored["mask"] = pd.Categorical(scored["mask"].astype(object), order)
     scored["recording"] = recording_column(scored)
     return scored
 

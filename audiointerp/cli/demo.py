@@ -9,7 +9,7 @@ import typer
 from joblib import cpu_count
 from torch import Tensor
 
-from ..dataset import EvenSubset, InMemory
+from ..dataset import EvenSubset, InMemory, load_clip
 from ..display import write_card, write_interpretation, write_report
 from ..experiments import (
     EXPERIMENTS,
@@ -111,7 +111,7 @@ def run_demo(
 
     index = _surest_clip(rows)
     typer.echo(f"3. write sounds and pictures of the clip {scored.clip_id(index)}")
-    label = scored.labels[int(scored[index][1])]
+    label = load_clip(scored, index).label
     results = _write_examples(
         trained, scored[index][0][None], scored.clip_id(index), background, out
     )

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
-from matplotlib.backends.backend_pdf import Name, PdfFile, Reference
+from matplotlib.backends import backend_pdf
+
+# Matplotlib's writer of PDF has no types.
+Name: Any = backend_pdf.Name
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,11 @@ def grouped_bookmarks(titles: Sequence[str], starts: Sequence[int]) -> list[Book
     return marks
 
 
-def write_bookmarks(file: PdfFile, marks: Sequence[Bookmark]) -> None:
+def write_bookmarks(file: Any, marks: Sequence[Bookmark]) -> None:
     """Add an outline to a PDF whose pages are all there, before it is finished.
 
     Args:
-        file: of matplotlib.
+        file: ``PdfFile`` of matplotlib.
         marks: the entries; none, and the file is left as it is.
 
     Example: :func:`~audiointerp.tables.pdf.write_pdf` calls it.
@@ -72,9 +76,7 @@ def write_bookmarks(file: PdfFile, marks: Sequence[Bookmark]) -> None:
     file.writeObject(file.rootObject, catalogue)
 
 
-def _write_level(
-    file: PdfFile, parent: Reference, marks: Sequence[Bookmark]
-) -> dict[str, Reference]:
+def _write_level(file: Any, parent: Any, marks: Sequence[Bookmark]) -> dict[str, Any]:
     """Write the entries below one; return its links to the first and the last of them."""
     places = [file.reserveObject("bookmark") for _ in marks]
     for number, (place, mark) in enumerate(zip(places, marks, strict=True)):

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -34,6 +33,7 @@ from .scoring import (
 from .util import Progress, show_progress
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 
@@ -189,7 +189,7 @@ def score(
     device: str | torch.device | None = None,
     progress: Progress = True,
     baselines: bool | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Score methods and masks on a data set: one row per clip, method, fill, ``on`` and mask.
 
     A clip that cannot be read or explained has one row per method, with ``status`` "error" and the
@@ -258,4 +258,7 @@ def score(
             for result in clip_rows(classifier, loaded, explainers, plan, other, attributions):
                 rows += result.rows
             advance(1)
+    # Only here: interpret() does without pandas, which takes long to import.
+    import pandas as pd
+
     return pd.DataFrame(rows)

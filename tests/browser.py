@@ -128,6 +128,8 @@ def opened_browser():
         pytest.skip("needs Debian's chromium: apt-get install chromium")
     manager = sync_api.sync_playwright().start()
     arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+    # A microphone that beeps, and that nobody is asked for.
+    arguments += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     browser = manager.chromium.launch(executable_path=CHROMIUM, args=arguments)
     atexit.register(manager.stop)
     return manager, browser

@@ -28,7 +28,7 @@ from audiointerp.paper import finished
 from audiointerp.paper.published_faults import _epoch_fault
 from audiointerp.processing import save_audio
 from audiointerp.scoring.columns import COLUMNS as ROW
-from audiointerp.tables import read_results
+from audiointerp.tables import lead_text, read_results
 
 
 def test_as_a_process_of_its_own(place):
@@ -443,7 +443,16 @@ def test_demo(call, place, tmp_path, monkeypatch):
         "shap",
     ]
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 1 + 3 * len(MASKS)
-    assert (tmp_path / "index.html").read_text().count("<section") == 1
+    page = (tmp_path / "index.html").read_text()
+    # One clip by three methods, then the scores.
+    assert re.findall(r'<section[^>]*class="([^"]*)"', page) == [
+        "audiointerp clip",
+        "audiointerp scores",
+    ]
+    # Below the name of the setting, which is that of a folder of results.
+    _, lead = lead_text(read_results(tmp_path / "results")).split("\n", 1)
+    assert lead in done.stdout
+    assert "<h2>Scores</h2>" in page
 
 
 def test_the_tables_of_the_paper(call, place, tmp_path):

@@ -195,6 +195,62 @@ def test_a_block_longer_than_a_page_goes_on():
     assert all(outside(page) == [] for page in made)
 
 
+def objects_of(path):
+    """The objects of a PDF by number, as text; of two with one number the one in the table."""
+    data = path.read_bytes()
+    start = int(re.findall(rb"startxref\n(\d+)", data)[-1])
+    places = re.findall(rb"(\d{10}) \d{5} n", data[start:])
+    found = {}
+    for place in map(int, places):
+        number = int(re.match(rb"(\d+) 0 obj", data[place:])[1])
+        found[number] = data[place : data.index(b"endobj", place)].decode("latin-1")
+    return found
+
+
+def link(text, key):
+    return int(match[1]) if (match := re.search(rf"/{key} \[? ?(\d+) 0 R", text)) else None
+
+
+def bookmarks_of(objects, parent, pages):
+    """The entries below one: title, page from 1, and what is below it."""
+    entries, number, before = [], link(objects[parent], "First"), None
+    while number is not None:
+        entry = objects[number]
+        assert (link(entry, "Parent"), link(entry, "Prev")) == (parent, before)
+        title = re.search(r"/Title \((.*?)\)", entry, re.S)[1].replace("\n", " ")
+        page = pages.index(link(entry, "Dest")) + 1
+        entries.append((title, page, bookmarks_of(objects, number, pages)))
+        number, before = link(entry, "Next"), number
+    assert link(objects[parent], "Last") == before
+    return entries
+
+
+def test_bookmarks_lead_to_the_pages_of_the_tables(tmp_path):
+    titles = ["Masks: clean", "Masks: noisy", "Noise: clean", "Summary"]
+    rows = tuple(f"row{number}" for number in range(60))
+    tables = [small(title, ("a",), rows, title) for title in titles]
+    path = tmp_path / "tables.pdf"
+    count = write_pdf(path, tables, "T", ["Note."])
+    objects = objects_of(path)
+    root = link(path.read_bytes().decode("latin-1"), "Root")
+    kids = re.search(r"/Kids \[(.*?)\]", objects[link(objects[root], "Pages")], re.S)[1]
+    page_objects = [int(number) for number in re.findall(r"(\d+) 0 R", kids)]
+    assert len(page_objects) == count
+    starts = {}
+    for number, page in enumerate(pages(tables, "T", ["Note."]), 1):
+        for text in page.texts:
+            if text.get_size() == 11:
+                starts.setdefault(text.get_text(), number)
+    first, second, third, fourth = (starts[title] for title in titles)
+    assert len({first, second, third, fourth}) == 4
+    below = [("clean", first, []), ("noisy", second, [])]
+    assert bookmarks_of(objects, link(objects[root], "Outlines"), page_objects) == [
+        ("Masks", first, below),
+        ("Noise: clean", third, []),
+        ("Summary", fourth, []),
+    ]
+
+
 def test_files_are_whole_and_the_same_again(tmp_path):
     tables = [small(), small("other")]
     written = write_tables(tables, tmp_path / "new" / "folder", FORMATS, "T", ["Note."])

@@ -22,6 +22,7 @@ from audiointerp.interpretation import (
     resolve_mask,
     tie_share,
     top,
+    top_at_shares,
     usable_name,
 )
 from audiointerp.interpretation.masks import MASKS
@@ -487,3 +488,22 @@ def test_names_can_be_folders_and_words_of_a_table():
     for name in ("a/b", "..", ".hidden", "-x", "", "a b", "a\n", "é", "x" * 101, None, 3):
         with pytest.raises(ArgumentError, match="is no folder name; use letters"):
             usable_name(name)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_the_masks_of_several_shares_are_those_of_each(positive):
+    generator = torch.Generator().manual_seed(3)
+    # Few different values, so that shares cut through equal ones; both zeros.
+    values = torch.randint(-2, 3, (2, 1, 7, 9), generator=generator) * 0.5
+    values[values == 0] = -0.0
+    values[0, 0, :3][values[0, 0, :3] == 0] = 0.0
+    shares = [0.0, 0.05, 0.3, 0.31, 0.95, 1.0]
+    masks = top_at_shares(values, shares, positive)
+    for mask, share in zip(masks, shares, strict=True):
+        flat = values.transpose(2, 3).flatten(1)
+        expected = torch.zeros_like(flat)
+        for clip, entries in enumerate(flat.tolist()):
+            order = sorted(range(len(entries)), key=lambda place: -entries[place])
+            for place in order[: int(share * len(entries) + 0.5)]:
+                expected[clip, place] = float(entries[place] > 0 or not positive)
+        assert torch.equal(mask.transpose(2, 3).flatten(1), expected)

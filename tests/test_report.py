@@ -204,7 +204,7 @@ def test_beside_a_player_stands_the_p_of_its_sound(result, tmp_path):
         assert str(scores[name]) not in players_html(result)
     assert "<th>p of the sound" in html
     page = interpretation_page("noise", [[result]])
-    assert "<p>p on features: original 0.111, kept 0.222, removed 0.333</p>" in page
+    assert "<td>features<td>0.111<td>0.222<td>0.333<td>" in page
     assert "</audio> Kept, p .555</p>" in page
     assert "</audio> Removed, p .666</p>" in page
     titles = [ax.get_title() for ax in plot.interpretation(result).axes]

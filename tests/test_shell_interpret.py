@@ -206,3 +206,18 @@ def test_a_misspelt_command_or_option_is_guessed(call, arguments, message):
     done = call(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_one_clip_is_explained_without_what_is_slow_to_import(tmp_path):
+    arguments = ["interpret", "--example", "siren", "--out", str(tmp_path / "out")]
+    code = (
+        "import sys\nfrom audiointerp.cli import main\n"
+        f"sys.argv = ['audiointerp', *{arguments!r}]\n"
+        "try:\n    main()\n"
+        "except SystemExit as ended:\n    assert not ended.code\n"
+        "slow = {'pandas', 'pyarrow', 'scipy', 'sympy', 'captum', 'shap', 'sklearn'}\n"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (tmp_path / "out" / "index.html").exists(), done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -9,8 +9,8 @@ import typer
 from joblib import cpu_count
 from torch import Tensor
 
-from ..dataset import EvenSubset, InMemory
-from ..display import interpretation_page, write_card, write_interpretation
+from ..dataset import EvenSubset, InMemory, load_clip
+from ..display import write_card, write_interpretation, write_report
 from ..experiments import (
     EXPERIMENTS,
     TEST_FOLDS,
@@ -23,13 +23,14 @@ from ..experiments import (
 )
 from ..fit import FitSettings, Trained, train_classifier
 from ..interpretation import MASKS
-from ..predict import interpret
-from ..tables import as_text, summarise
-from ..util import atomic_write, make_folder, write_text
+from ..predict import Interpretation, interpret
+from ..tables import lead_text, summarise
+from ..util import atomic_write, make_folder
+from .report_page import scores_of
 
 DEMO_METHODS = ("saliency", "gradcam", "shap")
-SHOWN_MASKS = ("topK_5", "topK_30", "minmax_pos")
-"""Masks of the table that is printed; all are in the file."""
+SHOWN_MASK = "topK_30"
+"""The mask of the page; the printed table is of all 0/1 masks, and all are in the file."""
 DEMO_NULLS = ("pixelwise", "other")
 """Two of the nulls, since all of them would take half as much time again."""
 TRANSFORM = TRANSFORMS["mel"]
@@ -104,13 +105,18 @@ def run_demo(
         workers=min(cpu_count(), MOST_WORKERS),
     )
     table = summarise(rows)
-    typer.echo(as_text(rows[rows["mask"].isin(SHOWN_MASKS)]))
+    typer.echo(lead_text(rows))
     with atomic_write(out / "table.csv") as partial:
         table.to_csv(partial)
 
     index = _surest_clip(rows)
     typer.echo(f"3. write sounds and pictures of the clip {scored.clip_id(index)}")
-    _write_examples(trained, scored[index][0][None], scored.clip_id(index), background, out)
+    label = load_clip(scored, index).label
+    results = _write_examples(
+        trained, scored[index][0][None], scored.clip_id(index), background, out
+    )
+    title = f"Why {results[0].predicted}? {scored.clip_id(index)}"
+    write_report([(results, label)], 1, out, title, lambda: [scores_of(rows, SHOWN_MASK)])
     typer.echo(
         f"wrote {out}/: open {out / 'index.html'} in a browser to look and listen; "
         "all scores are in table.csv"
@@ -119,16 +125,15 @@ def run_demo(
 
 def _write_examples(
     trained: Trained, wav: Tensor, clip: str, background: Tensor, out: Path
-) -> None:
-    """Write the sounds and pictures of one clip, by each method, and one page for all."""
+) -> list[Interpretation]:
+    """Write the sounds and pictures of one clip, by each method; return what was explained."""
     results = []
     for method in DEMO_METHODS:
-        result = interpret(trained.classifier, wav, method, "topK_30", background=background)
+        result = interpret(trained.classifier, wav, method, SHOWN_MASK, background=background)
         result = replace(result, clip=clip)
         write_interpretation(result, out / "examples" / method, title=f"{clip}, {method}")
         results.append(result)
-    title = f"Why {result.predicted}? {clip}"
-    write_text(out / "index.html", interpretation_page(title, [results]))
+    return results
 
 
 def _surest_clip(rows: pd.DataFrame) -> int:

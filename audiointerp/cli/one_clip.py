@@ -140,7 +140,6 @@ def interpret(
 
       audiointerp interpret dog.wav --model my_model:make_classifier --method integrated_gradients
     """
-    from ..experiments import background_of_folder
     from ..interpretation import METHODS, resolve_mask
     from ..predict import interpret as interpret_clip
     from ..scoring import WINDOWS, window_name
@@ -160,7 +159,12 @@ def interpret(
         weights = EXAMPLE_NETWORK
     classifier = open_classifier(weights, model, hugging_face)
     sources = clip_sources(files, example, classifier)
-    background_clips = None if background is None else background_of_folder(background, classifier)
+    background_clips = None
+    if background is not None:
+        # Only here, since it takes a second to import what is for runs.
+        from ..experiments import background_of_folder
+
+        background_clips = background_of_folder(background, classifier)
 
     def explained(source: ClipSource) -> "list[Interpretation]":
         results = []

@@ -4,11 +4,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..display import METHOD_TITLES, Grid, scores_section, write_report
 from ..predict import Interpretation
 from ..tables import all_cells, best_null_differences, lead_cells, rows_of_mask, scores_beside
 from .run_source import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LICENCE = (
     "The sounds of this page are {source}, whose licence applies to them; read it before you pass "
@@ -38,7 +42,7 @@ def write_page(source: Source, out: Path, lossless: bool, licence: str | None) -
 
     experiment = source.methods[0].record["experiment"]["name"]
     title = f"{experiment}: {len(source.shown)} clips, {len(heads)} methods"
-    scores = _scores(source)
+    scores = scores_of(source.rows, source.mask)
     notes = _notes(source, licence)
     # The verdicts are counted while the clips are written, so their sentence comes last.
     return write_report(
@@ -66,9 +70,18 @@ def _verdicts(heads: dict[str, Counter[str]]) -> str:
     )
 
 
-def _scores(source: Source) -> str:
-    rows = source.rows
-    heads, lines, caption = lead_cells(rows_of_mask(rows, source.mask))
+def scores_of(rows: "pd.DataFrame", mask: str) -> str:
+    """Return the section of a page with the scores: forest plot, one table, all others.
+
+    Args:
+        rows: of a run.
+        mask: its name; the one table is of this mask.
+
+    >>> from audiointerp.paper.example import example_rows
+    >>> scores_of(example_rows(clips=3), "topK_30").count("<h2>")
+    1
+    """
+    heads, lines, caption = lead_cells(rows_of_mask(rows, mask))
     all_heads, rounded, exact, names = all_cells(rows)
     about = (
         "Empty cells: SPS, COMP and nCOMP of masks of zeros and ones, which follow from AREA, and "

@@ -22,6 +22,7 @@ from ..scoring import (
 )
 from ..util import FLOOR
 from .encoding import gain_map, level_map, packed, rank_map
+from .fast_copies import with_fast_copies
 from .fewer_frames import in_columns
 from .method_titles import METHOD_TITLES
 from .page_sound import PageSound, page_sound, sound_data
@@ -58,6 +59,7 @@ def clip_data(results: Sequence[ExplainedClip], sound: PageSound | None = None) 
     >>> len(data["methods"][0]["shares"]), data["shares"][data["start"]["number"]]
     (19, 0.3)
     """
+    results = with_fast_copies(results)
     first = first_of(results)
     spectrogram = first.spectrogram
     shares, random = list(SHARES), None

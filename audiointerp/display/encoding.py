@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..interpretation import top
+from ..interpretation import top_at_shares
 
 SOFTEST = 160.0
 """Gains more than so many dB below the largest are raised to that: the range of a mask in dB."""
@@ -41,9 +40,7 @@ def rank_map(values: Tensor, shares: Sequence[float]) -> np.ndarray:
     >>> rank_map(torch.tensor([[[[3.0, 9.0, 1.0, 5.0]]]]), [0.25, 0.75]).tolist()
     [[1, 0, 2, 1]]
     """
-    held = torch.zeros_like(values)
-    for share in shares:
-        held += top(values, share)
+    held = top_at_shares(values, shares).sum(0)
     ranks = len(shares) - held[0, 0].cpu().numpy()
     return ranks.astype(np.uint8)
 

@@ -10,13 +10,14 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from ..interpretation import LARGEST_GAP, additivity_gap, outside_share, surrogate_fit
-from ..metrics import FROM_AREA, METRICS, YES_OR_NO
+from ..metrics import FROM_AREA, METRICS, PERCENT, YES_OR_NO
 from ..processing import save_audio
 from ..scoring import ExplainedClip, Verdict, attribution_cells, layer_cell
 from ..util import atomic_write, make_folder, write_json, write_text
 from .clip_data import first_of
 from .component import clip_section
 from .document import document, framed
+from .method_titles import METHOD_TITLES
 from .overview import overview, overview_item
 from .players import players_table
 from .plot import interpretation as interpretation_figure
@@ -32,9 +33,9 @@ body{font-family:system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0
 .listening td,.listening th{padding:.2rem .4rem;font-variant-numeric:tabular-nums}
 """
 _LEGEND = (
-    "<p>Levels in dB, the loudest 80 dB. A share keeps the bins with the largest attribution. "
-    "<i>p on features</i> is that of the masked features from which a sound was made; it can "
-    "differ widely from p of the sound.</p>"
+    "<p>Levels in dB, the loudest 80 dB. A share keeps the bins with the largest attribution. In "
+    "the table, p <i>on features</i> is that of the masked features from which a sound was made; "
+    "it can differ widely from p of the sound.</p>"
 )
 
 
@@ -155,6 +156,8 @@ def write_interpretation(
     folder = make_folder(out)
     for name, wav in result.sounds:
         save_audio(folder / f"{name}.wav", wav, result.sounds.sample_rate)
+    # Its layout was found for the page, and takes as long again.
+    figure.set_layout_engine("none")
     with atomic_write(folder / "picture.png") as part:
         figure.savefig(part, dpi=120)
     plt.close(figure)
@@ -200,13 +203,20 @@ def additivity_notes(result: ExplainedClip) -> list[str]:
 
 
 def _notes(results: Sequence[ExplainedClip]) -> str:
-    """Return what is folded away below a clip: legend, scores by method."""
+    """Return what is folded away below a clip: legend, and the scores of each method."""
     first_of(results)
-    notes = [_LEGEND]
+    remarks = []
     for result in results:
-        title = html.escape(f"{result.attribution.method}, {result.mask_name}")
-        notes.append(f"<h2>{title}</h2>{_scores(result)}")
-    return "".join(notes)
+        method = _title_of(result)
+        fit = surrogate_fit(result.attribution)
+        remarks += [f"{method}: {note}." for note in additivity_notes(result)]
+        remarks += [] if math.isnan(fit) else [f"{method}: R² of LIME's linear model: {fit:.2f}."]
+    return _LEGEND + _scores(results) + "".join(f"<p>{html.escape(each)}</p>" for each in remarks)
+
+
+def _title_of(result: ExplainedClip) -> str:
+    method = result.attribution.method
+    return METHOD_TITLES.get(method, method)
 
 
 def _question(result: ExplainedClip) -> str:
@@ -226,26 +236,38 @@ def _score_text(name: str, value: float) -> str:
         return "undefined"
     if name in YES_OR_NO:
         return "yes" if value > 0 else "no"
-    return f"{value:.3f}"
+    return f"{value:.1f}" if name in PERCENT else f"{value:.3f}"
 
 
-def _scores(result: ExplainedClip) -> str:
-    """Table of the scores, with the p that they are made of; below it the quality of a SHAP or
-    LIME attribution, if defined.
+def _head(name: str) -> str:
+    return f"{name} (%)" if name in PERCENT and name not in YES_OR_NO else name
+
+
+def _is_binary(result: ExplainedClip) -> bool:
+    return bool(((result.mask == 0) | (result.mask == 1)).all())
+
+
+def _scores(results: Sequence[ExplainedClip]) -> str:
+    """Return one table of the scores, a row for each method, with the p that they are made of.
 
     Of a 0/1 mask, SPS, COMP and nCOMP follow from AREA, and are left out.
     """
-    heads, cells = f"<th>scores on {result.on}", "<td>"
-    is_binary = bool(((result.mask == 0) | (result.mask == 1)).all())
-    for name, metric in METRICS.items():
-        if is_binary and name in FROM_AREA:
-            continue
-        value = result.scores[name]
-        heads += f'<th title="{metric.title}">{name}'
-        cells += f"<td>{_score_text(name, value)}"
-    p, p_in, p_out = (result.scores[name] for name in ("p", "p_in", "p_out"))
-    notes = f"<p>p on {result.on}: original {p:.3f}, kept {p_in:.3f}, removed {p_out:.3f}</p>"
-    fit = surrogate_fit(result.attribution)
-    notes += "".join(f"<p>{html.escape(note)}</p>" for note in additivity_notes(result))
-    notes += "" if math.isnan(fit) else f"<p>LIME's linear model: R² = {fit:.2f}</p>"
-    return f"<table><tr>{heads}<tr>{cells}</table>{notes}"
+    hidden = FROM_AREA if all(map(_is_binary, results)) else ()
+    names = [name for name in METRICS if name not in hidden]
+    heads = "".join(
+        f'<th title="{METRICS[name].title}" scope="col">{_head(name)}' for name in names
+    )
+    ps = "".join(f'<th scope="col">{head}' for head in ("p", "p kept", "p removed"))
+    rows = ""
+    for result in results:
+        row = [f"<td>{html.escape(result.mask_name)}<td>{result.on}"]
+        row += [f"<td>{result.scores[name]:.3f}" for name in ("p", "p_in", "p_out")]
+        for name in names:
+            is_told = _is_binary(result) and name in FROM_AREA
+            row.append(f"<td>{'' if is_told else _score_text(name, result.scores[name])}")
+        rows += f'<tr><th scope="row">{html.escape(_title_of(result))}{"".join(row)}'
+    return (
+        '<div class="scroll" tabindex="0" role="group" aria-label="Scores by method"><table>'
+        f'<thead><tr><th scope="col">method<th scope="col">mask<th scope="col">scores on{ps}{heads}'
+        f"</thead><tbody>{rows}</tbody></table></div>"
+    )

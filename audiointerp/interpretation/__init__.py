@@ -20,7 +20,7 @@ from .kernel_shap import KernelSHAP
 from .level import Level, LevelAboveMedian
 from .lime import LIME
 from .maps_folder import MapsFolder
-from .masks import MASKS, Mask, checked, tie_share, top
+from .masks import MASKS, Mask, checked, tie_share, top, top_at_shares
 from .methods import METHODS
 from .naming import usable_name
 from .nulls import (
@@ -93,5 +93,6 @@ __all__ = [
     "surrogate_fit",
     "tie_share",
     "top",
+    "top_at_shares",
     "usable_name",
 ]

@@ -7,7 +7,7 @@ exactly k entries, however many are equal. :func:`tie_share` says how many of th
 A mask of your own is any function from values to a mask; see ``resolve_mask``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import partial
 
@@ -91,15 +91,32 @@ def top(values: Tensor, share: float, positive: bool = False) -> Tensor:
     >>> top(torch.zeros(1, 1, 2, 5), 0.3, positive=True).sum().item()
     0.0
     """
+    return top_at_shares(values, [share], positive)[0]
+
+
+def top_at_shares(values: Tensor, shares: Sequence[float], positive: bool = False) -> Tensor:
+    """Return the masks of :func:`top` at several shares ``(S, N, 1, F, T)``, by one sort.
+
+    Raises:
+        ArgumentError: a share is not in [0, 1].
+
+    >>> top_at_shares(torch.tensor([[[[3.0, 9.0, 5.0, 1.0]]]]), [0.25, 0.75]).flatten(1).tolist()
+    [[0.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.0]]
+    """
     frame_by_frame = checked(values).transpose(2, 3)
     # -0.0 + 0.0 = 0.0: the two zeros are equal, but a sort of bits would tell them apart.
     flat = frame_by_frame.flatten(1) + 0.0
-    count = _kept_count(share, flat.shape[1])
-    largest = flat.argsort(dim=1, descending=True, stable=True)[:, :count]
-    mask = torch.zeros_like(flat).scatter_(1, largest, 1.0)
-    if positive:
-        mask *= flat > 0
-    return mask.view(frame_by_frame.shape).transpose(2, 3).contiguous()
+    order = flat.argsort(dim=1, descending=True, stable=True)
+    places = torch.arange(flat.shape[1], device=flat.device).expand_as(order)
+    ranks = torch.empty_like(order).scatter_(1, order, places)
+    masks = []
+    for share in shares:
+        is_kept = ranks < _kept_count(share, flat.shape[1])
+        if positive:
+            is_kept &= flat > 0
+        mask = is_kept.to(flat).view(frame_by_frame.shape)
+        masks.append(mask.transpose(2, 3).contiguous())
+    return torch.stack(masks)
 
 
 def tie_share(values: Tensor, share: float, positive: bool = False) -> Tensor:

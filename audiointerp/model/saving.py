@@ -134,9 +134,11 @@ def _built(path: Path, build: Callable[..., Made], state: dict[str, Tensor], tex
     try:
         description = read_description(text)
         check_state(description.network, state, str(path))
-        # The first memory that is allocated: as much as the file's weights.
-        network = description.network.to_empty(device="cpu")
-        network.load_state_dict(state)
+        network = description.network
+        # Assigned, since to_empty() of a network without memory imports SymPy: a second.
+        expected = network.state_dict()
+        copies = {name: state[name].to(expected[name].dtype, copy=True) for name in expected}
+        network.load_state_dict(copies, assign=True)
         return build(
             network,
             description.transform,

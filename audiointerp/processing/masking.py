@@ -72,7 +72,8 @@ def check_mask(db: Tensor, mask: Tensor) -> Tensor:
     audiointerp.errors.ArgumentError: a mask lies in [0, 1]; this one spans 1 to 1.5
     """
     try:
-        shape = torch.broadcast_shapes(mask.shape, db.shape)
+        # Not by broadcast_shapes(), which imports SymPy: a second.
+        shape = torch.broadcast_tensors(mask, db)[0].shape
     except RuntimeError:
         shape = None
     if shape is None or len(shape) != db.ndim or shape[1:] != db.shape[1:]:

@@ -3,14 +3,15 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ..interpretation import NULLS, Attribution, additivity_gap, is_constant, surrogate_fit
 from ..metrics import METRICS, RELATIVE
 from .cells import layer_cell
 from .protocols import RENAMED
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AREAS = ("deletion", "insertion")
 PROBABILITIES = ("p", "p_in", "p_out", "log_odds", "log_odds_in", "log_odds_out")
@@ -45,11 +46,6 @@ ADDED = (
 )
 """The columns that results of version 0.1.0 lack."""
 TRUTH_OF_WORD = {"True": True, "False": False}
-PANDAS_VERSION = tuple(int(number) for number in pd.__version__.split(".")[:2])
-EXACT_NUMBERS: dict[str, Any] = (
-    {} if PANDAS_VERSION >= (3, 1) else {"float_precision": "round_trip"}
-)
-"""The option of ``read_csv`` that reads floats to the last bit; pandas 3.1 always does."""
 
 
 def attribution_cells(attribution: Attribution) -> dict[str, Any]:
@@ -96,7 +92,7 @@ def empty_cell(name: str) -> float | str | None:
     return float("nan") if name in NUMBERS else ""
 
 
-def read_rows(source: Path | io.StringIO) -> pd.DataFrame:
+def read_rows(source: Path | io.StringIO) -> "pd.DataFrame":
     r"""Read rows from the CSV they were written to.
 
     Words are read as they are (a clip ``1001`` stays a word), numbers as floats that equal those
@@ -114,16 +110,22 @@ def read_rows(source: Path | io.StringIO) -> pd.DataFrame:
     >>> rows["clip"].tolist(), rows["correct"].tolist(), rows["FF"].tolist()
     (['1001'], [True], [0.1])
     """
+    # Only here: to explain one clip, nothing needs pandas, and it takes long to import.
+    import pandas as pd
+
     header = pd.read_csv(source, nrows=0).columns
     if isinstance(source, io.StringIO):
         source.seek(0)
     numbers = [name for name in header if name in NUMBERS]
+    version = tuple(int(number) for number in pd.__version__.split(".")[:2])
+    # What reads floats to the last bit; pandas 3.1 always does.
+    exact: dict[str, Any] = {} if version >= (3, 1) else {"float_precision": "round_trip"}
     frame: pd.DataFrame = pd.read_csv(
         source,
         dtype={name: "str" for name in header if name not in NUMBERS},
         keep_default_na=False,
         na_values={name: [""] for name in numbers},
-        **EXACT_NUMBERS,
+        **exact,
     )
     # A column with a word in it is left as it is, so that the caller can name it.
     integers = frame[numbers].select_dtypes("int").columns

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError
-from ..interpretation import top
+from ..interpretation import top_at_shares
 from ..model import Classifier
 from ..processing import Spectrogram
 from .outcomes import classified
@@ -122,7 +122,7 @@ def curves_of(
     if steps < 1:
         raise ArgumentError(f"steps={steps} must be at least 1")
     shares = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
-    masks = torch.cat([top(values, share) for share in shares.tolist()])
+    masks = top_at_shares(values, shares.tolist()).flatten(0, 1)
     outcomes = classified(parts, target, masks, against=against, on=on, fill=fill)
     _, kept, removed = outcomes.probs[..., outcomes.target]
     return Curves(shares, deletion=removed, insertion=kept)

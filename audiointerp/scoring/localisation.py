@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -19,6 +18,9 @@ from .imported import explain_named_clip
 from .localisation_scores import LOCALISATION_SCORES, localisation_scores, undefined_reason
 from .localisation_truth import AXES, WEIGHTS, Truth, compared, truth_of, weighted
 from .localised_clip import MixedClip, mixed_clip
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BASELINES = (Level, LevelAboveMedian, Random)
 """The methods that are in every table: they do not look at what the network does."""
@@ -74,7 +76,7 @@ def localise(
     background: Tensor | None = None,
     device: str | torch.device | None = None,
     progress: Progress = True,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Compare maps with where the explained source lies: one row per class, method and weight.
 
     The sources of each clip are known (:class:`~audiointerp.dataset.Mixtures`, ``Synthetic``). A
@@ -116,6 +118,8 @@ def localise(
     >>> rows["method"].unique().tolist()
     ['saliency', 'level', 'level_above_median', 'random']
     """
+    import pandas as pd
+
     check_classifier(classifier)
     plan = LocalisationPlan(weights, axis, min_p)
     classifier.to(device)

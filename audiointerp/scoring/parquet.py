@@ -9,12 +9,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import pandas as pd
-
 from ..errors import AudioInterpError
 from .columns import BATCHES, COLUMNS, NUMBERS, TRUTHS
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 INSTALL = "pip install 'audiointerp[scale]'"
@@ -123,7 +122,7 @@ def parquet_description(file: BinaryIO, place: str) -> dict[str, Any]:
     return dict(description)
 
 
-def read_parquet(file: BinaryIO, place: str) -> pd.DataFrame:
+def read_parquet(file: BinaryIO, place: str) -> "pd.DataFrame":
     """Read the rows of a Parquet file, as :func:`~audiointerp.scoring.read_rows` those of a CSV.
 
     Raises:
@@ -131,6 +130,7 @@ def read_parquet(file: BinaryIO, place: str) -> pd.DataFrame:
 
     Example: ``read_parquet(file, "…/shards/000000-000999 3f2a9c1b.parquet")``.
     """
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -143,6 +143,8 @@ def read_parquet(file: BinaryIO, place: str) -> pd.DataFrame:
 
 
 def _series(name: str, column: "pa.ChunkedArray") -> "pd.Series[Any]":
+    import pandas as pd
+
     if name in TRUTHS:
         return pd.Series(column.to_pylist())
     if name in NUMBERS:

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from torch import Tensor
 
 from ..dataset import ClipDataset, LoadedClip, load_clip
@@ -25,6 +24,9 @@ from .sanity_checks import (
     repeat_difference,
     shift_correlation,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def sanity(
     stages: int = STAGES,
     seed: int = 0,
     progress: Progress = True,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Check methods on the clips of a data set; the predicted class of each is explained.
 
     Args:
@@ -112,6 +114,8 @@ def sanity(
     >>> float(rows.set_index("check").loc["class", "figure"])
     1.0
     """
+    import pandas as pd
+
     check_classifier(classifier)
     check_fits(classifier, dataset)
     if isinstance(methods, str) or not methods:

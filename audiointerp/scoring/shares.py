@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..interpretation import Attribution, is_constant, null_seed, random_field, top
+from ..interpretation import Attribution, is_constant, null_seed, random_field, top_at_shares
 from ..model import Classifier, windows_of
 from ..processing import Spectrogram
 from .by_sound import decide_by_sound
@@ -96,7 +96,7 @@ def random_shares(
         for number, kind in enumerate(kinds)
     ]
     maps = torch.cat(fields)
-    masks = torch.cat([top(maps, share) for share in shares])
+    masks = top_at_shares(maps, shares).flatten(0, 1)
     probs, column = decide_by_sound(classifier, spectrogram, attribution, masks, fill=fill)
     return RandomShares(maps, probs[:, column].view(len(shares), count))
 
@@ -128,7 +128,7 @@ def share_verdicts(
     >>> [round(verdict.area, 3) for verdict in verdicts]
     [0.3, 0.5]
     """
-    kept = torch.cat([top(attribution.values, share) for share in shares]).to(spectrogram.db)
+    kept = top_at_shares(attribution.values, shares).flatten(0, 1).to(spectrogram.db)
     masks = torch.cat([torch.ones_like(kept[:1]), kept, 1 - kept])
     probs, column = decide_by_sound(classifier, spectrogram, attribution, masks, fill=fill)
     likeliest = (probs.argmax(1) == column).tolist()

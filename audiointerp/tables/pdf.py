@@ -25,6 +25,7 @@ from .page_layout import (
     text_width,
     wrapped,
 )
+from .pdf_bookmarks import grouped_bookmarks, write_bookmarks
 from .table import Table
 
 LARGEST = 8.0
@@ -43,7 +44,7 @@ Rows = list[tuple[str, str, list[Cell]]]
 def write_pdf(
     path: str | os.PathLike[str], tables: Sequence[Table], title: str, notes: Sequence[str]
 ) -> int:
-    """Write tables to a PDF with a title page and a list of tables.
+    """Write tables to a PDF with a title page, a list of tables, and bookmarks.
 
     The same tables give the same bytes.
 
@@ -65,12 +66,15 @@ def write_pdf(
     3
     """
     metadata = {"Title": one_line(title), "CreationDate": None}
-    count = 0
+    front, back, starts = _laid_out(tables, title, notes)
+    titles = [one_line(table.title) for table in tables]
+    marks = grouped_bookmarks(titles, [len(front) + start for start in starts])
     with atomic_write(path) as part, PdfPages(part, metadata=metadata) as pdf:
-        for figure in pages(tables, title, notes):
+        for figure in _drawn([*front, *back], title):
             pdf.savefig(figure)
-            count += 1
-    return count
+        # Matplotlib hands out its file in no other way.
+        write_bookmarks(pdf._ensure_file(), marks)
+    return len(front) + len(back)
 
 
 def pages(tables: Sequence[Table], title: str, notes: Sequence[str]) -> Iterator[Figure]:
@@ -79,12 +83,22 @@ def pages(tables: Sequence[Table], title: str, notes: Sequence[str]) -> Iterator
     >>> len(list(pages([], "My tables", [])))
     3
     """
+    front, back, _ = _laid_out(tables, title, notes)
+    yield from _drawn([*front, *back], title)
+
+
+def _laid_out(
+    tables: Sequence[Table], title: str, notes: Sequence[str]
+) -> tuple[list[Page], list[Page], list[int]]:
+    """Return the front pages, those of the tables, and on which of these each table begins."""
     table_pages = [Page()]
     starts = [_add_table(table_pages, table) for table in tables]
-    front_pages = _front_pages(tables, starts, title, notes)
-    count = len(front_pages) + len(table_pages)
-    for number, page in enumerate([*front_pages, *table_pages], 1):
-        yield draw(page, drawable(one_line(title)), number, count)
+    return _front_pages(tables, starts, title, notes), table_pages, starts
+
+
+def _drawn(laid_out: Sequence[Page], title: str) -> Iterator[Figure]:
+    for number, page in enumerate(laid_out, 1):
+        yield draw(page, drawable(one_line(title)), number, len(laid_out))
 
 
 def _front_pages(

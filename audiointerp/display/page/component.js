@@ -362,10 +362,12 @@ class ClipComponent {
     const place = cell.bin * grid.columns + cell.column;
     const level = grid.low + (this.stage.clip.levels[place] / 255) * (grid.high - grid.low);
     const rank = this.method.drawnRanks[place];
-    const top = rank < shares.length ? `in the top ${Math.round(100 * shares[rank])} %` : "lowest";
+    const percent = Math.round(100 * shares[rank]);
+    const top = rank < shares.length ? `in the top ${percent}\u00a0%` : "lowest";
+    const decibels = `${Math.round(level)} dB`.replace("-", "−");
     const hertz = Math.round(grid.frequencies[cell.bin]);
     output.textContent =
-      `${time.toFixed(2)} s · ${hertz} Hz · ${Math.round(level)} dB · attribution ${top}`;
+      `${time.toFixed(2)} s · ${hertz} Hz · ${decibels} · attribution ${top}`;
   }
 
   showTransport() {

@@ -18,6 +18,7 @@ class Explore {
     this.component = null;
     this.box = null;
     this.recorder = null;
+    this.sections = 0;
     this.labels = "";
   }
 
@@ -65,6 +66,7 @@ class Explore {
     if (playingNow) {
       playingNow.pause();
     }
+    this.sections++;
     const place = this.find("place");
     place.innerHTML = this.link.section;
     const root = place.firstElementChild;
@@ -298,11 +300,18 @@ class Explore {
       this.trouble(`${file.name} has ${size} MB; up to 9 MB can be sent. Give its path to explore().`);
       return;
     }
-    const buffer = await file.arrayBuffer();
-    if (await this.link.request("upload", { name: file.name }, [buffer])) {
+    await this.send("upload", { name: file.name }, await file.arrayBuffer());
+    this.find("upload").value = "";
+  }
+
+  /** Send a sound to the kernel; if it can be read, the clip before it goes. */
+  async send(kind, values, buffer) {
+    const { sections } = this;
+    const answer = await this.link.request(kind, values, [buffer]);
+    // A quick network may have explained it before its answer is read here.
+    if (answer !== null && sections === this.sections) {
       this.forget();
     }
-    this.find("upload").value = "";
   }
 
   async record() {
@@ -335,12 +344,15 @@ class Explore {
     stream.getTracks().forEach((track) => track.stop());
     this.recorder = null;
     this.showRecording("Record");
-    const decoded = await sharedContext().decodeAudioData(await blob.arrayBuffer());
-    const samples = decoded.getChannelData(0).slice();
-    const values = { rate: decoded.sampleRate };
-    if (await this.link.request("record", values, [samples.buffer])) {
-      this.forget();
+    let decoded;
+    try {
+      decoded = await sharedContext().decodeAudioData(await blob.arrayBuffer());
+    } catch {
+      this.trouble("The recording holds no sound: record for a second or more.");
+      return;
     }
+    const samples = decoded.getChannelData(0).slice();
+    await this.send("record", { rate: decoded.sampleRate }, samples.buffer);
   }
 
   /** A layer over the picture that takes the pointer while a box is drawn. */

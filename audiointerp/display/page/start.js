@@ -71,7 +71,9 @@ function shownFrame() {
 document.addEventListener("keydown", (event) => {
   const { target } = event;
   const isModified = event.ctrlKey || event.metaKey || event.altKey;
-  const isText = target.matches("input[type=text], input[type=search], textarea, select");
+  const isText = target.matches(
+    "input[type=text], input[type=search], input[type=number], textarea, select",
+  );
   const isOwnKey = target.matches("input[type=range]") && event.key.startsWith("Arrow");
   const isPressed = target.matches("button, input[type=checkbox], summary") && event.key === " ";
   if (isModified || isText || isOwnKey || isPressed) {

@@ -1,3 +1,4 @@
+import gc
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from _pytest.doctest import DoctestModule
 from hypothesis import settings
 
 from audiointerp.cli import main
@@ -35,6 +37,26 @@ ESC10 = Path(__file__).parents[2] / "shared" / "data" / "ESC-10"
 def torture(short, whole):
     """How much of a fault is tried: a little by ``make test``, the whole by ``make torture``."""
     return whole if os.environ.get("AUDIOINTERP_TORTURE") == "1" else short
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path):
+    """Look for doctests only in files with a prompt: else each script here would be imported."""
+    collectors = yield
+    if ">>>" in file_path.read_text(encoding="utf-8", errors="replace"):
+        return collectors
+    return [each for each in collectors if not isinstance(each, DoctestModule)]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect no garbage meanwhile, and later pass over what stays: the modules and the tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(config, items):

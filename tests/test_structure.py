@@ -4,6 +4,9 @@ import ast
 import json
 import subprocess
 import sys
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import audiointerp
 from audiointerp.util.moved import MOVED
 
 PACKAGE = Path(audiointerp.__file__).parent
+TESTS = Path(__file__).parent
 FLOORS = [
     {"errors", "metrics"},
     {"util"},
@@ -37,8 +41,13 @@ def room_of(path):
     return "cli" if room == "__main__" else room
 
 
+@cache
 def imported_modules(path):
     """The files of this package that a module imports, at its top or inside a function."""
+    return list(files_imported_by(path))
+
+
+def files_imported_by(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             # `import audiointerp.x` would escape this test; `from` imports are all that is used.
@@ -98,6 +107,39 @@ def test_modules_of_a_room_do_not_import_in_a_circle():
 
     for path in imports:
         visit(path, ())
+
+
+def names_bound_at_the_top(path):
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name) for alias in node.names)
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            yield from (name.id for name in ast.walk(node) if isinstance(name, ast.Name))
+
+
+def is_there(module, name):
+    """Whether a module of the package or of the tests has a name; others are not looked at."""
+    beside = TESTS / f"{module}.py"
+    if beside.is_file():
+        return name in names_bound_at_the_top(beside)
+    if module.split(".")[0] == "audiointerp":
+        return hasattr(import_module(module), name) or find_spec(f"{module}.{name}") is not None
+    return True
+
+
+def test_scripts_of_this_folder_import_what_is_there():
+    """Not by importing them, since some need packages whose import takes seconds."""
+    missing = []
+    for path in sorted(TESTS.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and not path.name.startswith("test_"):
+                names = [
+                    alias.name for alias in node.names if not is_there(node.module, alias.name)
+                ]
+                missing += [f"{path.name}: {node.module}.{name}" for name in names]
+    assert missing == []
 
 
 def test_the_core_passes_tensors_only():

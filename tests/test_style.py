@@ -33,24 +33,29 @@ def parsed(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def each(paths):
-    return pytest.mark.parametrize("path", paths, ids=name_of)
+def in_each(paths, faults_of):
+    """The faults of each file that has some."""
+    by_file = {name_of(path): list(faults_of(path)) for path in paths}
+    return {name: faults for name, faults in by_file.items() if faults}
 
 
-@each([*MODULES, *STUBS, *TEST_FILES])
-def test_lines_are_short(path):
-    lines = path.read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if len(line) > LONGEST_LINE] == []
+def test_lines_are_short():
+    def long_lines(path):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if len(line) > LONGEST_LINE]
+
+    assert in_each([*MODULES, *STUBS, *TEST_FILES], long_lines) == {}
 
 
-@each([*MODULES, *TEST_FILES])
-def test_no_comprehension_inside_another(path):
-    nested = []
-    for outer in ast.walk(parsed(path)):
-        if isinstance(outer, COMPREHENSIONS):
-            inner = [node for node in ast.walk(outer) if isinstance(node, COMPREHENSIONS)]
-            nested += [ast.unparse(outer)] * (len(inner) > 1)
-    assert nested == []
+def test_no_comprehension_inside_another():
+    def nested(path):
+        for outer in ast.walk(parsed(path)):
+            if isinstance(outer, COMPREHENSIONS):
+                inner = [node for node in ast.walk(outer) if isinstance(node, COMPREHENSIONS)]
+                if len(inner) > 1:
+                    yield ast.unparse(outer)
+
+    assert in_each([*MODULES, *TEST_FILES], nested) == {}
 
 
 def assigned_names(node):
@@ -69,21 +74,24 @@ def assigned_names(node):
                 yield name.id
 
 
-@each(MODULES)
-def test_locals_have_names_that_say_what_they_hold(path):
-    names = [name for node in ast.walk(parsed(path)) for name in assigned_names(node)]
-    assert [name for name in names if name in RIDDLES] == []
+def test_locals_have_names_that_say_what_they_hold():
+    def riddles(path):
+        names = [name for node in ast.walk(parsed(path)) for name in assigned_names(node)]
+        return [name for name in names if name in RIDDLES]
+
+    assert in_each(MODULES, riddles) == {}
 
 
-@each(MODULES)
-def test_comments_stand_on_lines_of_their_own(path):
-    text = path.read_text(encoding="utf-8")
-    beside = []
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        comment = token.string.lstrip("# ")
-        if token.type == tokenize.COMMENT and not comment.startswith(PRAGMAS):
-            beside += [token.string] * bool(token.line[: token.start[1]].strip())
-    assert beside == []
+def test_comments_stand_on_lines_of_their_own():
+    def beside(path):
+        text = path.read_text(encoding="utf-8")
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            is_text = not token.string.lstrip("# ").startswith(PRAGMAS)
+            before = token.line[: token.start[1]].strip()
+            if token.type == tokenize.COMMENT and is_text and before:
+                yield token.string
+
+    assert in_each(MODULES, beside) == {}
 
 
 def public_definitions(path):
@@ -102,32 +110,33 @@ def raises_by_itself(function):
     return any(isinstance(node, ast.Raise) and node.exc for node in ast.walk(function))
 
 
-@each(MODULES)
-def test_public_functions_and_classes_have_an_example(path):
-    without = []
-    for node in parsed(path).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            docstring = ast.get_docstring(node) or ""
-            if ">>>" not in docstring and "Example" not in docstring:
-                without.append(node.name)
-    assert without == []
+def test_public_functions_and_classes_have_an_example():
+    def without(path):
+        for node in parsed(path).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                docstring = ast.get_docstring(node) or ""
+                if ">>>" not in docstring and "Example" not in docstring:
+                    yield node.name
+
+    assert in_each(MODULES, without) == {}
 
 
-@each(MODULES)
-def test_public_functions_name_the_errors_they_raise(path):
-    without = []
-    for node in public_definitions(path):
-        docstring = ast.get_docstring(node) or ""
-        if isinstance(node, ast.FunctionDef) and raises_by_itself(node):
-            without += [node.name] * ("Raises:" not in docstring)
-    assert without == []
+def test_public_functions_name_the_errors_they_raise():
+    def without(path):
+        for node in public_definitions(path):
+            is_silent = "Raises:" not in (ast.get_docstring(node) or "")
+            if isinstance(node, ast.FunctionDef) and raises_by_itself(node) and is_silent:
+                yield node.name
+
+    assert in_each(MODULES, without) == {}
 
 
-@each(MODULES)
-def test_docstrings_are_full_phrases(path):
-    genitives = []
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
-            docstring = ast.get_docstring(node) or ""
-            genitives += [docstring] * docstring.startswith(("Of ", "To ", "By "))
-    assert genitives == []
+def test_docstrings_are_full_phrases():
+    def genitives(path):
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+                docstring = ast.get_docstring(node) or ""
+                if docstring.startswith(("Of ", "To ", "By ")):
+                    yield docstring
+
+    assert in_each(MODULES, genitives) == {}

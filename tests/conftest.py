@@ -218,9 +218,16 @@ def in_this_process(monkeypatch, capsys):
     return run
 
 
+def keep_classes(dataset, last):
+    """Keep two clips a class in folds 1 to 3, two clips in fold 4, and ``last`` in fold 5."""
+    classes = (range(7), (0, 1, 2, 3, 7, 8, 9), range(4, 10), range(2), range(last))
+    rows = enumerate(dataset.rows[::8])
+    dataset.rows = [row for number, row in rows if number % 10 in classes[number // 10]]
+
+
 @pytest.fixture(scope="module")
 def place(untouched_place, tmp_path_factory):
-    """A data folder like ESC-50 (one clip per class and fold), weights, and one more clip."""
+    """A data folder like ESC-50 (see ``keep_classes``), weights, and one more clip."""
     # Each module has a copy, since tests write there.
     return shutil.copytree(untouched_place, tmp_path_factory.mktemp("place") / "copy")
 
@@ -229,10 +236,12 @@ def place(untouched_place, tmp_path_factory):
 def untouched_place(tmp_path_factory):
     root = tmp_path_factory.mktemp("untouched_place")
     dataset = Synthetic(duration=3.0, sample_rate=16000)
-    dataset.rows = dataset.rows[::8]
+    # A run reads all folds, since it compares its parts with their clips, but scores the last one.
+    keep_classes(dataset, last=10)
     dataset.write(root / "data")
-    for name, transform in (("mel", None), ("stft", LogSTFT())):
-        classifier = small_classifier(10, duration=3.0, transform=transform)
+    # The network of all bins sees shorter noise first, since each second takes it a second.
+    for name, transform, seconds in (("mel", None, 3.0), ("stft", LogSTFT(), 0.5)):
+        classifier = small_classifier(10, duration=seconds, transform=transform)
         Classifier(classifier.network, classifier.transform, dataset.labels, 3.0).save(
             root / f"{name}.safetensors"
         )

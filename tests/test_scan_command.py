@@ -17,6 +17,7 @@ import soundfile
 from conftest import small_classifier
 
 from audiointerp import read_events
+from audiointerp.cli import main
 from audiointerp.cli.scan import recordings_in, threshold_in
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.events import folder
@@ -77,9 +78,12 @@ def contents(out):
 def expected(tmp_path_factory, recordings, weights):
     """What a scan leaves that nothing disturbs."""
     out = tmp_path_factory.mktemp("expected") / "events"
-    command = [sys.executable, "-m", "audiointerp"]
-    command += map(str, arguments(recordings, weights, out, "--max-errors", 2))
-    subprocess.run(command, check=True, capture_output=True)
+    command = ["audiointerp", *map(str, arguments(recordings, weights, out, "--max-errors", 2))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert end.value.code == 0
     return out
 
 
@@ -152,10 +156,16 @@ def test_shards_and_workers_give_the_same_bytes(
     assert contents(tmp_path / "out") == contents(expected)
 
 
-def test_a_killed_scan_is_resumed_to_the_same_bytes(recordings, weights, expected, tmp_path):
+def test_a_killed_scan_is_resumed_to_the_same_bytes(
+    in_this_process, recordings, weights, expected, tmp_path
+):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "audiointerp", *map(str, arguments(recordings, weights, out))]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [*map(str, arguments(recordings, weights, out))]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "audiointerp", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 120
     while not (out / "a.wav" / "result.json").exists():
         assert process.poll() is None
@@ -168,7 +178,7 @@ def test_a_killed_scan_is_resumed_to_the_same_bytes(recordings, weights, expecte
     (out / "b.wav").mkdir(exist_ok=True)
     (out / "b.wav" / ".index.partial.html").write_text("half a pa")
     finished = (out / "a.wav" / "result.json").stat().st_mtime_ns
-    subprocess.run([*command, "--max-errors", "2"], check=True, capture_output=True)
+    assert in_this_process(*command, "--max-errors", 2)[0] == 0
     assert contents(out) == contents(expected)
     assert (out / "a.wav" / "result.json").stat().st_mtime_ns == finished
 

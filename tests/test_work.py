@@ -62,17 +62,27 @@ def test_the_same_bytes_and_no_process_where_nothing_is_lacking(tmp_path, expect
     assert tables(tmp_path) == expected
 
 
+def other_child():
+    """A child process that is none of a run's workers, and must live on."""
+    process = get_context("spawn").Process(target=time.sleep, args=(300,))
+    process.start()
+    return process
+
+
 def test_a_killed_worker_is_an_error_and_finished_clips_are_kept(tmp_path, expected, monkeypatch):
     monkeypatch.setenv("DEADLY", str(tmp_path / "now"))
     methods = [*METHODS, Deadly]
     out = tmp_path / "out"
     clips = Eventful(at={5: (tmp_path / "now").touch})
+    other = other_child()
     with pytest.raises(
         AudioInterpError,
         match=r"a worker process was killed or could not start .*; finished clips are kept",
     ):
         go(out, clips, methods, workers=2)
-    assert active_children() == []
+    assert active_children() == [other]
+    other.kill()
+    other.join()
     done = len(list(out.rglob("clips/0*.json")))
     assert 3 <= done < 18
     (tmp_path / "now").unlink()
@@ -157,9 +167,12 @@ def test_workers_end_when_results_cannot_be_written(tmp_path, monkeypatch):
         raise AudioInterpError("the disk is full")
 
     monkeypatch.setattr(Store, "put", full)
+    other = other_child()
     with pytest.raises(AudioInterpError, match="the disk is full") as kept:
         go(tmp_path, workers=2)
-    assert active_children() == []
+    assert active_children() == [other]
+    other.kill()
+    other.join()
     # As a notebook keeps it.
     assert kept.value.__traceback__ is not None
 
@@ -214,20 +227,6 @@ def test_classes_of_a_script_or_a_notebook_work_without_a_main_guard(tmp_path):
     subprocess.run([sys.executable, tmp_path / "script.py", tmp_path], check=True)
     here, in_workers = sorted(tmp_path.rglob("metrics.csv"))
     assert here.read_bytes() == in_workers.read_bytes()
-
-
-def test_other_child_processes_live_on(tmp_path, monkeypatch):
-    def full(self, *arguments):
-        raise AudioInterpError("the disk is full")
-
-    monkeypatch.setattr(Store, "put", full)
-    process = get_context("spawn").Process(target=time.sleep, args=(60,))
-    process.start()
-    with pytest.raises(AudioInterpError, match="the disk is full"):
-        go(tmp_path, workers=2)
-    assert active_children() == [process]
-    process.kill()
-    process.join()
 
 
 def _lives(number):

@@ -193,7 +193,9 @@ def score(
     """Score methods and masks on a data set: one row per clip, method, fill, ``on`` and mask.
 
     A clip that cannot be read or explained has one row per method, with ``status`` "error" and the
-    reason; its scores are NaN. :func:`~audiointerp.scoring.rows.clip_rows` describes the columns.
+    reason; its scores are NaN. A clip longer than the classifier's windows is explained as a whole,
+    by the mean p of its windows, since its label is that of the whole.
+    :func:`~audiointerp.scoring.rows.clip_rows` describes the columns.
 
     Args:
         classifier: the classifier.

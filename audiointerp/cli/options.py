@@ -61,14 +61,14 @@ def check_folder(path: Path) -> Path:
     """Refuse a folder to write to that is a file, or lies in one, before anything is computed.
 
     Raises:
-        typer.BadParameter: it is, or does.
+        ArgumentError: it is, or does.
 
     >>> check_folder(Path("new/folder")).name
     'folder'
     """
     existing = next((each for each in (path, *path.parents) if each.exists()), None)
     if existing is not None and not existing.is_dir():
-        raise typer.BadParameter(f"{existing} is a file; give a folder")
+        raise ArgumentError(f"--out {path}: {existing} is a file; give a folder")
     return path
 
 

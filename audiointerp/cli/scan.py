@@ -15,6 +15,7 @@ from .options import (
     Device,
     HuggingFace,
     Model,
+    Out,
     Resume,
     Weights,
     Workers,
@@ -76,7 +77,7 @@ def scan(
     max_errors: Annotated[
         int, typer.Option(min=0, help="Failed recordings that are accepted with exit status 0.")
     ] = 0,
-    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("events"),
+    out: Out = Path("events"),
     device: Device = "cpu",
     workers: Workers = 1,
     settings_file: Settings = None,

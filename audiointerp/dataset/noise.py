@@ -103,7 +103,8 @@ def synthetic_noise(name: str, sample_rate: int, seconds: float = 5.0, seed: int
         name: ``"white"`` (Gaussian), ``"room"`` (the hum and air flow of a fan, with a room's
             reverberation) or ``"horse"`` (a trot on gravel and a whinny).
         sample_rate: in Hz, at least 8000.
-        seconds: the duration, 0.1 to 600.
+        seconds: the duration, 0.1 to 600; a number of samples with a large prime factor takes
+            several times as long.
         seed: equal seeds give equal noises.
 
     Returns:

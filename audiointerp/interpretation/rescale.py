@@ -190,7 +190,8 @@ def _run(network: nn.Module, clips: Tensor, output: str) -> _Batch:
     def count(saved: Tensor) -> Tensor:
         storage = saved.untyped_storage()
         sizes[storage.data_ptr()] = storage.nbytes()
-        return saved
+        # With its place in the graph, the tensor and the graph would keep each other for ever.
+        return saved.detach()
 
     clips = clips.detach().clone().requires_grad_()
     counting = saved_tensors_hooks(count, lambda saved: saved)

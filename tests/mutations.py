@@ -132,6 +132,14 @@ MUTATIONS = (
     ),
     Mutation(
         "19",
+        "a page names the mask that it showed first",
+        "display/page/component.js",
+        'this.find("about").textContent = this.about();',
+        "this.about();",
+        ("test_page_in_browser.py::test_each_cell_of_the_grid_loads_its_mask",),
+    ),
+    Mutation(
+        "19",
         "the explorer shows the verdict before a guess",
         "display/page/explore.css",
         ".guessing .verdict, .guessing .details,",

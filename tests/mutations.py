@@ -132,6 +132,14 @@ MUTATIONS = (
     ),
     Mutation(
         "19",
+        "a page names the mask that it showed first",
+        "display/page/component.js",
+        'this.find("about").textContent = this.about();',
+        "this.about().length;",
+        ("test_page_in_browser.py::test_each_cell_of_the_grid_loads_its_mask",),
+    ),
+    Mutation(
+        "19",
         "the explorer shows the verdict before a guess",
         "display/page/explore.css",
         ".guessing .verdict, .guessing .details,",
@@ -143,7 +151,7 @@ MUTATIONS = (
         "the quiz plays the method's part, whatever it asks",
         "display/page/explore.js",
         "await component.setPart(answer.part);",
-        'await component.setPart("kept");',
+        'await component.setPart(answer.part && "kept");',
         ("test_explore_in_browser.py::test_the_quiz_plays_what_it_asks_for_and_tells_nothing",),
     ),
     Mutation(

@@ -165,11 +165,19 @@ def test_the_explorer_can_be_read_by_all(session):
     session.guess()
     assert faults_in_both_schemes(session) == []
     assert session.inside().evaluate(NAMELESS) == []
+    height = "document.querySelector('iframe').clientHeight"
+    wide = session.page.evaluate(height)
     session.page.set_viewport_size({"width": 400, "height": 900})
+    # The frame is as high as its page, and no higher once it is wide again.
+    session.page.wait_for_function(f"{height} > {wide + 200}")
     assert session.inside().evaluate(
         "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     )
+    assert session.find("part=random").evaluate(
+        "(button) => button.getBoundingClientRect().right"
+    ) <= session.find("stage").evaluate("(canvas) => canvas.getBoundingClientRect().right + 1")
     session.page.set_viewport_size({"width": 1000, "height": 900})
+    session.page.wait_for_function(f"Math.abs({height} - {wide}) < 30")
 
 
 def test_one_class_rather_than_another(session):

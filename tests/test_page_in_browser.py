@@ -24,8 +24,9 @@ from browser import (
 from conftest import noise, small_classifier
 
 import audiointerp as ai
-from audiointerp.display import interpretation_html, interpretation_page
+from audiointerp.display import METHOD_TITLES, interpretation_html, interpretation_page
 from audiointerp.processing import LogMel, LogSTFT, masked_sound
+from audiointerp.scoring import layer_cell
 
 SECONDS = 2.0
 EVIL = "<script>alert(1)</script>"
@@ -362,6 +363,10 @@ def test_each_cell_of_the_grid_loads_its_mask(opened, page, results):
     for cell, result in (("0,n0", results[1]), ("1,n0", results[2]), ("0,s5", results[0])):
         opened.load(cell)
         assert opened.verdict() == str(result.verdict)
+        method = METHOD_TITLES[result.attribution.method]
+        layer = str(layer_cell(result.attribution))
+        about = f"{method}, mask {result.mask_name}{layer and f', {layer}'}"
+        assert page.inner_text("[data-about] >> nth=0") == about
         button = page.locator(f"[data-cell='{cell}'] >> nth=0")
         assert button.get_attribute("aria-pressed") == "true"
         assert button.inner_text() == f"{result.verdict.p_kept:.3f}".removeprefix("0")
@@ -390,7 +395,7 @@ def test_a_hover_tells_time_frequency_level_and_attribution(page, results):
     frame, band = 150, 40
     x = box["x"] + 46 + (frame + 0.5) / db.shape[1] * width
     page.mouse.move(x, box["y"] + (1 - (band + 0.5) / db.shape[0]) * height)
-    text = page.inner_text("[data-hover] >> nth=0")
+    text = page.inner_text("[data-hover] >> nth=0").replace("−", "-").replace("\xa0", " ")
     time, hertz, level, attribution = text.split(" · ")
     assert float(time.split(" ")[0]) == pytest.approx(SECONDS * (frame + 0.5) / 201, abs=0.011)
     assert hertz == f"{float(results[0].spectrogram.transform.frequencies[band]):.0f} Hz"

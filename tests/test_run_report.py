@@ -244,6 +244,7 @@ def test_scores_that_follow_from_the_area_are_left_out_for_binary_masks_alone():
     assert "SPS ↑" not in heads
     assert [head for head in soft_heads if head not in heads] == ["SPS ↑", "COMP ↓", "nCOMP ↓"]
     both = pd.concat([made_rows(2), made_rows(2, soft=True).assign(mask="minmax")])
+    assert "SPS ↑" not in all_cells(made_rows(2))[0]
     heads, rounded, exact, names = all_cells(both)
     place = heads.index("SPS ↑")
     by_mask = {row[1]: row[place] for row in rounded}

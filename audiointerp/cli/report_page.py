@@ -84,8 +84,8 @@ def scores_of(rows: "pd.DataFrame", mask: str) -> str:
     heads, lines, caption = lead_cells(rows_of_mask(rows, mask))
     all_heads, rounded, exact, names = all_cells(rows)
     about = (
-        "Empty cells: SPS, COMP and nCOMP of masks of zeros and ones, which follow from AREA, and "
-        "scores that are undefined."
+        "SPS, COMP and nCOMP of masks of zeros and ones follow from AREA and are left out; other "
+        "empty cells are scores that are undefined."
     )
     return scores_section(
         Grid(tuple(heads), tuple(map(tuple, lines)), 1, caption),

@@ -16,6 +16,7 @@ from ..scoring import (
     RandomShares,
     Verdict,
     affordable_shares,
+    layer_cell,
     protocol_of,
     random_shares,
     share_verdicts,
@@ -177,6 +178,7 @@ def _methods(
             methods[name] = {
                 "name": name,
                 "title": METHOD_TITLES.get(name, name),
+                "layer": str(layer_cell(result.attribution)),
                 "map": packed(rank_map(result.attribution.values.cpu(), shares)),
                 "shares": _judged_shares(result, shares, random),
                 "named": [],

@@ -131,8 +131,8 @@ def _about(result: ExplainedClip, likeliest: Sequence[tuple[str, float]]) -> str
     method = result.attribution.method
     layer = str(layer_cell(result.attribution))
     title = METHOD_TITLES.get(method, method)
-    about = f"{title}, mask {result.mask_name}{layer and f', {layer}'}"
-    text = f"{html.escape(about)}. Likeliest classes: {html.escape(classes)}. {TERMS}"
+    about = html.escape(f"{title}, mask {result.mask_name}{layer and f', {layer}'}")
+    text = f"<span data-about>{about}</span>. Likeliest classes: {html.escape(classes)}. {TERMS}"
     question = f"Why <b>{html.escape(result.question.replace('_', ' '))}</b>?"
     note = result.window_note()
     return f"{question} {note and f'<b>{html.escape(note)}</b> '}{text}"

@@ -37,6 +37,7 @@ def rank_map(values: Tensor, shares: Sequence[float]) -> np.ndarray:
     Returns:
         ``(F, T)`` uint8; ``len(shares)`` where no share holds the bin.
 
+    >>> import torch
     >>> rank_map(torch.tensor([[[[3.0, 9.0, 1.0, 5.0]]]]), [0.25, 0.75]).tolist()
     [[1, 0, 2, 1]]
     """
@@ -51,6 +52,7 @@ def gain_map(gain: Tensor) -> dict[str, Any]:
     Args:
         gain: ``(1, 1, F, T)``, not negative.
 
+    >>> import torch
     >>> packed_map = gain_map(torch.tensor([[[[1.0, 0.1, 0.0]]]]))
     >>> codes = np.frombuffer(zlib.decompress(base64.b64decode(packed_map["codes"])), "<u2")
     >>> round(packed_map["low"]), packed_map["high"], codes.tolist()
@@ -71,6 +73,7 @@ def gain_map(gain: Tensor) -> dict[str, Any]:
 def level_map(db: Tensor, low: float, high: float) -> np.ndarray:
     """Return levels ``(1, 1, F, T)`` as bytes from a low to a high dB, ``(F, T)``.
 
+    >>> import torch
     >>> level_map(torch.tensor([[[[-90.0, -40.0, 0.0]]]]), -80.0, 0.0).tolist()
     [[0, 128, 255]]
     """

@@ -51,7 +51,7 @@ def _panel(lines: Sequence[Difference], groups: Sequence[str], titles: dict[str,
 
     parts = []
     for tick in _ticks(low, high):
-        x, text = place(tick), f"{tick:+g}" if tick else "0"
+        x, text = place(tick), f"{tick:+g}".replace("-", "−") if tick else "0"
         kind = "tick" if tick else "zero"
         parts.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}"/>')
         parts.append(f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{text}</text>')

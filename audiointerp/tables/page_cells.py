@@ -107,7 +107,8 @@ def all_cells(
 
     Returns:
         The heads, the rows rounded, the rows not rounded, and how many columns name a row. Scores
-        that follow from AREA, of 0/1 masks, are left empty, and undefined ones too.
+        that follow from AREA, of 0/1 masks, are left empty, and undefined ones too; if all masks
+        are 0/1, these scores have no column.
 
     Raises:
         AudioInterpError: no clip was scored.
@@ -123,7 +124,9 @@ def all_cells(
     table = summarise(rows, by)
     scored = rows[rows["status"] == "ok"]
     binary = binary_masks(scored)
-    names = [*METRICS, "clips"]
+    is_hard = {str(mask) for mask in scored["mask"].unique()} <= binary
+    scores = [name for name in METRICS if not (is_hard and name in FROM_AREA)]
+    names = [*scores, "clips"]
     rounded, exact = [], []
     for keys, values in zip(table.index, table[names].to_numpy(float), strict=True):
         cells = [str(key) for key in keys]
@@ -135,7 +138,7 @@ def all_cells(
         exact.append(cells + shown)
         pairs = zip(names, shown, strict=True)
         rounded.append(cells + [_rounded(name, text) for name, text in pairs])
-    return [*by, *(_head(name) for name in METRICS), "clips"], rounded, exact, len(by)
+    return [*by, *(_head(name) for name in scores), "clips"], rounded, exact, len(by)
 
 
 def _rounded(name: str, text: str) -> str:

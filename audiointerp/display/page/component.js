@@ -227,11 +227,20 @@ class ClipComponent {
     return this.named ?? this.method.shares[number] ?? (isAsked ? start.judged : NOT_JUDGED);
   }
 
+  /** What is shown: method, mask, and the layer that the method looked at. */
+  about() {
+    const { title, layer } = this.method;
+    const percentage = Number((100 * this.data.shares[this.state.number]).toFixed(4));
+    const mask = this.named ? this.named.name : `topK_${percentage}`;
+    return `${title}, mask ${mask}${layer ? `, ${layer}` : ""}`;
+  }
+
   showNumbers() {
     const { method, judged } = this;
     const { number } = this.state;
     this.find("verdict").firstElementChild.replaceChildren(...unbroken(judged.verdict));
     this.find("details").replaceChildren(...unbroken(judged.details));
+    this.find("about").textContent = this.about();
     const share = `${Math.round(100 * this.data.shares[number])} %`;
     this.find("share").textContent = this.named ? `${share} (shown: mask ${this.named.name})` : share;
     const slider = this.find("keep");

@@ -29,7 +29,7 @@ class Overview {
     const classes = [...new Set(this.items.map((item) => item.predicted))].sort();
     this.sort.append(...Object.keys(SORTS).map((name) => new Option(name)));
     const kinds = this.items.some(isWrong) ? [EVERY, NOT_EXPLAINED, WRONG] : [EVERY, NOT_EXPLAINED];
-    this.filter.append(...[...kinds, ...classes].map((name) => new Option(name)));
+    this.filter.append(...[...kinds, ...classes].map((name) => new Option(spaced(name), name)));
     this.cards = await Promise.all(this.items.map((item) => this.card(item)));
     for (const select of [this.sort, this.filter]) {
       select.addEventListener("change", () => this.write({}));

@@ -104,16 +104,15 @@ function fitFrame() {
     return;
   }
   const frame = window.frameElement;
-  const height = () => document.documentElement.scrollHeight;
+  // Not the height of the root, which is never below that of the frame: it must shrink, too.
+  const height = () => document.body.offsetHeight + 4;
   if (frame && frame.classList.contains("audiointerp-frame")) {
-    const fit = () => (frame.style.height = `${height() + 4}px`);
+    const fit = () => (frame.style.height = `${height()}px`);
     new ResizeObserver(fit).observe(document.body);
   } else if (!frame) {
     // Files are strangers to each other, so the page around has to be asked.
     document.documentElement.classList.add("in-report");
-    const tell = () => {
-      window.parent.postMessage({ audiointerpHeight: document.body.offsetHeight + 4 }, "*");
-    };
+    const tell = () => window.parent.postMessage({ audiointerpHeight: height() }, "*");
     new ResizeObserver(tell).observe(document.body);
   }
 }

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .interpretation import NULLS, AnyMask
+from .interpretation import NULLS, AnyMask, Explainer
 from .metrics import Metric, Scored
 from .model import Classifier
 from .scoring import (
@@ -34,6 +34,8 @@ from .util import Progress, show_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from .experiments import Engine
 
 
 class Interpretation(ExplainedClip):
@@ -186,6 +188,7 @@ def score(
     optimize: str = "folded",
     device: str | torch.device | None = None,
     progress: Progress = True,
+    engine: "Engine | None" = None,
     baselines: bool | None = None,
 ) -> pd.DataFrame:
     """Score methods and masks on a data set: one row per clip, method, fill, ``on`` and mask.
@@ -221,6 +224,8 @@ def score(
             of the network whose probabilities agree within 1e-5; ``"none"``: with the network.
         device: where to compute; the classifier is moved there.
         progress: whether to show a progress bar; or a function of (clips done, total).
+        engine: where to compute: ``local_engine(workers=4)`` or ``ray_engine(num_workers=64)``; by
+            default in this process. Rows are equal wherever clips are computed with one thread.
         baselines: deprecated, give ``nulls``.
 
     Raises:
@@ -247,13 +252,32 @@ def score(
     if reference is not None:
         reference.check(classifier, dataset)
     explainers = build_explainers(methods, classifier, background)
-    rows: list[dict[str, Any]] = []
-    recent, attributions = RecentClips(dataset), RecentAttributions()
     with show_progress("scoring", len(dataset), "clip", progress) as advance:
-        for index in range(len(dataset)):
-            loaded = recent.load(index)
-            other = recent.other(index) if "other" in plan.nulls else None
-            for result in clip_rows(classifier, loaded, explainers, plan, other, attributions):
-                rows += result.rows
-            advance(1)
+        rows = _rows(classifier, RecentClips(dataset), explainers, plan, engine, advance)
     return pd.DataFrame(rows)
+
+
+def _rows(
+    classifier: Classifier,
+    clips: RecentClips,
+    explainers: Sequence[Explainer],
+    plan: Plan,
+    engine: "Engine | None",
+    advance: Callable[[int], None],
+) -> list[Mapping[str, Any]]:
+    """Compute the rows of all clips, in this process or by an engine."""
+    if engine is not None:
+        from .experiments import Computation, rows_by_engine
+
+        by_name = {explainer.name: explainer for explainer in explainers}
+        computation = Computation(classifier, by_name, plan)
+        return rows_by_engine(engine, computation, clips.dataset, advance)
+    rows: list[Mapping[str, Any]] = []
+    attributions = RecentAttributions()
+    for index in range(len(clips.dataset)):
+        loaded = clips.load(index)
+        other = clips.other(index) if "other" in plan.nulls else None
+        for result in clip_rows(classifier, loaded, explainers, plan, other, attributions):
+            rows += result.rows
+        advance(1)
+    return rows

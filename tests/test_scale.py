@@ -11,10 +11,12 @@ from conftest import ten_classes
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from sharding import assert_same, expected, in_shards, manifest
+from sharding import METHODS, assert_same, expected, form, in_shards, manifest
 
+from audiointerp.dataset import ManifestClips
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.experiments import local_engine, plan_shards
+from audiointerp.predict import score
 from audiointerp.tables import read_results
 
 __all__ = ["expected", "manifest"]
@@ -67,6 +69,27 @@ def test_a_second_call_computes_what_is_missing_alone(manifest, expected, tmp_pa
     for path in again:
         if path.suffix == ".safetensors":
             assert path.read_bytes() == before[path][1]
+
+
+def test_score_by_an_engine_has_the_rows_of_this_process(manifest, monkeypatch):
+    monkeypatch.setattr("audiointerp.experiments.gathered.PIECE", 3)
+    classifier, settings = form()
+    clips = ManifestClips(manifest, **settings)
+    options = {"masks": ["bin", "minmax"], "nulls": ["other"], "target": "label"}
+    told = []
+    here = score(classifier, clips, METHODS, progress=False, **options)
+    for workers in (1, 2):
+        by_engine = score(
+            classifier,
+            clips,
+            METHODS,
+            engine=local_engine(workers),
+            progress=lambda done, total: told.append((done, total)),
+            **options,
+        )
+        pd.testing.assert_frame_equal(by_engine, here, check_exact=True)
+    assert told[-1] == (7, 7)
+    assert (here["status"] == "error").any()
 
 
 def test_attributions_are_those_of_a_run(manifest, expected, tmp_path):

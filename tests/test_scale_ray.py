@@ -102,7 +102,7 @@ def test_score_has_the_rows_of_this_process(manifest):
 
 
 def half(scored):
-    return scored.p_in / 2
+    return scored.of_target(scored.probs_in) / 2
 
 
 def no_page(*values):

@@ -17,7 +17,20 @@ def binary_masks(rows: pd.DataFrame) -> set[str]:
     >>> binary_masks(rows)
     {'bin'}
     """
+    soft, telling = soft_and_telling(rows)
+    return telling - soft
+
+
+def soft_and_telling(rows: pd.DataFrame) -> tuple[set[str], set[str]]:
+    """Return the masks that are not 0/1 in some row, and those of which any row tells.
+
+    Args:
+        rows: as in :func:`binary_masks`.
+
+    >>> soft_and_telling(pd.DataFrame({"mask": ["bin"], "SPS": 0.7, "AREA": 0.3, "COMP": 5.0}))
+    (set(), {'bin'})
+    """
     telling = rows[rows["COMP"].notna() & (rows["SPS"] > 0)]
     differs = (telling["SPS"] - (1 - telling["AREA"])).abs() > TOLERANCE
     soft = set(telling.loc[differs, "mask"].astype(str))
-    return {str(mask) for mask in telling["mask"].unique()} - soft
+    return soft, {str(mask) for mask in telling["mask"].unique()}

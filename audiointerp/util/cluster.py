@@ -26,6 +26,9 @@ ATTEMPTS = 3
 """How often an item is computed again whose worker is lost; one that kills each worker ends it."""
 WAIT_SECONDS = 0.5
 """How often the driver looks whether a stop is requested."""
+STARTS = 3
+"""How often a cluster of this machine is started: Ray gives up after 30 s, on a busy machine too
+early."""
 OBJECT_STORE_BYTES = 2**27
 """The least memory of a cluster of this machine for the work and the results."""
 
@@ -167,16 +170,26 @@ def _started(ray: Any, cluster: Cluster, payload_bytes: int) -> Iterator[None]:
                 "_node_ip_address": "127.0.0.1",
                 "_temp_dir": folder,
             }
-        try:
-            ray.init(address=cluster.address, **options)
-        # Ray raises errors of many kinds, some of them plain exceptions.
-        except Exception as error:
-            place = f"the cluster {cluster.address}" if cluster.address else "one of this machine"
-            raise AudioInterpError(f"engine ray: {place} does not answer ({error})") from error
+        _start(ray, cluster.address, options)
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _start(ray: Any, address: str | None, options: dict[str, Any]) -> None:
+    starts = STARTS if address is None else 1
+    for number in range(1, starts + 1):
+        try:
+            ray.init(address=address, **options)
+        # Ray raises errors of many kinds, some of them plain exceptions.
+        except Exception as error:
+            ray.shutdown()
+            if number < starts:
+                continue
+            place = f"the cluster {address}" if address else "a cluster on this machine"
+            raise AudioInterpError(f"engine ray: {place} does not answer ({error})") from error
+        return
 
 
 class _Worker:

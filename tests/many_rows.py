@@ -8,6 +8,7 @@ and by DuckDB.
 """
 
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow.dataset import dataset
 
+from audiointerp import tables
 from audiointerp.interpretation import MASKS, NULLS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.scoring import COLUMNS
@@ -38,7 +41,8 @@ def made_rows(method, clips, masks, clips_per_recording, seed, errors=()):
     columns |= {name: np.full(count, np.nan) for name in NUMBERS}
     columns |= {name: np.full(count, False) for name in TRUTHS}
     columns |= {name: np.full(count, 1) for name in BATCHES}
-    for name in (*METRICS, *(f"{score}_{null}" for score in RELATIVE for null in NULLS[:3])):
+    of_nulls = [f"{score}_{null}" for score in RELATIVE for null in NULLS[:3]]
+    for name in (*METRICS, *of_nulls):
         columns[name] = random.integers(0, RESOLUTION, count) / RESOLUTION
     columns["FF"] = columns["FF"] + METHOD_NAMES.index(method) / RESOLUTION
     # Undefined here and there, as of empty masks.
@@ -78,37 +82,48 @@ def write_made(root, clips, methods, masks, clips_per_recording, shard_size=1000
         (folder / "run.json").write_text(json.dumps({"rows": rows, "network_sha256": "made"}))
 
 
-NAMES = ", ".join(f'avg("{name}")' for name in METRICS)
-CODES = {
-    "lead, streamed": "from audiointerp.tables import *; streamed_lead_text(open_parts(root))",
-    "means by method and mask, streamed": (
-        "from audiointerp.tables import *; streamed_summary(open_parts(root), ['method', 'mask'])"
-    ),
-    "lead, in memory": "from audiointerp.tables import *; lead_text(read_results(root))",
-    "means by method and mask, pyarrow": (
-        "import pyarrow.dataset as d; from audiointerp.metrics import METRICS; "
-        "t = d.dataset(root, format='parquet', exclude_invalid_files=True).to_table("
-        "columns=['method', 'mask', *METRICS]); "
-        "t.group_by(['method', 'mask']).aggregate([(name, 'mean') for name in METRICS])"
-    ),
-    "means by method and mask, DuckDB": (
-        "import duckdb; duckdb.sql(\"SET memory_limit='1GB'\"); duckdb.sql('SELECT method, mask, "
-        + NAMES.replace('"', '\\"').replace("avg(\\", 'avg("').replace('\\")', '")')
-        + " FROM read_parquet(\\'' + root + '/*/*/*/shards/*.parquet\\') GROUP BY ALL').fetchall()"
-    ),
-}
-MEASURE = """
-import sys, time, resource
-root = sys.argv[1]
-begin, before = time.time(), time.process_time()
-{code}
-most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-seconds = time.process_time() - before
-print(f"{{seconds:.1f}} s of CPU, {{time.time() - begin:.1f}} s, {{most:.0f}} MiB")
-"""
+def lead_streamed(root):
+    tables.streamed_lead_text(tables.open_parts(root))
+
+
+def means_streamed(root):
+    tables.streamed_summary(tables.open_parts(root), ["method", "mask"])
+
+
+def lead_in_memory(root):
+    tables.lead_text(tables.read_results(root))
+
+
+def means_by_pyarrow(root):
+    files = [str(path) for path in Path(root).rglob("*.parquet")]
+    rows = dataset(files).to_table(columns=["method", "mask", *METRICS])
+    rows.group_by(["method", "mask"]).aggregate([(name, "mean") for name in METRICS])
+
+
+def means_by_duckdb(root):
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.sql("SET memory_limit = '1GB'")
+    means = ", ".join(f'avg("{name}")' for name in METRICS)
+    files = f"read_parquet('{root}/*/*/*/shards/*.parquet')"
+    connection.sql(f"SELECT method, mask, {means} FROM {files} GROUP BY ALL").fetchall()
+
+
+WAYS = (lead_streamed, means_streamed, means_by_pyarrow, means_by_duckdb, lead_in_memory)
+
+
+def measure(way, root):
+    """Print what one way costs; in a process of its own, whose most memory is its own."""
+    began, before = time.time(), time.process_time()
+    way(root)
+    seconds = time.process_time() - before
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{seconds:.1f} s of CPU, {time.time() - began:.1f} s, {most:.0f} MiB")
 
 
 def main(clips, methods, masks, clips_per_recording):
+    print(f"imports: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         begin = time.process_time()
@@ -117,12 +132,16 @@ def main(clips, methods, masks, clips_per_recording):
         rows = clips * methods * masks
         seconds = time.process_time() - begin
         print(f"{rows} rows, {size / 1e6:.0f} MB, made in {seconds:.0f} s", flush=True)
-        for name, code in CODES.items():
-            command = [sys.executable, "-c", MEASURE.format(code=code), folder]
+        for way in WAYS:
+            command = [sys.executable, __file__, way.__name__, folder]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
-            said = done.stdout.strip() or (done.stderr.strip() or "killed").splitlines()[-1]
-            print(f"{name}: {said}", flush=True)
+            lines = (done.stdout + done.stderr).strip().splitlines()
+            said = lines[-1] if lines else f"ended with {done.returncode}"
+            print(f"{way.__name__}: {said}", flush=True)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    if sys.argv[1].isdigit():
+        main(*map(int, sys.argv[1:]))
+    else:
+        measure({way.__name__: way for way in WAYS}[sys.argv[1]], sys.argv[2])

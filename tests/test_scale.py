@@ -17,7 +17,7 @@ from audiointerp.dataset import ManifestClips
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.experiments import local_engine, plan_shards
 from audiointerp.predict import score
-from audiointerp.tables import read_results
+from audiointerp.tables import read_results, read_runs
 
 __all__ = ["expected", "manifest"]
 pytest.importorskip("pyarrow", reason="needs pyarrow (the extra scale)")
@@ -139,6 +139,8 @@ def test_a_changed_manifest_is_another_setting(manifest, finished, tmp_path):
 def test_tables_read_shards_as_they_read_a_run(expected, finished):
     of_run = read_results(expected.parents[1])
     pd.testing.assert_frame_equal(read_results(finished), of_run)
+    methods = [finished / "mel" / "own" / method for method in sorted(METHODS)]
+    pd.testing.assert_frame_equal(read_runs(methods), of_run)
 
 
 def test_a_damaged_shard_is_named(manifest, tmp_path):

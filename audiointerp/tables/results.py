@@ -66,7 +66,7 @@ def read_runs(folders: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
     """Read the results of methods, each from its own folder, as :func:`read_results` does.
 
     Args:
-        folders: ``TRANSFORM/EXPERIMENT/METHOD``, with a ``metrics.csv``.
+        folders: ``TRANSFORM/EXPERIMENT/METHOD``, with a ``metrics.csv`` or ``shards/``.
 
     Raises:
         AudioInterpError: a folder has no results, or as for :func:`read_results`.
@@ -75,14 +75,20 @@ def read_runs(folders: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
     Traceback (most recent call last):
     audiointerp.errors.AudioInterpError: no such folder: holds no metrics.csv; ...
     """
-    paths = [Path(folder).resolve() / "metrics.csv" for folder in folders]
+    paths = [_table_of(Path(folder).resolve()) for folder in folders]
     for folder, path in zip(folders, paths, strict=True):
-        if not path.is_file():
+        if not path.exists():
             raise AudioInterpError(
                 f"{folder}: holds no metrics.csv; give the folder of a method that "
                 "`audiointerp run` has finished"
             )
     return _read_tables(paths)
+
+
+def _table_of(folder: Path) -> Path:
+    """Return where the rows of a method are."""
+    shards = folder / SHARDS
+    return shards if shards.is_dir() else folder / "metrics.csv"
 
 
 def _read_tables(paths: Sequence[Path]) -> pd.DataFrame:

@@ -44,14 +44,15 @@ class _Overview:
     @staticmethod
     def of(parts: Sequence[Part]) -> "_Overview":
         columns = [*(name for name in SETTING if name not in PLACES), "mask", "clip", "status"]
-        overview, found = _Overview(pd.DataFrame()), []
+        overview = _Overview(pd.DataFrame())
+        settings = []
         for part in parts:
             rows = part.read(columns)
             overview.clips.add(rows["clip"])
             overview.failed.add(rows.loc[rows["status"] == "error", "clip"])
             scored = rows.loc[rows["status"] == "ok", [*SETTING, "mask"]]
-            found.append(scored.drop_duplicates())
-        overview.settings = pd.concat(found).drop_duplicates().reset_index(drop=True)
+            settings.append(scored.drop_duplicates())
+        overview.settings = pd.concat(settings).drop_duplicates().reset_index(drop=True)
         if overview.settings.empty:
             raise AudioInterpError(
                 "no clip was scored; see the columns stage and error of the results"
@@ -139,8 +140,9 @@ def streamed_summary(parts: Sequence[Part], by: Sequence[str]) -> tuple[pd.DataF
     others = [name for name in by if name not in (*WORDS, *PLACES)]
     for rows in _scored_parts(parts, (*names, *others)):
         means.add(with_shares(rows))
-        for known, found in zip((soft, telling), soft_and_telling(rows), strict=True):
-            known |= found
+        soft_here, telling_here = soft_and_telling(rows)
+        soft |= soft_here
+        telling |= telling_here
     table = means.table()
     empty = [name for name in (*CONTENT, *AREAS) if table[name].isna().all()]
     table = table.drop(columns=empty)

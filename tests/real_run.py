@@ -4,6 +4,7 @@ import csv
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -82,25 +83,74 @@ def descendants(root):
     return {pid: seconds[pid] for pid in found if pid in seconds}
 
 
-def cluster_workers(root):
-    """The processes below one that compute shards on a Ray cluster."""
-    workers = []
-    for pid in descendants(root):
-        with suppress(OSError):
-            title = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if title.startswith(b"ray::_Worker"):
-                workers.append(pid)
-    return sorted(workers)
+def processes_in(temporary):
+    """The processes whose temporary files are in a folder, with their titles."""
+    mark = f"TMPDIR={temporary}".encode()
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            # It may end at any time.
+            with suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0") and _is_alive(entry.name):
+                    title = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+                    found[int(entry.name)] = title.decode(errors="replace")
+    return found
 
 
-def wait_for_worker(process, seconds=300):
+def cluster_workers(temporary):
+    """The processes that compute shards on the cluster whose files are in a folder."""
+    processes = processes_in(temporary)
+    return sorted(pid for pid, title in processes.items() if title.startswith("ray::_Worker"))
+
+
+def wait_for_worker(process, temporary, seconds=300):
     """Wait until a driver has a worker, or has ended; return whether it has one."""
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
-        if cluster_workers(process.pid):
+        if cluster_workers(temporary):
             return True
         time.sleep(0.1)
     return False
+
+
+@contextmanager
+def cluster(temporary, cpus, attempts=20):
+    """A cluster of this machine that outlives its drivers; give its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ray = Path(sys.executable).with_name("ray")
+    options = ("--include-dashboard=false", "--disable-usage-stats", "--node-ip-address=127.0.0.1")
+    # Ray's parts wait for each other for 30 s, which is too short on a busy machine.
+    patience = '--system-config={"agent_register_timeout_ms": 300000}'
+    limits = (f"--num-cpus={cpus}", f"--object-store-memory={2**27}", f"--port={port}")
+    command = [
+        str(ray),
+        "start",
+        "--head",
+        f"--temp-dir={temporary}/r",
+        *options,
+        *limits,
+        patience,
+    ]
+    try:
+        for _ in range(attempts):
+            starting = start(command, temporary)
+            error = starting.communicate()[1]
+            if starting.returncode == 0:
+                break
+            end(processes_in(temporary))
+        assert starting.returncode == 0, error
+        yield f"127.0.0.1:{port}"
+    finally:
+        end(processes_in(temporary))
+
+
+def end(pids):
+    """Kill processes."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def survivors(pids, seconds=120):
@@ -134,9 +184,5 @@ def cleaned(process):
         yield
     finally:
         if process.poll() is None:
-            below = descendants(process.pid)
-            process.kill()
-            for pid in below:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            end(descendants(process.pid))
         process.wait()

@@ -39,6 +39,7 @@ def cluster():
             logging_level="error",
             _node_ip_address="127.0.0.1",
             _temp_dir=folder,
+            _system_config={"agent_register_timeout_ms": 300_000},
         )
         yield
         ray.shutdown()

@@ -29,6 +29,8 @@ WAIT_SECONDS = 0.5
 STARTS = 3
 """How often a cluster of this machine is started: Ray gives up after 30 s, on a busy machine too
 early."""
+PATIENCE_MS = 300_000
+"""How long a part of a cluster of this machine waits for another; by default 30 s, as above."""
 OBJECT_STORE_BYTES = 2**27
 """The least memory of a cluster of this machine for the work and the results."""
 
@@ -169,6 +171,7 @@ def _started(ray: Any, cluster: Cluster, payload_bytes: int) -> Iterator[None]:
                 "include_dashboard": False,
                 "_node_ip_address": "127.0.0.1",
                 "_temp_dir": folder,
+                "_system_config": {"agent_register_timeout_ms": PATIENCE_MS},
             }
         _start(ray, cluster.address, options)
         try:

@@ -123,7 +123,7 @@ def cluster(temporary, cpus, attempts=20):
     options = ("--include-dashboard=false", "--disable-usage-stats", "--node-ip-address=127.0.0.1")
     # Ray's parts wait for each other for 30 s, which is too short on a busy machine.
     patience = '--system-config={"agent_register_timeout_ms": 300000}'
-    limits = (f"--num-cpus={cpus}", f"--object-store-memory={2**27}", f"--port={port}")
+    limits = (f"--num-cpus={cpus}", f"--object-store-memory={2**27}", f"--port={port}", patience)
     command = [
         str(ray),
         "start",

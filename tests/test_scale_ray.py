@@ -2,7 +2,6 @@
 
 import os
 import signal
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +16,7 @@ from audiointerp.events import FolderScan, ScanSettings, scan_files
 from audiointerp.experiments import ray_engine, run_shards
 from audiointerp.predict import score
 from audiointerp.processing import save_audio
-from audiointerp.util import Cluster
+from audiointerp.util import Cluster, cluster
 
 __all__ = ["expected", "manifest"]
 pytest.importorskip("pyarrow", reason="needs pyarrow (the extra scale)")
@@ -26,23 +25,10 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster():
-    """A cluster of two cores, on loopback alone."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Its logs would stay in /tmp/ray; a path of pytest is too long for a socket.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        ray.init(
-            num_cpus=2,
-            object_store_memory=2**27,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="error",
-            _node_ip_address="127.0.0.1",
-            _temp_dir=folder,
-            _system_config={"agent_register_timeout_ms": 300_000},
-        )
+def shared_cluster():
+    """A cluster of two cores, on loopback alone, that all tests share."""
+    with cluster.started(ray, Cluster(num_workers=2), 0):
         yield
-        ray.shutdown()
 
 
 class Deadly(ManifestClips):

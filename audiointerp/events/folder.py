@@ -133,6 +133,7 @@ def scan_files(
             other settings.
 
     >>> import tempfile
+    >>> import torch
     >>> from audiointerp import Cnn6, LogMel, save_audio
     >>> def small():
     ...     return Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"], duration=1.0)

@@ -154,12 +154,24 @@ def _connected(cluster: Cluster, payload_bytes: int) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    with _started(ray, cluster, payload_bytes):
+    with started(ray, cluster, payload_bytes):
         yield ray
 
 
 @contextmanager
-def _started(ray: Any, cluster: Cluster, payload_bytes: int) -> Iterator[None]:
+def started(ray: Any, cluster: Cluster, payload_bytes: int) -> Iterator[None]:
+    """Connect to a cluster, or start one of this machine, and leave it.
+
+    Args:
+        ray: the package.
+        cluster: the cluster.
+        payload_bytes: the size of the work.
+
+    Raises:
+        AudioInterpError: the cluster does not answer.
+
+    Example: the tests start one for several runs.
+    """
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     # Ray would leave its logs in /tmp/ray. The path must be short: sockets are in it.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -16,6 +17,8 @@ from sharding import csv_of_shards
 ROOT = Path(__file__).parents[1]
 ESC10 = ROOT.parent / "shared" / "data" / "ESC-10"
 WEIGHTS = ROOT / "weights" / "esc10_mel_cnn10.safetensors"
+# Of the clusters of this process, which nobody else may use.
+TOKEN = secrets.token_hex(32)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -46,6 +49,7 @@ def run_command(manifest, out, *options, method="saliency", shard_size=10):
 def start(command, temporary):
     """Start a command; what it leaves of temporary files is in a folder of its own."""
     variables = {"OMP_NUM_THREADS": "1", "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+    variables |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
     return subprocess.Popen(
         command,
         env=os.environ | variables,

@@ -8,11 +8,11 @@ is used: it is the extra ``ray``.
 import os
 import pickle
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -172,24 +172,23 @@ def started(ray: Any, cluster: Cluster, payload_bytes: int) -> Iterator[None]:
 
     Example: the tests start one for several runs.
     """
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-    # Ray would leave its logs in /tmp/ray. The path must be short: sockets are in it.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+    with ExitStack() as stack:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
         if cluster.address is None:
-            # More workers than cores are slow, but they are what was asked for.
+            # Ray would leave its logs in /tmp/ray. The path must be short: sockets are in it.
+            folder = TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
             options |= {
+                # More workers than cores are slow, but they are what was asked for.
                 "num_cpus": max(cluster.num_workers or 1, len(os.sched_getaffinity(0))),
                 "object_store_memory": max(OBJECT_STORE_BYTES, 4 * payload_bytes),
                 "include_dashboard": False,
                 "_node_ip_address": "127.0.0.1",
-                "_temp_dir": folder,
+                "_temp_dir": stack.enter_context(folder),
                 "_system_config": {"agent_register_timeout_ms": PATIENCE_MS},
             }
         _start(ray, cluster.address, options)
-        try:
-            yield
-        finally:
-            ray.shutdown()
+        stack.callback(ray.shutdown)
+        yield
 
 
 def _start(ray: Any, address: str | None, options: dict[str, Any]) -> None:

@@ -151,8 +151,10 @@ def cluster(temporary, cpus, attempts=20):
 
 
 def end(pids):
-    """Kill processes."""
-    for pid in pids:
+    """Kill processes and all below them."""
+    # Ray's agents write their titles over their variables, so they are known by their parent alone.
+    below = [pid for root in pids for pid in descendants(root)]
+    for pid in {*pids, *below}:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 

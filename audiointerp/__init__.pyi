@@ -37,7 +37,7 @@ from .errors import (
     ModelError,
 )
 from .events import Event, Scan, detect, explain_events, read_events, scan, write_events
-from .experiments import EXPERIMENTS, Experiment, run
+from .experiments import EXPERIMENTS, Experiment, local_engine, ray_engine, run
 from .experiments import store as store
 from .fit import FitSettings, History
 from .interpretation import (
@@ -141,8 +141,10 @@ __all__ = [
     "load",
     "load_audio",
     "load_panns",
+    "local_engine",
     "localise",
     "network_on_levels",
+    "ray_engine",
     "read_events",
     "run",
     "save_audio",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .interpretation import NULLS, AnyMask
+from .interpretation import NULLS, AnyMask, Explainer
 from .metrics import Metric, Scored
 from .model import Classifier
 from .scoring import (
@@ -35,6 +35,8 @@ from .util import Progress, show_progress
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from .experiments import Engine
 
 
 class Interpretation(ExplainedClip):
@@ -188,6 +190,7 @@ def score(
     optimize: str = "folded",
     device: str | torch.device | None = None,
     progress: Progress = True,
+    engine: "Engine | None" = None,
     baselines: bool | None = None,
 ) -> "pd.DataFrame":
     """Score methods and masks on a data set: one row per clip, method, fill, ``on`` and mask.
@@ -225,6 +228,8 @@ def score(
             of the network whose probabilities agree within 1e-5; ``"none"``: with the network.
         device: where to compute; the classifier is moved there.
         progress: whether to show a progress bar; or a function of (clips done, total).
+        engine: where to compute: ``local_engine(workers=4)`` or ``ray_engine(num_workers=64)``; by
+            default in this process. Rows are equal wherever clips are computed with one thread.
         baselines: deprecated, give ``nulls``.
 
     Raises:
@@ -251,16 +256,35 @@ def score(
     if reference is not None:
         reference.check(classifier, dataset)
     explainers = build_explainers(methods, classifier, background)
-    rows: list[dict[str, Any]] = []
-    recent, attributions = RecentClips(dataset), RecentAttributions()
     with show_progress("scoring", len(dataset), "clip", progress) as advance:
-        for index in range(len(dataset)):
-            loaded = recent.load(index)
-            other = recent.other(index) if "other" in plan.nulls else None
-            for result in clip_rows(classifier, loaded, explainers, plan, other, attributions):
-                rows += result.rows
-            advance(1)
+        rows = _rows(classifier, RecentClips(dataset), explainers, plan, engine, advance)
     # Only here: interpret() does without pandas, which takes long to import.
     import pandas as pd
 
     return pd.DataFrame(rows)
+
+
+def _rows(
+    classifier: Classifier,
+    clips: RecentClips,
+    explainers: Sequence[Explainer],
+    plan: Plan,
+    engine: "Engine | None",
+    advance: Callable[[int], None],
+) -> list[Mapping[str, Any]]:
+    """Compute the rows of all clips, in this process or by an engine."""
+    if engine is not None:
+        from .experiments import Computation, rows_by_engine
+
+        by_name = {explainer.name: explainer for explainer in explainers}
+        computation = Computation(classifier, by_name, plan)
+        return rows_by_engine(engine, computation, clips.dataset, advance)
+    rows: list[Mapping[str, Any]] = []
+    attributions = RecentAttributions()
+    for index in range(len(clips.dataset)):
+        loaded = clips.load(index)
+        other = clips.other(index) if "other" in plan.nulls else None
+        for result in clip_rows(classifier, loaded, explainers, plan, other, attributions):
+            rows += result.rows
+        advance(1)
+    return rows

@@ -11,11 +11,13 @@ from conftest import ten_classes
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from sharding import assert_same, expected, in_shards, manifest
+from sharding import METHODS, assert_same, expected, form, in_shards, manifest
 
+from audiointerp.dataset import ManifestClips
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.experiments import local_engine, plan_shards
-from audiointerp.tables import read_results
+from audiointerp.predict import score
+from audiointerp.tables import read_results, read_runs
 
 __all__ = ["expected", "manifest"]
 pytest.importorskip("pyarrow", reason="needs pyarrow (the extra scale)")
@@ -69,6 +71,27 @@ def test_a_second_call_computes_what_is_missing_alone(manifest, expected, tmp_pa
             assert path.read_bytes() == before[path][1]
 
 
+def test_score_by_an_engine_has_the_rows_of_this_process(manifest, monkeypatch):
+    monkeypatch.setattr("audiointerp.experiments.gathered.PIECE", 3)
+    classifier, settings = form()
+    clips = ManifestClips(manifest, **settings)
+    options = {"masks": ["bin", "minmax"], "nulls": ["other"], "target": "label"}
+    told = []
+    here = score(classifier, clips, METHODS, progress=False, **options)
+    for workers in (1, 2):
+        by_engine = score(
+            classifier,
+            clips,
+            METHODS,
+            engine=local_engine(workers),
+            progress=lambda done, total: told.append((done, total)),
+            **options,
+        )
+        pd.testing.assert_frame_equal(by_engine, here, check_exact=True)
+    assert told[-1] == (7, 7)
+    assert (here["status"] == "error").any()
+
+
 def test_attributions_are_those_of_a_run(manifest, expected, tmp_path):
     folder = Path(in_shards(manifest, tmp_path, shard_size=3, attributions=True).folder)
     kept = {}
@@ -116,6 +139,8 @@ def test_a_changed_manifest_is_another_setting(manifest, finished, tmp_path):
 def test_tables_read_shards_as_they_read_a_run(expected, finished):
     of_run = read_results(expected.parents[1])
     pd.testing.assert_frame_equal(read_results(finished), of_run)
+    methods = [finished / "mel" / "own" / method for method in sorted(METHODS)]
+    pd.testing.assert_frame_equal(read_runs(methods), of_run)
 
 
 def test_a_damaged_shard_is_named(manifest, tmp_path):

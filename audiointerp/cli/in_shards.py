@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..dataset import ManifestClips
     from ..experiments import Engine
     from ..model import Classifier
+    from ..util import Cluster
 
 ENGINES = ("local", "ray")
 
@@ -24,7 +25,8 @@ Manifest = Annotated[
 EngineName = Annotated[
     str | None,
     typer.Option(
-        "--engine", help="local or ray: compute in shards, into Parquet files; see docs/scale.md."
+        "--engine",
+        help="local, or ray: a cluster; of run, in shards into Parquet; see docs/scale.md.",
     ),
 ]
 Address = Annotated[
@@ -42,35 +44,47 @@ ShardSize = Annotated[
 ]
 
 
-def engine_of(
-    name: str | None,
+def workers_of(
+    engine: str | None,
     address: str | None,
     num_workers: int | None,
     gpus_per_worker: float,
     workers: int,
-) -> "Engine":
-    """Return the engine that the options describe.
+) -> "int | Cluster":
+    """Return the number of processes of this machine, or the cluster, that the options describe.
 
     Raises:
-        ArgumentError: the name is unknown, or an option is of another engine.
+        ArgumentError: the engine is unknown, or an option is of another one.
 
-    >>> engine_of("local", "auto", None, 0, 1)
+    >>> workers_of("local", "auto", None, 0, 1)
     Traceback (most recent call last):
     audiointerp.errors.ArgumentError: --address, --num-workers and --gpus-per-worker are of \
 --engine ray; for processes of this machine give --workers
     """
-    from ..experiments import local_engine, ray_engine
+    from ..util import Cluster
 
-    if choose("engine", name or "local", ENGINES) == "ray":
+    if choose("engine", engine or "local", ENGINES) == "ray":
         if workers != 1:
             raise ArgumentError("--workers is of --engine local; for ray give --num-workers")
-        return ray_engine(num_workers, address, gpus_per_worker)
+        return Cluster(num_workers, address, gpus_per_worker)
     if address is not None or num_workers is not None or gpus_per_worker:
         raise ArgumentError(
             "--address, --num-workers and --gpus-per-worker are of --engine ray; for processes of "
             "this machine give --workers"
         )
-    return local_engine(workers)
+    return workers
+
+
+def engine_of(workers: "int | Cluster") -> "Engine":
+    """Return the engine of a run in shards.
+
+    Example: ``engine_of(workers_of("ray", None, 2, 0, 1))``.
+    """
+    from ..experiments import local_engine, ray_engine
+
+    if isinstance(workers, int):
+        return local_engine(workers)
+    return ray_engine(workers.num_workers, workers.address, workers.gpus_per_worker)
 
 
 def check_manifest_options(folds: str | None, *, lacks_background: bool) -> None:

@@ -17,6 +17,7 @@ from .in_shards import (
     check_manifest_options,
     engine_of,
     open_manifest_for,
+    workers_of,
 )
 from .models import default_methods, open_classifier
 from .options import (
@@ -157,7 +158,7 @@ def run(
     if clips is None and manifest is None:
         find_experiment(experiment)
     in_shards = not (manifest is None and engine is None and shard_size is None)
-    computes = engine_of(engine, address, num_workers, gpus_per_worker, workers)
+    computes = engine_of(workers_of(engine, address, num_workers, gpus_per_worker, workers))
     classifier = open_classifier(weights, model, hugging_face).to(device)
     method_names = given or default_methods(classifier)
     setting = own_experiment(experiment, classifier)

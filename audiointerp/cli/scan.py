@@ -8,6 +8,7 @@ import typer
 
 from ..errors import ArgumentError, AudioInterpError
 from ..util import encodable
+from .in_shards import Address, EngineName, GpusPerWorker, NumWorkers, workers_of
 from .models import open_classifier
 from .options import (
     FILL_NAMES,
@@ -80,6 +81,10 @@ def scan(
     out: Out = Path("events"),
     device: Device = "cpu",
     workers: Workers = 1,
+    engine: EngineName = None,
+    address: Address = None,
+    num_workers: NumWorkers = None,
+    gpus_per_worker: GpusPerWorker = 0,
     settings_file: Settings = None,
 ) -> None:
     """Find the events in recordings of any length, and the box that each is heard in.
@@ -94,12 +99,15 @@ def scan(
       audiointerp scan recordings --weights weights/esc10_mel_cnn10.safetensors --workers 2
 
       audiointerp scan recordings --model my_model:make_classifier --threshold whale=0.8,ship=0.5
+
+      audiointerp scan recordings --weights birds.safetensors --engine ray --address auto
     """
     from ..events import FolderScan, ScanSettings, scan_files
     from .scan_page import write_events_page, write_index_page
 
     recordings = recordings_in(recording)
     part = shard_in(shard)
+    scanned_by = workers_of(engine, address, num_workers, gpus_per_worker, workers)
     opener = partial(_open, weights, model, hugging_face, device)
     classifier = opener()
     settings = ScanSettings(
@@ -118,8 +126,8 @@ def scan(
     pages = (write_events_page, write_index_page)
     task = FolderScan(out, settings, _description(classifier), *pages)
     # One process uses the classifier that is open already.
-    given = (lambda: classifier) if workers == 1 else opener
-    rows = scan_files(task, given, recordings, shard=part, workers=workers, resume=resume)
+    given = (lambda: classifier) if scanned_by == 1 else opener
+    rows = scan_files(task, given, recordings, shard=part, workers=scanned_by, resume=resume)
     names = {name for name, _ in recordings}
     _print_result([row for row in rows if row["recording"] in names], len(recordings), out)
     shard_names = {name for name, _ in recordings[part[0] - 1 :: part[1]]}

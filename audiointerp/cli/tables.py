@@ -1,14 +1,28 @@
 """The command that reads results: tables."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import ArgumentError, choose
 from .options import app, names_in
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from ..tables import Part
+
 DEFAULT_COLUMNS = "transform,experiment,method,mask"
+MOST_ROWS_IN_MEMORY = 1_000_000
+"""Of more rows in shards, one shard is read at a time."""
+MORE = "\n--all prints every group, --out FILE writes them"
+MEANS_ALONE = (
+    "Of so many rows, groups have means alone; without --by and --all, methods are compared with "
+    "their best null."
+)
 
 
 @app.command()
@@ -69,22 +83,50 @@ def tables(
 
 
 def _print_summary(results: Path, by: str | None, out: Path | None, everything: bool) -> None:
-    from ..tables import GROUPS, as_text, lead_text, read_results, summarise
-    from ..util import atomic_write
+    from ..tables import GROUPS, open_parts
 
     columns = [
         choose("column", name, GROUPS) for name in names_in(DEFAULT_COLUMNS if by is None else by)
     ]
-    rows = read_results(results)
-    if by is None and not everything:
-        typer.echo(lead_text(rows))
-        typer.echo("\n--all prints every group, --out FILE writes them")
+    is_lead = by is None and not everything
+    parts = open_parts(results)
+    if sum(part.rows for part in parts) > MOST_ROWS_IN_MEMORY:
+        _print_streamed(parts, columns, is_lead, out)
     else:
-        typer.echo(as_text(rows, columns))
+        _print_rows(results, columns, is_lead, out)
+
+
+def _print_rows(results: Path, columns: list[str], is_lead: bool, out: Path | None) -> None:
+    from ..tables import as_text, lead_text, read_results, summarise
+
+    rows = read_results(results)
+    typer.echo(f"{lead_text(rows)}\n{MORE}" if is_lead else as_text(rows, columns))
     if out is not None:
-        with atomic_write(out) as partial:
-            summarise(rows, columns).to_csv(partial)
-        typer.echo(f"wrote {out}")
+        _write(summarise(rows, columns), out)
+
+
+def _print_streamed(
+    parts: "Sequence[Part]", columns: list[str], is_lead: bool, out: Path | None
+) -> None:
+    """Print the tables of results that are too many for the memory."""
+    from ..tables import streamed_lead_text, streamed_summary
+
+    if is_lead:
+        typer.echo(f"{streamed_lead_text(parts)}\n{MORE}")
+    if out is not None or not is_lead:
+        table, text = streamed_summary(parts, columns)
+        if not is_lead:
+            typer.echo(f"{text}\n\n{MEANS_ALONE}")
+        if out is not None:
+            _write(table, out)
+
+
+def _write(table: "pd.DataFrame", out: Path) -> None:
+    from ..util import atomic_write
+
+    with atomic_write(out) as partial:
+        table.to_csv(partial)
+    typer.echo(f"wrote {out}")
 
 
 def _refuse_columns(by: str | None, everything: bool) -> None:

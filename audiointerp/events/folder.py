@@ -6,23 +6,16 @@ was killed loses the recordings that it was at, and no more.
 
 import csv
 import io
-import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from joblib.externals.loky import ProcessPoolExecutor, as_completed
-
 from ..errors import ArgumentError, AudioInterpError
 from ..model import Classifier
 from ..util import (
+    Cluster,
     Progress,
-    keep_memory,
     locked,
     make_folder,
     plain,
@@ -40,6 +33,7 @@ from .one_recording import (
     write_recording,
 )
 from .shards import shard_of
+from .workers import OpenClassifier, scan_all
 
 RECORDING_COLUMNS = ("recording", "status", "seconds", "windows", "events", "notes", "error")
 EVENT_COLUMNS = ("recording", "start", "end", "label", "p", "low", "high")
@@ -49,10 +43,6 @@ CHANGES = {
     "model": "with another classifier",
 }
 """What a difference in an entry of the fingerprint means."""
-PARENT_CHECK_SECONDS = 1.0
-"""How often a worker looks whether its parent is there."""
-
-OpenClassifier = Callable[[], Classifier]
 WriteIndex = Callable[[Path, list[dict[str, Any]], list[dict[str, Any]]], None]
 """A function that writes the page of a folder, of the rows of its two tables."""
 
@@ -114,7 +104,7 @@ def scan_files(
     recordings: Sequence[tuple[str, Path]],
     *,
     shard: tuple[int, int] = (1, 1),
-    workers: int = 1,
+    workers: int | Cluster = 1,
     resume: bool = True,
     progress: Progress = None,
 ) -> list[dict[str, Any]]:
@@ -126,7 +116,8 @@ def scan_files(
         recordings: the names and the files, all of them whatever the shard is. A name is that of
             the folder of its results, below that of the task.
         shard: (i, n) for the i-th of n parts of the recordings.
-        workers: the number of processes, with one thread each; 1 for this process.
+        workers: the number of processes, with one thread each; 1 for this process; or a cluster,
+            whose machines share the folders of the recordings and of the results.
         resume: whether to keep what is finished.
         progress: False for no bar; or a function of (recordings done, recordings).
 
@@ -142,6 +133,7 @@ def scan_files(
             other settings.
 
     >>> import tempfile
+    >>> import torch
     >>> from audiointerp import Cnn6, LogMel, save_audio
     >>> def small():
     ...     return Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"], duration=1.0)
@@ -164,7 +156,7 @@ def scan_files(
         missing = [entry for entry in shard_recordings if task.needs(*entry, resume)]
         with show_progress("scanning", len(shard_recordings), "recording", progress) as advance:
             advance(len(shard_recordings) - len(missing))
-            for _ in _scan_missing(task, open_classifier, missing, workers):
+            for _ in scan_all(task, open_classifier, missing, workers):
                 advance(1)
     return _write_tables(task)
 
@@ -178,58 +170,6 @@ def _check_names(out: Path, recordings: Sequence[tuple[str, Path]]) -> None:
                 f"{out / name}: is a file, where the results of {path} would be; give another "
                 "folder for the results"
             )
-
-
-def _scan_missing(
-    task: FolderScan,
-    open_classifier: OpenClassifier,
-    missing: Sequence[tuple[str, Path]],
-    workers: int,
-) -> Iterator[None]:
-    """Scan the recordings, and give a sign after each."""
-    if not missing:
-        return
-    if workers == 1:
-        classifier = open_classifier()
-        for name, path in missing:
-            task.scan(classifier, name, path)
-            yield
-        return
-    start = (task, open_classifier, os.getpid())
-    executor = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=start)
-    is_done = False
-    try:
-        futures = [executor.submit(_scan_in_worker, name, path) for name, path in missing]
-        for future in as_completed(futures):
-            future.result()
-            yield
-        is_done = True
-    finally:
-        executor.shutdown(kill_workers=not is_done)
-
-
-_worker: list[Any] = []
-"""In a worker process: the task and the classifier."""
-
-
-def _start_worker(task: FolderScan, open_classifier: OpenClassifier, parent: int) -> None:
-    # A terminal interrupts the whole group; the parent ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
-    keep_memory()
-    torch.set_num_threads(1)
-    _worker[:] = [task, open_classifier()]
-
-
-def _exit_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK_SECONDS)
-    os._exit(1)
-
-
-def _scan_in_worker(name: str, path: Path) -> None:
-    task, classifier = _worker
-    task.scan(classifier, name, path)
 
 
 def _write_tables(task: FolderScan) -> list[dict[str, Any]]:

@@ -4,10 +4,12 @@ A clip that fails becomes error rows in :mod:`audiointerp.scoring.rows`; a resum
 (:mod:`audiointerp.experiments.store`).
 """
 
+from .computation import Computation
 from .crossval import Fold, cross_validate, rounds_of
 from .data import background_of, background_of_folder, open_data, target_of
-from .engines import Engine, MissingShard, ShardJob, compute_shards, local_engine
+from .engines import Engine, Finished, MissingShard, ShardJob, compute_shards, local_engine
 from .fingerprint import settings_of, sha256_of_state
+from .gathered import rows_by_engine
 from .on_ray import ray_engine
 from .recall import FinishedMethod, finished_methods
 from .runner import check_run, run
@@ -34,8 +36,10 @@ __all__ = [
     "TRAIN_FOLDS",
     "TRANSFORMS",
     "VALID_FOLDS",
+    "Computation",
     "Engine",
     "Experiment",
+    "Finished",
     "FinishedMethod",
     "Fold",
     "MissingShard",
@@ -59,6 +63,7 @@ __all__ = [
     "plan_shards",
     "ray_engine",
     "rounds_of",
+    "rows_by_engine",
     "run",
     "run_shards",
     "settings_of",

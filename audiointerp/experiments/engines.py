@@ -5,37 +5,63 @@ decides where and in which order they are computed; what a shard's rows are does
 """
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 
-from ..dataset import ClipDataset
-from ..scoring import RecentClips
+from ..dataset import ClipDataset, LoadedClip
+from ..scoring import MethodRows, RecentClips
 from .computation import Computation, Result, Task, compute_here
-from .shard_rows import ShardRows
-from .shards import Shard, ShardFolder
+from .shards import Shard
 from .workers import check_workers, compute_in_workers
 
 StopRequested = Callable[[], bool]
 
 
+class Rows(Protocol):
+    """The rows of a shard and a method, gathered clip by clip in any order.
+
+    Example: :class:`~audiointerp.experiments.shard_rows.ShardRows`.
+    """
+
+    def put(self, index: int, loaded: LoadedClip, computed: MethodRows) -> None:
+        """Add the rows of a clip."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the rows of all clips are there."""
+
+
+class Output(Protocol):
+    """Where the rows of a method go.
+
+    Example: :class:`~audiointerp.experiments.shards.ShardFolder`.
+    """
+
+    def rows_of(self, shard: Shard, threads: int) -> Any:
+        """Return the :class:`Rows` of a shard, without any clip yet."""
+
+    def write(self, shard: Shard, rows: Any) -> Any:
+        """Take the rows of a shard; what is returned comes back to the driver."""
+
+
 @dataclass(frozen=True, eq=False)
 class ShardJob:
-    """What every shard of a run is computed with, and where it is written.
+    """What every shard of a run is computed with, and where its rows go.
 
     Attributes:
         clips: the clips.
         computation: what computes the rows of a clip.
-        folders: where the files of each method are, by the method's name.
+        outputs: where the rows of each method go, by the method's name.
 
     Example: :func:`~audiointerp.experiments.run_shards` makes it.
     """
 
     clips: ClipDataset
     computation: Computation
-    folders: Mapping[str, ShardFolder]
+    outputs: Mapping[str, Output]
 
 
 @dataclass(frozen=True)
@@ -50,8 +76,10 @@ class MissingShard:
     methods: tuple[str, ...]
 
 
-Engine = Callable[[ShardJob, Sequence[MissingShard], StopRequested], Iterator[MissingShard]]
-"""Computes and writes shards, and gives each one when its files are written."""
+Finished = tuple[MissingShard, dict[str, Any]]
+"""A shard, and what each output has returned for it, by the method's name."""
+Engine = Callable[[ShardJob, Sequence[MissingShard], StopRequested], Iterator[Finished]]
+"""Computes shards, and gives each one when its rows are where they go."""
 Compute = Callable[[Computation, Iterator[Task]], Generator[Result]]
 
 
@@ -67,7 +95,7 @@ def local_engine(workers: int = 1) -> Engine:
 
     def compute(
         job: ShardJob, missing: Sequence[MissingShard], stop_requested: StopRequested
-    ) -> Iterator[MissingShard]:
+    ) -> Iterator[Finished]:
         check_workers(workers, job.computation.classifier.device)
         if workers == 1:
             yield from compute_shards(job, missing, stop_requested)
@@ -83,7 +111,7 @@ def local_engine(workers: int = 1) -> Engine:
 
 def compute_shards(
     job: ShardJob, missing: Sequence[MissingShard], stop_requested: StopRequested
-) -> Iterator[MissingShard]:
+) -> Iterator[Finished]:
     """Compute shards in this process, one after the other, and write each one.
 
     A shard in which a stop is requested is not written.
@@ -108,26 +136,26 @@ def _written(
     stop_requested: StopRequested,
     compute: Compute,
     threads: int,
-) -> Iterator[MissingShard]:
-    """Compute shards, and write each file when the rows of its last clip have come."""
+) -> Iterator[Finished]:
+    """Compute shards, and pass the rows of each on when its last clip has come."""
     starts = [entry.shard.start for entry in missing]
-    unfinished: dict[tuple[Shard, str], ShardRows] = {}
-    written: Counter[Shard] = Counter()
+    unfinished: dict[tuple[Shard, str], Rows] = {}
+    written: dict[Shard, dict[str, Any]] = {}
     results = compute(job.computation, _tasks(job, missing, stop_requested))
     try:
         for task, computed in results:
             entry = missing[bisect_right(starts, task.index) - 1]
-            shard, folder = entry.shard, job.folders[computed.method]
+            shard, output = entry.shard, job.outputs[computed.method]
             key = shard, computed.method
             if key not in unfinished:
-                unfinished[key] = ShardRows(len(shard.clips), threads, folder.attributions)
+                unfinished[key] = output.rows_of(shard, threads)
             unfinished[key].put(task.index, task.loaded, computed)
             if not unfinished[key].is_complete:
                 continue
-            folder.write(shard, unfinished.pop(key))
-            written[shard] += 1
-            if written[shard] == len(entry.methods):
-                yield entry
+            of_shard = written.setdefault(shard, {})
+            of_shard[computed.method] = output.write(shard, unfinished.pop(key))
+            if len(of_shard) == len(entry.methods):
+                yield entry, written.pop(shard)
     finally:
         results.close()
 

@@ -150,6 +150,15 @@ class ShardFolder:
         for name in self._names():
             delete_file(place_below(self.place, "shards", name))
 
+    def rows_of(self, shard: Shard, threads: int) -> ShardRows:
+        """Return the rows of a shard, without any clip yet.
+
+        Args:
+            shard: the shard.
+            threads: the number of torch threads that it is computed with.
+        """
+        return ShardRows(len(shard.clips), threads, self.attributions)
+
     def write(self, shard: Shard, rows: ShardRows) -> None:
         """Write the file of a shard, and its attributions first: with the rows it is finished."""
         if self.attributions:

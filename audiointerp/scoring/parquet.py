@@ -122,8 +122,15 @@ def parquet_description(file: BinaryIO, place: str) -> dict[str, Any]:
     return dict(description)
 
 
-def read_parquet(file: BinaryIO, place: str) -> "pd.DataFrame":
+def read_parquet(
+    file: BinaryIO, place: str, columns: Sequence[str] | None = None
+) -> "pd.DataFrame":
     """Read the rows of a Parquet file, as :func:`~audiointerp.scoring.read_rows` those of a CSV.
+
+    Args:
+        file: the file.
+        place: its name, for the error.
+        columns: the columns to read; all if None.
 
     Raises:
         AudioInterpError: it is not such a file.
@@ -135,11 +142,11 @@ def read_parquet(file: BinaryIO, place: str) -> "pd.DataFrame":
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(file)
+        table = pq.read_table(file, columns=None if columns is None else list(columns))
     except (pa.ArrowInvalid, OSError) as error:
         raise AudioInterpError(f"{place}: not a complete Parquet file ({error})") from error
-    columns = {name: _series(name, table.column(name)) for name in table.column_names}
-    return pd.DataFrame(columns)
+    by_name = {name: _series(name, table.column(name)) for name in table.column_names}
+    return pd.DataFrame(by_name)
 
 
 def _series(name: str, column: "pa.ChunkedArray") -> "pd.Series[Any]":

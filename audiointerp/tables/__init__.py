@@ -19,6 +19,7 @@ from .listening import listening_text, read_answers
 from .nulls_present import has_null, nulls_in
 from .page_cells import all_cells, lead_cells, rows_of_mask
 from .plain_text import as_text, interval_text
+from .result_parts import Part, open_parts
 from .results import (
     classes_of,
     read_results,
@@ -28,6 +29,7 @@ from .results import (
     versions_of,
 )
 from .sanity_summary import cascade_table, sanity_columns, sanity_page, sanity_table
+from .streamed import streamed_lead_text, streamed_summary
 from .summary import GROUPS, compare, paired_differences, summarise
 from .table import Table, as_csv, as_markdown, table_as_text, table_of
 from .write import FORMATS, write_tables
@@ -41,6 +43,7 @@ __all__ = [
     "SOFT_MASKS",
     "Cell",
     "Column",
+    "Part",
     "Table",
     "all_cells",
     "as_csv",
@@ -65,6 +68,7 @@ __all__ = [
     "mean_of",
     "means_without_each",
     "nulls_in",
+    "open_parts",
     "paired_differences",
     "percentile_interval",
     "read_answers",
@@ -79,6 +83,8 @@ __all__ = [
     "sanity_table",
     "scores_beside",
     "soft_masks",
+    "streamed_lead_text",
+    "streamed_summary",
     "summarise",
     "table_as_text",
     "table_of",

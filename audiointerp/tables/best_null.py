@@ -1,6 +1,8 @@
 """Each method minus its best null: what is left of a score once chance has been given its best."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -51,47 +53,104 @@ def best_null_differences(rows: pd.DataFrame) -> list[Difference]:
     return sorted(lines, key=lambda line: list(PANELS.values()).index(line.panel))
 
 
+class Differences(Protocol):
+    """The differences between a method and one null, of one score; positive is better.
+
+    Example: those of rows in memory; or those of :mod:`~audiointerp.tables.recording_sums`.
+    """
+
+    def mean(self) -> float:
+        """The mean over clips."""
+
+    def p_value(self) -> float:
+        """The two-sided p-value for the hypothesis that the mean is 0; 1 if it is not known."""
+
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the mean."""
+
+
+Compared = tuple[str, str, Sequence[Differences]]
+"""The name of a score, a method, and its differences to each null that it has."""
+
+
+@dataclass(frozen=True)
+class _ByClip:
+    """Differences in memory, a value for each clip."""
+
+    values: pd.Series
+
+    def mean(self) -> float:
+        return float(self.values.mean())
+
+    def p_value(self) -> float:
+        (p_value,) = bootstrap_p_values(*self._arrays())
+        # Without a p-value, nothing is certain.
+        return 1.0 if np.isnan(p_value) else float(p_value)
+
+    def interval(self) -> tuple[float, float]:
+        (low,), (high,) = bootstrap_interval(*self._arrays())
+        return float(low), float(high)
+
+    def _arrays(self) -> tuple[np.ndarray, list[str]]:
+        """Return the values as a column, and the recording of each."""
+        recordings = self.values.index.get_level_values("recording").tolist()
+        return self.values.to_numpy(float)[:, None], recordings
+
+
 def _of_group(rows: pd.DataFrame, group: str) -> list[Difference]:
     """Compare each method with its best null, for one fill and one place."""
-    compared = []
+    compared: list[Compared] = []
     for name in PANELS:
         for method, of_method in rows.groupby("method", sort=True):
-            by_null = _differences(of_method, name)
-            if by_null:
-                smallest = min(by_null, key=lambda by_clip: float(by_clip.mean()))
-                p_value = _p_value(smallest, by_null)
-                compared.append((PANELS[name], str(method), smallest, p_value))
-    p_values = [p_value for *_, p_value in compared]
+            compared.append((name, str(method), _differences(of_method, name)))
+    return differences_to_best(compared, group)
+
+
+def _differences(rows: pd.DataFrame, name: str) -> list[Differences]:
+    """Return a method's differences by clip to each null; positive is better."""
+    # Grouped by method alone, a clip's masks are averaged.
+    return [
+        _ByClip(sign_of(name) * paired_differences(rows, null, by=("method",))[name])
+        for null in nulls_in(rows)
+    ]
+
+
+def sign_of(name: str) -> int:
+    """Return what a score is multiplied by, so that a positive difference is better.
+
+    >>> sign_of("FF"), sign_of("AD")
+    (1, -1)
+    """
+    return 1 if METRICS[name].higher_is_better else -1
+
+
+def differences_to_best(compared: Sequence[Compared], group: str) -> list[Difference]:
+    """Return the difference of each method to its best null, by score.
+
+    Args:
+        compared: all scores and methods of one fill and one place; those without a null are left
+            out.
+        group: the words for the fill and the place.
+
+    Example: :func:`best_null_differences` calls it for each group.
+    """
+    best = []
+    for name, method, by_null in compared:
+        if by_null:
+            smallest = min(by_null, key=lambda differences: differences.mean())
+            best.append((PANELS[name], method, smallest, _p_value(smallest, by_null)))
     lines = []
-    for (panel, method, values, _), p_value in zip(compared, holm(np.array(p_values)), strict=True):
-        (low,), (high,) = bootstrap_interval(*_as_arrays(values))
+    p_values = holm(np.array([p_value for *_, p_value in best]))
+    for (panel, method, values, _), p_value in zip(best, p_values, strict=True):
+        low, high = values.interval()
         certain = bool(p_value <= LEVEL)
-        mean = float(values.mean())
-        lines.append(Difference(panel, method, group, mean, float(low), float(high), certain))
+        lines.append(Difference(panel, method, group, values.mean(), low, high, certain))
     return lines
 
 
-def _differences(rows: pd.DataFrame, name: str) -> list[pd.Series]:
-    """Return a method's differences by clip to each null; positive is better."""
-    sign = 1 if METRICS[name].higher_is_better else -1
-    # Grouped by method alone, a clip's masks are averaged.
-    return [sign * paired_differences(rows, null, by=("method",))[name] for null in nulls_in(rows)]
-
-
-def _p_value(smallest: pd.Series, by_null: Sequence[pd.Series]) -> float:
+def _p_value(smallest: Differences, by_null: Sequence[Differences]) -> float:
     """Return the p-value of the smallest difference, which was chosen among several."""
     if smallest.mean() > 0:
         # Better than the best null is better than each, whose differences are all above 0.
-        return max(_two_sided(by_clip) for by_clip in by_null)
-    return min(1.0, len(by_null) * _two_sided(smallest))
-
-
-def _two_sided(by_clip: pd.Series) -> float:
-    (p_value,) = bootstrap_p_values(*_as_arrays(by_clip))
-    # Without a p-value, nothing is certain.
-    return 1.0 if np.isnan(p_value) else float(p_value)
-
-
-def _as_arrays(by_clip: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Return the values as a column, and the recording of each."""
-    return by_clip.to_numpy(float)[:, None], by_clip.index.get_level_values("recording").tolist()
+        return max(differences.p_value() for differences in by_null)
+    return min(1.0, len(by_null) * smallest.p_value())

@@ -21,8 +21,8 @@ def binary_masks(rows: pd.DataFrame) -> set[str]:
     >>> binary_masks(rows)
     {'bin'}
     """
-    telling = _telling(rows)
-    return {str(mask) for mask in telling["mask"].unique()} - _seen_soft(telling)
+    soft, telling = soft_and_telling(rows)
+    return telling - soft
 
 
 def soft_masks(rows: pd.DataFrame) -> set[str]:
@@ -40,13 +40,19 @@ def soft_masks(rows: pd.DataFrame) -> set[str]:
     named = {mask for mask in SOFT_MASKS if (rows["mask"] == mask).any()}
     if not {"SPS", "COMP", "AREA"} <= set(rows):
         return named
-    return named | _seen_soft(_telling(rows))
+    return named | soft_and_telling(rows)[0]
 
 
-def _telling(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["COMP"].notna() & (rows["SPS"] > 0)]
+def soft_and_telling(rows: pd.DataFrame) -> tuple[set[str], set[str]]:
+    """Return the masks that are not 0/1 in some row, and those of which any row tells.
 
+    Args:
+        rows: as in :func:`binary_masks`.
 
-def _seen_soft(telling: pd.DataFrame) -> set[str]:
+    >>> soft_and_telling(pd.DataFrame({"mask": ["bin"], "SPS": 0.7, "AREA": 0.3, "COMP": 5.0}))
+    (set(), {'bin'})
+    """
+    telling = rows[rows["COMP"].notna() & (rows["SPS"] > 0)]
     differs = (telling["SPS"] - (1 - telling["AREA"])).abs() > TOLERANCE
-    return set(telling.loc[differs, "mask"].astype(str))
+    soft = set(telling.loc[differs, "mask"].astype(str))
+    return soft, {str(mask) for mask in telling["mask"].unique()}

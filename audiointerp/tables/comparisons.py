@@ -67,12 +67,26 @@ def bootstrap_p_values(
     [1.0, 0.0]
     """
     means = bootstrap_means(values, recordings, draws)
-    margin = TOLERANCE * np.nanmax(np.abs(values), axis=0, initial=0.0)
+    p_values = p_values_of(means, np.nanmax(np.abs(values), axis=0, initial=0.0))
+    return np.where(recordings_known(values, recordings) >= FEWEST, p_values, np.nan)
+
+
+def p_values_of(means: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """Two-sided p-value of each column of bootstrap means; see :func:`bootstrap_p_values`.
+
+    Args:
+        means: ``(draws, k)``.
+        largest: the largest absolute value of the data, ``(k,)``; rounding is relative to it.
+
+    >>> p_values_of(np.array([[1.0], [2.0], [-1.0]]), np.array([2.0])).tolist()
+    [1.0]
+    """
+    margin = TOLERANCE * largest
     below = ((means < -margin).sum(0) + (means <= margin).sum(0)) / 2
     known = (~np.isnan(means)).sum(0)
     rarer = np.minimum(below, known - below)
-    p_values = np.minimum(1.0, 2 * (rarer + 1) / (known + 1))
-    return np.where(recordings_known(values, recordings) >= FEWEST, p_values, np.nan)
+    p_values: np.ndarray = np.minimum(1.0, 2 * (rarer + 1) / (known + 1))
+    return p_values
 
 
 def holm(values: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
 """What a terminal shows first of any results: a forest plot as text, and one small table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -47,10 +49,89 @@ def lead_text(rows: pd.DataFrame) -> str:
     """
     scored = scored_rows(rows)
     shown = leading_rows(scored)
-    hard = shown[~shown["mask"].isin(soft_masks(shown))]
-    kept = shown if hard.empty else hard
-    parts = [_heading(kept), _forest_or_note(kept), _table(kept)]
-    return "\n\n".join([*parts, *_left_out(scored, shown), *scores_beside(rows)])
+    soft = soft_masks(shown)
+    kept = hard_or_all(shown, soft)
+    lead = Lead(
+        setting=kept.iloc[0],
+        recordings=kept["recording"].nunique(),
+        differences=best_null_differences(kept),
+        has_nulls=bool(nulls_in(kept)),
+        masks=tuple(kept["mask"].unique()),
+        soft=soft,
+        means=summarise(kept, ["method"]),
+        notes=(*left_out(scored, shown), *scores_beside(rows)),
+    )
+    return lead.text()
+
+
+@dataclass(frozen=True)
+class Lead:
+    """What a terminal shows first of results.
+
+    Attributes:
+        setting: the values of the columns of ``SETTING``.
+        recordings: their number.
+        differences: of each method to its best null.
+        has_nulls: whether there is any null.
+        masks: the masks that the means are over.
+        soft: the masks with values between 0 and 1.
+        means: the mean scores by method.
+        notes: sentences that follow.
+
+    Example: :func:`lead_text` makes one of rows in memory.
+    """
+
+    setting: Mapping[str, Any] | pd.Series
+    recordings: int
+    differences: Sequence[Difference]
+    has_nulls: bool
+    masks: Sequence[str]
+    soft: Set[str]
+    means: pd.DataFrame
+    notes: Sequence[str]
+
+    def text(self) -> str:
+        """The forest plot and the table as text."""
+        return "\n\n".join([self._heading(), self._forest_or_note(), self._table(), *self.notes])
+
+    def _heading(self) -> str:
+        values = [str(self.setting[name]) for name in SETTING if name in self.setting]
+        few = ": too few for an interval" if self.recordings < FEWEST else ""
+        return f"{', '.join(values)}\n{self.recordings} recordings{few}"
+
+    def _forest_or_note(self) -> str:
+        """Return the plot, or why there is none."""
+        if not self.differences:
+            reason = "0/1 masks" if self.has_nulls else "nulls"
+            return f"These results have no {reason}: whether a method beats chance is not known."
+        title = (
+            "Each method minus its best null (a mask that knows nothing): right of | is better;\n"
+            f"* differs from 0 (p <= {LEVEL:g} after Holm's correction), o may not"
+        )
+        return f"{title}\n\n{forest_text(self.differences)}"
+
+    def _table(self) -> str:
+        count = len(self.masks)
+        kind = "masks" if set(self.masks) & self.soft else "0/1 masks"
+        names = [name for name in SHOWN if name in self.means]
+        if kind == "masks":
+            names[-1:-1] = [name for name in FROM_AREA if name in self.means]
+        title = f"Means over {count} {kind if count > 1 else kind.removesuffix('s')}; * is the best"
+        return f"{title}\n\n{means_as_text(self.means[names])}"
+
+
+def hard_or_all(rows: pd.DataFrame, soft: Set[str]) -> pd.DataFrame:
+    """Return the rows of 0/1 masks; all rows if there are none.
+
+    Args:
+        rows: of any masks.
+        soft: the masks that are not 0/1.
+
+    >>> hard_or_all(pd.DataFrame({"mask": ["bin", "minmax"]}), {"minmax"})["mask"].tolist()
+    ['bin']
+    """
+    hard = rows[~rows["mask"].isin(soft)]
+    return rows if hard.empty else hard
 
 
 def leading_rows(rows: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +168,15 @@ def scores_beside(rows: pd.DataFrame) -> Sequence[str]:
     ['1 of 2 clips could not be scored.']
     """
     failed = rows.loc[rows["status"] == "error", "clip"].nunique()
-    clips = rows["clip"].nunique()
+    return failures_beside(failed, rows["clip"].nunique())
+
+
+def failures_beside(failed: int, clips: int) -> list[str]:
+    """Return how many clips have failed, in a sentence; none if none has.
+
+    >>> failures_beside(0, 2)
+    []
+    """
     return [f"{failed} of {clips} clips could not be scored."] * bool(failed)
 
 
@@ -138,39 +227,13 @@ def _panel_text(panel: str, lines: Sequence[Difference], width: int) -> str:
     return "\n".join(texts)
 
 
-def _heading(rows: pd.DataFrame) -> str:
-    setting = [str(rows[name].iloc[0]) for name in SETTING if name in rows]
-    recordings = rows["recording"].nunique()
-    few = ": too few for an interval" if recordings < FEWEST else ""
-    return f"{', '.join(setting)}\n{recordings} recordings{few}"
+def left_out(rows: pd.DataFrame, shown: pd.DataFrame) -> list[str]:
+    """Say what the results hold beside what is shown.
 
-
-def _forest_or_note(rows: pd.DataFrame) -> str:
-    """Return the plot, or why there is none."""
-    differences = best_null_differences(rows)
-    if not differences:
-        reason = "0/1 masks" if nulls_in(rows) else "nulls"
-        return f"These results have no {reason}: whether a method beats chance is not known."
-    title = (
-        "Each method minus its best null (a mask that knows nothing): right of | is better;\n"
-        f"* differs from 0 (p <= {LEVEL:g} after Holm's correction), o may not"
-    )
-    return f"{title}\n\n{forest_text(differences)}"
-
-
-def _table(rows: pd.DataFrame) -> str:
-    masks = rows["mask"].nunique()
-    kind = "masks" if soft_masks(rows) else "0/1 masks"
-    table = summarise(rows, ["method"])
-    names = [name for name in SHOWN if name in table]
-    if kind == "masks":
-        names[-1:-1] = [name for name in FROM_AREA if name in table]
-    title = f"Means over {masks} {kind if masks > 1 else kind.removesuffix('s')}; * is the best"
-    return f"{title}\n\n{means_as_text(table[names])}"
-
-
-def _left_out(rows: pd.DataFrame, shown: pd.DataFrame) -> list[str]:
-    """Say what the results hold beside what is shown."""
+    >>> rows = pd.DataFrame({"on": ["audio", "features"]})
+    >>> left_out(rows, rows[:1])
+    ['Also in these results: on features.']
+    """
     others = []
     for name in (name for name in SETTING if name in rows):
         values = [str(value) for value in rows[name].unique() if value != shown[name].iloc[0]]

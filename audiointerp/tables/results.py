@@ -11,17 +11,11 @@ from ..dataset import esc50_recording
 from ..errors import AudioInterpError
 from ..scoring import ADDED, VALUES, check_pyarrow, empty_cell, read_parquet, read_rows
 from ..util import read_json
+from .run_record import SHARDS, check_same_inputs, check_shards, read_record
 
 NUMERIC = [name for name in VALUES if name not in ADDED]
 COLUMNS = ("method", "clip", "mask", "protocol", "on", "status", *NUMERIC)
 """Columns that every table of results must have, those of version 0.1.0 too."""
-SAME = ("network_sha256", "clips_sha256", "shards_sha256", "output")
-"""Entries of run.json that must be equal for all methods of an experiment.
-
-``clips_sha256`` is of the clips that could be read: it is compared if these are the same clips.
-"""
-SHARDS = "shards"
-"""The folder of the Parquet files of a run in shards."""
 RENAMED_PROTOCOLS = {"sound": "corrected"}
 """Protocol names of older results, and their names now."""
 
@@ -72,7 +66,7 @@ def read_runs(folders: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
     """Read the results of methods, each from its own folder, as :func:`read_results` does.
 
     Args:
-        folders: ``TRANSFORM/EXPERIMENT/METHOD``, with a ``metrics.csv``.
+        folders: ``TRANSFORM/EXPERIMENT/METHOD``, with a ``metrics.csv`` or ``shards/``.
 
     Raises:
         AudioInterpError: a folder has no results, or as for :func:`read_results`.
@@ -81,14 +75,20 @@ def read_runs(folders: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
     Traceback (most recent call last):
     audiointerp.errors.AudioInterpError: no such folder: holds no metrics.csv; ...
     """
-    paths = [Path(folder).resolve() / "metrics.csv" for folder in folders]
+    paths = [_table_of(Path(folder).resolve()) for folder in folders]
     for folder, path in zip(folders, paths, strict=True):
-        if not path.is_file():
+        if not path.exists():
             raise AudioInterpError(
                 f"{folder}: holds no metrics.csv; give the folder of a method that "
                 "`audiointerp run` has finished"
             )
     return _read_tables(paths)
+
+
+def _table_of(folder: Path) -> Path:
+    """Return where the rows of a method are."""
+    shards = folder / SHARDS
+    return shards if shards.is_dir() else folder / "metrics.csv"
 
 
 def _read_tables(paths: Sequence[Path]) -> pd.DataFrame:
@@ -97,13 +97,13 @@ def _read_tables(paths: Sequence[Path]) -> pd.DataFrame:
     seen: dict[tuple[str, ...], Path] = {}
     for path in paths:
         frame = _read_table(path)
-        record = _read_record(path)
+        record = read_record(path)
         _check_table(path, frame, record)
         transform, experiment, method = path.parts[-4:-1]
         _check_clips_are_new(path, frame, seen, (transform, experiment, method))
         earlier_records = records.setdefault(path.parents[1], [])
         for earlier in earlier_records:
-            _check_same_inputs(path, record, earlier)
+            check_same_inputs(path, record, earlier)
         earlier_records.append(record)
         frame = _update_old_table(frame)
         frame.insert(0, "transform", transform)
@@ -197,33 +197,13 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 def _read_shards(folder: Path) -> pd.DataFrame:
     """Read the files of a method that was run in shards, in the order of the clips."""
-    if folder.with_name("metrics.csv").exists():
-        raise AudioInterpError(
-            f"{folder.parent}: holds both metrics.csv and {SHARDS}/; keep one of them"
-        )
-    if not folder.with_name("run.json").exists():
-        raise AudioInterpError(
-            f"{folder.parent}: the run in shards is not finished (no run.json yet); the same "
-            "command goes on with it"
-        )
+    check_shards(folder)
     check_pyarrow()
     frames = []
     for path in sorted(folder.glob("*.parquet")):
         with path.open("rb") as file:
             frames.append(read_parquet(file, str(path)))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    """Read what is checked from the run.json beside a table; empty if there is none."""
-    record = read_json(path.with_name("run.json"))
-    if not isinstance(record, dict):
-        return {}
-    checked = {name: record[name] for name in ("rows", "unread_clips", *SAME) if name in record}
-    # Older versions do not name the clips that could not be read; without an error there are none.
-    if record.get("errors") == 0:
-        checked.setdefault("unread_clips", [])
-    return checked
 
 
 def _check_table(path: Path, frame: pd.DataFrame, record: dict[str, Any]) -> None:
@@ -258,19 +238,6 @@ def _check_clips_are_new(
                 f"{path}: the clip {clip} is in {earlier} too; the folds of one result have "
                 "different clips"
             )
-
-
-def _check_same_inputs(path: Path, record: dict[str, Any], earlier: dict[str, Any]) -> None:
-    """Raise an error if a method was run on another network or other clips than an earlier one."""
-    same_clips = record.get("unread_clips") == earlier.get("unread_clips")
-    names = [name for name in SAME if name != "clips_sha256" or same_clips]
-    known = [name for name in names if name in record and name in earlier]
-    different = [name for name in known if record[name] != earlier[name]]
-    if different:
-        raise AudioInterpError(
-            f"{path}: its run differs from the other methods of this experiment in "
-            f"{', '.join(different)}; keep such results in separate folders"
-        )
 
 
 def _update_old_table(frame: pd.DataFrame) -> pd.DataFrame:

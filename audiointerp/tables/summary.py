@@ -60,9 +60,7 @@ def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.
     >>> summarise(rows)["FF"].tolist()
     [0.5]
     """
-    scored = scored_rows(rows)
-    scored["undefined"] = scored["COMP"].isna()
-    scored["constant"] = (scored["SPS"] == 0) | scored["undefined"]
+    scored = with_shares(scored_rows(rows))
     groups = scored.groupby(group_columns(scored, by), sort=True, observed=True)
     others = [name for name in (*CONTENT, *AREAS) if name in scored and scored[name].notna().any()]
     table = groups[[*METRICS, *others, "undefined", "constant"]].mean()
@@ -196,6 +194,17 @@ def scored_rows(rows: pd.DataFrame) -> pd.DataFrame:
     scored["mask"] = pd.Categorical(names, order)
     scored["recording"] = recording_column(scored)
     return scored
+
+
+def with_shares(scored: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns ``undefined`` and ``constant``, whose means are shares of the masks.
+
+    >>> rows = pd.DataFrame({"COMP": [np.nan, 5.0], "SPS": [np.nan, 0.5]})
+    >>> with_shares(rows)["constant"].tolist()
+    [True, False]
+    """
+    undefined = scored["COMP"].isna()
+    return scored.assign(undefined=undefined, constant=(scored["SPS"] == 0) | undefined)
 
 
 def group_columns(rows: pd.DataFrame, by: Sequence[str]) -> list[str]:

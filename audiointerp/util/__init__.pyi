@@ -1,5 +1,6 @@
 from .batch_norm import right_batch_norm_gradients
 from .cache import Cache, CacheChoice, digest_of, file_digest, open_cache
+from .cluster import Cluster, compute_on_cluster
 from .devices import halve_on_oom, is_out_of_memory, usable_device
 from .files import (
     atomic_write,
@@ -63,9 +64,11 @@ __all__ = [
     "OUTPUTS",
     "Cache",
     "CacheChoice",
+    "Cluster",
     "Progress",
     "atomic_write",
     "before_folding",
+    "compute_on_cluster",
     "delete_file",
     "digest_of",
     "encodable",

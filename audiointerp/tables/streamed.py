@@ -1,0 +1,212 @@
+"""Tables of results that do not fit into memory: one part of the rows is read at a time.
+
+What is kept are sums: of each group for means, of each recording for intervals, and 8 bytes per
+clip for counts. Means differ from those of rows in memory by rounding alone; intervals are from the
+same draws, as long as recordings are drawn one by one
+(:mod:`~audiointerp.tables.recording_sums`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError, AudioInterpError
+from ..interpretation import MASKS, NULLS
+from ..metrics import METRICS, RELATIVE
+from ..scoring import AREAS, CONTENT
+from .best_null import PANELS, Compared, differences_to_best
+from .binary import soft_and_telling, soft_masks
+from .group_sums import Distinct, GroupSums
+from .lead import SETTING, Lead, failures_beside, hard_or_all, leading_rows, left_out
+from .nulls_present import nulls_in
+from .plain_text import means_as_text
+from .recording_sums import RecordingSums
+from .result_parts import Part
+from .summary import group_columns, paired_differences, scored_rows, with_shares
+
+PLACES = ("transform", "experiment")
+WORDS = ("method", "clip", "recording", "protocol", "fill", "on", "mask", "status")
+NULL_COLUMNS = tuple(f"{name}_{null}" for null in NULLS for name in RELATIVE)
+EACH_CLIP = ("clip", "recording")
+"""Groups that would be as many as the clips."""
+
+
+@dataclass(eq=False)
+class _Overview:
+    """What a first pass knows: the settings and masks that occur, and the clips that failed.
+
+    ``soft`` are the masks with values between 0 and 1.
+    """
+
+    settings: pd.DataFrame
+    failed: Distinct = field(default_factory=Distinct)
+    clips: Distinct = field(default_factory=Distinct)
+    soft: set[str] = field(default_factory=set)
+
+    @staticmethod
+    def of(parts: Sequence[Part]) -> "_Overview":
+        columns = [name for name in SETTING if name not in PLACES]
+        columns += ["mask", "clip", "status", "SPS", "COMP", "AREA"]
+        overview = _Overview(pd.DataFrame())
+        settings = []
+        for part in parts:
+            rows = part.read(columns)
+            overview.clips.add(rows["clip"])
+            overview.failed.add(rows.loc[rows["status"] == "error", "clip"])
+            scored = rows[rows["status"] == "ok"]
+            overview.soft |= soft_masks(scored)
+            settings.append(scored[[*SETTING, "mask"]].drop_duplicates())
+        overview.settings = pd.concat(settings).drop_duplicates().reset_index(drop=True)
+        if overview.settings.empty:
+            raise AudioInterpError(
+                "no clip was scored; see the columns stage and error of the results"
+            )
+        return overview
+
+    @property
+    def masks(self) -> list[str]:
+        """The masks in the order of a summary."""
+        names = self.settings["mask"].unique().tolist()
+        of_study = [name for name in MASKS if name in names]
+        return [*of_study, *(name for name in names if name not in MASKS)]
+
+
+def streamed_lead_text(parts: Sequence[Part]) -> str:
+    """Return what :func:`~audiointerp.tables.lead.lead_text` does, of rows that are on a disk.
+
+    Args:
+        parts: of :func:`~audiointerp.tables.result_parts.open_parts`.
+
+    Raises:
+        AudioInterpError: no clip was scored, or a file is damaged.
+
+    Example: ``audiointerp tables results`` calls it for large results.
+    """
+    overview = _Overview.of(parts)
+    shown = leading_rows(overview.settings)
+    kept = hard_or_all(shown, overview.soft)
+    setting = kept.iloc[0]
+    names = (*METRICS, "undefined", "constant")
+    means = GroupSums(("method",), names, each_clip_once=True)
+    sums: dict[tuple[str, str], RecordingSums] = {}
+    recordings = Distinct()
+    for rows in _scored_parts(_parts_of(parts, setting), (*METRICS, *NULL_COLUMNS)):
+        rows = rows[_are_of(rows, setting) & rows["mask"].isin(kept["mask"])]
+        if rows.empty:
+            continue
+        recordings.add(rows["recording"])
+        means.add(with_shares(rows))
+        _add_differences(sums, rows.assign(**dict.fromkeys(AREAS, np.nan)))
+    lead = Lead(
+        setting=setting,
+        recordings=len(recordings),
+        differences=differences_to_best(_compared(sums), f"{setting['fill']}, on {setting['on']}"),
+        has_nulls=bool(sums),
+        masks=tuple(kept["mask"].unique()),
+        soft=overview.soft,
+        means=means.table(),
+        notes=(
+            *left_out(overview.settings, shown),
+            *failures_beside(len(overview.failed), len(overview.clips)),
+        ),
+    )
+    return lead.text()
+
+
+def streamed_summary(parts: Sequence[Part], by: Sequence[str]) -> tuple[pd.DataFrame, str]:
+    """Return what :func:`~audiointerp.tables.summary.summarise` does, and the same as text.
+
+    Args:
+        parts: of :func:`~audiointerp.tables.result_parts.open_parts`.
+        by: columns to group by; not ``clip`` or ``recording``, whose groups are too many.
+
+    Raises:
+        ArgumentError: ``by`` has such a column.
+        AudioInterpError: no clip was scored, or a file is damaged.
+
+    Example: ``audiointerp tables results --by method,mask`` calls it for large results.
+    """
+    for name in set(by) & set(EACH_CLIP):
+        raise ArgumentError(
+            f"--by {name}: these results are too many for a group per {name}; read the Parquet "
+            "files with pandas, pyarrow or DuckDB"
+        )
+    overview = _Overview.of(parts)
+    keys = group_columns(overview.settings, by)
+    names = (*METRICS, *CONTENT, *AREAS)
+    means = GroupSums(
+        keys,
+        (*names, "undefined", "constant"),
+        overview.masks,
+        each_clip_once="method" in keys and _has_one_place(overview, keys),
+    )
+    soft: set[str] = set()
+    telling: set[str] = set()
+    others = [name for name in by if name not in (*WORDS, *PLACES)]
+    for rows in _scored_parts(parts, (*names, *others)):
+        means.add(with_shares(rows))
+        soft_here, telling_here = soft_and_telling(rows)
+        soft |= soft_here
+        telling |= telling_here
+    table = means.table()
+    empty = [name for name in (*CONTENT, *AREAS) if table[name].isna().all()]
+    table = table.drop(columns=empty)
+    return table, means_as_text(table, _binary_groups(table, telling - soft, overview))
+
+
+def _has_one_place(overview: _Overview, keys: Sequence[str]) -> bool:
+    """Whether a group is of one transform and one experiment."""
+    return all(name in keys or overview.settings[name].nunique() == 1 for name in PLACES)
+
+
+def _binary_groups(table: pd.DataFrame, binary: set[str], overview: _Overview) -> list[object]:
+    """Return the groups of a summary that have 0/1 masks alone."""
+    if "mask" in table.index.names:
+        return table.index[table.index.get_level_values("mask").isin(binary)].tolist()
+    return table.index.tolist() if set(overview.masks) <= binary else []
+
+
+def _parts_of(parts: Sequence[Part], setting: pd.Series) -> list[Part]:
+    """Return the parts of a transform and an experiment."""
+    place = tuple(setting[name] for name in PLACES)
+    return [part for part in parts if part.place == place]
+
+
+def _scored_parts(parts: Sequence[Part], columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Read the scored rows of each part."""
+    for part in parts:
+        rows = part.read([*WORDS, *columns])
+        if (rows["status"] == "ok").any():
+            yield scored_rows(rows)
+
+
+def _are_of(rows: pd.DataFrame, setting: pd.Series) -> pd.Series:
+    are_of = pd.Series(data=True, index=rows.index)
+    for name in SETTING:
+        are_of &= rows[name] == setting[name]
+    return are_of
+
+
+def _add_differences(sums: dict[tuple[str, str], RecordingSums], rows: pd.DataFrame) -> None:
+    """Add the differences of a part's clips to each null that it has."""
+    for null in nulls_in(rows):
+        by_clip = paired_differences(rows, null, by=("method",))
+        for method, differences in by_clip.groupby(level="method"):
+            key = str(method), null
+            if key not in sums:
+                sums[key] = RecordingSums(list(PANELS))
+            sums[key].add(differences.droplevel("method"))
+
+
+def _compared(sums: dict[tuple[str, str], RecordingSums]) -> list[Compared]:
+    methods = sorted({method for method, _ in sums})
+    compared: list[Compared] = []
+    for name in PANELS:
+        for method in methods:
+            nulls = [null for null in NULLS if (method, null) in sums]
+            compared.append(
+                (name, method, [sums[method, null].differences(name) for null in nulls])
+            )
+    return compared

@@ -1,0 +1,125 @@
+"""Tables that are read shard by shard: those of the rows in memory."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("pyarrow", reason="needs pyarrow (the extra scale)")
+
+from many_rows import write_made
+
+from audiointerp.errors import ArgumentError, AudioInterpError
+from audiointerp.tables import (
+    as_text,
+    lead_text,
+    open_parts,
+    read_results,
+    recording_sums,
+    streamed_lead_text,
+    streamed_summary,
+    summarise,
+)
+from audiointerp.tables.best_null import best_null_differences
+from audiointerp.tables.group_sums import Distinct
+from audiointerp.tables.recording_sums import RecordingSums
+
+# Four 0/1 masks, so that the mean over them is exact, too.
+MASKS = ["bin", "topK_30", "topK_5", "minmax", "mine"]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Made results of 90 clips of 30 recordings in shards of 8, which cut recordings in two."""
+    folder = tmp_path_factory.mktemp("made")
+    write_made(folder, 90, 3, MASKS, 3, shard_size=8, errors=(4, 17, 18, 19, 20))
+    return folder
+
+
+def test_the_lead_is_that_of_rows_in_memory(root):
+    text = lead_text(read_results(root))
+    assert "5 of 90 clips could not be scored" in text
+    assert text.count("*") > 6
+    assert streamed_lead_text(open_parts(root)) == text
+
+
+def test_differences_and_intervals_are_equal_to_the_last_bit(root, monkeypatch):
+    kept = []
+    monkeypatch.setattr("audiointerp.tables.streamed.Lead.text", lambda lead: kept.append(lead))
+    streamed_lead_text(open_parts(root))
+    rows = read_results(root)
+    expected = best_null_differences(rows[rows["mask"] != "minmax"])
+    assert len(kept[0].differences) == 9
+    assert kept[0].differences == expected
+
+
+@pytest.mark.parametrize(
+    "by", [("method", "mask"), ("mask",), ("method",), ("experiment", "correct", "method")]
+)
+def test_means_are_equal_to_the_last_bit(root, by):
+    rows = read_results(root)
+    expected = summarise(rows, by)
+    table, text = streamed_summary(open_parts(root), by)
+    pd.testing.assert_frame_equal(
+        table.reset_index(), expected.reset_index(), check_exact=True, check_dtype=False
+    )
+    assert as_text(rows, by).startswith(text)
+
+
+def test_groups_of_recordings_have_nearly_the_intervals_of_recordings(monkeypatch):
+    """Of 3000 recordings of up to three clips: drawn one by one, and in 400 groups."""
+    random = np.random.default_rng(5)
+    recordings = np.repeat(np.arange(3000), random.integers(1, 4, 3000))
+    effects = random.normal(0.02, 0.3, 3000)[recordings]
+    clips = pd.DataFrame(
+        {
+            "clip": [f"{number:06d}" for number in range(len(recordings))],
+            "recording": recordings.astype(str),
+            "FF": effects + random.normal(0, 0.2, len(recordings)),
+        }
+    ).set_index(["clip", "recording"])
+    found = []
+    for most in (4096, 400):
+        monkeypatch.setattr(recording_sums, "MOST_GROUPS", most)
+        sums = RecordingSums(["FF"])
+        for start in range(0, len(clips), 500):
+            sums.add(clips.iloc[start : start + 500])
+        found.append(sums.differences("FF"))
+    each, grouped = found
+    assert grouped.mean() == pytest.approx(each.mean(), rel=1e-12)
+    widths = [np.diff(differences.interval())[0] for differences in found]
+    # The width has an error of 1 / sqrt(2 * 400) = 3.5 %, that of 2000 draws of 1.6 %.
+    assert widths[1] == pytest.approx(widths[0], rel=0.12)
+
+
+def test_names_are_counted_once():
+    names = Distinct()
+    random = np.random.default_rng(0)
+    seen = set()
+    for _ in range(40):
+        some = random.integers(0, 50000, 5000).astype(str)
+        seen |= set(some)
+        names.add(pd.Series(some))
+    assert len(names) == len(seen)
+
+
+def test_what_cannot_be_streamed_is_refused(root, tmp_path):
+    with pytest.raises(ArgumentError, match="--by clip"):
+        streamed_summary(open_parts(root), ["clip"])
+    write_made(tmp_path, 4, 1, MASKS, 1)
+    record = tmp_path / "mel" / "made" / "gradcam" / "run.json"
+    record.write_text('{"rows": 17}')
+    with pytest.raises(AudioInterpError, match=r"has 20 rows, but run\.json beside it says 17"):
+        open_parts(tmp_path)
+    record.unlink()
+    with pytest.raises(AudioInterpError, match="not finished"):
+        open_parts(tmp_path)
+
+
+def test_the_command_streams_above_a_number_of_rows(root, tmp_path, call, monkeypatch):
+    whole = call("tables", root, "--out", tmp_path / "whole.csv")
+    monkeypatch.setattr("audiointerp.cli.tables.MOST_ROWS_IN_MEMORY", 10)
+    streamed = call("tables", root, "--out", tmp_path / "streamed.csv")
+    assert streamed.stdout.replace("streamed.csv", "whole.csv") == whole.stdout
+    assert (tmp_path / "streamed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    by_method = call("tables", root, "--by", "method")
+    assert "groups have means alone" in by_method.stdout

@@ -59,6 +59,9 @@ def made_rows(lead, clips=20):
                     scores["FF"] += lead * (method == "saliency")
                     # Masks differ, so that none is a duplicate of another.
                     scores["AREA"] = (list(STUDY_MASKS).index(mask) + 1) / 20
+                    if mask not in SOFT_MASKS:
+                        # By which a mask is known to be 0/1.
+                        scores["SPS"] = 1 - scores["AREA"]
                     keys = {"method": method, "clip": str(clip), "mask": mask, "on": on}
                     keys |= {"protocol": "corrected", "fill": "silence", "status": "ok"}
                     rows.append({**keys, **scores})

@@ -45,6 +45,9 @@ def made_rows(method, clips, masks, clips_per_recording, seed, errors=()):
     for name in (*METRICS, *of_nulls):
         columns[name] = random.integers(0, RESOLUTION, count) / RESOLUTION
     columns["FF"] = columns["FF"] + METHOD_NAMES.index(method) / RESOLUTION
+    # By which a mask of one's own is known to be 0/1.
+    is_hard = ~np.isin(list(masks) * len(clips), tables.SOFT_MASKS)
+    columns["SPS"] = np.where(is_hard, 1 - columns["AREA"], columns["SPS"])
     # Undefined here and there, as of empty masks.
     columns["SPS"][::7] = columns["COMP"][::7] = np.nan
     columns["clip"] = np.array([f"clip {number:09d}" for number in numbers], object)

@@ -203,8 +203,10 @@ MUTATIONS = (
         "19",
         "a part that is no longer the class is said to be explained",
         "scoring/verdict.py",
-        "if not self.is_kept:",
-        "if self.is_kept is None:",
+        """if not self.is_kept:
+            return "Not explained\"""",
+        """if self.is_kept is None:
+            return "Not explained\"""",
         ("test_verdict.py::test_each_case_has_its_sentence",),
     ),
     Mutation(

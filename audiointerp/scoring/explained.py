@@ -144,11 +144,11 @@ class ExplainedClip:
         'p of the sound …'
         """
         fill = "" if self.fill == "silence" else f" (fill {self.fill})"
-        scored, heard = f"{self.scores[name]:.3f}", f"{self.heard[name]:.3f}"
+        of_scores, of_sound = f"{self.scores[name]:.3f}", f"{self.heard[name]:.3f}"
         # Of a mono clip at the classifier's rate, what is scored on audio is what is heard.
-        if self.on == "audio" and scored == heard:
-            return f"p of the sound{fill} {heard}"
-        return f"p on {self.on}{fill} {scored}, p of the sound {heard}"
+        if self.on == "audio" and of_scores == of_sound:
+            return f"p of the sound{fill} {of_sound}"
+        return f"p on {self.on}{fill} {of_scores}, p of the sound {of_sound}"
 
     def __repr__(self) -> str:
         values = (p_text(self.heard[name]) for name in ("p", "p_in", "p_out"))

@@ -88,6 +88,14 @@ def test_a_clip_of_one_window_says_nothing_of_windows(song):
     assert result.plot().axes[0].get_xlabel() == "time (s)"
 
 
+def test_a_clip_with_silence_after_it_is_said(song):
+    """What the network decides by is then mostly silence, and nobody sees it."""
+    result = explained(load_audio(song, RATE)[..., : RATE // 4])
+    note = "The clip lasts 0.25 s, and is classified with silence after it, up to 1 s."
+    assert result.window_note() == note
+    assert note in repr(result)
+
+
 def test_a_window_of_a_clip_is_written_with_its_limits(song, tmp_path):
     for name, windows in (("window", "strongest"), ("whole", "all")):
         result = explained(song, windows=windows)

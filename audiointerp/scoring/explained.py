@@ -9,7 +9,7 @@ from ..interpretation import Attribution, is_constant
 from ..model import Classifier
 from ..processing import Spectrogram
 from .sounds import Sounds
-from .strongest import window_note
+from .strongest import padding_note, window_note
 from .verdict import Verdict, p_text, question_of
 
 
@@ -115,7 +115,9 @@ class ExplainedClip:
         return self.labels[int(self.attribution.probs.argmax())]
 
     def window_note(self, option: str = 'windows="all"') -> str:
-        """Return a sentence on which window of a longer clip is explained; else an empty text.
+        """Return a sentence on which window of a longer clip is explained, or on padding.
+
+        It is empty for a clip of about the classifier's duration.
 
         Args:
             option: how to explain the whole clip.
@@ -127,6 +129,8 @@ class ExplainedClip:
         >>> interpret(classifier, torch.randn(64000), compared=0).window_note()[:31]
         'Explained is one window of 1 s,'
         """
+        if self.limits is None and self.classifier is not None:
+            return padding_note(self.spectrogram.length / self.sample_rate, self.classifier)
         return window_note(self.limits, self.clip_seconds, self.explained, option)
 
     def p_text(self, name: str) -> str:

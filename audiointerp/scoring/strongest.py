@@ -20,6 +20,10 @@ WINDOWS = ("strongest", "all")
 is the largest, which is the default; or all of it, by the mean p of its windows."""
 
 
+LITTLE_PADDING = 0.9
+"""Of a clip that has at least this share of a window, padding is not said."""
+
+
 class ChannelSamples(NamedTuple):
     """Samples ``(C, L)`` with their rate, in the form of an audio decoder's.
 
@@ -95,6 +99,24 @@ def window_note(
         f"Explained is one window of {round(end - begin, 2):g} s, from {begin:g} to {end:g} s of a "
         f"clip of {round(clip_seconds, 2):g} s: the one with the largest p of {label}. {option} "
         f"explains the whole clip."
+    )
+
+
+def padding_note(seconds: float, classifier: Classifier) -> str:
+    """Return a sentence on the silence after a clip; empty if there is little or none.
+
+    >>> from audiointerp import Cnn6, LogMel
+    >>> classifier = Classifier(Cnn6(2, base_channels=4), LogMel(), ["cat", "dog"], duration=1.0)
+    >>> padding_note(0.25, classifier)
+    'The clip lasts 0.25 s, and is classified with silence after it, up to 1 s.'
+    >>> padding_note(0.99, classifier)
+    ''
+    """
+    if seconds > LITTLE_PADDING * classifier.duration:
+        return ""
+    return (
+        f"The clip lasts {seconds:.2g} s, and is classified with silence after it, up to "
+        f"{classifier.duration:g} s."
     )
 
 

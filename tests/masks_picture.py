@@ -3,6 +3,7 @@
 Usage: python tests/masks_picture.py docs/masks.png
 """
 
+import math
 import sys
 
 import matplotlib.pyplot as plt
@@ -10,6 +11,7 @@ import matplotlib.pyplot as plt
 import audiointerp as ai
 from audiointerp.util import atomic_write
 
+COLUMNS = 4
 GREY, SIGNED = "gray_r", "RdBu_r"
 
 
@@ -20,7 +22,9 @@ def draw_masks(path):
     index = clips.labels.index("bird_chirps") * 8
     spec = classifier.transform(clips[index][0][None])
     values = ai.GradCAM(classifier.network)(spec.db).values
-    figure, axes = plt.subplots(4, 4, figsize=(9, 6.6), layout="constrained")
+    rows = math.ceil((2 + len(ai.MASKS)) / COLUMNS)
+    size = (2.25 * COLUMNS, 1.65 * rows)
+    figure, axes = plt.subplots(rows, COLUMNS, figsize=size, layout="constrained")
     panels = axes.flat
     loudest = float(spec.db.max())
     show(next(panels), spec.db, "the clip, dB", "magma", loudest - 80, loudest)
@@ -31,6 +35,8 @@ def draw_masks(path):
         share = f"{kept.mean():.0%}"
         show(next(panels), kept, f"{name}, {share}", GREY, 0, 1)
         print(f"| `{name}` | {share} |")
+    for panel in panels:
+        panel.axis("off")
     with atomic_write(path) as part:
         figure.savefig(part, format="png", dpi=90)
 

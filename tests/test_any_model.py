@@ -206,9 +206,9 @@ MISTAKES = {
         "network='layer' is not a part of Answer; give one of its modules",
     ),
     "no clips to check": (lambda: waveform().check(None), r"check takes a data set .* not None"),
-    "names of files to check": (
+    "a missing file to check": (
         lambda: waveform().check(["a.wav"]),
-        r"clip 0 is not one sound \(L,\): 'a.wav'",
+        r"a\.wav: no such audio file",
     ),
 }
 

@@ -119,7 +119,7 @@ def test_a_box_is_compared_with_random_masks_afterwards(classifier, shown):
     first = shown.clip.first
     verdict = verdict_of(classifier, first.spectrogram, first.attribution, mask, f"box {place}")
     assert event["entry"]["verdict"] == str(verdict)
-    assert len(verdict.p_random) == 20
+    assert len(verdict.p_random) == 30
 
 
 def test_only_the_last_of_two_boxes_is_compared(shown):

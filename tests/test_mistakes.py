@@ -75,7 +75,7 @@ MISTAKES = {
     ),
     "train subset": (["train", "--subset", "esc10"], "needs a data folder"),
     "train device": (["train", "--data", "data", "--device", "warp"], "device 'warp'"),
-    "train out": (["train", "--data", "data", "--out", "clip.flac"], "a file stands"),
+    "train out": (["train", "--data", "data", "--out", "clip.flac"], "is a file; give a folder"),
     "train name": (["train", "--data", "data", "--name", "a/b"], "--name a/b"),
     "seed": (
         ["train", "--data", "data", "--seeds", "99999999999999999999"],

@@ -35,7 +35,7 @@ from audiointerp.paper.validity import (
 from audiointerp.paper.validity_page import _beyond_best_null, _summary_line
 from audiointerp.scoring.columns import VALUES
 from audiointerp.tables import SOFT_MASKS
-from audiointerp.tables.best_null import _p_value, best_null_differences
+from audiointerp.tables.best_null import _ByClip, _p_value, best_null_differences
 from audiointerp.tables.bootstrap import FEWEST
 from audiointerp.tables.results import read_results
 from audiointerp.tables.summary import compare
@@ -136,6 +136,7 @@ def test_duplicate_masks_count_once():
         zip(STUDY_MASKS, rows.groupby("mask")["AREA"].first()[list(STUDY_MASKS)], strict=True)
     )
     rows.loc[positive, "AREA"] = rows.loc[positive, "mask"].str.removesuffix("_pos").map(twins)
+    rows.loc[positive, "SPS"] = 1 - rows.loc[positive, "AREA"]
     assert (better_than_random(rows).loc["FF", "saliency"] == "11 / 11").all()
     # One clip of twenty may differ, two may not.
     for clips, count in ((["0"], "11 / 11"), (["0", "1"], "12 / 12")):
@@ -289,11 +290,12 @@ def test_a_null_that_was_chosen_is_corrected_for_the_choice():
     spread = np.tile([-1.0, 1.0], 20)
     index = pd.MultiIndex.from_tuples([(str(clip),) * 2 for clip in range(40)])
     index.names = ["clip", "recording"]
-    worse, other = (pd.Series(mean + spread, index) for mean in (-0.3, -0.1))
+    worse, other = (_ByClip(pd.Series(mean + spread, index)) for mean in (-0.3, -0.1))
     assert _p_value(worse, [worse, other]) == pytest.approx(2 * _p_value(worse, [worse]))
     assert _p_value(worse, [worse] * 100) == 1.0
     # The smaller lead is the surer one.
-    lead, unsure = pd.Series(0.2 + spread / 10, index), pd.Series(0.25 + 2 * spread, index)
+    lead = _ByClip(pd.Series(0.2 + spread / 10, index))
+    unsure = _ByClip(pd.Series(0.25 + 2 * spread, index))
     assert _p_value(lead, [lead]) < 0.01 < 0.1 < _p_value(lead, [lead, unsure])
 
 

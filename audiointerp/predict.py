@@ -128,7 +128,7 @@ def interpret(
         against: another label, to explain why it is the target rather than this one. p is then the
             probability of the target, given that it is one of the two.
         background: for SHAP, features ``(B, 1, F, T)`` of windows of the classifier's length.
-        windows: what is explained of a clip that is longer than the classifier's windows:
+        windows: what is explained of a clip more than a tenth longer than the classifier's windows:
             ``"strongest"``, the window with the largest p, as a clip of its own, normalised by
             itself (``limits`` says which it is); or ``"all"``, by the mean p of the windows.
         inversion: see :meth:`~audiointerp.processing.spectrogram.Spectrogram.to_wav`.

@@ -42,7 +42,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture
 def page(lab):
-    manager, browser = opened_browser()
+    _, browser = opened_browser()
     context = browser.new_context(viewport={"width": 1200, "height": 1400})
     context.set_default_timeout(PATIENCE)
     context.add_init_script(RECORD_VOICES)
@@ -51,8 +51,8 @@ def page(lab):
     page.on("console", lambda line: note(page, line.type, line.text, line.location["url"]))
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     yield page
-    browser.close()
-    manager.stop()
+    # The browser is that of all tests.
+    context.close()
 
 
 def note(page, kind, text, address):

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from audiointerp import ArgumentError, Classifier, LogSTFT, interpret, load_audio, scan
+from audiointerp import ArgumentError, Classifier, LogSTFT, interpret, load, load_audio, scan
 from audiointerp.display import interpretation_page, players_html
 from audiointerp.scoring.strongest import explained_part
 
@@ -156,3 +156,36 @@ def test_all_of_a_silent_clip_is_explained():
     )
     part = explained_part(loud, torch.zeros(3 * RATE), "strongest")
     assert (part.wav.shape[-1], part.target, part.limits) == (3 * RATE, None, None)
+
+
+@pytest.mark.parametrize("samples", [1, 32, RATE // 10])
+def test_a_clip_that_is_a_little_longer_is_explained_whole(song, samples):
+    """A decoder adds some samples to most files of 5 s."""
+    wav = load_audio(song, RATE)[..., : RATE + samples]
+    part = explained_part(classifier(), wav)
+    assert part.limits is None
+    assert part.wav.equal(wav)
+    assert explained_part(classifier(), load_audio(song, RATE)[..., : RATE * 5 // 4]).limits
+
+
+def test_windows_of_silence_are_not_classified():
+    def of_unit_peak(wavs):
+        peaks = np.abs(wavs).max(-1, keepdims=True)
+        # Silence gives NaN, as in models that divide by the level.
+        with np.errstate(invalid="ignore"):
+            return louder_band(wavs / peaks)
+
+    model = Classifier.from_function(
+        of_unit_peak, ["low", "high"], sample_rate=RATE, duration=1.0, normalize="none"
+    )
+    wav = torch.zeros(4 * RATE)
+    wav[3 * RATE :] = 0.1
+    assert explained_part(model, wav).limits == (3.0, 4.0)
+
+
+def test_a_real_clip_of_five_seconds_is_not_cut(esc10):
+    """Ogg files of ESC-10 have 32 samples more than 5 s at 32 kHz."""
+    model = load("esc10-mel")
+    result = interpret(model, esc10 / "audio" / "5-9032-A-0.ogg", "saliency", compared=0)
+    assert result.wav.shape[-1] > 5 * model.sample_rate
+    assert (result.limits, result.window_note()) == (None, "")

@@ -16,10 +16,13 @@ BATCH = 16
 BATCH_SECONDS = 40.0
 """The most seconds of sound per forward: the memory of a network's activations grows with them."""
 WINDOWS = ("strongest", "all")
-"""What of a clip that is longer than the classifier's windows is explained: the window in which p
-is the largest, which is the default; or all of it, by the mean p of its windows."""
+"""What is explained of a clip that is more than a tenth longer than the classifier's windows: the
+window in which p is the largest, which is the default; or all of it, by the mean p of its windows.
+"""
 
 
+LITTLE_LONGER = 1.1
+"""A clip of at most so many windows is explained whole: files are often some samples longer."""
 LITTLE_PADDING = 0.9
 """Of a clip that has at least this share of a window, padding is not said."""
 
@@ -146,11 +149,15 @@ def explained_part(
     choose("windows", windows, WINDOWS)
     wav = clip_of(audio, classifier)
     length, rate = classifier.window_length, classifier.sample_rate
-    last = wav.shape[-1] - length
-    # No window of silence is the strongest.
-    if windows == "all" or last <= 0 or not wav.any():
+    if windows == "all" or wav.shape[-1] <= LITTLE_LONGER * length or not wav.any():
         return ExplainedPart(wav, audio, target, None)
-    starts = [*range(0, last, max(1, length // 2)), last]
+    last = wav.shape[-1] - length
+    starts = [
+        start
+        for start in (*range(0, last, max(1, length // 2)), last)
+        # No window of silence is the strongest, and not every network takes one.
+        if wav[..., start:][..., :length].any()
+    ]
     size = windows_per_forward(classifier)
     batches = [starts[first : first + size] for first in range(0, len(starts), size)]
     p = torch.cat([_probabilities(classifier, wav, batch) for batch in batches])
@@ -166,8 +173,7 @@ def explained_part(
 
 
 def _probabilities(classifier: Classifier, wav: Tensor, starts: list[int]) -> Tensor:
-    """Return p ``(B, C)`` of the windows of a clip; 0 where there is no sound."""
+    """Return p ``(B, C)`` of the windows of a clip."""
     windows = torch.cat([wav[..., start:][..., : classifier.window_length] for start in starts])
     inputs = normalized(windows, classifier.normalize).to(classifier.device)
-    p = log_probabilities_by_window(classifier, classifier.transform(inputs))[0][0].exp()
-    return p.masked_fill(~windows.flatten(1).any(1)[:, None], 0.0)
+    return log_probabilities_by_window(classifier, classifier.transform(inputs))[0][0].exp()

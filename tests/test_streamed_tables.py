@@ -1,11 +1,15 @@
 """Tables that are read shard by shard: those of the rows in memory."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
 pytest.importorskip("pyarrow", reason="needs pyarrow (the extra scale)")
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from many_rows import write_made
 
 from audiointerp.errors import ArgumentError, AudioInterpError
@@ -123,3 +127,24 @@ def test_the_command_streams_above_a_number_of_rows(root, tmp_path, call, monkey
     assert (tmp_path / "streamed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     by_method = call("tables", root, "--by", "method")
     assert "groups have means alone" in by_method.stdout
+
+
+def test_of_soft_masks_alone_chance_is_not_known(tmp_path):
+    write_made(tmp_path, 40, 2, ["minmax", "sigmoid"], 1, shard_size=16)
+    text = lead_text(read_results(tmp_path))
+    assert "These results have no 0/1 masks" in text
+    assert streamed_lead_text(open_parts(tmp_path)) == text
+
+
+def test_a_mask_that_is_soft_in_another_experiment_counts_where_it_is_not(tmp_path):
+    """What is soft is known by the setting that is shown, as of rows in memory."""
+    write_made(tmp_path, 40, 2, ["bin", "mine"], 1, shard_size=16)
+    shutil.copytree(tmp_path / "mel" / "made", tmp_path / "mel" / "other")
+    for path in (tmp_path / "mel" / "other").rglob("*.parquet"):
+        rows = pq.read_table(path)
+        place = rows.schema.get_field_index("SPS")
+        rows = rows.set_column(place, rows.schema.field("SPS"), pa.array([0.9] * len(rows)))
+        pq.write_table(rows, path)
+    text = lead_text(read_results(tmp_path))
+    assert "Means over 2 0/1 masks" in text
+    assert streamed_lead_text(open_parts(tmp_path)) == text

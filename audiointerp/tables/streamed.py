@@ -37,13 +37,12 @@ EACH_CLIP = ("clip", "recording")
 class _Overview:
     """What a first pass knows: the settings and masks that occur, and the clips that failed.
 
-    ``soft`` are the masks with values between 0 and 1.
+    The column ``soft`` of the settings says whether a mask has values between 0 and 1.
     """
 
     settings: pd.DataFrame
     failed: Distinct = field(default_factory=Distinct)
     clips: Distinct = field(default_factory=Distinct)
-    soft: set[str] = field(default_factory=set)
 
     @staticmethod
     def of(parts: Sequence[Part]) -> "_Overview":
@@ -56,13 +55,13 @@ class _Overview:
             overview.clips.add(rows["clip"])
             overview.failed.add(rows.loc[rows["status"] == "error", "clip"])
             scored = rows[rows["status"] == "ok"]
-            overview.soft |= soft_masks(scored)
-            settings.append(scored[[*SETTING, "mask"]].drop_duplicates())
-        overview.settings = pd.concat(settings).drop_duplicates().reset_index(drop=True)
-        if overview.settings.empty:
+            settings += [_masks_of(rows) for _, rows in scored.groupby(list(SETTING), sort=False)]
+        if not settings:
             raise AudioInterpError(
                 "no clip was scored; see the columns stage and error of the results"
             )
+        groups = pd.concat(settings).groupby([*SETTING, "mask"], sort=False)
+        overview.settings = groups["soft"].any().reset_index()
         return overview
 
     @property
@@ -86,26 +85,29 @@ def streamed_lead_text(parts: Sequence[Part]) -> str:
     """
     overview = _Overview.of(parts)
     shown = leading_rows(overview.settings)
-    kept = hard_or_all(shown, overview.soft)
+    soft = set(shown.loc[shown["soft"], "mask"])
+    kept = hard_or_all(shown, soft)
     setting = kept.iloc[0]
     names = (*METRICS, "undefined", "constant")
     means = GroupSums(("method",), names, each_clip_once=True)
     sums: dict[tuple[str, str], RecordingSums] = {}
-    recordings = Distinct()
+    recordings, has_nulls = Distinct(), False
     for rows in _scored_parts(_parts_of(parts, setting), (*METRICS, *NULL_COLUMNS)):
         rows = rows[_are_of(rows, setting) & rows["mask"].isin(kept["mask"])]
         if rows.empty:
             continue
         recordings.add(rows["recording"])
         means.add(with_shares(rows))
-        _add_differences(sums, rows.assign(**dict.fromkeys(AREAS, np.nan)))
+        has_nulls |= bool(nulls_in(rows))
+        hard = rows[~rows["mask"].isin(soft)]
+        _add_differences(sums, hard.assign(**dict.fromkeys(AREAS, np.nan)))
     lead = Lead(
         setting=setting,
         recordings=len(recordings),
         differences=differences_to_best(_compared(sums), f"{setting['fill']}, on {setting['on']}"),
-        has_nulls=bool(sums),
+        has_nulls=has_nulls,
         masks=tuple(kept["mask"].unique()),
-        soft=overview.soft,
+        soft=soft,
         means=means.table(),
         notes=(
             *left_out(overview.settings, shown),
@@ -154,6 +156,12 @@ def streamed_summary(parts: Sequence[Part], by: Sequence[str]) -> tuple[pd.DataF
     empty = [name for name in (*CONTENT, *AREAS) if table[name].isna().all()]
     table = table.drop(columns=empty)
     return table, means_as_text(table, _binary_groups(table, telling - soft, overview))
+
+
+def _masks_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the masks of the rows of one setting, with whether they are soft."""
+    masks = rows[[*SETTING, "mask"]].drop_duplicates()
+    return masks.assign(soft=masks["mask"].isin(soft_masks(rows)))
 
 
 def _has_one_place(overview: _Overview, keys: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ import audiointerp as ai
 from audiointerp.errors import ModelError
 from audiointerp.interpretation import Attribution
 from audiointerp.scoring import COMPARED, Verdict, percent, random_masks, verdict_of
+from audiointerp.scoring.verdict import ENOUGH
 
 NOT_EXPLAINED = Verdict(
     question="crying_baby",
@@ -34,12 +35,12 @@ CASES = {
     "not explained": (
         NOT_EXPLAINED,
         'Not explained: the kept 30 % alone is no longer "crying baby" (p .085), '
-        "which 18 of 20 random masks reach.",
+        "and 18 of 20 random masks keep as much.",
     ),
     "not explained, beyond chance": (
         replace(NOT_EXPLAINED, p_kept=0.4),
         'Not explained: the kept 30 % alone is no longer "crying baby" (p .400), '
-        "which none of 20 random masks reaches.",
+        "yet more than 20 random masks keep.",
     ),
     "explained": (
         replace(KEPT, p_random=NONE),
@@ -63,7 +64,7 @@ CASES = {
     ),
     "one random mask": (
         replace(KEPT, p_random=(0.1,)),
-        'Explained: the kept 30 % alone is still "crying baby" (p .930), '
+        'Ahead of 1: the kept 30 % alone is still "crying baby" (p .930), '
         "and none of 1 random mask does as well (the best: p .100).",
     ),
     "no random masks": (
@@ -73,12 +74,21 @@ CASES = {
     "another class, not kept": (
         replace(NOT_EXPLAINED, is_clip=False, p=0.02),
         'Not the decision: the clip is not "crying baby" (p .020); the kept 30 % alone is not '
-        '"crying baby" (p .085), which 18 of 20 random masks reach.',
+        '"crying baby" (p .085), and 18 of 20 random masks keep as much.',
     ),
     "another class, kept": (
         replace(KEPT, is_clip=False, p=0.02, p_random=NONE),
         'Not the decision: the clip is not "crying baby" (p .020); the kept 30 % alone is '
         '"crying baby" (p .930), and none of 20 random masks does as well (the best: p .100).',
+    ),
+    "few random masks": (
+        replace(KEPT, p_random=(0.1,) * 8),
+        'Ahead of 8: the kept 30 % alone is still "crying baby" (p .930), '
+        "and none of 8 random masks does as well (the best: p .100).",
+    ),
+    "silence": (
+        replace(KEPT, p_random=NONE, silent=1.0),
+        "Silence is kept: nothing in the kept 30 % can be heard.",
     ),
     "empty": (
         replace(NOT_EXPLAINED, area=0.0, silent=math.nan),
@@ -113,7 +123,10 @@ def test_the_details_say_what_is_kept_and_what_the_rest_is():
 def test_the_rank_counts_the_random_masks_that_reach_p(p_random, p_kept, is_kept):
     verdict = replace(KEPT, p_random=tuple(p_random), p_kept=p_kept, is_kept=is_kept)
     assert verdict.as_good == len([p for p in p_random if p > p_kept - 1e-6 or p >= p_kept])
-    assert verdict.is_explained == (is_kept and bool(p_random) and verdict.as_good == 0)
+    assert verdict.is_ahead == (is_kept and bool(p_random) and verdict.as_good == 0)
+    assert not verdict.is_explained
+    many = replace(verdict, p_random=(*p_random, *[0.0] * ENOUGH))
+    assert many.is_explained == many.is_ahead == (is_kept and many.as_good == 0)
 
 
 @pytest.mark.parametrize("against", [None, "label0"])

@@ -215,7 +215,7 @@ def judged(verdict: Verdict) -> dict[str, Any]:
 
     >>> verdict = Verdict("dog", 0.9, 0.8, 0.1, (0.3,), True, True, False, 0.3, 0.6, 0.1)
     >>> judged(verdict)["asGood"], judged(verdict)["verdict"][:10]
-    (0, 'Explained:')
+    (0, 'Ahead of 1')
     """
     return {
         "verdict": str(verdict),
@@ -223,7 +223,8 @@ def judged(verdict: Verdict) -> dict[str, Any]:
         "pKept": verdict.p_kept,
         "pRemoved": verdict.p_removed,
         "asGood": verdict.as_good,
-        "isExplained": verdict.is_explained,
+        "compared": len(verdict.p_random),
+        "isAhead": verdict.is_ahead,
     }
 
 
@@ -271,7 +272,8 @@ def _judged_result(result: ExplainedClip) -> Mapping[str, Any]:
         "pKept": result.heard["p_in"],
         "pRemoved": result.heard["p_out"],
         "asGood": 0,
-        "isExplained": False,
+        "compared": 0,
+        "isAhead": False,
     }
 
 

@@ -23,6 +23,8 @@ COMPARED = 30
 """Random masks that a verdict compares with: a third blobs, a third bin by bin, a third the mask
 moved in time. Networks bear one kind better than another, and a map that knows nothing is of one
 kind: it is ahead of all ten of this kind, and of its moved copies, once in 21 times."""
+ENOUGH = 20
+"""Of fewer random masks, being ahead of all is too likely by chance to be called an explanation."""
 
 
 @dataclass(frozen=True)
@@ -70,25 +72,37 @@ class Verdict:
             return "Nothing is kept"
         if self.arbitrary:
             return "No explanation"
+        if self.silent == 1:
+            return "Silence is kept"
         if not self.is_clip:
             return "Not the decision"
         if not self.is_kept:
             return "Not explained"
-        if not self.p_random:
+        compared = len(self.p_random)
+        if not compared:
             return "Not compared"
-        if self.as_good == len(self.p_random):
+        if self.as_good == compared:
             return "No better than chance"
-        return "In doubt" if self.as_good else "Explained"
+        if self.as_good:
+            return "In doubt"
+        return "Explained" if compared >= ENOUGH else f"Ahead of {compared}"
 
     @property
     def is_explained(self) -> bool:
-        """Whether the kept part is still the class, and no random mask does as well."""
+        """Whether the kept part is still the class, and no random mask of many does as well."""
         return self.head == "Explained"
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the kept part is still the class, and no random mask does as well."""
+        return self.is_explained or self.head == f"Ahead of {len(self.p_random)}"
 
     def __str__(self) -> str:
         label = f'"{self.question.replace("_", " ")}"'
         if self.area == 0:
             return f"{self.head}: the mask is empty, so there is no reason to hear."
+        if self.head == "Silence is kept":
+            return f"{self.head}: nothing in the kept {percent(self.area)} can be heard."
         if self.arbitrary:
             return f"{self.head}: the attribution is the same everywhere, so the mask is arbitrary."
         kept = f"the kept {percent(self.area)} alone is {'still' if self.is_kept else 'no longer'}"
@@ -122,7 +136,9 @@ energy; 10 % of the kept bins are silent.')
         masks = "random mask" if compared == 1 else "random masks"
         number = f"{count} of {compared}" if count else f"none of {compared}"
         if not self.is_kept:
-            return f", which {number} {masks} {'reaches' if count < 2 else 'reach'}"
+            if not count:
+                return f", yet more than {compared} {masks} keep{'s' * (compared == 1)}"
+            return f", and {number} {masks} keep{'s' * (count == 1)} as much"
         does = "does" if count < 2 else "do"
         if count:
             return f", but {number} {masks} {does} as well"

@@ -291,7 +291,7 @@ class ClipComponent {
     button.type = "button";
     button.dataset.cell = code;
     button.style.setProperty("--p", judged.pKept);
-    button.classList.toggle("hatched", !judged.isExplained);
+    button.classList.toggle("hatched", !judged.isAhead);
     button.title = judged.verdict;
     button.setAttribute("aria-label", `${method.title}, ${name}: ${judged.verdict} Load it.`);
     button.addEventListener("click", () => this.choose(place));
@@ -474,8 +474,7 @@ function tableOf(data) {
   const lines = ["method,share,p_kept,p_removed,random_as_good,random"];
   for (const method of data.methods) {
     method.shares.forEach((each, k) => {
-      const count = (data.random.p[k] || []).length;
-      const values = [data.shares[k], each.pKept, each.pRemoved, each.asGood, count];
+      const values = [data.shares[k], each.pKept, each.pRemoved, each.asGood, each.compared];
       lines.push([`"${method.name.replaceAll('"', '""')}"`, ...values].join(","));
     });
   }

@@ -503,8 +503,8 @@ class Explore {
     const named = component.data.methods[method]?.named ?? [];
     const shown = named.find(({ name, map }) => name === entry.name && map === entry.map);
     if (shown) {
-      const { verdict, details, asGood, isExplained } = entry;
-      Object.assign(shown, { verdict, details, asGood, isExplained });
+      const { verdict, details, asGood, compared, isAhead } = entry;
+      Object.assign(shown, { verdict, details, asGood, compared, isAhead });
       this.buildGrid();
       component.showNumbers();
     }

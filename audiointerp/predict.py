@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .errors import ArgumentError
 from .interpretation import NULLS, AnyMask, Explainer
 from .metrics import Metric, Scored
 from .model import Classifier
@@ -248,6 +249,10 @@ def score(
     scored = scored_on(classifier, on, default=[definitions.default_on])
     fills = fills_of(fill, protocol, default=[definitions.default_fill])
     chosen_nulls, columns = nulls_of(nulls, baselines), own_metrics(metrics or {})
+    if engine is not None and not callable(engine):
+        raise ArgumentError(
+            f"engine={engine!r:.80}: give local_engine(workers=4) or ray_engine(), or None"
+        )
     plan = Plan(
         masks, protocol, scored, chosen_nulls, curves, target, fills, columns, reference, optimize
     )

@@ -340,3 +340,38 @@ def test_a_folder_is_refused_with_the_call_that_reads_it():
 def test_samples_with_a_rate_are_refused_in_one_line():
     with pytest.raises(ArgumentError, match=r"clip 0 is not one sound .* takes paths, samples at"):
         classifier().check([((np.zeros(800), 8000), "quiet")])
+
+
+class OneAtATime(Loudness):
+    """Fails for two sounds, as code with a loop over time may."""
+
+    def forward(self, wav):
+        if len(wav) > 2:
+            raise ValueError("one sound, please")
+        return super().forward(wav)
+
+
+class NotFiniteTogether(Loudness):
+    def forward(self, wav):
+        return super().forward(wav) * (1.0 if len(wav) <= 2 else float("nan"))
+
+
+class Noisy(Loudness):
+    def forward(self, wav):
+        return super().forward(wav) + 50 * torch.randn(len(wav), 3)
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        (OneAtATime(), "it takes one clip, but not 8 at once"),
+        (NotFiniteTogether(), "p of a sound changes by up to 1 with the other sounds in its batch"),
+        (Noisy(), "p of the same sound changes by up to"),
+    ],
+)
+def test_what_a_batch_does_to_a_model_is_said(module, said):
+    texts = classifier(module).check([wav for wav, _ in clips()]).problems
+    assert len([text for text in texts if said in text]) == 1
+    # Noise is not an effect of the batch.
+    advised = [text for text in texts if "max_batch=1" in text]
+    assert bool(advised) != isinstance(module, Noisy)

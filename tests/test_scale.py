@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from conftest import ten_classes
+from conftest import small_classifier, ten_classes
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -191,3 +191,9 @@ def test_the_command_line_runs_a_manifest(manifest, tmp_path, call):
     refused = call(*arguments, *options, "--num-workers", 2)
     assert refused.returncode == 1
     assert "--engine ray" in refused.stderr
+
+
+@pytest.mark.parametrize("engine", [2, "ray"])
+def test_what_is_no_engine_is_refused(engine):
+    with pytest.raises(ArgumentError, match=r"local_engine\(workers=4\) or ray_engine\(\)"):
+        score(small_classifier(), [], ["saliency"], engine=engine)

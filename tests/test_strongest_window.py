@@ -183,6 +183,14 @@ def test_windows_of_silence_are_not_classified():
     assert explained_part(model, wav).limits == (3.0, 4.0)
 
 
+def test_the_predicted_label_is_not_explained_against_itself(song):
+    message = "low is what the network predicts, and cannot be explained against itself"
+    with pytest.raises(ArgumentError, match=message):
+        explained(song, against="low")
+    with pytest.raises(ArgumentError, match=message):
+        explained(load_audio(song, RATE)[..., :RATE], against="low")
+
+
 def test_a_real_clip_of_five_seconds_is_not_cut(esc10):
     """Ogg files of ESC-10 have 32 samples more than 5 s at 32 kHz."""
     model = load("esc10-mel")

@@ -236,3 +236,11 @@ def test_a_band_is_not_compared_with_itself():
 def test_shares_are_written_with_as_many_figures_as_they_have():
     written = [percent(share) for share in (0, 0.004, 0.05, 0.125, 0.3, 0.994, 1)]
     assert written == ["0 %", "0.4 %", "5 %", "12 %", "30 %", "99.4 %", "100 %"]
+
+
+def test_a_mask_that_repeats_in_time_is_not_compared_with_itself():
+    mask = torch.zeros(1, 1, 64, 100)
+    mask[..., ::2] = 1
+    random = random_masks(noise(0.2).view(1, 1, 64, 100), "lime", mask, "bin", 30)
+    assert not (random == mask).all((1, 2, 3)).any()
+    assert 20 <= len(random) < 30

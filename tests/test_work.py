@@ -77,7 +77,7 @@ def test_a_killed_worker_is_an_error_and_finished_clips_are_kept(tmp_path, expec
     other = other_child()
     with pytest.raises(
         AudioInterpError,
-        match=r"a worker process was killed or could not start .*; finished clips are kept",
+        match=r"a worker process was killed or could not start .* Finished clips of a run are kept",
     ):
         go(out, clips, methods, workers=2)
     assert active_children() == [other]

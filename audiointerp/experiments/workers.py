@@ -88,8 +88,8 @@ def compute_in_workers(
     except BrokenProcessPool as error:
         raise AudioInterpError(
             "a worker process was killed or could not start (a traceback above says why, if there "
-            "is one); finished clips are kept. If memory ran out, give fewer workers; the same "
-            "command resumes"
+            "is one). If memory ran out, give fewer workers. Finished clips of a run are kept, and "
+            "the same command resumes it; score() begins again"
         ) from error
     finally:
         # Tasks are pending only after an error or a second interrupt.

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from ..errors import AudioInterpError
 from ..processing import NORMALIZATIONS, normalized
-from ..util import probabilities, run_network, suspected_probabilities
+from ..util import run_network, suspected_probabilities
+from .batch_symptoms import symptoms_of_batches
 from .clip_probabilities import whole_clip_probabilities, window_inputs
 from .decider import Decider
 
@@ -35,10 +36,6 @@ of 4 clips of ESC-10 it falls by 18 dB at most, and by 32 dB at least if they co
 FRAME = 1024
 LONG = 1.1
 """Clips that last this many windows are said to be classified in windows."""
-BATCH = 8
-"""Clips that are classified together and alone."""
-DEPENDENT = 1e-3
-"""A probability that changes by more with the other sounds in a batch does depend on them."""
 ORDERED = 0.8
 """The accuracy with the labels in another order that makes their order suspect."""
 
@@ -67,7 +64,7 @@ def symptoms(
     """
     # Samples far out of range are a symptom, and not an error of each clip.
     problems = [*_of_sounds(classifier, wavs, sample_rate), *_of_outputs(classifier, wavs)]
-    problems += [*_of_batches(classifier, wavs), *_of_features(classifier, wavs)]
+    problems += [*symptoms_of_batches(classifier, wavs), *_of_features(classifier, wavs)]
     known = [number for number, target in enumerate(targets) if target is not None]
     labels = torch.tensor([targets[number] for number in known], dtype=torch.long)
     if len(known) and len(labels.unique()) > 1:
@@ -161,30 +158,6 @@ def _raw_outputs(classifier: Decider, wav: Tensor) -> Tensor:
     inputs = window_inputs(classifier, classifier.transform(wav.to(classifier.device)))[0]
     outputs: Tensor = run_network(classifier.network, inputs)
     return outputs.float().cpu().reshape(1, -1)
-
-
-def _of_batches(classifier: Decider, wavs: Sequence[Tensor]) -> Iterator[str]:
-    """Compare what the network says of sounds alone and in a batch with louder and quieter ones."""
-    sounds = [wav * gain for wav in wavs[: BATCH // 2] for gain in (1.0, 0.01)]
-    windows = [
-        window_inputs(classifier, classifier.transform(sound.to(classifier.device)))[0]
-        for sound in sounds
-    ]
-    # Clips shorter than a window may be padded or not: a batch has one length.
-    batch = [window for window in windows if window.shape == windows[0].shape]
-    alone = torch.cat([classifier.logits(window, allow_nan=True) for window in batch])
-    together = classifier.logits(torch.cat(batch), allow_nan=True)
-    p, p_together = (probabilities(logits, classifier.output) for logits in (alone, together))
-    largest = float((p - p_together).abs().nan_to_num(0.0).max())
-    if largest > DEPENDENT:
-        one_by_one = (
-            "give max_batch=1" if classifier.takes_sounds else "make it take clips one by one"
-        )
-        yield (
-            f"p of a sound changes by up to {largest:.2g} with the other sounds in its batch, and "
-            f"masks are classified in batches: a maximum or mean over the batch, e.g. torchaudio's "
-            f"AmplitudeToDB(top_db=...) on (N, F, T); {one_by_one}"
-        )
 
 
 def _of_features(classifier: Decider, wavs: Sequence[Tensor]) -> Iterator[str]:

@@ -230,8 +230,17 @@ def _predicted_class(
     """Return the class that the network predicts for the clip; it must not be ``against``."""
     predicted = int(pool_windows(classifier, windows, logs)[0][0].argmax())
     if predicted == against:
-        raise ArgumentError(
-            f"{classifier.labels[predicted]} is what the network predicts, and cannot be "
-            f"explained against itself: give a target, or another label to explain against"
-        )
+        raise ArgumentError(predicted_against_itself(classifier.labels[predicted]))
     return predicted
+
+
+def predicted_against_itself(label: str) -> str:
+    """Return what to do about a label that is predicted, and explained against itself.
+
+    >>> predicted_against_itself("dog")[:33]
+    'dog is what the network predicts,'
+    """
+    return (
+        f"{label} is what the network predicts, and cannot be explained against itself: give a "
+        f"target, or another label to explain against"
+    )

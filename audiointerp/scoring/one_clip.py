@@ -6,11 +6,18 @@ import torch
 from torch import Tensor
 
 from ..dataset import clip_name
+from ..errors import ArgumentError
 from ..interpretation import AnyMask
 from ..model import Classifier
 from ..util import INDEPENDENT
 from .decision import warn_if_absent
-from .explain import Method, build_explainer, check_classifier, explain_clip
+from .explain import (
+    Method,
+    build_explainer,
+    check_classifier,
+    explain_clip,
+    predicted_against_itself,
+)
 from .explained import ExplainedClip
 from .heard import hear_parts
 from .outcomes import mask_and_classify
@@ -66,6 +73,8 @@ def explained_clip(
     against_index = None if against is None else classifier.target(against)
     explainer = build_explainer(method, classifier, background)
     part = explained_part(classifier, audio, windows, target_index)
+    if target is None and part.target is not None and part.target == against_index:
+        raise ArgumentError(predicted_against_itself(classifier.labels[part.target]))
     spectrogram = classifier.transform(part.wav.to(classifier.device))
     attribution = explain_clip(classifier, spectrogram, explainer, part.target, against_index)
     if target is None and classifier.output in INDEPENDENT:

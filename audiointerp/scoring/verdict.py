@@ -232,7 +232,7 @@ def random_masks(db: Tensor, method: str, mask: Tensor, mask_name: str, count: i
             mask that is the same in each frame: it would be the mask.
 
     Returns:
-        ``(count, 1, F, T)``.
+        ``(count, 1, F, T)``; fewer if a moved copy is the mask itself.
 
     >>> mask = (torch.arange(200) < 60).float().view(1, 1, 2, 100)
     >>> random_masks(torch.zeros(1, 1, 2, 100), "lime", mask, "bin", 4).mean((1, 2, 3)).tolist()
@@ -247,7 +247,9 @@ def random_masks(db: Tensor, method: str, mask: Tensor, mask_name: str, count: i
         if number:
             copies = {f"{mask_name} {draw}": mask for draw in range(number)}
             draws.append(null_masks([null], db, method, copies, {})[null].to(mask))
-    return torch.cat(draws)
+    drawn = torch.cat(draws)
+    # A mask that repeats in time can be moved onto itself, and would do as well as itself.
+    return drawn[(drawn != mask).flatten(1).any(1)] if moved else drawn
 
 
 def percent(share: float) -> str:

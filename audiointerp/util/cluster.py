@@ -283,7 +283,8 @@ class _Distribution(Generic[Item, Result]):
         except errors.RayError as error:
             raise AudioInterpError(
                 f"{self.named(item)}: {ATTEMPTS + 1} workers in a row were lost with it "
-                f"({error!s:.300}); what is finished is kept. If memory ran out, give fewer "
-                "workers or a smaller --shard-size; the same command resumes"
+                f"({error!s:.300}). If memory ran out, give fewer workers, or less work at a time. "
+                "What a run has finished is kept, and the same command resumes it; score() and "
+                "scan begin again"
             ) from error
         return result

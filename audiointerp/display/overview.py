@@ -11,6 +11,7 @@ from ..scoring import ExplainedClip, p_text
 from ..util import FLOOR
 from .document import part, script_json
 from .encoding import level_map, packed
+from .method_titles import METHOD_TITLES
 from .plot import RANGE
 
 THUMBNAIL = (24, 96)
@@ -69,6 +70,7 @@ def overview_item(
         "predicted": result.predicted,
         "truth": truth,
         "head": verdict.head if verdict else "Not judged",
+        "method": METHOD_TITLES.get(result.attribution.method, result.attribution.method),
         "verdict": str(verdict or f"{result.question}: p of the kept part {p_text(p_kept)}."),
         "isExplained": bool(verdict and verdict.is_explained),
         "pKept": p_kept,

@@ -471,11 +471,13 @@ function numbersOf(data) {
 }
 
 function tableOf(data) {
-  const lines = ["method,share,p_kept,p_removed,random_as_good,random"];
+  const quoted = (text) => `"${String(text ?? "").replaceAll('"', '""')}"`;
+  const lines = ["clip,explained,method,share,p_kept,p_removed,random_as_good,random"];
   for (const method of data.methods) {
     method.shares.forEach((each, k) => {
       const values = [data.shares[k], each.pKept, each.pRemoved, each.asGood, each.compared];
-      lines.push([`"${method.name.replaceAll('"', '""')}"`, ...values].join(","));
+      const words = [data.clip, data.question, method.name].map(quoted);
+      lines.push([...words, ...values].join(","));
     });
   }
   return `${lines.join("\n")}\n`;

@@ -11,7 +11,7 @@ const SORTS = {
   "p of the kept part": (a, b) => a.pKept - b.pKept || a.number - b.number,
 };
 const EVERY = "all";
-const NOT_EXPLAINED = "not explained";
+const NOT_EXPLAINED = "in doubt or not explained";
 const WRONG = "wrong";
 
 class Overview {
@@ -45,7 +45,7 @@ class Overview {
     const truth = isWrong(item) ? ` (wrong: it is ${spaced(item.truth)})` : "";
     const p = `p\u00a0kept\u00a0${shortP(item.pKept)}`;
     link.append(element("span", `${spaced(item.predicted)}${truth}, ${p}`));
-    const head = element("span", item.head);
+    const head = element("span", `${item.head}, by\u00a0${item.method}`);
     head.classList.toggle("explained", item.isExplained);
     link.append(head);
     link.title = item.verdict;

@@ -184,8 +184,8 @@ def test_no_tensor_of_a_batch_is_kept(monkeypatch):
 
     monkeypatch.setattr(scanning, "heard_in", heard)
     result = scan(tone_detector(), noise(200, RATE))
-    # 199 windows, 16 at a time.
-    assert len(most) == 13
+    # 199 windows of 2 s, ten at a time.
+    assert len(most) == 20
     assert max(most) <= 2
     assert result.probabilities.isfinite().all()
     assert len(result.probabilities) == len(result.starts)

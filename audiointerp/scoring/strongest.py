@@ -13,7 +13,7 @@ from .data import clip_of
 
 BATCH = 16
 """The most windows per forward."""
-BATCH_SECONDS = 40.0
+BATCH_SECONDS = 20.0
 """The most seconds of sound per forward: the memory of a network's activations grows with them."""
 WINDOWS = ("strongest", "all")
 """What is explained of a clip that is more than a tenth longer than the classifier's windows: the

@@ -65,7 +65,7 @@ def windows_per_forward(classifier: Classifier) -> int:
     >>> durations = (1.0, 5.0, 60.0)
     >>> classifiers = [Classifier(network, LogMel(), ["cat", "dog"], each) for each in durations]
     >>> [windows_per_forward(classifier) for classifier in classifiers]
-    [16, 8, 1]
+    [16, 4, 1]
     """
     seconds = classifier.window_length / classifier.sample_rate
     return max(1, min(BATCH, int(BATCH_SECONDS / seconds)))

@@ -1,5 +1,6 @@
 # make demo            trains, explains and scores on synthetic clips: pictures, audio, tables in demo/
 # make test            ruff, mypy, pytest
+# make ci              the same with the tests of whole programs and the coverage, as CI runs it
 # make bench           times the published way, the library and other packages; writes
 #                      benchmarks/RESULTS.md; on a quiet machine. make bench-commands adds the
 #                      demo and the tests
@@ -14,7 +15,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin
 
-.PHONY: demo docs test bench bench-commands torture notebooks noises results supplementary lint style clean
+.PHONY: demo docs test ci bench bench-commands torture notebooks noises results supplementary lint style clean
 
 demo: .venv/installed
 	$(VENV)/audiointerp demo
@@ -22,9 +23,11 @@ demo: .venv/installed
 # One process per core; more threads (BLAS, notebook kernels) would only compete. Bytecode is kept,
 # since the tests start many processes. With worksteal, a process runs neighbouring tests, which
 # share fixtures. mypy, which uses one core for most of a minute, runs beside them.
-test: .venv/installed-test style
+ci: COVERAGE := --cov=audiointerp --cov-report=term-missing:skip-covered --cov-fail-under=90
+ci: export AUDIOINTERP_WHOLE := 1
+test ci: .venv/installed-test style
 	@set -u; types=$$(mktemp); $(VENV)/mypy > "$$types" 2>&1 & mypy=$$!; \
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(VENV)/pytest -n auto --dist worksteal --cov=audiointerp --cov-report=term-missing:skip-covered --cov-fail-under=90; \
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(VENV)/pytest -n auto --dist worksteal $(COVERAGE); \
 	tests=$$?; wait $$mypy; mypy=$$?; cat "$$types"; rm -f "$$types"; \
 	[ $$tests -eq 0 ] && [ $$mypy -eq 0 ]
 

@@ -60,15 +60,17 @@ def pytest_collection():
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out tests marked as long, unless ``make torture`` runs; do not trace hypothesis."""
+    """Leave out tests that ``make test`` does not run; do not trace hypothesis."""
     for item in items:
         # Tracing makes hundreds of examples several times slower: hypothesis is traced too.
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("no_cover")
-    if torture(short=True, whole=False):
-        left_out = [item for item in items if item.get_closest_marker("long")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
+    others = torture(short=["long"], whole=[])
+    if os.environ.get("AUDIOINTERP_WHOLE") != "1":
+        others.append("whole")
+    left_out = [item for item in items if any(map(item.get_closest_marker, others))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
 
 
 settings.register_profile("laws", max_examples=torture(30, 2000), deadline=None)

@@ -27,6 +27,7 @@ AGREEING = {
 """By work and way, the largest difference from the library's values, as a share of the largest."""
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore")
 def test_the_whole_benchmark_on_a_tiny_network(tmp_path, capsys):
     main(["--tiny", "--out", str(tmp_path)])

@@ -220,6 +220,7 @@ def computed_once(function):
     return call
 
 
+@pytest.mark.whole
 def test_validate_writes_its_page(call, place, tmp_path, monkeypatch, threads):
     monkeypatch.setitem(METHODS, "lime", FewLIME)
     # Those that a published conclusion names, and one to compare with; 14 masks take minutes.
@@ -446,6 +447,7 @@ def test_train_writes_weights_and_card(call, place, tmp_path, option, transform)
     assert done.stdout.count("seed") == 2
 
 
+@pytest.mark.whole
 def test_demo(call, place, tmp_path, monkeypatch):
     monkeypatch.setattr("audiointerp.cli.demo.TRAINING", FitSettings(epochs=1))
     monkeypatch.setattr("audiointerp.cli.demo.SCORED_CLIPS", 2)

@@ -83,6 +83,7 @@ def draw(page, frame, start, end):
     return text.inner_text()
 
 
+@pytest.mark.whole
 def test_explore_in_a_notebook(lab, page, record_property):
     open_notebook(page, lab)
     page.evaluate(RUN)

@@ -37,7 +37,7 @@ SIZES = {
     "tables": {"RESULTS": "results_made"},
 }
 QUICK = ("train_model_mel", "experiments_mel_noise3", "tables")
-"""One of each kind, for make test: the others share their cells, see the tests below."""
+"""One of each kind, for make ci: the others share their cells, see the tests below."""
 SMALLER = """
 exec('''
 import audiointerp.dataset.synthetic
@@ -94,7 +94,11 @@ def results_for_tables(place):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.long) for name in NAMES]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.whole if name in QUICK else pytest.mark.long)
+        for name in NAMES
+    ],
 )
 def test_each_runs_from_a_clean_kernel(name, place):
     """Its output could be committed: no warning on stderr and no path of this machine."""

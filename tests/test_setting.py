@@ -274,6 +274,7 @@ def test_a_network_of_another_kind_is_not_taken_for_the_settings(tmp_path):
     assert "weights" in load_or_train(of_mel, folds, path)[1]
 
 
+@pytest.mark.whole
 def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_path, monkeypatch):
     """Three experiments on one clip, at two sample rates, with the method without gradients."""
     (tmp_path / "weights").mkdir()

@@ -6,11 +6,11 @@
 #                      demo and the tests
 # make docs            writes the pages of docs/ as a site, in site/: open site/index.html
 # make noises          writes the audio files of noises/ again, byte for byte
-# make results         runs the five experiments on all cores, on the data in AUDIOINTERP_DATA (else
+# make results         runs the experiments of the study on all cores, on the data in AUDIOINTERP_DATA (else
 #                      data/ESC-50); resumes an interrupted run
 # make supplementary   writes the figures and the page of supplementary/
 # make torture         runs the long tests, then the fault tests, and writes docs/reliability.md
-# make notebooks       runs the eight notebooks in place, on the data in AUDIOINTERP_DATA, and strips
+# make notebooks       runs the ten notebooks in place, on the data in AUDIOINTERP_DATA, and strips
 #                      their audio
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin

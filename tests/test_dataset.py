@@ -13,7 +13,13 @@ from audiointerp.dataset.esc50 import ESC50
 from audiointerp.dataset.feature_tensors import compute_features
 from audiointerp.dataset.folders import AUDIO_ENDINGS, ENDINGS_OF
 from audiointerp.dataset.in_memory import EvenSubset
-from audiointerp.dataset.noise import MAKERS, NOISES, Contaminated, synthetic_noise
+from audiointerp.dataset.noise import (
+    MAKERS,
+    NOISES,
+    Contaminated,
+    clean_and_noisy,
+    synthetic_noise,
+)
 from audiointerp.dataset.synthesis import one_thread
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.errors import ArgumentError, AudioError, AudioWarning, DatasetError
@@ -270,6 +276,26 @@ def test_contaminated_mixes_at_the_published_ratio(tmp_path):
     late = torch.cat([torch.zeros(1, 1, 99999), torch.ones(1, 1, 9)], -1)
     with pytest.raises(AudioError, match="first 3 s of the noise are silent"):
         Contaminated(dataset, late)[0]
+
+
+def test_clean_and_noisy_clips_are_the_clean_ones_and_then_each_noise():
+    dataset = EvenSubset(Synthetic((5,), sample_rate=16000, duration=3.0), 2)
+    clips = clean_and_noisy(dataset, ["room", "white"], ratio=0.5, seed=4)
+    expected = [dataset[0], dataset[1]]
+    for name in ("room", "white"):
+        noise = synthetic_noise(name, 16000, seed=4)
+        noisy = Contaminated(dataset, noise, 0.5)
+        expected += [noisy[0], noisy[1]]
+        assert not noise.equal(synthetic_noise(name, 16000)), "the experiments' noise is another"
+    assert len(clips) == len(expected)
+    for index, (wav, target) in enumerate(expected):
+        assert clips[index][0].equal(wav)
+        assert clips[index][1] == target
+    for wrong in ([], ["white", "white"]):
+        with pytest.raises(ArgumentError, match=r"noises=\[.*: give at least one, each once"):
+            clean_and_noisy(dataset, wrong)
+    with pytest.raises(ArgumentError, match="unknown noise 'cow'"):
+        clean_and_noisy(dataset, ["cow"])
 
 
 def test_sounds_do_not_depend_on_the_number_of_threads(threads):

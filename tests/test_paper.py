@@ -230,6 +230,32 @@ def test_noise_is_compared_with_clean_clip_by_clip():
     assert levels.marks["FF", ""].tolist() == ["best", "worst"] * 2
 
 
+def test_networks_that_heard_noise_are_told_apart():
+    """Each noise is compared with the clean clips of its own network, under a name of its own."""
+    names = ("mel_clean", "mel_horse")
+    first = made_rows(names, ("lime",), ("bin",), ("features",))
+    second = made_rows(names, ("lime",), ("bin",), ("features",), seed=1)
+    second["experiment"] += "_noise_trained"
+    rows = pd.concat([second.assign(network="other"), first])
+    assert not any("not compared" in sentence for sentence in missing(rows))
+    tables = by_name(rows, "noise", "noise_differences")
+    assert set(tables) == {
+        f"{kind}_mel_{middle}lime_on_features"
+        for kind in ("noise", "noise_differences")
+        for middle in ("", "trained_with_noise_")
+    }
+    for part, middle, ending in (
+        (first, "", ""),
+        (second, "trained_with_noise_", "_noise_trained"),
+    ):
+        table = tables[f"noise_differences_mel_{middle}lime_on_features"]
+        means = part.groupby("experiment")["FF"].mean()
+        change = means[f"mel_horse{ending}"] - means[f"mel_clean{ending}"]
+        assert number(table, ("bin", f"mel_horse{ending}"), "FF") == pytest.approx(change)
+    wrong = rows.assign(network="n")
+    assert set(by_name(wrong, "noise")) == {name for name in tables if "differences" not in name}
+
+
 def test_other_networks_protocols_and_kinds_of_scoring_are_not_mixed():
     clean = made_rows(("mel_clean",), ("lime",), ("bin",))
     noisy = clean.assign(experiment="mel_white", network="other")

@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from audiointerp.dataset import ESC50, EvenSubset, Synthetic
+from audiointerp.dataset.noise import synthetic_noise
 from audiointerp.errors import ArgumentError
 from audiointerp.fit import FitSettings, train_classifier
 from audiointerp.interpretation import SHAP
@@ -156,6 +157,32 @@ def test_train_takes_the_options_and_the_card_shows_them(in_this_process, tmp_pa
     assert "down to 55 dB below the clip's loudest part" in (
         tmp_path / "weights/few.md"
     ).read_text().replace("\n", " ")
+
+
+def test_train_hears_noises_of_other_seeds_than_the_test(in_this_process, tmp_path, monkeypatch):
+    """Clean clips and three noisy copies; the noise of the test is that of the experiments."""
+    seeds = []
+
+    def open_few(data, folds, subset, sample_rate, duration):
+        return EvenSubset(Synthetic(folds, sample_rate=sample_rate, duration=3.0), 10)
+
+    def recorded(name, sample_rate, seconds=5.0, seed=0):
+        seeds.append((name, seed))
+        return synthetic_noise(name, sample_rate, seconds, seed)
+
+    monkeypatch.setattr("audiointerp.experiments.open_data", open_few)
+    monkeypatch.setattr("audiointerp.dataset.noise.synthetic_noise", recorded)
+    status, _, error = in_this_process(
+        *("train", "--network", "Cnn6", "--base-channels", 1, "--epochs", 1),
+        *("--noises", "white,room", "--name", "noisy"),
+        place=tmp_path,
+    )
+    assert (status, error) == (0, "")
+    assert seeds == [(name, seed) for seed in (1, 2, 0) for name in ("white", "room")]
+    card = json.loads((tmp_path / "weights/noisy.json").read_text())
+    assert sum(map(sum, card["confusion"])) == 30
+    loaded = Classifier.load(tmp_path / "weights/noisy.safetensors")
+    assert loaded.training["noises"] == ["white", "room"]
 
 
 def test_real_clips_keep_their_class_at_minus_30_db(esc10):

@@ -15,7 +15,7 @@ from audiointerp.cli.options import app
 from audiointerp.dataset.in_memory import EvenSubset, InMemory
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.errors import ArgumentError, DatasetError, ModelError
-from audiointerp.experiments.study import EXPERIMENTS, TRANSFORMS
+from audiointerp.experiments.study import EXPERIMENTS, NOISE_TRAINED, TRANSFORMS
 from audiointerp.fit import PUBLISHED, FitSettings, train_classifier
 from audiointerp.model.classifier import Classifier
 from audiointerp.model.panns import Cnn6, Cnn10, initialise
@@ -28,6 +28,7 @@ from audiointerp.paper.setting import (
     run_study,
     train,
 )
+from audiointerp.tables import read_results
 
 
 @pytest.fixture(autouse=True)
@@ -276,13 +277,17 @@ def test_a_network_of_another_kind_is_not_taken_for_the_settings(tmp_path):
 
 @pytest.mark.whole
 def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_path, monkeypatch):
-    """Three experiments on one clip, at two sample rates, with the method without gradients."""
+    """Four experiments on one clip, at two sample rates, with the method without gradients."""
     (tmp_path / "weights").mkdir()
     for features, transform in TRANSFORMS.items():
         small = small_classifier(10, transform=transform)
         Classifier(small.network, small.transform, Synthetic((5,)).labels, 5.0).save(
             tmp_path / "weights" / f"synthetic_{features}_cnn10.safetensors"
         )
+    noise_trained = small_classifier(10, seed=1, transform=TRANSFORMS["mel"])
+    Classifier(noise_trained.network, noise_trained.transform, Synthetic((5,)).labels, 5.0).save(
+        tmp_path / "weights" / "synthetic_mel_cnn10_noise.safetensors"
+    )
     read = []
     get_item = Synthetic.__getitem__
 
@@ -294,6 +299,8 @@ def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_p
     monkeypatch.setattr(choice, "SCORED_SYNTHETIC_CLIPS", 1)
     names = ("stft_clean", "mel_clean", "mel_white")
     monkeypatch.setattr(setting, "EXPERIMENTS", {name: EXPERIMENTS[name] for name in names})
+    again = "mel_white_noise_trained"
+    monkeypatch.setattr(setting, "NOISE_TRAINED", {again: NOISE_TRAINED[again]})
     compared = []
 
     def reference(_, training, clean):
@@ -302,19 +309,21 @@ def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_p
 
     monkeypatch.setattr(setting, "ood_reference", reference)
     found = run_study(methods=["random"])
-    assert {name: len(rows) for name, rows in found.items()} == dict.fromkeys(names, 56)
-    assert compared == [{1, 2, 3}, {4}] * 2
+    assert {name: len(rows) for name, rows in found.items()} == dict.fromkeys((*names, again), 56)
+    networks = read_results("results_synthetic_1_clips").groupby("experiment")["network"].unique()
+    assert networks["mel_clean"] == networks["mel_white"] != networks[again]
+    assert compared == [{1, 2, 3}, {4}] * 3
     assert len(read) == len(set(read)), "a clip of two experiments is read once"
     before = {
         path: path.read_bytes()
         for path in Path("results_synthetic_1_clips").rglob("*")
         if path.is_file()
     }
-    assert len([path for path in before if path.name == "metrics.csv"]) == 3
+    assert len([path for path in before if path.name == "metrics.csv"]) == 4
     assert (
         CliRunner()
         .invoke(app, ["results", "--methods", "random"])
-        .output.endswith("mel_white: 56 rows, 0 of them errors\n")
+        .output.endswith("mel_white_noise_trained: 56 rows, 0 of them errors\n")
     )
     assert {path: path.read_bytes() for path in before} == before
     of_mel = choose_setting("mel")

@@ -33,8 +33,8 @@ def study(
     ] = None,
     subset: Subset = None,
     methods: Annotated[
-        str, typer.Option(help="Comma-separated; see run.")
-    ] = "saliency,gradcam,shap,lime,random",
+        str | None, typer.Option(help="Comma-separated, see run; default: the study's ten.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The folder of results; the default depends on the data.")
     ] = None,
@@ -42,22 +42,24 @@ def study(
     device: Device = "cpu",
     workers: Workers = 1,
 ) -> None:
-    """Run the five experiments of the study, as the notebooks do.
+    """Run the experiments of the study: four on mel features, one on STFT, ten methods each.
 
-    If it is interrupted, the same command resumes it; once complete, it changes nothing.
+    If there is a network that heard the noises in training (its name ends in _noise), the four run
+    on it as well. If it is interrupted, the same command resumes it; once complete, it changes
+    nothing.
 
     Example (in a shell):
 
       audiointerp results --data data/ESC-50 --subset esc10 --workers 4
     """
-    from ..paper import choose_setting, run_study
+    from ..paper import STUDY_METHODS, run_study, settings_of_study
 
-    for transform in ("stft", "mel"):
-        typer.echo(choose_setting(transform, data, subset).description)
+    for setting in settings_of_study(data, subset):
+        typer.echo(setting.description)
     rows_by_experiment = run_study(
         data,
         subset,
-        methods=names_in(methods),
+        methods=STUDY_METHODS if methods is None else names_in(methods),
         out=out,
         resume=resume,
         device=device,

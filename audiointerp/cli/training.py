@@ -1,12 +1,23 @@
 """The command that trains a classifier: train."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import ArgumentError, choose
-from .options import Clips, Data, Device, Out, Subset, app, command_line, numbers_in
+from .options import (
+    Clips,
+    Data,
+    Device,
+    Out,
+    Subset,
+    app,
+    command_line,
+    names_in,
+    numbers_in,
+)
 from .own_clips import (
     Bands,
     Duration,
@@ -24,6 +35,8 @@ from .settings_file import Settings
 
 if TYPE_CHECKING:
     from ..dataset import ClipDataset
+
+    Datasets = tuple[ClipDataset, ClipDataset, ClipDataset]
 
 
 Features = Annotated[
@@ -68,6 +81,13 @@ Averaging = Annotated[
 Precision = Annotated[
     str, typer.Option(help="float32; or bfloat16, faster on processors that have it.")
 ]
+Noises = Annotated[
+    str | None,
+    typer.Option(
+        help="Train, select and test on the clean clips and on all of them under each of these "
+        "noises; comma-separated: horse, room, white."
+    ),
+]
 Seeds = Annotated[
     str, typer.Option(help="Comma-separated; the best on the validation fold is saved.")
 ]
@@ -104,6 +124,7 @@ def train(
     removal: Removal = 0.0,
     averaging: Averaging = 0.0,
     precision: Precision = "float32",
+    noises: Noises = None,
     seeds: Seeds = "0",
     name: Annotated[
         str | None,
@@ -126,10 +147,12 @@ def train(
 
       audiointerp train --data data/ESC-50 --subset esc10 --level-range 60 --removal 0.2
 
+      audiointerp train --data data/ESC-50 --subset esc10 --noises horse,room,white --epochs 20
+
       audiointerp train --clips digits --sample-rate 8000 --n-mels 32 --network Cnn6
     """
     from ..display import write_card
-    from ..experiments import TEST_FOLDS, TRAIN_FOLDS, TRANSFORMS, VALID_FOLDS, open_data
+    from ..experiments import TRANSFORMS
     from ..fit import FitSettings, train_classifier
 
     preset = transform_for(
@@ -159,19 +182,18 @@ def train(
         precision=precision,
     )
     _check_train_output(name, out)
-    datasets: tuple[ClipDataset, ClipDataset, ClipDataset]
-    record = {}
+    record: dict[str, Any] = {}
+    datasets: Datasets
     if clips is not None:
         split = open_for_training(clips, preset, duration, validation, test)
         datasets = (split.train, split.validation, split.test)
-        record = {"split": split_record(split, validation, test)}
+        record["split"] = split_record(split, validation, test)
     else:
-        rate, seconds = preset.sample_rate, 5.0 if duration is None else duration
-        train_set, valid_set, test_set = (
-            open_data(data, folds, subset, sample_rate=rate, duration=seconds)
-            for folds in (TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS)
-        )
-        datasets = (train_set, valid_set, test_set)
+        seconds = 5.0 if duration is None else duration
+        datasets = _open_folds(data, subset, preset.sample_rate, seconds)
+    if noises is not None:
+        record["noises"] = names_in(noises)
+        datasets = _under_noise(datasets, names_in(noises))
     outcomes = train_classifier(
         datasets,
         preset,
@@ -195,6 +217,28 @@ def train(
             f"test {outcome.test_accuracy:.4f}, {outcome.seconds / 60:.1f} min"
         )
     typer.echo(f"wrote {weights}")
+
+
+def _open_folds(data: Path | None, subset: str | None, rate: int, seconds: float) -> "Datasets":
+    """Open the folds of the study for training, validation and test."""
+    from ..experiments import TEST_FOLDS, TRAIN_FOLDS, VALID_FOLDS, open_data
+
+    train, valid, test = (
+        open_data(data, folds, subset, sample_rate=rate, duration=seconds)
+        for folds in (TRAIN_FOLDS, VALID_FOLDS, TEST_FOLDS)
+    )
+    return train, valid, test
+
+
+def _under_noise(datasets: "Datasets", noises: Sequence[str]) -> "Datasets":
+    """Add the clips under noise to each data set; the test has the study's noises, of seed 0."""
+    from ..dataset import clean_and_noisy
+
+    train, valid, test = (
+        clean_and_noisy(dataset, noises, seed=seed)
+        for dataset, seed in zip(datasets, (1, 2, 0), strict=True)
+    )
+    return train, valid, test
 
 
 def _check_train_source(

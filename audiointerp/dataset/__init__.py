@@ -12,7 +12,14 @@ from .in_memory import EvenSubset, InMemory, Joined, Part, Selection, some_per_c
 from .loaded_clip import LoadedClip, has_label, load_clip
 from .manifest_clips import ManifestClips
 from .mixtures import Mixtures, check_parts, parts_of
-from .noise import NOISES, Contaminated, made_noise, synthetic_noise, write_noises
+from .noise import (
+    NOISES,
+    Contaminated,
+    clean_and_noisy,
+    made_noise,
+    synthetic_noise,
+    write_noises,
+)
 from .sounds import CLASSES
 from .split import Split, split_clips
 from .synthetic import Parts, Synthetic
@@ -40,6 +47,7 @@ __all__ = [
     "as_clip",
     "as_dataset",
     "check_parts",
+    "clean_and_noisy",
     "clip_name",
     "compute_features",
     "esc50_recording",

@@ -1,6 +1,7 @@
 """Background noise, from a recording or synthetic, mixed into the clips of any data set."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from ..errors import ArgumentError, AudioError, choose
 from ..processing import load_audio, normalized, save_audio
 from ..util import make_folder
 from .clip_dataset import ClipDataset, Target, recording_of, targets_of
+from .in_memory import Joined
 from .soundscape import horse, room, white
 from .synthesis import one_thread
 
@@ -92,6 +94,40 @@ class Contaminated(Dataset[tuple[Tensor, Target]]):
     def targets(self, index: int) -> tuple[int, ...]:
         """The numbers of the clean clip's classes."""
         return targets_of(self.dataset, index)
+
+
+def clean_and_noisy(
+    dataset: ClipDataset, noises: Sequence[str] = NOISES, *, ratio: float = 0.6, seed: int = 1
+) -> Joined:
+    """Return the clips of a data set, then all of them under each of several synthetic noises.
+
+    A network that is trained on these has heard noise. It should be tested under a noise of another
+    seed: ``noises/`` and the study's experiments have seed 0.
+
+    Args:
+        dataset: any data set of clips.
+        noises: names in :data:`NOISES`, each once.
+        ratio: the share of the clip's amplitude in a mixture, see :class:`Contaminated`.
+        seed: of the synthetic noises.
+
+    Raises:
+        ArgumentError: a name is unknown or given twice, or there is none; ``ratio`` is out of
+            range.
+
+    >>> from audiointerp.dataset import Synthetic
+    >>> clips = clean_and_noisy(Synthetic((1,), sample_rate=16000), ["white"])
+    >>> len(clips), clips.clip_id(0), clips.clip_id(80)
+    (160, '1/1-10000-A-0.wav', '2/1-10000-A-0.wav')
+    """
+    for name in noises:
+        choose("noise", name, NOISES)
+    if not noises or len(set(noises)) < len(noises):
+        raise ArgumentError(f"noises={list(noises)!r}: give at least one, each once")
+    rate = dataset.sample_rate
+    noisy = [
+        Contaminated(dataset, synthetic_noise(name, rate, seed=seed), ratio) for name in noises
+    ]
+    return Joined([dataset, *noisy])
 
 
 def synthetic_noise(name: str, sample_rate: int, seconds: float = 5.0, seed: int = 0) -> Tensor:

@@ -17,6 +17,7 @@ from .sharded import ShardedRun, run_shards
 from .shards import SHARD_SIZE, Shard, ShardFolder, plan_shards
 from .study import (
     EXPERIMENTS,
+    NOISE_TRAINED,
     TEST_FOLDS,
     TRAIN_FOLDS,
     TRANSFORMS,
@@ -31,6 +32,7 @@ from .study import (
 
 __all__ = [
     "EXPERIMENTS",
+    "NOISE_TRAINED",
     "SHARD_SIZE",
     "TEST_FOLDS",
     "TRAIN_FOLDS",

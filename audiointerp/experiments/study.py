@@ -1,7 +1,7 @@
 """The study's five experiments, and the clips that each is run on."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..dataset import ClipDataset, Contaminated
 from ..errors import ArgumentError, choose
@@ -44,10 +44,21 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment("mel_white", "mel", "white"),
     )
 }
+"""The published experiments, by name."""
+NOISE_TRAINED: dict[str, Experiment] = {
+    f"{name}_noise_trained": replace(experiment, name=f"{name}_noise_trained")
+    for name, experiment in EXPERIMENTS.items()
+    if experiment.transform == "mel"
+}
+"""The mel experiments again, with a network that heard the noises in training, by name.
+
+The published networks did not, so under noise they are often wrong, and then the explanations are
+those of wrong decisions.
+"""
 
 
 def find_experiment(name: str) -> Experiment:
-    """The experiment of that name in :data:`EXPERIMENTS`.
+    """The experiment of that name in :data:`EXPERIMENTS` or :data:`NOISE_TRAINED`.
 
     Raises:
         ArgumentError: the name is unknown; the message lists the known ones.
@@ -55,7 +66,8 @@ def find_experiment(name: str) -> Experiment:
     >>> find_experiment("mel_horse").noise
     'horse'
     """
-    return EXPERIMENTS[choose("experiment", name, EXPERIMENTS)]
+    known = EXPERIMENTS | NOISE_TRAINED
+    return known[choose("experiment", name, known)]
 
 
 def clips_of(
@@ -112,8 +124,8 @@ def own_experiment(name: str, classifier: Classifier) -> Experiment:
     >>> own_experiment("birds", Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"]))
     Experiment(name='birds', transform='mel', noise=None, ratio=0.6)
     """
-    if name in EXPERIMENTS:
-        return EXPERIMENTS[name]
+    if name in EXPERIMENTS or name in NOISE_TRAINED:
+        return find_experiment(name)
     return Experiment(usable_name(name), input_kind(classifier))
 
 

@@ -9,7 +9,15 @@ from .localisation_run import localisation_methods, measure_localisation, ratios
 from .paper_tables import Paper, paper_of, paper_tables
 from .published import PUBLISHED_METHODS, PUBLISHED_SCORES, STUDY_MASKS, STUDY_METHODS
 from .published_faults import faults, kept_accuracies
-from .setting import Setting, choose_setting, load_or_train, open_folds, run_study, train
+from .setting import (
+    Setting,
+    choose_setting,
+    load_or_train,
+    open_folds,
+    run_study,
+    settings_of_study,
+    train,
+)
 from .supplementary import write_supplementary
 from .validity import failures
 from .validity_page import report
@@ -37,6 +45,7 @@ __all__ = [
     "ratios_in",
     "report",
     "run_study",
+    "settings_of_study",
     "study_sanity",
     "train",
     "write_localisation",

@@ -33,6 +33,7 @@ class Setting:
         fit: how the network is trained, and its seed.
         checkpoint: the weights that training starts from; None for random ones.
         scored: how many test clips are explained and scored; None for all.
+        noise_trained: whether the network hears the study's noises in training.
         description: the data and the network in words.
 
     >>> setting = Setting("mel", None, None, "synthetic", "Cnn10", 8, 0.0, 0.1, FitSettings())
@@ -52,11 +53,13 @@ class Setting:
     checkpoint: Path | None = None
     scored: int | None = None
     description: str = ""
+    noise_trained: bool = False
 
     @property
     def name(self) -> str:
         """The name of the network's files."""
-        return f"{self.data}_{self.transform}_{self.network.lower()}"
+        ending = "_noise" if self.noise_trained else ""
+        return f"{self.data}_{self.transform}_{self.network.lower()}{ending}"
 
     @property
     def results(self) -> Path:

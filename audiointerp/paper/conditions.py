@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import AudioInterpError
-from ..experiments import EXPERIMENTS
+from ..experiments import EXPERIMENTS, NOISE_TRAINED
 from ..tables import summarise
 from .published import PUBLISHED_SCORES
 from .statistics import averaged, clip_values, place, with_intervals
@@ -201,7 +201,7 @@ def _order(condition: Condition) -> tuple[object, ...]:
     """Return a sort key: mel, the study's order, corrected first, the background on audio first."""
     return (
         condition.transform != "mel",
-        place(condition.experiment, EXPERIMENTS),
+        place(condition.experiment, [*EXPERIMENTS, *NOISE_TRAINED]),
         condition.transform,
         condition.protocol != "corrected",
         condition.protocol,
@@ -246,7 +246,19 @@ def _differ_in_noise(clean: Condition, other: Condition) -> bool:
             *(condition.on, condition.network),
         )
 
-    return other.experiment != clean.experiment and rest(other) == rest(clean)
+    is_other = is_noise_trained(other.experiment) != is_noise_trained(clean.experiment)
+    if is_other or is_clean(other.experiment, other.transform):
+        return False
+    return rest(other) == rest(clean)
+
+
+def is_noise_trained(experiment: str) -> bool:
+    """Tell whether an experiment is one of the study's with a network that heard the noises.
+
+    >>> is_noise_trained("mel_horse"), is_noise_trained("mel_horse_noise_trained")
+    (False, True)
+    """
+    return experiment in NOISE_TRAINED
 
 
 def is_clean(experiment: str, transform: str) -> bool:
@@ -254,6 +266,8 @@ def is_clean(experiment: str, transform: str) -> bool:
 
     >>> is_clean("mel_clean", "mel"), is_clean("mel_horse", "mel")
     (True, False)
+    >>> is_clean("mel_clean_noise_trained", "mel")
+    True
     """
-    known = EXPERIMENTS.get(experiment)
+    known = (EXPERIMENTS | NOISE_TRAINED).get(experiment)
     return known is not None and known.noise is None and known.transform == transform

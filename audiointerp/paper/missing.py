@@ -10,7 +10,7 @@ from ..experiments import EXPERIMENTS
 from ..interpretation import RANDOM_MASKS
 from ..scoring import ON
 from ..tables import has_null
-from .conditions import is_clean, label
+from .conditions import is_clean, is_noise_trained, label
 from .published import PUBLISHED_METHODS, STUDY_MASKS
 
 
@@ -102,7 +102,8 @@ def _methods_without(
 
 def _not_comparable(rows: pd.DataFrame) -> Iterator[str]:
     """Yield which noise experiments cannot be compared with the clean one."""
-    for transform, group in rows.groupby("transform", sort=False):
+    noise_trained = rows["experiment"].map(is_noise_trained)
+    for (transform, _), group in rows.groupby(["transform", noise_trained], sort=False):
         names = group["experiment"].unique()
         clean_names = [name for name in names if is_clean(str(name), str(transform))]
         clean_rows = group["experiment"].isin(clean_names)

@@ -25,8 +25,16 @@ STUDY_MASKS = (
     "topK_50_pos",
 )
 """The masks of the published tables, and of our results. ``MASKS`` may have more."""
-STUDY_METHODS = (*PUBLISHED_METHODS, "random")
-"""The methods of our results: the published ones and random attributions, as a control."""
+STUDY_METHODS = (
+    *PUBLISHED_METHODS,
+    "layercam",
+    "integrated_gradients",
+    "occlusion",
+    "rise",
+    "optimal",
+    "random",
+)
+"""The methods of our results: the published ones, others, and random maps as a control."""
 
 
 def published_tables() -> pd.DataFrame:

@@ -2,20 +2,24 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from ..dataset import ClipDataset, EvenSubset, InMemory
 from ..display import write_card
 from ..errors import ArgumentError, ModelError
 from ..experiments import (
     EXPERIMENTS,
+    NOISE_TRAINED,
     TEST_FOLDS,
     TRAIN_FOLDS,
     TRANSFORMS,
     VALID_FOLDS,
+    Experiment,
     background_of,
     open_data,
     run,
@@ -34,7 +38,9 @@ __all__ = [
     "load_or_train",
     "open_folds",
     "run_study",
+    "settings_of_study",
     "train",
+    "weights_of",
 ]
 
 WEIGHTS, TRAINED = Path("weights"), Path("trained")
@@ -130,20 +136,17 @@ def load_or_train(
     """
     keep_memory()
     file = f"{setting.name}.safetensors"
-    if weights is not None:
-        paths = [Path(weights)]
-    else:
-        paths = [path for path in (WEIGHTS / file, TRAINED / file) if path.exists()]
-    if paths:
-        classifier = _load(paths[0], folds[2], device)
+    path = weights_of(setting) if weights is None else Path(weights)
+    if path is not None:
+        classifier = _load(path, folds[2], device)
         kind = type(classifier.network).__name__
         if weights is None and kind != setting.network:
             raise ModelError(
-                f"{paths[0]}: holds a {kind}, but this setting needs a {setting.network}; move the "
+                f"{path}: holds a {kind}, but this setting needs a {setting.network}; move the "
                 f"file away and run train_model_{setting.transform}.ipynb"
             )
         command = classifier.training.get("command", "an unknown command")
-        return classifier, f"Network: {paths[0]}, made by: {command}"
+        return classifier, f"Network: {path}, made by: {command}"
     if setting.root is not None:
         raise ModelError(
             f"neither {WEIGHTS / file} nor {TRAINED / file} is there: run "
@@ -154,6 +157,20 @@ def load_or_train(
     path = write_card([trained], TRAINED, setting.name, command)
     origin = f"Network: trained now on the synthetic set, saved as {path}"
     return trained.classifier.to(device), origin
+
+
+def weights_of(setting: Setting) -> Path | None:
+    """Return the file of the setting's network, in ``weights`` or else in ``trained``, or None.
+
+    >>> setting = Setting("mel", None, None, "nothing", "Cnn6", 1, 0, 0, FitSettings())
+    >>> weights_of(setting) is None
+    True
+    """
+    for folder in (WEIGHTS, TRAINED):
+        path = folder / f"{setting.name}.safetensors"
+        if path.exists():
+            return path
+    return None
 
 
 def _load(path: Path, dataset: ClipDataset, device: str | torch.device) -> Classifier:
@@ -175,9 +192,9 @@ def run_study(
     device: str | torch.device = "cpu",
     workers: int = 1,
 ) -> dict[str, pd.DataFrame]:
-    """Run every experiment of the study with the setting that suits the data.
+    """Run every experiment of the study with the settings that suit the data.
 
-    This is what the notebooks run and what ``results/`` holds. Interrupted, the same call resumes;
+    This is what ``results/`` holds. Interrupted, the same call resumes;
     once it is done, it changes nothing.
 
     Args:
@@ -187,46 +204,76 @@ def run_study(
             own.
 
     Returns:
-        The rows of each experiment, by name.
+        The rows of each experiment, by name. Those of ``NOISE_TRAINED`` are among them if there is
+        a network that heard the noises, see :func:`settings_of_study`.
 
     Raises:
         ModelError, ArgumentError: see :func:`load_or_train`.
 
-    Example (half an hour on four cores)::
+    Example (hours)::
 
         results = run_study("data/ESC-50", "esc10", workers=4)
         results["mel_clean"].groupby("method")["FF"].mean()
     """
-    transforms = dict.fromkeys(experiment.transform for experiment in EXPERIMENTS.values())
-    settings = [choose_setting(transform, data, subset) for transform in transforms]
-    folds = [open_folds(setting) for setting in settings]
+    settings = settings_of_study(data, subset)
+    folds = {setting.transform: open_folds(setting) for setting in settings}
     # All networks are loaded first, so that a missing one is reported before the long runs.
     classifiers = [
-        load_or_train(setting, own_folds, device=device)[0]
-        for setting, own_folds in zip(settings, folds, strict=True)
+        load_or_train(setting, folds[setting.transform], device=device)[0] for setting in settings
     ]
+    # The experiments of one sample rate share the clips in memory.
+    clips = {
+        setting.transform: EvenSubset(InMemory(folds[setting.transform][2]), setting.scored)
+        for setting in settings
+    }
     results = {}
-    for setting, (train, valid, test), classifier in zip(settings, folds, classifiers, strict=True):
-        background = background_of(train, classifier.transform)
+    backgrounds: dict[str, Tensor] = {}
+    for setting, classifier in zip(settings, classifiers, strict=True):
+        train, valid, _ = folds[setting.transform]
+        # Two networks on equal features share it.
+        features = str(classifier.transform.to_dict())
+        if features not in backgrounds:
+            backgrounds[features] = background_of(train, classifier.transform)
         reference = ood_reference(classifier, train, valid)
-        # The experiments of one sample rate share the clips in memory.
-        clips = EvenSubset(InMemory(test), setting.scored)
         is_committed = setting.data == "esc10" and setting.scored is None
         folder = out or (COMMITTED_RESULTS if is_committed else setting.results)
-        for experiment in EXPERIMENTS.values():
-            if experiment.transform == setting.transform:
-                results[experiment.name] = run(
-                    experiment,
-                    classifier,
-                    clips,
-                    methods,
-                    folder,
-                    background=background,
-                    reference=reference,
-                    masks=STUDY_MASKS,
-                    attributions=False,
-                    resume=resume,
-                    device=device,
-                    workers=workers,
-                )
+        for experiment in _experiments_of(setting):
+            results[experiment.name] = run(
+                experiment,
+                classifier,
+                clips[setting.transform],
+                methods,
+                folder,
+                background=backgrounds[features],
+                reference=reference,
+                masks=STUDY_MASKS,
+                attributions=False,
+                resume=resume,
+                device=device,
+                workers=workers,
+            )
     return results
+
+
+def settings_of_study(
+    data: str | os.PathLike[str] | None = None, subset: str | None = None
+) -> list[Setting]:
+    """Return the settings of the study's experiments: STFT, mel, and mel trained with noise.
+
+    The last is left out if there is no network of it in ``weights`` or ``trained``.
+
+    Args:
+        data, subset: see :func:`choose_setting`.
+
+    >>> [setting.name for setting in settings_of_study()][:2]
+    ['synthetic_stft_cnn10', 'synthetic_mel_cnn10']
+    """
+    transforms = dict.fromkeys(experiment.transform for experiment in EXPERIMENTS.values())
+    settings = [choose_setting(transform, data, subset) for transform in transforms]
+    noise_trained = replace(choose_setting("mel", data, subset), noise_trained=True)
+    return settings if weights_of(noise_trained) is None else [*settings, noise_trained]
+
+
+def _experiments_of(setting: Setting) -> list[Experiment]:
+    known = NOISE_TRAINED if setting.noise_trained else EXPERIMENTS
+    return [each for each in known.values() if each.transform == setting.transform]

@@ -8,7 +8,7 @@ from ..interpretation import MASKS, METHODS
 from ..tables import Table, table_of
 from .audio_tables import audio_tables
 from .columns import clips_in, interval_note, published_of, score_column, score_table
-from .conditions import Condition, against_noise
+from .conditions import Condition, against_noise, is_noise_trained
 from .published import PUBLISHED_SCORES
 from .statistics import place
 from .summary_tables import summary_tables
@@ -65,7 +65,7 @@ def _noise_tables(conditions: Sequence[Condition], published: bool) -> Iterator[
                 continue
             has_means = any(method in part.index for part in found_means.values())
             yield score_table(
-                clean.name("noise", clean.transform, method),
+                clean.name("noise", *_network(clean), method),
                 f"Clean and noisy: {_scope(clean, method)}",
                 f"Means over {clips_in(clean)}.",
                 scores,
@@ -94,7 +94,7 @@ def _difference_tables(conditions: Sequence[Condition], published: bool) -> Iter
                     (score_column(name, difference=True), _blocks(by_experiment, method))
                 )
             yield table_of(
-                clean.name("noise_differences", clean.transform, method),
+                clean.name("noise_differences", *_network(clean), method),
                 f"Noisy minus clean: {_scope(clean, method)}",
                 "Mean difference over the clips: the score under noise minus the score of the same "
                 f"clean clip, method and mask, where both are defined. {interval_note(columns)}",
@@ -103,7 +103,13 @@ def _difference_tables(conditions: Sequence[Condition], published: bool) -> Iter
 
 
 def _scope(clean: Condition, method: str) -> str:
-    return f"{method}, {clean.transform}, all clips, {clean.how}"
+    return f"{method}, {', '.join(_network(clean))}, all clips, {clean.how}"
+
+
+def _network(clean: Condition) -> list[str]:
+    """Return the words that tell the study's networks of one transform apart."""
+    words = [clean.transform]
+    return [*words, "trained with noise"] if is_noise_trained(clean.experiment) else words
 
 
 def _methods_in(index: pd.Index) -> list[str]:

@@ -37,6 +37,7 @@ def on_sounds(classifier):
         normalize="peak",
         grid=classifier.transform,
         network=classifier.network,
+        gradients="sound",
     )
 
 

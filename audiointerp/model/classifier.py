@@ -8,10 +8,12 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from ..errors import choose
 from ..processing import Transform
 from .check import Check, check
 from .decider import Decider
 from .factory import Factory, made_by
+from .feature_search import GRADIENTS, found_features
 from .grids import default_grid
 from .hugging_face import load_transformer
 from .saving import load_classifier, save_classifier
@@ -53,11 +55,13 @@ class Classifier(Decider):
         network: nn.Module | None = None,
         bands: Bands | None = None,
         max_batch: int | None = None,
+        gradients: str = GRADIENTS[0],
     ) -> Self:
         """Make a classifier of a module that takes sounds, e.g. one with its own front end.
 
         It is explained on ``grid``: a change of the levels there is a gain on the clip's own STFT,
-        and the module gets the sound.
+        and the module gets the sound. If the module's own features are what a given grid computes,
+        which is checked, gradients are those of these features; all that is heard is still a sound.
 
         Args:
             module: takes sounds ``(N, L)`` or ``(N, 1, L)``.
@@ -75,9 +79,13 @@ class Classifier(Decider):
                 these bands, for Grad-CAM's maps; without it they are over time alone.
             max_batch: the most sounds per call: 1 for a module whose outputs for a sound depend on
                 the others in the batch, as :meth:`check` says; None for any number.
+            gradients: ``"auto"``: of the module's features where they are what a given grid
+                computes, else through the sound; ``"sound"``: always through the sound;
+                ``"features"``: of its features, or an error.
 
         Raises:
             ArgumentError: an argument is out of range, or the grid has another sample rate.
+            ModelError: with ``gradients="features"``: its features are not what the grid computes.
 
         >>> layers = nn.Conv1d(1, 2, 400, 400), nn.AdaptiveAvgPool1d(1), nn.Flatten()
         >>> module = nn.Sequential(*layers)
@@ -88,8 +96,15 @@ class Classifier(Decider):
         torch.Size([3, 2])
         """
         model = SoundModel(module, sample_rate, shape, select, network, bands, max_batch)
-        grid = grid or default_grid(sample_rate)
-        return cls(model, grid, labels, duration, None, output, normalize)
+        transform = grid or default_grid(sample_rate)
+        classifier = cls(model, transform, labels, duration, None, output, normalize)
+        if choose("gradients", gradients, GRADIENTS) == "features" or (
+            gradients == "auto" and grid is not None
+        ):
+            classifier.features, classifier.unequal_features = found_features(
+                model, transform, classifier.window_length, required=gradients == "features"
+            )
+        return classifier
 
     @classmethod
     def from_transformers(

@@ -1,0 +1,107 @@
+"""Which gradients explain better what is heard: those of the features, or those through the sound?
+
+Usage: python tests/sound_gradients.py ../shared/data/ESC-10 [--clips N] [--rows FILE]
+
+The tables of docs/any-model.md. The clips are of fold 5 of ESC-10; 40 take about 40 minutes of one
+core. The rows of finished clips are kept in a file, and the same command goes on after them.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+import torch
+from fill_figures import ends, interval
+
+import audiointerp as ai
+from audiointerp.dataset import ESC50
+from audiointerp.paper.validity import frame_as_markdown
+
+METHODS = ["saliency", "integrated_gradients"]
+MASKS = ["topK_10", "topK_20", "topK_30"]
+SCORES = {"AD": 1, "FF": 3, "FidIn": 2}
+"""The scores, with the decimals that are shown."""
+GRADIENTS = {"of the features": "features", "through the sound": "sound"}
+ROWS = ["clip", "recording", "method", "mask", *SCORES]
+
+
+class FrontEnd(torch.nn.Module):
+    """What a transform computes, as a module on sounds ``(N, L)``."""
+
+    def __init__(self, transform):
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, wav):
+        return self.transform(wav[:, None]).db
+
+
+def on_sounds(classifier, gradients):
+    """The network behind its front end, as a module on sounds."""
+    return ai.Classifier.from_waveform(
+        torch.nn.Sequential(FrontEnd(classifier.transform), classifier.network),
+        classifier.labels,
+        sample_rate=classifier.sample_rate,
+        duration=classifier.duration,
+        normalize=classifier.normalize,
+        grid=classifier.transform,
+        gradients=gradients,
+    )
+
+
+def measure(clips, path):
+    """The rows of all clips; a file keeps those of finished ones."""
+    classifier = ai.Classifier.load("weights/esc10_mel_cnn10.safetensors")
+    models = {name: on_sounds(classifier, given) for name, given in GRADIENTS.items()}
+    parts = [pd.read_csv(path, dtype={"recording": str})] if path.is_file() else []
+    done = set(parts[0]["clip"]) if parts else set()
+    for number in range(len(clips)):
+        if clips.clip_id(number) in done:
+            continue
+        one = torch.utils.data.Subset(clips, [number])
+        for name, model in models.items():
+            rows = ai.score(model, one, METHODS, MASKS, fill="background", nulls=[], progress=False)
+            assert (rows["status"] == "ok").all(), rows["error"].tolist()
+            parts.append(rows[ROWS].assign(gradients=name))
+        pd.concat(parts).to_csv(path, index=False)
+    return pd.concat(parts)
+
+
+def table(rows):
+    """Means of both, and their difference with its interval over recordings."""
+    lines = []
+    for (method, mask), part in rows.groupby(["method", "mask"], sort=False):
+        for score, decimals in SCORES.items():
+            values = part.pivot(index=["clip", "recording"], columns="gradients", values=score)
+            features, sound = (values[name].astype(float) for name in GRADIENTS)
+            difference = features - sound
+            low, high = ends(difference)
+            text = interval(difference, decimals, "+z")
+            lines.append(
+                {
+                    "method": method,
+                    "mask": mask,
+                    "score": score,
+                    **{name: f"{values[name].mean():.{decimals}f}" for name in GRADIENTS},
+                    "difference": f"**{text}**" if low > 0 or high < 0 else text,
+                }
+            )
+    return frame_as_markdown(pd.DataFrame(lines))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--clips", type=int, default=40)
+    parser.add_argument("--rows", type=Path, default=Path("sound_gradients.csv"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    fold = ESC50(options.data, (5,), "esc10")
+    clips = ai.EvenSubset(fold, options.clips)
+    rows = measure(clips, options.rows)
+    print(f"{rows['clip'].nunique()} clips, {rows['recording'].nunique()} recordings\n")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

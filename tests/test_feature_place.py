@@ -62,7 +62,11 @@ class Detector(nn.Module):
 
 
 def on_sounds(classifier, module=None, **arguments):
-    settings = {"grid": classifier.transform, "normalize": classifier.normalize}
+    settings = {
+        "grid": classifier.transform,
+        "normalize": classifier.normalize,
+        "gradients": "features",
+    }
     return ai.Classifier.from_waveform(
         module or Detector(classifier.network),
         classifier.labels,
@@ -200,8 +204,7 @@ def turned_and_scaled(network):
     ids=["dictionary", "one at a time", "a function between", "no_grad", "channel", "functions"],
 )
 def test_features_are_found_where_the_owner_computes_them(direct, make, place, arguments):
-    module = make(direct.network)
-    foreign = on_sounds(direct, module, gradients="features", **arguments)
+    foreign = on_sounds(direct, make(direct.network), **arguments)
     assert str(foreign.features) == place
     wav = noise(1.0)
     spectrogram = direct.transform(wav)
@@ -251,23 +254,26 @@ DIFFERENT = {
 @pytest.mark.parametrize("name", DIFFERENT)
 def test_a_front_end_that_differs_a_little_is_not_taken_as_equal(direct, name):
     module = nn.Sequential(DIFFERENT[name](), direct.network)
-    foreign = on_sounds(direct, module)
-    assert foreign.features is None
-    assert "dB apart" in foreign.unequal_features
-    wav = noise(1.0)
-    assert explained(foreign, wav, "saliency").info["gradients"] == "sound"
-    assert "through the sound: " in str(foreign.check([wav[0, 0]]))
-    assert "gradients" not in repr(foreign)
-    with pytest.raises(ModelError, match="dB apart"):
-        on_sounds(direct, module, gradients="features")
+    with pytest.raises(ModelError, match=r"dB apart.* or give gradients='sound'"):
+        on_sounds(direct, module)
+    heard = on_sounds(direct, module, gradients="sound")
+    assert explained(heard, noise(1.0), "saliency").info["gradients"] == "sound"
 
 
-def test_features_of_another_shape_are_nothing_to_speak_of(direct):
-    foreign = on_sounds(direct, grid=ai.LogMel(n_mels=40))
-    assert foreign.features is None
-    assert "gradients" not in str(foreign.check([noise(1.0)[0, 0]]))
-    with pytest.raises(ModelError, match=r"no part of Detector makes features .* 40 bins and 101"):
-        on_sounds(direct, grid=ai.LogMel(n_mels=40), gradients="features")
+@pytest.mark.parametrize("grid", [ai.LogMel(n_mels=40), None], ids=["40 bands", "default"])
+def test_features_of_another_shape_are_refused(direct, grid):
+    with pytest.raises(ModelError, match=r"no part of Detector makes features of the shape of Log"):
+        on_sounds(direct, grid=grid)
+
+
+class NotHere(nn.Module):
+    def forward(self, wav):
+        raise ValueError("one second, please")
+
+
+def test_a_module_that_cannot_take_the_sounds_is_refused(direct):
+    with pytest.raises(ModelError, match="one second, please"):
+        on_sounds(direct, NotHere())
 
 
 def test_an_unknown_word_is_refused(direct):
@@ -290,14 +296,26 @@ class Twice(Detector):
         return self.network(self.front_end(wav)) + self.network(self.front_end(wav / 2))
 
 
-@pytest.mark.parametrize("kind", [TwoPaths, Twice])
-def test_a_model_that_decides_by_more_than_its_features_is_not_equal(direct, kind):
-    foreign = on_sounds(direct, kind(direct.network))
-    assert foreign.features is None
-    assert foreign.unequal_features
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(TwoPaths, "depend on the sound not only by"), (Twice, "is used more than once for each")],
+)
+def test_a_model_that_decides_by_more_than_its_features_is_refused(direct, kind, reason):
+    with pytest.raises(ModelError, match=reason):
+        on_sounds(direct, kind(direct.network))
 
 
-def test_without_a_grid_nothing_is_run(direct):
+class Cut(Detector):
+    def forward(self, wav):
+        return self.network(self.front_end(wav)).detach()
+
+
+def test_a_model_without_gradients_is_refused(direct):
+    with pytest.raises(ModelError, match="have no gradient by the input of network"):
+        on_sounds(direct, Cut(direct.network))
+
+
+def test_by_default_nothing_is_run(direct):
     class Counted(Detector):
         calls = 0
 
@@ -306,14 +324,13 @@ def test_without_a_grid_nothing_is_run(direct):
             return super().forward(wav)
 
     module = Counted(direct.network)
-    assert on_sounds(direct, module, grid=None).features is None
-    on_sounds(direct, module, gradients="sound")
+    assert on_sounds(direct, module, gradients="sound").features is None
     assert module.calls == 0
 
 
 def test_what_is_heard_goes_through_the_sound(direct):
     wav = noise(1.0)
-    models = [on_sounds(direct, gradients=given) for given in ("auto", "sound")]
+    models = [on_sounds(direct, gradients=given) for given in ("features", "sound")]
     for method in ("occlusion", "rise"):
         settings = {"samples": 20} if method == "rise" else {"patch": (32, 50), "stride": (32, 50)}
         methods = [METHODS[method](each.network, **settings) for each in models]
@@ -363,7 +380,8 @@ def test_hooks_do_not_stay(direct):
     before = hooks_of(module)
     foreign = on_sounds(direct, module)
     explained(foreign, noise(1.0), "saliency")
-    on_sounds(direct, Detector(direct.network, front_end=TorchaudioFrontEnd(top_db=80.0)))
+    with pytest.raises(ModelError, match="dB apart"):
+        on_sounds(direct, Detector(direct.network, front_end=TorchaudioFrontEnd(top_db=80.0)))
     bound = foreign.bind(direct.transform(noise(1.0))).for_gradients
     with pytest.raises(
         ModelError, match=r"is \(1, 64, 101\), not \(1, 64, 102\)|\(1, 1, 64, 101\)"
@@ -411,22 +429,21 @@ class Trained(TorchaudioFrontEnd):
         return super().forward(wav * self.gain)
 
 
-def test_a_clip_with_other_features_goes_through_the_sound(direct):
+def test_a_clip_with_other_features_is_refused(direct):
     """Weights may change after the comparison, e.g. by loading a file."""
     front_end, wav = Trained(), noise(1.0)
-    module = Detector(direct.network, front_end=front_end)
-    foreign, strict = (on_sounds(direct, module, gradients=how) for how in ("auto", "features"))
+    foreign = on_sounds(direct, Detector(direct.network, front_end=front_end))
     assert explained(foreign, wav, "saliency").info["gradients"] == "features"
     front_end.gain.data.fill_(0.5)
-    expected = explained(on_sounds(direct, module, gradients="sound"), wav, "saliency")
-    with pytest.warns(
-        UserWarning, match=r"of this clip is not what the grid computes \(up to 6\.0"
+    with pytest.raises(
+        ModelError, match=r"of this clip is not what the grid computes \(up to 6\.0"
     ):
-        attribution = explained(foreign, wav, "saliency")
-    assert attribution.info["gradients"] == "sound"
-    assert attribution.values.equal(expected.values)
-    with pytest.raises(ModelError, match=r"give Classifier.from_waveform gradients='sound'"):
-        explained(strict, wav, "saliency")
+        explained(foreign, wav, "saliency")
+    # In a data set it is an error of the clip, and no other map.
+    rows = ai.score(foreign, [(wav[0, 0], "label0")], ["saliency"], ["bin"], progress=False)
+    assert rows["status"].tolist() == ["error"]
+    # What is heard does not need them.
+    assert explained(foreign, wav, "layercam").values.isfinite().all()
 
 
 class HalfNetwork(nn.Module):
@@ -453,9 +470,8 @@ def test_half_precision(direct):
     assert halved.values.dtype == torch.float32
     assert correlation(single, halved) > 0.9
     # Sounds that are rounded to 8 bits have other features.
-    rounded = on_sounds(direct, HalfNetwork(network, torch.bfloat16))
-    assert rounded.features is None
-    assert explained(rounded, wav, "saliency").info["gradients"] == "sound"
+    with pytest.raises(ModelError, match="dB apart"):
+        on_sounds(direct, HalfNetwork(network, torch.bfloat16))
 
 
 def test_a_scaled_grid(direct):
@@ -502,7 +518,7 @@ def test_a_run_tells_both_ways_apart(direct):
     experiment, plan, clips = Experiment("own", "mel"), Plan(), ClipNames.of(["a.wav"])
     models = [
         fingerprint_of(experiment, None, on_sounds(direct, gradients=given), plan, clips)["model"]
-        for given in ("auto", "sound")
+        for given in ("features", "sound")
     ]
     assert "gradients" in models[0]
     assert "gradients" not in models[1]

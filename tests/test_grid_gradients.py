@@ -37,7 +37,6 @@ def on_sounds(classifier):
         normalize="peak",
         grid=classifier.transform,
         network=classifier.network,
-        gradients="sound",
     )
 
 

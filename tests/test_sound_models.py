@@ -159,7 +159,7 @@ def test_the_layer_is_one_of_the_part_that_its_owner_names():
 
 def test_maps_over_bands_that_are_not_known_are_over_time_alone():
     direct = small_classifier()
-    foreign = with_front_end(direct, bands=None, gradients="sound")
+    foreign = with_front_end(direct, bands=None)
     with pytest.warns(UserWarning, match="bands of the model's own front end"):
         attribution = ai.interpret(foreign, noise(1.0), "layercam", target=0).attribution
     assert torch.equal(
@@ -168,7 +168,10 @@ def test_maps_over_bands_that_are_not_known_are_over_time_alone():
     assert attribution.info["grid"][0] == 1
     # A front end that was found to be the grid has its bands.
     known = ai.interpret(
-        with_front_end(direct, bands=None), noise(1.0), "layercam", target=0
+        with_front_end(direct, bands=None, gradients="features"),
+        noise(1.0),
+        "layercam",
+        target=0,
     ).attribution
     assert known.info["grid"][0] > 1
     # Twice as many bands, in the same range: the map is at the same frequencies.

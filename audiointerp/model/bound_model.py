@@ -1,6 +1,5 @@
 """A model of sounds, bound to one clip: a network from levels on the clip's grid to outputs."""
 
-import warnings
 from dataclasses import replace
 
 import torch
@@ -61,22 +60,19 @@ class BoundModel(nn.Module):
         Where the model's own features are the levels, it is the model from these features on.
 
         Raises:
-            ModelError: they are not those of this clip, and ``gradients="features"`` was given.
+            ModelError: they are not those of this clip.
         """
         if self.place is None:
             return self
         bound = BoundFeatures(self.model, self.spectrogram, self.place)
         difference = bound.difference()
-        if difference <= LARGEST_ON_A_CLIP:
-            return bound
-        fault = (
-            f"{self.place} of this clip is not what the grid computes (up to {difference:.3g} dB "
-            f"apart)"
-        )
-        if self.place.required:
-            raise ModelError(f"{fault}; give Classifier.from_waveform gradients='sound'")
-        warnings.warn(f"{fault}, so gradients go through its sound", stacklevel=2)
-        return self
+        if not difference <= LARGEST_ON_A_CLIP:
+            raise ModelError(
+                f"{self.place} of this clip is not what the grid computes (up to {difference:.3g} "
+                f"dB apart); were its weights changed? Make the classifier anew, or with "
+                f"gradients='sound'"
+            )
+        return bound
 
     @property
     def cell_frequencies(self) -> Tensor | None:
@@ -172,5 +168,7 @@ class BoundFeatures(BoundModel):
         """Return the largest difference of the clip's features from its levels, in dB."""
         db, transform = self.spectrogram.db, self.spectrogram.transform
         levels = transform.scaled(db)
-        unit = float(db.std() / levels.std()) if transform.is_scaled else 1.0
+        # All levels of silence are equal, and have no unit.
+        has_unit = transform.is_scaled and float(levels.std()) > 0
+        unit = float(db.std() / levels.std()) if has_unit else 1.0
         return self.features.difference(self.model, self.wav, levels) * unit

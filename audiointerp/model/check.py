@@ -35,7 +35,8 @@ class Check:
         agreement: the share of clips with the class of the reference; NaN without a reference.
         largest_difference: of any probability from the reference's; NaN if it has none.
         problems: what looks wrong, and what to do, one sentence each.
-        gradients: of a model of sounds that is explained on a given grid: what they go through.
+        gradients: of what they are, for a model of sounds whose features were found to be those of
+            the grid.
 
     >>> print(Check(4, 0.25, problems=("all clips are predicted as dog",)))
     4 clips: accuracy 0.25
@@ -99,16 +100,8 @@ def check(classifier: Decider, clips: Any, reference: Reference | None = None) -
                 f"{classifier.normalize!r}: give the data set normalize={classifier.normalize!r}",
             )
     accuracy = _share(p.argmax(1).tolist(), targets)
-    gradients = _gradients(classifier)
+    gradients = classifier.gradients if classifier.features else ""
     return Check(len(wavs), accuracy, agreement, difference, tuple(problems), gradients)
-
-
-def _gradients(classifier: Decider) -> str:
-    """Return what the gradients of a model of sounds go through, where its grid was compared."""
-    if classifier.features is not None:
-        return classifier.gradients
-    reason = classifier.unequal_features
-    return f"{classifier.gradients}: {reason}" if reason else ""
 
 
 def _items(classifier: Decider, clips: Any) -> Iterator[tuple[Tensor, int | None]]:

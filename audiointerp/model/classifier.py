@@ -13,7 +13,7 @@ from ..processing import Transform
 from .check import Check, check
 from .decider import Decider
 from .factory import Factory, made_by
-from .feature_search import GRADIENTS, found_features
+from .feature_search import GRADIENTS, feature_place
 from .grids import default_grid
 from .hugging_face import load_transformer
 from .saving import load_classifier, save_classifier
@@ -60,8 +60,7 @@ class Classifier(Decider):
         """Make a classifier of a module that takes sounds, e.g. one with its own front end.
 
         It is explained on ``grid``: a change of the levels there is a gain on the clip's own STFT,
-        and the module gets the sound. If the module's own features are what a given grid computes,
-        which is checked, gradients are those of these features; all that is heard is still a sound.
+        and the module gets the sound.
 
         Args:
             module: takes sounds ``(N, L)`` or ``(N, 1, L)``.
@@ -79,13 +78,13 @@ class Classifier(Decider):
                 these bands, for Grad-CAM's maps; without it they are over time alone.
             max_batch: the most sounds per call: 1 for a module whose outputs for a sound depend on
                 the others in the batch, as :meth:`check` says; None for any number.
-            gradients: ``"auto"``: of the module's features where they are what a given grid
-                computes, else through the sound; ``"sound"``: always through the sound;
-                ``"features"``: of its features, or an error.
+            gradients: ``"sound"``: those by the levels go through the sound that the module hears;
+                ``"features"``: they are those of its own features, which must be what the grid
+                computes (this is checked). What is heard is a sound in any case.
 
         Raises:
             ArgumentError: an argument is out of range, or the grid has another sample rate.
-            ModelError: with ``gradients="features"``: its features are not what the grid computes.
+            ModelError: its features are to be what the grid computes, and are not.
 
         >>> layers = nn.Conv1d(1, 2, 400, 400), nn.AdaptiveAvgPool1d(1), nn.Flatten()
         >>> module = nn.Sequential(*layers)
@@ -98,12 +97,8 @@ class Classifier(Decider):
         model = SoundModel(module, sample_rate, shape, select, network, bands, max_batch)
         transform = grid or default_grid(sample_rate)
         classifier = cls(model, transform, labels, duration, None, output, normalize)
-        if choose("gradients", gradients, GRADIENTS) == "features" or (
-            gradients == "auto" and grid is not None
-        ):
-            classifier.features, classifier.unequal_features = found_features(
-                model, transform, classifier.window_length, required=gradients == "features"
-            )
+        if choose("gradients", gradients, GRADIENTS) == "features":
+            classifier.features = feature_place(model, transform, classifier.window_length)
         return classifier
 
     @classmethod

@@ -48,8 +48,8 @@ class Decider:
             ``"probabilities"``; in a sigmoid: ``"independent_probabilities"``, or
             ``"binary_probability"`` for one number per clip.
         normalize: how its clips are normalised, see ``load_audio``.
-        features: where a model of sounds has the features that the transform computes, if it does:
-            gradients are taken with respect to these.
+        features: where a model of sounds has the features that the transform computes, if
+            gradients are to be taken with respect to these.
 
     Raises:
         ArgumentError: the parts do not fit each other, or an argument is out of range.
@@ -62,8 +62,6 @@ class Decider:
     """
 
     features: FeaturePlace | None = None
-    unequal_features: str = ""
-    """Why the features of a model of sounds are not those, if they are alike."""
 
     def __init__(
         self,

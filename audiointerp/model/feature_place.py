@@ -20,6 +20,7 @@ from .sound_model import SoundModel
 
 SIDES = ("input", "output")
 """Of a part of a module, where features can pass."""
+ADVICE = "give gradients='sound'"
 Visit = Callable[[Tensor], Tensor | None]
 """Sees a tensor that passes; returns another one in its place, or None."""
 
@@ -36,7 +37,6 @@ class FeaturePlace:
         part: the name of a part of its module.
         side: the features are the ``"input"`` or the ``"output"`` of the part.
         fit: the features as a function of the levels.
-        required: whether a clip with other features than these is an error.
 
     >>> print(FeaturePlace("network", "input", LinearFit(1.0, 0.0, "(N, 1, F, T)")))
     the input of network
@@ -45,7 +45,6 @@ class FeaturePlace:
     part: str
     side: str
     fit: LinearFit
-    required: bool = False
 
     def __str__(self) -> str:
         return f"the {self.side} of {self.part}"
@@ -78,6 +77,8 @@ class FeaturePlace:
             with torch.set_grad_enabled(features.requires_grad):
                 rows = features[taken : taken + len(given)]
                 taken += len(given)
+                if taken > len(features):
+                    raise ModelError(f"{self} is used more than once for each sound; {ADVICE}")
                 if rows.numel() != given.numel():
                     raise ModelError(f"{self} is {tuple(given.shape)}, not {tuple(rows.shape)}")
                 return rows.to(given).reshape(given.shape)
@@ -85,7 +86,7 @@ class FeaturePlace:
         with watched(model.module.get_submodule(self.part), self.side, replaced):
             outputs: Tensor = model(sounds)
         if taken != len(features):
-            raise ModelError(f"{self} was used {taken} times for {len(features)} sounds")
+            raise ModelError(f"{self} is not used once for each sound; {ADVICE}")
         return outputs
 
 

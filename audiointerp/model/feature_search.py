@@ -1,64 +1,25 @@
 """Finds where a module of sounds has the features that the transform of the grid computes."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from ..errors import AudioInterpError, ModelError
+from ..errors import ModelError
 from ..processing import Transform
 from .equal_features import LARGEST_DIFFERENCE, equal_fit, linear_fits, probes
-from .feature_place import SIDES, FeaturePlace, features_at, watched, without_channel
+from .feature_place import ADVICE, SIDES, FeaturePlace, features_at, watched, without_channel
 from .sound_model import SoundModel
 
-GRADIENTS = ("auto", "features", "sound")
-"""What gradients go through: the features where they are the grid's, these or an error, or always
-the sound."""
+GRADIENTS = ("sound", "features")
+"""What the gradients of a model of sounds go through."""
 OTHER_PATH = 0.01
 """What the outputs may still depend on the sound beside its features, as a share."""
 
 
-def found_features(
-    model: SoundModel, transform: Transform, length: int, *, required: bool
-) -> tuple[FeaturePlace | None, str]:
-    """Find where a model has the features that a transform computes, or why they are others.
-
-    Args:
-        model, transform, length: see :func:`feature_place`.
-        required: whether it is an error if it has not.
-
-    Returns:
-        The place, or None; and the reason if there is none, but features of that shape.
-
-    Raises:
-        ModelError: they are required, and not there.
-
-    >>> from torch import nn
-    >>> from audiointerp.processing import LogMel
-    >>> model = SoundModel(nn.Linear(16000, 2), 16000)
-    >>> found_features(model, LogMel(16000, 512, 160, f_max=8000), 16000, required=False)
-    (None, '')
-    """
-    try:
-        place = feature_place(model, transform, length)
-    except AudioInterpError as error:
-        if required:
-            raise
-        return None, str(error)
-    if place is None and required:
-        frames = transform.num_frames(length)
-        raise ModelError(
-            f"no part of {model.model_name} makes features of the shape of "
-            f"{type(transform).__name__}'s levels, {transform.num_bins} bins and {frames} frames "
-            f"of {length} samples; give grid= what its front end computes, or gradients='sound'"
-        )
-    return None if place is None else replace(place, required=required), ""
-
-
-def feature_place(model: SoundModel, transform: Transform, length: int) -> FeaturePlace | None:
-    """Find where a model has the features that a transform computes; None if nothing is like them.
+def feature_place(model: SoundModel, transform: Transform, length: int) -> FeaturePlace:
+    """Find where a model has the features that a transform computes.
 
     It is run on sounds and silence, in batches. Its features must be the transform's levels but for
     a factor, a constant and the order of axes, and its outputs must depend on the sound through
@@ -70,8 +31,8 @@ def feature_place(model: SoundModel, transform: Transform, length: int) -> Featu
         length: of the sounds that the model takes, in samples.
 
     Raises:
-        ModelError: there are features of that shape, but not these; or the outputs depend on the
-            sound by another path; or the model cannot take the sounds.
+        ModelError: the model has no such features; or its outputs depend on the sound by another
+            path, too; or it cannot take the sounds.
 
     >>> from torch import nn
     >>> from audiointerp.processing import LogMel
@@ -97,7 +58,12 @@ def feature_place(model: SoundModel, transform: Transform, length: int) -> Featu
             reasons.append(error)
     if reasons:
         raise reasons[0]
-    return None
+    frames = transform.num_frames(length)
+    raise ModelError(
+        f"no part of {model.model_name} makes features of the shape of "
+        f"{type(transform).__name__}'s levels, {transform.num_bins} bins and {frames} frames of "
+        f"{length} samples; give grid= what its front end computes, or gradients='sound'"
+    )
 
 
 def _checked_place(
@@ -110,7 +76,7 @@ def _checked_place(
     """
 
     def unequal(reason: str) -> str:
-        return f"{side} of {part}: {reason}"
+        return f"{side} of {part}: {reason}, or {ADVICE}"
 
     features_of = partial(features_at, model, part, side)
     place = FeaturePlace(part, side, equal_fit(transform, features_of, sounds, sounds, unequal))
@@ -168,10 +134,13 @@ def _check_outputs(
         raise ModelError(
             f"the outputs of {model.model_name} depend on the sound not only by {place}: with "
             f"another sound's features there they differ from those of that sound by "
-            f"{difference:.3g}"
+            f"{difference:.3g}; {ADVICE}"
         )
     if not has_gradient:
-        raise ModelError(f"the outputs of {model.model_name} have no gradient by {place}")
+        raise ModelError(
+            f"the outputs of {model.model_name} have no gradient by {place}; remove torch.no_grad "
+            f"and detach from what follows it, or {ADVICE}"
+        )
 
 
 def _has_gradient(outputs: Tensor, levels: Tensor) -> bool:

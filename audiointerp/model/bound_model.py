@@ -11,8 +11,9 @@ from .feature_place import FeaturePlace
 from .sound_model import SoundModel
 
 LARGEST_ON_A_CLIP = 0.1
-"""Between a clip's features and its levels, in dB: rounding in its quiet bins is more than in the
-sounds on which both were compared."""
+"""Between a clip's features and its levels, in dB."""
+RANGE = 80.0
+"""Below a clip's loudest bin, in dB: what is quieter differs by the rounding of the loud bins."""
 
 
 class BoundModel(nn.Module):
@@ -171,4 +172,5 @@ class BoundFeatures(BoundModel):
         # All levels of silence are equal, and have no unit.
         has_unit = transform.is_scaled and float(levels.std()) > 0
         unit = float(db.std() / levels.std()) if has_unit else 1.0
-        return self.features.difference(self.model, self.wav, levels) * unit
+        is_loud = db >= db.max() - RANGE
+        return self.features.difference(self.model, self.wav, levels, is_loud) * unit

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from .equal_features import LinearFit
+from .equal_features import ORDERS, LinearFit
 from .sound_model import SoundModel
 
 SIDES = ("input", "output")
@@ -49,13 +49,23 @@ class FeaturePlace:
     def __str__(self) -> str:
         return f"the {self.side} of {self.part}"
 
-    def difference(self, model: SoundModel, sounds: Tensor, levels: Tensor) -> float:
-        """Return the largest difference of the features of sounds, in the unit of the levels."""
+    def difference(
+        self, model: SoundModel, sounds: Tensor, levels: Tensor, compared: Tensor
+    ) -> float:
+        """Return the largest difference of the features of sounds, in the unit of the levels.
+
+        Args:
+            model: the model.
+            sounds: ``(N, 1, L)``.
+            levels: ``(N, 1, F, T)``, scaled as the transform scales them.
+            compared: whether a bin is compared, ``(N, 1, F, T)``.
+        """
         features = features_at(model, self.part, self.side, sounds)
-        expected = self.fit.features(levels)
-        if features.shape != expected.shape:
+        if features.shape != self.fit.features(levels).shape:
             return float("inf")
-        return self.fit.largest_difference(features, levels)[0]
+        same = self.fit.features(levels).to(features)
+        seen = ORDERS[self.fit.order](compared)
+        return self.fit.largest_difference(torch.where(seen, features, same), levels)[0]
 
     def outputs(self, model: SoundModel, sounds: Tensor, levels: Tensor) -> Tensor:
         """Return the outputs ``(N, C)`` for sounds with the features of other levels.

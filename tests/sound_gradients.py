@@ -21,7 +21,7 @@ from audiointerp.paper.validity import frame_as_markdown
 STEPS = 20
 """Of integrated gradients."""
 MASKS = ["topK_10", "topK_20", "topK_30"]
-SCORES = {"AD": 1, "FF": 3, "FidIn": 2}
+SCORES = {"FF": 3, "AD": 1, "FidIn": 2}
 """The scores, with the decimals that are shown."""
 GRADIENTS = {"of the features": "features", "through the sound": "sound"}
 ROWS = ["clip", "recording", "method", "mask", *SCORES]
@@ -80,24 +80,18 @@ def measure(clips, path):
 
 
 def table(rows):
-    """Means of both, and their difference with its interval over recordings."""
+    """Means of both, and the second minus the first with its interval over recordings."""
     lines = []
     for (method, mask), part in rows.groupby(["method", "mask"], sort=False):
+        line = {"method": method, "kept": f"{mask.removeprefix('topK_')} %"}
         for score, decimals in SCORES.items():
             values = part.pivot(index=["clip", "recording"], columns="gradients", values=score)
             features, sound = (values[name].astype(float) for name in GRADIENTS)
-            difference = features - sound
-            low, high = ends(difference)
-            text = interval(difference, decimals, "+z")
-            lines.append(
-                {
-                    "method": method,
-                    "mask": mask,
-                    "score": score,
-                    **{name: f"{values[name].mean():.{decimals}f}" for name in GRADIENTS},
-                    "difference": f"**{text}**" if low > 0 or high < 0 else text,
-                }
-            )
+            low, high = ends(sound - features)
+            text = interval(sound - features, decimals, "+z")
+            line[score] = f"{features.mean():.{decimals}f}, {sound.mean():.{decimals}f}"
+            line[f"{score}, difference"] = f"**{text}**" if low > 0 or high < 0 else text
+        lines.append(line)
     return frame_as_markdown(pd.DataFrame(lines))
 
 

@@ -13,7 +13,8 @@ from .sound_model import SoundModel
 LARGEST_ON_A_CLIP = 0.1
 """Between a clip's features and its levels, in dB."""
 RANGE = 80.0
-"""Below a clip's loudest bin, in dB: what is quieter differs by the rounding of the loud bins."""
+"""Below a clip's loudest bin, in dB: what is quieter differs by the rounding of the clip's inverse
+STFT, which is what the model hears."""
 
 
 class BoundModel(nn.Module):

@@ -9,14 +9,16 @@ core. The rows of finished clips are kept in a file, and the same command goes o
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
-from fill_figures import ends, interval
+from fill_figures import BETTER, interval, recordings_of
 
 import audiointerp as ai
 from audiointerp.dataset import ESC50
 from audiointerp.interpretation import METHODS
 from audiointerp.paper.validity import frame_as_markdown
+from audiointerp.tables import bootstrap_p_values, holm
 
 STEPS = 20
 """Of integrated gradients."""
@@ -79,20 +81,34 @@ def measure(clips, path):
     return pd.concat(parts)
 
 
-def table(rows):
-    """Means of both, and the second minus the first with its interval over recordings."""
-    lines = []
+def differences(rows):
+    """Both ways of each comparison, and the second minus the first, by clip."""
+    compared = {}
     for (method, mask), part in rows.groupby(["method", "mask"], sort=False):
-        line = {"method": method, "kept": f"{mask.removeprefix('topK_')} %"}
-        for score, decimals in SCORES.items():
+        for score in SCORES:
             values = part.pivot(index=["clip", "recording"], columns="gradients", values=score)
-            features, sound = (values[name].astype(float) for name in GRADIENTS)
-            low, high = ends(sound - features)
-            text = interval(sound - features, decimals, "+z")
-            line[score] = f"{features.mean():.{decimals}f}, {sound.mean():.{decimals}f}"
-            line[f"{score}, difference"] = f"**{text}**" if low > 0 or high < 0 else text
-        lines.append(line)
-    return frame_as_markdown(pd.DataFrame(lines))
+            values = values.astype(float)[list(GRADIENTS)]
+            compared[method, mask, score] = values, values.iloc[:, 1] - values.iloc[:, 0]
+    return compared
+
+
+def table(rows):
+    """Means of both, and the difference with its interval over recordings; bold after Holm."""
+    compared = differences(rows)
+    p_values = [
+        float(bootstrap_p_values(by_clip.to_numpy()[:, None], recordings_of(by_clip))[0])
+        for _, by_clip in compared.values()
+    ]
+    lines = {}
+    for (comparison, both), p_value in zip(compared.items(), holm(np.array(p_values)), strict=True):
+        method, mask, score = comparison
+        values, by_clip = both
+        decimals = SCORES[score]
+        text = interval(by_clip, decimals, "+z")
+        line = lines.setdefault((method, mask), {"method": method, "kept": f"{mask[5:]} %"})
+        line[score] = ", ".join(f"{mean:.{decimals}f}" for mean in values.mean())
+        line[f"{score}, difference"] = f"**{text}**" if p_value <= BETTER else text
+    return frame_as_markdown(pd.DataFrame(lines.values()))
 
 
 def main():

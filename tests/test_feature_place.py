@@ -549,3 +549,8 @@ def test_it_is_pickled_and_saved(direct, tmp_path, monkeypatch):
     foreign.save(path, factory=f"{__name__}:made_on_sounds")
     loaded = ai.Classifier.load(path, factory=made_on_sounds)
     assert loaded.features == foreign.features
+
+
+def test_weights_without_values_are_refused_in_one_line(direct):
+    with pytest.raises(ArgumentError, match="are on the device meta, where they have no values"):
+        on_sounds(direct, Detector(small_classifier().network.to("meta")))

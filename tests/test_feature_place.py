@@ -10,6 +10,7 @@ import torch
 import torchaudio
 from conftest import around_peak, noise, small_classifier
 from torch import nn
+from zoo_networks import OfficialCnn14
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError, ModelError
@@ -19,6 +20,7 @@ from audiointerp.interpretation import METHODS, Captum
 from audiointerp.model import optimized
 from audiointerp.model.bound_model import BoundFeatures
 from audiointerp.scoring import Plan, build_explainer, explain_clip
+from audiointerp.util import right_batch_norm_gradients
 
 WEIGHTS = "weights/esc10_mel_cnn10.safetensors"
 STEPS = 4
@@ -221,6 +223,40 @@ def test_features_are_found_where_the_owner_computes_them(direct, make, place, a
         maps = [explained(each, wav, "saliency", 1) for each in (direct, foreign)]
         assert correlation(*maps) > 0.9999
     assert explained(foreign, wav, "saliency", 1).values.abs().max() > 0
+
+
+def test_panns_as_published():
+    """Their front end is functions alone, and batch normalisation of the bands comes after it."""
+    torch.manual_seed(0)
+    network = OfficialCnn14(3, 4)
+    nn.init.uniform_(network.bn0.running_mean, -40, 0)
+    nn.init.uniform_(network.bn0.running_var, 100, 400)
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d):
+            # With torch's own weights hardly anything of the input is left behind 12 layers.
+            nn.init.kaiming_normal_(part.weight)
+    grid = ai.LogMel(mel_scale="slaney", mel_norm="slaney")
+    settings = {"sample_rate": 32000, "duration": 1.0, "normalize": "none", "grid": grid}
+    foreign = ai.Classifier.from_waveform(
+        network,
+        ["a", "b", "c"],
+        output="independent_probabilities",
+        gradients="features",
+        **settings,
+    )
+    assert str(foreign.features) == "the input of bn0"
+    spectrogram = grid(noise(1.0))
+    levels = spectrogram.db.clone().requires_grad_()
+    # Torch computes wrong gradients of such a normalisation in this layout.
+    with right_batch_norm_gradients(network):
+        x = network.bn0(levels.permute(0, 2, 3, 1)).transpose(1, 3)
+        for number, block in enumerate(network.blocks):
+            x = nn.functional.avg_pool2d(block(x), 2 if number < 5 else 1)
+        x = x.mean(3)
+        logits = network.fc_audioset(network.fc1(x.amax(2) + x.mean(2)).relu())
+        (expected,) = torch.autograd.grad(logits[0, 1], levels)
+    values = explained(foreign, noise(1.0), "saliency", 1).values
+    assert torch.corrcoef(torch.stack([values.flatten(), expected.flatten()]))[0, 1] > 0.9999
 
 
 def with_offset(db):

@@ -16,6 +16,8 @@ ORDERS: dict[str, Callable[[Tensor], Tensor]] = {
     "(N, 1, T, F)": lambda features: features.transpose(2, 3),
     "(N, F, T)": lambda features: features[:, 0],
     "(N, T, F)": lambda features: features[:, 0].transpose(1, 2),
+    # Before a batch normalisation of the bands, as PANNs have it.
+    "(N, F, T, 1)": lambda features: features.permute(0, 2, 3, 1),
 }
 """The shapes of features that networks take, each made of ``(N, 1, F, T)``."""
 PROBES = (

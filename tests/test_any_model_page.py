@@ -52,6 +52,7 @@ def namespace(monkeypatch, tmp_path):
     wav = torch.linspace(0.01, 0.3, RATE) * torch.randn(RATE)
     return {
         "ai": ai,
+        "torch": torch,
         "network": ai.Cnn6(2, base_channels=4),
         "own_network": ai.Cnn6(2, base_channels=4),
         "front_end": NaturalLogMel(),
@@ -66,14 +67,14 @@ def namespace(monkeypatch, tmp_path):
 
 def test_the_three_ways_that_need_no_package(namespace):
     blocks = [block for block in blocks_of(PAGE) if "from_transformers" not in block]
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     seen = []
     for block in blocks:
         run_blocks([block], namespace)
         seen.append(namespace["classifier"])
         assert namespace["result"].kept.shape == (1, 1, RATE)
     assert Path("kept.wav").exists()
-    assert len(set(map(id, seen))) == 4
+    assert len(set(map(id, seen))) == 5
     assert namespace["check"].accuracy == 1
 
 

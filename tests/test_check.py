@@ -370,6 +370,8 @@ class Noisy(Loudness):
     ],
 )
 def test_what_a_batch_does_to_a_model_is_said(module, said):
+    # With some states two draws of Noisy have the same answer.
+    torch.manual_seed(0)
     texts = classifier(module).check([wav for wav, _ in clips()]).problems
     assert len([text for text in texts if said in text]) == 1
     # Noise is not an effect of the batch.

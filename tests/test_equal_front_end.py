@@ -11,7 +11,7 @@ from torch import nn
 import audiointerp as ai
 from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.model import network_on_levels
-from audiointerp.model.equal_front_end import LARGEST_DIFFERENCE
+from audiointerp.model.equal_features import LARGEST_DIFFERENCE
 from audiointerp.processing import Scaling
 
 NATURAL = math.log(10) / 10

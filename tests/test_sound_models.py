@@ -166,6 +166,14 @@ def test_maps_over_bands_that_are_not_known_are_over_time_alone():
         attribution.values, attribution.values[:, :, :1].expand_as(attribution.values)
     )
     assert attribution.info["grid"][0] == 1
+    # A front end that was found to be the grid has its bands.
+    known = ai.interpret(
+        with_front_end(direct, bands=None, gradients="features"),
+        noise(1.0),
+        "layercam",
+        target=0,
+    ).attribution
+    assert known.info["grid"][0] > 1
     # Twice as many bands, in the same range: the map is at the same frequencies.
     finer = ai.LogMel(n_mels=128)
     turned = with_front_end(direct, grid=finer)

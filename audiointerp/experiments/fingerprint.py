@@ -109,6 +109,8 @@ def _described_model(classifier: Classifier) -> dict[str, Any] | None:
         parts["max_batch"] = network.max_batch
     if isinstance(network, FunctionModel):
         parts["predict"] = network.predict
+    if classifier.features is not None:
+        parts["gradients"] = str(classifier.features)
     generator = torch.Generator().manual_seed(0)
     probe = 0.1 * torch.randn(1, 1, classifier.window_length, generator=generator)
     logits = classifier.logits(probe, allow_nan=True)[0].cpu()

@@ -76,6 +76,10 @@ class Explainer(ABC):
     """Whether the method needs a network on features: it cannot see through the steps that make a
     sound for a model of waveforms."""
 
+    uses_input_gradients: ClassVar[bool] = False
+    """Whether the values are made of gradients by the levels alone. For a model of sounds whose own
+    features are the levels, these are the gradients of its features, not through the sound."""
+
     _repeatable: list[nn.Module]
     """The network that was found to give the same logits each time, after the first call; also for
     the copies of :meth:`bound_to`."""
@@ -153,7 +157,8 @@ class Explainer(ABC):
         if network is self.network:
             return self
         explainer = copy.copy(self)
-        explainer.network = network
+        seen = getattr(network, "for_gradients", network) if self.uses_input_gradients else network
+        explainer.network = seen
         return explainer
 
     def renamed(self, name: str) -> Self:
@@ -223,6 +228,8 @@ class Explainer(ABC):
         (score, values, info), batch = halve_on_oom(attempt, self.batch or 1)
         if self.batch is not None:
             info["batch"] = torch.full((len(db),), batch)
+        if self.uses_input_gradients and hasattr(self.network, "gradients"):
+            info["gradients"] = self.network.gradients
         warn_of_probabilities(model, score.logits, output, stacklevel=3)
         values = values.detach().to(db.dtype).contiguous()
         if not values.isfinite().all():

@@ -1,5 +1,6 @@
 """Any captum method as an explainer."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -80,6 +81,7 @@ class Captum(Explainer):
                 f"or a function that makes its object for a score, not {make!r}"
             )
         if type(self) is Captum:
+            self.uses_input_gradients = _uses_input_gradients(make)  # type: ignore[misc]
             method_name = usable_name(str(name or getattr(make, "__name__", ""))).lower()
             self.name = method_name  # type: ignore[misc]
 
@@ -147,6 +149,20 @@ class Captum(Explainer):
             key: value(db) if callable(value) else value for key, value in self.arguments.items()
         }
         return arguments | {key: self.batch for key in BATCH_ARGUMENTS if key in arguments}
+
+
+def _uses_input_gradients(make: Any) -> bool:
+    """Whether it is a captum class of gradients by the input; what a function makes is not known.
+
+    A class that changes the input, e.g. ``Occlusion``, asks the model what it hears.
+    """
+    # Who has a class of captum's has imported it.
+    captum_methods = sys.modules.get("captum.attr")
+    return (
+        captum_methods is not None
+        and isinstance(make, type)
+        and issubclass(make, captum_methods.GradientAttribution)
+    )
 
 
 def _inner(method: Any) -> Any:

@@ -29,6 +29,7 @@ class IntegratedGradients(Captum):
 
     name = "integrated_gradients"
     uses_layers = False
+    uses_input_gradients = True
 
     def __init__(
         self, network: nn.Module, baseline: float | Tensor = FLOOR, steps: int = 50
@@ -63,6 +64,7 @@ class SmoothGrad(Captum):
 
     name = "smoothgrad"
     uses_layers = False
+    uses_input_gradients = True
     explains = "gradient"
 
     def __init__(
@@ -104,6 +106,7 @@ class GradientSHAP(Captum):
 
     name = "gradient_shap"
     uses_layers = False
+    uses_input_gradients = True
     needs_background = True
 
     def __init__(

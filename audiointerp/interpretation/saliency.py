@@ -21,6 +21,7 @@ class Saliency(Explainer):
 
     name = "saliency"
     uses_layers = False
+    uses_input_gradients = True
     explains = "gradient"
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:

@@ -35,6 +35,8 @@ class Check:
         agreement: the share of clips with the class of the reference; NaN without a reference.
         largest_difference: of any probability from the reference's; NaN if it has none.
         problems: what looks wrong, and what to do, one sentence each.
+        gradients: of what they are, for a model of sounds whose features were found to be those of
+            the grid.
 
     >>> print(Check(4, 0.25, problems=("all clips are predicted as dog",)))
     4 clips: accuracy 0.25
@@ -46,6 +48,7 @@ class Check:
     agreement: float = float("nan")
     largest_difference: float = float("nan")
     problems: tuple[str, ...] = field(default=())
+    gradients: str = ""
 
     def __str__(self) -> str:
         figures = {
@@ -56,7 +59,8 @@ class Check:
         parts = [f"{name} {value:.3g}" for name, value in figures.items() if value == value]
         clips = "1 clip" if self.clips == 1 else f"{self.clips} clips"
         first = f"{clips}: {', '.join(parts) or 'no labels, and no reference'}"
-        return "\n".join([first, *(f"- {problem}" for problem in self.problems)])
+        gradients = [f"gradients: {self.gradients}"] if self.gradients else []
+        return "\n".join([first, *gradients, *(f"- {problem}" for problem in self.problems)])
 
 
 def check(classifier: Decider, clips: Any, reference: Reference | None = None) -> Check:
@@ -96,7 +100,8 @@ def check(classifier: Decider, clips: Any, reference: Reference | None = None) -
                 f"{classifier.normalize!r}: give the data set normalize={classifier.normalize!r}",
             )
     accuracy = _share(p.argmax(1).tolist(), targets)
-    return Check(len(wavs), accuracy, agreement, difference, tuple(problems))
+    gradients = classifier.gradients if classifier.features else ""
+    return Check(len(wavs), accuracy, agreement, difference, tuple(problems), gradients)
 
 
 def _items(classifier: Decider, clips: Any) -> Iterator[tuple[Tensor, int | None]]:

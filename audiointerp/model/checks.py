@@ -34,6 +34,11 @@ def check_parts(
             f"not of {type(network).__name__} and {transform_name}"
             f"{_is_a_class(network, transform)}"
         )
+    if any(parameter.is_meta for parameter in network.parameters()):
+        raise ArgumentError(
+            "the network's weights are on the device meta, where they have no values; load them "
+            "first, e.g. network.to_empty(device='cpu'), then load_state_dict"
+        )
     if isinstance(network, SoundModel) and network.sample_rate != transform.sample_rate:
         raise ArgumentError(
             f"the model takes {network.sample_rate} Hz, and the grid is of "

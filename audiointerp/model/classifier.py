@@ -8,10 +8,12 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from ..errors import choose
 from ..processing import Transform
 from .check import Check, check
 from .decider import Decider
 from .factory import Factory, made_by
+from .feature_search import GRADIENTS, feature_place
 from .grids import default_grid
 from .hugging_face import load_transformer
 from .saving import load_classifier, save_classifier
@@ -53,6 +55,7 @@ class Classifier(Decider):
         network: nn.Module | None = None,
         bands: Bands | None = None,
         max_batch: int | None = None,
+        gradients: str = GRADIENTS[0],
     ) -> Self:
         """Make a classifier of a module that takes sounds, e.g. one with its own front end.
 
@@ -75,9 +78,13 @@ class Classifier(Decider):
                 these bands, for Grad-CAM's maps; without it they are over time alone.
             max_batch: the most sounds per call: 1 for a module whose outputs for a sound depend on
                 the others in the batch, as :meth:`check` says; None for any number.
+            gradients: ``"sound"``: those by the levels go through the sound that the module hears;
+                ``"features"``: they are those of its own features, which must be what the grid
+                computes (this is checked). What is heard is a sound in any case.
 
         Raises:
             ArgumentError: an argument is out of range, or the grid has another sample rate.
+            ModelError: its features are to be what the grid computes, and are not.
 
         >>> layers = nn.Conv1d(1, 2, 400, 400), nn.AdaptiveAvgPool1d(1), nn.Flatten()
         >>> module = nn.Sequential(*layers)
@@ -88,8 +95,11 @@ class Classifier(Decider):
         torch.Size([3, 2])
         """
         model = SoundModel(module, sample_rate, shape, select, network, bands, max_batch)
-        grid = grid or default_grid(sample_rate)
-        return cls(model, grid, labels, duration, None, output, normalize)
+        transform = grid or default_grid(sample_rate)
+        classifier = cls(model, transform, labels, duration, None, output, normalize)
+        if choose("gradients", gradients, GRADIENTS) == "features":
+            classifier.features = feature_place(model, transform, classifier.window_length)
+        return classifier
 
     @classmethod
     def from_transformers(

@@ -20,6 +20,7 @@ from ..util import (
 )
 from .bound_model import BoundModel
 from .checks import check_parts, checked_labels, checked_logits, label_index
+from .feature_place import FeaturePlace
 from .scaled import with_scaling
 from .sound_model import SoundModel
 
@@ -47,6 +48,8 @@ class Decider:
             ``"probabilities"``; in a sigmoid: ``"independent_probabilities"``, or
             ``"binary_probability"`` for one number per clip.
         normalize: how its clips are normalised, see ``load_audio``.
+        features: where a model of sounds has the features that the transform computes, if
+            gradients are to be taken with respect to these.
 
     Raises:
         ArgumentError: the parts do not fit each other, or an argument is out of range.
@@ -57,6 +60,8 @@ class Decider:
     >>> decider.sample_rate, decider.window_length, decider.takes_sounds
     (32000, 32000, False)
     """
+
+    features: FeaturePlace | None = None
 
     def __init__(
         self,
@@ -84,7 +89,8 @@ class Decider:
         if isinstance(self.network, SoundModel):
             name = f"{self.network.model_name} on sounds"
         name = f"{type(self).__name__}({name}, {self.transform}"
-        return f"{name}, {len(self.labels)} labels, {self.duration:g} s)"
+        name = f"{name}, {len(self.labels)} labels, {self.duration:g} s"
+        return f"{name}, gradients of its features)" if self.features else f"{name})"
 
     def _repr_html_(self) -> str:
         labels = ", ".join(self.labels[:LABELS_SHOWN])
@@ -98,6 +104,8 @@ class Decider:
             "clips": f"{self.duration:g} s at {self.sample_rate} Hz, normalised: {self.normalize}",
             "outputs": self.output,
         }
+        if getattr(self.network, "has_gradients", False):
+            rows["gradients"] = self.gradients
         return table_html(type(self).__name__, rows)
 
     @property
@@ -109,6 +117,20 @@ class Decider:
     def takes_sounds(self) -> bool:
         """Whether the network takes sounds ``(N, 1, L)``, not features ``(N, 1, F, T)``."""
         return isinstance(self.network, SoundModel)
+
+    @property
+    def gradients(self) -> str:
+        """What gradients by the levels go through, in words.
+
+        >>> from audiointerp import Cnn6, LogMel
+        >>> Decider(Cnn6(2, base_channels=4), LogMel(), ["a", "b"]).gradients
+        'of its features'
+        """
+        if not self.takes_sounds:
+            return "of its features"
+        if self.features is None:
+            return "through the sound"
+        return f"of its features ({self.features}), which are the transform's"
 
     @property
     def window_length(self) -> int:
@@ -127,7 +149,7 @@ class Decider:
         True
         """
         if isinstance(self.network, SoundModel):
-            return BoundModel(self.network, spectrogram)
+            return BoundModel(self.network, spectrogram, self.features)
         return self.network
 
     @property

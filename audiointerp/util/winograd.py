@@ -1,4 +1,6 @@
-"""Convolutions of 3 x 3 by Winograd's method: a quarter of the multiplications (Lavin and Gray 2016).
+"""Convolutions of 3 x 3 by Winograd's method: a quarter of the multiplications.
+
+See Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016.
 
 A tile of 4 x 4 outputs depends on 6 x 6 inputs. Inputs and weights are evaluated as polynomials at
 6 points in each direction, multiplied point by point, and the products are combined: 36

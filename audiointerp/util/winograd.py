@@ -5,9 +5,10 @@ See Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016
 A tile of 4 x 4 outputs depends on 6 x 6 inputs. Inputs and weights are evaluated as polynomials at
 6 points in each direction, multiplied point by point, and the products are combined: 36
 multiplications in place of 144. The points are 0, ±sqrt(1/2), ±sqrt(2) and infinity. With them the
-error is that of a direct convolution in float32, some 1e-6 of the largest output; with the usual 0,
-±1, ±2 it is five times as large. Each point's inverse is a point too, so the gradient, which is a
-convolution with flipped weights, takes the same evaluated weights in another order.
+largest error is about that of a direct convolution in float32, some 1e-6 of the largest output (the
+mean one is five times as large); with the usual 0, ±1, ±2 it is five times that. Each
+point's inverse is a point too, so the gradient, which is a convolution with flipped weights, takes
+the same evaluated weights in another order.
 """
 
 import math

@@ -10,6 +10,7 @@ from torch import nn
 
 from audiointerp import SHAP, Cnn10
 from audiointerp.interpretation.rescale import RescaleRule, can_rescale
+from audiointerp.interpretation.shap import _checksum
 
 
 def random_db(count, seed=0, frames=40):
@@ -190,3 +191,28 @@ def test_a_rule_that_is_dropped_leaves_nothing(kind):
         del rule
         counts.append(tensors())
     assert counts[0] == counts[1] == counts[2]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        torch.rand(1000, 1001) + 1,
+        torch.rand(8, 4, 3, 3).to(memory_format=torch.channels_last),
+        torch.rand(9)[1:],
+        torch.rand(7),
+        torch.rand(1000).bfloat16(),
+        torch.tensor(5),
+    ],
+    ids=["many", "channels_last", "a slice", "odd", "bfloat16", "a count"],
+)
+def test_a_checksum_changes_with_the_last_bit_of_a_weight(weights):
+    """A clip that is explained anew notices any change of the network."""
+    before = _checksum(weights)
+    assert _checksum(weights) == before
+    bits = weights.view({2: torch.int16, 4: torch.int32, 8: torch.int64}[weights.element_size()])
+    bits.view(-1)[:1].add_(1) if bits.is_contiguous() else bits[0, 0, 0, 0].add_(1)
+    assert _checksum(weights) != before
+
+
+def test_nothing_has_a_checksum():
+    assert _checksum(torch.empty(0)) == 0

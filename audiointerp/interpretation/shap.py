@@ -18,6 +18,8 @@ from .score import Score, refuse_probabilities
 
 SMALLEST_DIFFERENCE = 0.1
 """Logits; the relative error of a smaller difference means nothing."""
+WORD = 8
+"""Bytes of an integer of a checksum."""
 LARGEST_GAP = 1e-3
 """A larger additivity gap gives a warning."""
 SHAP_MODULES = frozenset(
@@ -126,7 +128,7 @@ class SHAP(Explainer):
         parts = []
         # A weight that this clip does not need changes other clips' values.
         tensors = chain(self.network.parameters(), self.network.buffers())
-        weights = [float(_sum(tensor)) for tensor in tensors]
+        weights = [_checksum(tensor) for tensor in tensors]
         # Its own copy, since the background may be changed in place.
         background = self.background.to(db, copy=True)
         if self._rule is not None and (
@@ -200,12 +202,18 @@ class SHAP(Explainer):
         return values, {"additivity_gap": gap, "difference": difference}
 
 
-def _sum(tensor: Tensor) -> Tensor:
-    """Return a sum in double precision; a copy of all weights would take longer than the sum."""
+def _checksum(tensor: Tensor) -> float:
+    """Return a number that changes with the tensor's values; a copy of them would take longer."""
+    values = tensor.detach()
+    bytes_of = values.element_size()
+    sizes = values.numel() * bytes_of, values.storage_offset() * bytes_of
+    if values.is_contiguous() and not any(size % WORD for size in sizes):
+        # Pairs of float32 as one integer: exact, and not converted.
+        return int(values.flatten().view(torch.int64).sum())
     if tensor.device.type == "cpu":
-        return tensor.detach().sum(dtype=torch.float64)
+        return float(values.sum(dtype=torch.float64))
     # Not every device has float64.
-    return tensor.detach().cpu().double().sum()
+    return float(values.cpu().double().sum())
 
 
 def relative_gap(values: Tensor, difference: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
-"""A convolution on small maps as one matrix product, forward and backward, on a CPU.
+"""Large convolutions by what is fastest on a CPU, forward and backward.
 
-For each call oneDNN brings the weights into an order of its own. Where a map has few cells, as in
-the last blocks of a Cnn14 (151 MB of weights for 30 cells), that takes most of the time. A product
-reads the weights once.
+On small maps that is one matrix product. For each call oneDNN brings the weights into an order of
+its own. Where a map has few cells, as in the last blocks of a Cnn14 (151 MB of weights for 30
+cells), that takes most of the time. A product reads the weights once. On other maps, kernels of
+3 x 3 are computed by Winograd's method, see :mod:`~audiointerp.util.winograd`.
 """
 
 from typing import Any
@@ -11,8 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .winograd import evaluated_weights, winograd, winograd_gradient
+
 LEAST_WEIGHTS = 2**20
-"""Layers with fewer weights stay as they are."""
+"""Layers with fewer weights are no matrix products."""
+LEAST_WINOGRAD_WEIGHTS = 9 * 2**14
+"""Layers with fewer weights are not computed by Winograd's method."""
+MOST_WINOGRAD_WEIGHTS = 2**24
+"""Layers with more weights are not either: it keeps four times as many numbers."""
 FEW_CELLS = 32
 """Maps with at most so many cells are multiplied in batches of any size."""
 FEW_ROWS = 128
@@ -20,7 +27,7 @@ FEW_ROWS = 128
 
 
 class ProductConv2d(nn.Conv2d):
-    """A convolution for inference, computed as a matrix product where maps are small.
+    """A convolution for inference, as a matrix product where maps are small, else by Winograd.
 
     Its parameters get no gradients, and its graph keeps no activations. Which way it takes depends
     on the size of the input alone.
@@ -41,16 +48,34 @@ class ProductConv2d(nn.Conv2d):
         self.weight, self.bias = layer.weight, layer.bias
         self._buffers.update(layer._buffers)
         self.training = layer.training
+        self._evaluated: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, input: Tensor) -> Tensor:
         """Return ``(N, C', H', W')`` of ``(N, C, H, W)``."""
         result: Tensor = _InputGradient.apply(input, self)  # type: ignore[no-untyped-call]
         return result
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_evaluated": None}
+
     def is_small(self, height: int, width: int, clips: int) -> bool:
         """Return whether maps of this size are multiplied."""
         cells = height * width
-        return cells <= FEW_CELLS or cells * clips <= FEW_ROWS
+        is_small = cells <= FEW_CELLS or cells * clips <= FEW_ROWS
+        return is_small and self.weight.numel() >= LEAST_WEIGHTS
+
+    def is_winograd(self, height: int, width: int) -> bool:
+        """Return whether other maps of this size are computed by Winograd's method."""
+        # A tile has four rows and columns.
+        return has_winograd(self) and min(height, width) > 2
+
+    @property
+    def evaluated(self) -> Tensor:
+        """The weights as Winograd's method takes them, kept until the weights change."""
+        state = self.weight.data_ptr(), self.weight._version
+        if self._evaluated is None or self._evaluated[0] != state:
+            self._evaluated = state, evaluated_weights(self.weight)
+        return self._evaluated[1]
 
     @property
     def rows(self) -> Tensor:
@@ -66,13 +91,24 @@ def can_be_product(layer: nn.Module) -> bool:
     """
     return (
         type(layer) is nn.Conv2d
-        and layer.weight.numel() >= LEAST_WEIGHTS
+        and (layer.weight.numel() >= LEAST_WEIGHTS or has_winograd(layer))
         and layer.weight.device.type == "cpu"
         and layer.weight.dtype == torch.float32
         and (layer.stride, layer.dilation, layer.groups) == ((1, 1), (1, 1), 1)
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
     )
+
+
+def has_winograd(layer: nn.Conv2d) -> bool:
+    """Return whether a layer that is padded by zeros has kernels for Winograd's method.
+
+    >>> has_winograd(nn.Conv2d(128, 128, 3, padding=1)), has_winograd(nn.Conv2d(128, 128, 5))
+    (True, False)
+    """
+    weights, most = layer.weight.numel(), MOST_WINOGRAD_WEIGHTS
+    is_fit = LEAST_WINOGRAD_WEIGHTS <= weights <= most
+    return is_fit and (layer.kernel_size, layer.padding) == ((3, 3), (1, 1))
 
 
 class _InputGradient(torch.autograd.Function):
@@ -83,6 +119,8 @@ class _InputGradient(torch.autograd.Function):
         ctx.layer, ctx.size, ctx.strides = layer, x.size(), x.stride()
         if layer.is_small(x.shape[2], x.shape[3], len(x)):
             return _product(layer, x)
+        if layer.is_winograd(x.shape[2], x.shape[3]):
+            return winograd(x, layer.evaluated, layer.bias)
         return functional.conv2d(x, layer.weight.detach(), layer.bias, padding=layer.padding)
 
     @staticmethod
@@ -90,6 +128,8 @@ class _InputGradient(torch.autograd.Function):
         layer, (gradient,), size = ctx.layer, gradients, ctx.size
         if layer.is_small(size[2], size[3], size[0]):
             return _product_gradient(layer, gradient, size), None
+        if layer.is_winograd(size[2], size[3]):
+            return winograd_gradient(gradient, layer.evaluated), None
         like = gradient.new_empty_strided(size, ctx.strides)
         return input_gradient(layer, like, gradient), None
 

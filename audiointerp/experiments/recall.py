@@ -15,7 +15,7 @@ from ..dataset import ClipDataset
 from ..errors import ArgumentError, AudioInterpError
 from ..interpretation import METHODS, Explainer
 from ..model import Classifier
-from ..scoring import build_explainer
+from ..scoring import Stored, build_explainer
 from ..util import encodable, read_json
 from .fingerprint import settings_of, sha256_of_state
 from .store import attribution_path
@@ -87,7 +87,7 @@ class FinishedMethod:
             for index, clip in clips.items()
         )
 
-    def stored(self, network: nn.Module, index: int, clip: str) -> "Stored | None":
+    def stored(self, network: nn.Module, index: int, clip: str) -> Stored | None:
         """Return the attribution that the run kept of a clip, or None if it kept none.
 
         Args:
@@ -108,41 +108,6 @@ class FinishedMethod:
             raise AudioInterpError(
                 f"{path}: no attribution of a run ({error}); repeat the run"
             ) from error
-
-
-class Stored(Explainer):
-    """The attribution of one clip as a method.
-
-    Args:
-        network: of the classifier.
-        values: ``(1, 1, F, T)``.
-        target: the explained class.
-        name: of the method that computed it.
-
-    >>> import torch
-    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
-    >>> stored = Stored(network, torch.ones(1, 1, 2, 3), 1, "lime")
-    >>> stored(torch.zeros(1, 1, 2, 3), stored.target).values.sum().item()
-    6.0
-    """
-
-    black_box = True
-    explains = "nothing"
-
-    def __init__(self, network: nn.Module, values: Tensor, target: int, name: str) -> None:
-        super().__init__(network)
-        self.values = values
-        self.target = target
-        self.name = name  # type: ignore[misc]
-
-    def _attribute(self, score: Any, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        score.settle(db)
-        if self.values.shape != db.shape:
-            raise ArgumentError(
-                f"{self.name}: the stored attribution {tuple(self.values.shape)} does not fit this "
-                f"clip {tuple(db.shape)}; was the run on clips of another length?"
-            )
-        return self.values.to(db), {}
 
 
 def finished_methods(folders: Sequence[str | os.PathLike[str]]) -> list[FinishedMethod]:

@@ -2,18 +2,19 @@
 
 python tests/equal_engines.py FOLDER CLIPS [ENGINE...]
 
-Without names of engines, by all of them, in turn. Two methods, one mask, and two nulls, of which one needs the next clip of another recording. Each
-run is a command of its own in a folder of its own, so the script resumes what it had begun when it
-was ended. The rows must be equal byte for byte, in their order and after sorting.
+Without names of engines, by all of them, in turn. Two methods, one mask, and two nulls, of which
+one needs the next clip of another recording. The rows must be equal byte for byte, in their order
+and after sorting. A run that takes long is stopped, and the same command goes on with it.
 """
 
 import sys
-import time
 from pathlib import Path
 
-from real_run import cleaned, rows_of, run_command, start, write_manifest
+from real_run import cost, rows_of, run_command, write_manifest
 from sharding import csv_of_shards
 
+LONGEST = 420
+"""Seconds after which a run is stopped."""
 METHODS = ("saliency", "random")
 ENGINES = {
     "local": ("--workers", 1),
@@ -24,18 +25,17 @@ ENGINES = {
 
 
 def run_by(engine, manifest, folder, shard_size=20):
-    """Run by an engine; return the seconds that this has taken."""
+    """Run by an engine; return whether it has finished."""
     options = (*ENGINES[engine], "--nulls", "rolled,other")
     methods = ",".join(METHODS)
-    begin = time.monotonic()
-    process = start(
-        run_command(manifest, folder / engine, *options, method=methods, shard_size=shard_size),
-        folder,
+    command = run_command(
+        manifest, folder / engine, *options, method=methods, shard_size=shard_size
     )
-    with cleaned(process):
-        error = process.communicate()[1]
-    assert process.returncode == 0, error
-    return time.monotonic() - begin
+    used, seconds, status, error = cost(command, folder, LONGEST)
+    assert status == 0 or "the same command resumes there" in error, error
+    state = "" if status == 0 else ", stopped"
+    print(f"{engine}: {used:.1f} s of CPU, {seconds:.1f} s{state}", flush=True)
+    return status == 0
 
 
 def compare(folder, engines):
@@ -57,22 +57,24 @@ def _in_order(out, method):
 
 
 def equal_engines(folder, clips, engines=tuple(ENGINES)):
-    """Run by engines, unless this is done already, and compare the rows of all that are done."""
+    """Run by engines, unless they have finished, and compare the rows of all that have."""
     manifest = folder / "clips.csv"
     if not manifest.exists():
         write_manifest(folder, clips)
     for engine in engines:
-        print(f"{engine}: {run_by(engine, manifest, folder):.0f} s", flush=True)
-    done = [name for name in ENGINES if (folder / name / "mel" / "real").is_dir()]
-    return done, compare(folder, done)
+        if not run_by(engine, manifest, folder):
+            return
+    record = f"mel/real/{METHODS[-1]}/run.json"
+    done = [name for name in ENGINES if (folder / name / record).exists()]
+    counts = compare(folder, done)
+    rows = ", ".join(f"{count} rows of {method}" for method, count in counts.items())
+    print(f"{clips} real clips: {rows}, equal byte for byte by {', '.join(done)}")
 
 
 def main(folder, clips, engines):
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
-    done, counts = equal_engines(folder, clips, engines or tuple(ENGINES))
-    rows = ", ".join(f"{count} rows of {method}" for method, count in counts.items())
-    print(f"{clips} real clips: {rows}, equal byte for byte by {', '.join(done)}")
+    equal_engines(folder, clips, engines or tuple(ENGINES))
 
 
 if __name__ == "__main__":

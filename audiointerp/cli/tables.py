@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ..tables import Part
 
 DEFAULT_COLUMNS = "transform,experiment,method,mask"
-MOST_ROWS_IN_MEMORY = 1_000_000
-"""Of more rows in shards, one shard is read at a time."""
 MORE = "\n--all prints every group, --out FILE writes them"
 MEANS_ALONE = (
     "Of so many rows, groups have means alone; without --by and --all, methods are compared with "
@@ -83,14 +81,14 @@ def tables(
 
 
 def _print_summary(results: Path, by: str | None, out: Path | None, everything: bool) -> None:
-    from ..tables import GROUPS, open_parts
+    from ..tables import GROUPS, are_too_many, open_parts
 
     columns = [
         choose("column", name, GROUPS) for name in names_in(DEFAULT_COLUMNS if by is None else by)
     ]
     is_lead = by is None and not everything
     parts = open_parts(results)
-    if sum(part.rows for part in parts) > MOST_ROWS_IN_MEMORY:
+    if are_too_many(parts):
         _print_streamed(parts, columns, is_lead, out)
     else:
         _print_rows(results, columns, is_lead, out)

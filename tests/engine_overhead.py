@@ -1,71 +1,66 @@
 """What engines cost on real clips: CPU seconds of all their processes, and clips per second.
 
-python tests/engine_overhead.py FEW MANY REPEATS
+python tests/engine_overhead.py FILE FEW MANY
 
-The same run of FEW and of MANY real clips, by one and two workers of each engine, in turns. What a
-clip costs is the difference between the two, so that starts and imports are left out of it.
+The same run of FEW and of MANY real clips, by one and two workers of each engine, in turns, once.
+The costs are added to FILE, and what FILE has so far is printed: medians over the rounds. What a
+clip costs is the difference between MANY and FEW, so that starts and imports are left out of it.
 """
 
+import csv
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
 
-from real_run import cleaned, descendants, run_command, start, write_manifest
-
-ENGINES = {
-    "local, 1 worker": ("--workers", 1),
-    "Ray, 1 worker": ("--engine", "ray", "--num-workers", 1),
-    "local, 2 workers": ("--workers", 2),
-    "Ray, 2 workers": ("--engine", "ray", "--num-workers", 2),
-}
-INTERVAL = 0.2
+from equal_engines import ENGINES
+from real_run import cost, run_command, write_manifest
 
 
-def cost(command, folder):
-    """CPU seconds and seconds of a command and of all processes below it."""
-    begin = time.monotonic()
-    process = start(command, folder)
-    seconds = {}
-    with cleaned(process):
-        while process.poll() is None:
-            # What a process has used in its last moment is not seen.
-            seconds |= descendants(process.pid)
-            time.sleep(INTERVAL)
-        error = process.stderr.read()
-    assert process.returncode == 0, error
-    return sum(seconds.values()), time.monotonic() - begin
-
-
-def medians_of(costs):
-    """The median CPU seconds, and the median seconds."""
-    used, taken = zip(*costs, strict=True)
-    return median(used), median(taken)
-
-
-def main(few, many, repeats):
-    found = {(name, clips): [] for name in ENGINES for clips in (few, many)}
+def measure(few, many):
+    """Run by each engine; give the engine, the clips, the CPU seconds and the seconds."""
     with tempfile.TemporaryDirectory(prefix="k", dir="/tmp") as name:
         folder = Path(name)
-        manifests = {}
         for clips in (few, many):
             (folder / str(clips)).mkdir()
-            manifests[clips] = write_manifest(folder / str(clips), clips)
-        for repeat in range(repeats):
-            for number, (engine, clips) in enumerate(found):
-                out = folder / f"out{repeat}-{number}"
-                command = run_command(manifests[clips], out, *ENGINES[engine], shard_size=20)
-                found[engine, clips].append(cost(command, folder))
-                print(f"{engine}, {clips} clips: %.1f s of CPU, %.1f s" % found[engine, clips][-1])
-    medians = {key: medians_of(costs) for key, costs in found.items()}
+            manifest = write_manifest(folder / str(clips), clips)
+            for engine, options in ENGINES.items():
+                command = run_command(
+                    manifest, folder / f"{engine}{clips}", *options, shard_size=20
+                )
+                used, seconds, status, error = cost(command, folder)
+                assert status == 0, error
+                print(f"{engine}, {clips} clips: {used:.1f} s of CPU, {seconds:.1f} s", flush=True)
+                yield engine, clips, used, seconds
+
+
+def summary(rows, few, many):
+    """A line for each engine, of all rounds."""
     for engine in ENGINES:
-        used, taken = zip(medians[engine, few], medians[engine, many], strict=True)
-        per_clip = (used[1] - used[0]) / (many - few)
-        rate = (many - few) / (taken[1] - taken[0])
-        fixed = used[0] - few * per_clip
-        print(f"{engine}: {fixed:.1f} s + {per_clip:.4f} s of CPU per clip; {rate:.2f} clips/s")
+        used, taken = {}, {}
+        for clips in (few, many):
+            of_run = [row for row in rows if row[:2] == [engine, str(clips)]]
+            used[clips] = median(float(row[2]) for row in of_run)
+            taken[clips] = median(float(row[3]) for row in of_run)
+        per_clip = (used[many] - used[few]) / (many - few)
+        fixed = used[few] - few * per_clip
+        rate = (many - few) / (taken[many] - taken[few])
+        start = taken[few] - few / rate
+        yield (
+            f"{engine}: {fixed:.1f} s + {1000 * per_clip:.0f} ms of CPU per clip; "
+            f"{start:.1f} s, then {rate:.2f} clips/s ({len(of_run)} rounds)"
+        )
+
+
+def main(path, few, many):
+    with Path(path).open("a", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for row in measure(few, many):
+            writer.writerow(row)
+    with Path(path).open(newline="") as file:
+        rows = list(csv.reader(file))
+    print("\n".join(summary(rows, few, many)))
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

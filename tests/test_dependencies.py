@@ -73,6 +73,8 @@ def test_each_requirement_is_in_its_table_and_no_other(text):
     core, tests = tables(text)
     assert {name: cells[0] for name, cells in core.items()} == pinned(ROOT / "requirements.txt")
     assert list(tests) == list(pinned(ROOT / "tests" / "requirements.txt"))
+    for name, pin in pinned(ROOT / "tests" / "requirements-scale.txt").items():
+        assert f"{name.partition('[')[0]} {pin}" in text, name
     declared = re.findall(
         r'^    "([a-z0-9-]+)>=', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M
     )

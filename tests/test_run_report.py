@@ -122,7 +122,8 @@ def test_stored_attributions_are_shown_as_they_are(written, run):
         assert result.attribution.method == method.name
 
 
-def test_clips_longer_than_the_windows_are_shown_whole_as_they_were_scored(written, tmp_path):
+@pytest.mark.parametrize("kept", [False, True], ids=["computed again", "stored"])
+def test_clips_longer_than_the_windows_are_shown_whole_as_they_were_scored(written, tmp_path, kept):
     from audiointerp.experiments import EXPERIMENTS
     from audiointerp.experiments import run as run_experiment
 
@@ -135,11 +136,14 @@ def test_clips_longer_than_the_windows_are_shown_whole_as_they_were_scored(writt
     options = {"masks": ["topK_30"], "on": "features", "nulls": []}
     run_experiment(EXPERIMENTS["mel_clean"], classifier, clips, ["saliency"], tmp_path, **options)
     folder = tmp_path / "mel" / "mel_clean"
-    shutil.rmtree(folder / "saliency" / "attributions")
+    (path,) = (folder / "saliency" / "attributions").iterdir()
+    values = load_file(path)["values"]
+    if not kept:
+        path.unlink()
     again = replace(
         source,
         methods=finished_methods([folder]),
-        explainers={"saliency": ai.Saliency(classifier.network)},
+        explainers={} if kept else {"saliency": ai.Saliency(classifier.network)},
         rows=read_runs([folder / "saliency"]),
         classifier=classifier,
         clips=clips,
@@ -150,6 +154,8 @@ def test_clips_longer_than_the_windows_are_shown_whole_as_they_were_scored(writt
     assert result.wav.shape[-1] == loaded.wav.shape[-1] == 3 * 32000
     p = float(result.attribution.probs[0, int(result.attribution.target)])
     assert p == pytest.approx(float(again.rows["p"].iloc[0]), abs=1e-5)
+    shown = result.attribution.values
+    assert torch.equal(shown, values) if kept else torch.allclose(shown, values, rtol=1e-3)
 
 
 def test_without_attributions_they_are_computed_again(report, run, tmp_path):

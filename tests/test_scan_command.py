@@ -334,3 +334,14 @@ def test_results_that_cannot_be_written(in_this_process, weights, tmp_path):
     status, _, err = in_this_process(*arguments(tmp_path / "a.wav", weights, tmp_path / "out"))
     assert (status, err.count("\n")) == (1, 1)
     assert str(tmp_path / "out") in err
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cuda", "0"), ("cpu", "1")])
+def test_a_device_that_the_workers_of_a_cluster_lack_is_refused_at_once(
+    call, weights, recordings, tmp_path, device, gpus
+):
+    workers = ("--engine", "ray", "--device", device, "--gpus-per-worker", gpus)
+    done = call("scan", recordings, "--weights", weights, *workers, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert f"--gpus-per-worker {gpus} with --device {device}" in done.stderr
+    assert not (tmp_path / "out").exists()

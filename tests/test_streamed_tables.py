@@ -17,9 +17,13 @@ from audiointerp.tables import (
     as_text,
     lead_text,
     open_parts,
+    page_scores,
+    parts_of_methods,
     read_results,
+    read_runs,
     recording_sums,
     streamed_lead_text,
+    streamed_page_scores,
     streamed_summary,
     summarise,
 )
@@ -121,12 +125,15 @@ def test_what_cannot_be_streamed_is_refused(root, tmp_path):
 
 def test_the_command_streams_above_a_number_of_rows(root, tmp_path, call, monkeypatch):
     whole = call("tables", root, "--out", tmp_path / "whole.csv")
-    monkeypatch.setattr("audiointerp.cli.tables.MOST_ROWS_IN_MEMORY", 10)
+    monkeypatch.setattr("audiointerp.tables.result_parts.MOST_ROWS_IN_MEMORY", 10)
     streamed = call("tables", root, "--out", tmp_path / "streamed.csv")
     assert streamed.stdout.replace("streamed.csv", "whole.csv") == whole.stdout
     assert (tmp_path / "streamed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     by_method = call("tables", root, "--by", "method")
     assert "groups have means alone" in by_method.stdout
+    paper = call("tables", root, "--kinds", "summary")
+    assert paper.returncode == 0
+    assert "read all 1350 rows into memory" in paper.stderr
 
 
 def test_of_soft_masks_alone_chance_is_not_known(tmp_path):
@@ -148,3 +155,30 @@ def test_a_mask_that_is_soft_in_another_experiment_counts_where_it_is_not(tmp_pa
     text = lead_text(read_results(tmp_path))
     assert "Means over 2 0/1 masks" in text
     assert streamed_lead_text(open_parts(tmp_path)) == text
+
+
+@pytest.mark.parametrize("mask", ["topK_30", "minmax", "absent"])
+def test_the_scores_of_a_page_are_those_of_rows_in_memory(root, mask):
+    folders = sorted((root / "mel" / "made").iterdir())
+    expected = page_scores(read_runs(folders), mask)
+    assert "intervals over 29 recordings" in expected.lead[2]
+    assert len(expected.differences) == 9
+    assert len(expected.everything[1]) == 3 * len(MASKS)
+    assert streamed_page_scores(parts_of_methods(folders), mask) == expected
+
+
+def test_the_differences_of_a_page_are_by_fill_and_place(tmp_path):
+    write_made(tmp_path, 60, 2, MASKS, 2, shard_size=16)
+    folders = sorted((tmp_path / "mel" / "made").iterdir())
+    for number, path in enumerate(sorted(tmp_path.rglob("*.parquet"))):
+        rows = pq.read_table(path).to_pandas()
+        rows["on"] = np.where(np.arange(len(rows)) // 5 % 2 == 0, "audio", "features")
+        rows["FF"] += number / 64 * (rows["on"] == "audio")
+        table = pa.Table.from_pandas(rows, pq.read_schema(path), preserve_index=False)
+        pq.write_table(table, path)
+    expected = page_scores(read_runs(folders), "bin")
+    assert {line.group for line in expected.differences} == {
+        "background, on audio",
+        "background, on features",
+    }
+    assert streamed_page_scores(parts_of_methods(folders), "bin") == expected

@@ -24,7 +24,7 @@ from ..experiments import (
 from ..fit import FitSettings, Trained, train_classifier
 from ..interpretation import MASKS
 from ..predict import Interpretation, interpret
-from ..tables import lead_text, summarise
+from ..tables import lead_text, page_scores, summarise
 from ..util import atomic_write, make_folder
 from .report_page import scores_of
 
@@ -116,7 +116,8 @@ def run_demo(
         trained, scored[index][0][None], scored.clip_id(index), background, out
     )
     title = f"Why {results[0].predicted}? {scored.clip_id(index)}"
-    write_report([(results, label)], 1, out, title, lambda: [scores_of(rows, SHOWN_MASK)])
+    scores = scores_of(page_scores(rows, SHOWN_MASK))
+    write_report([(results, label)], 1, out, title, lambda: [scores])
     typer.echo(
         f"wrote {out}/: open {out / 'index.html'} in a browser to look and listen; "
         "all scores are in table.csv"

@@ -75,6 +75,27 @@ def workers_of(
     return workers
 
 
+def check_worker_device(workers: "int | Cluster", device: str) -> None:
+    """Refuse a device that the workers of a cluster do not have, before a model is opened.
+
+    Args:
+        workers: of :func:`workers_of`.
+        device: of the option ``--device``.
+
+    Raises:
+        ArgumentError: they have GPUs and the device is none, or the other way round.
+
+    >>> check_worker_device(workers_of("ray", None, 2, 0, 1), "cpu")
+    """
+    if isinstance(workers, int):
+        return
+    if device.startswith("cuda") != (workers.gpus_per_worker > 0):
+        raise ArgumentError(
+            f"--gpus-per-worker {workers.gpus_per_worker:g} with --device {device}: give --engine "
+            "ray both --device cuda and --gpus-per-worker 1, or neither"
+        )
+
+
 def engine_of(workers: "int | Cluster") -> "Engine":
     """Return the engine of a run in shards.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ..errors import ArgumentError
+from .in_shards import Manifest
 from .models import open_classifier
 from .options import (
     MASKS_HELP,
@@ -19,6 +20,7 @@ from .options import (
     Subset,
     Weights,
     app,
+    names_in,
 )
 from .own_clips import Part
 
@@ -37,6 +39,7 @@ def report(
     hugging_face: HuggingFace = None,
     data: Data = None,
     clips: Clips = None,
+    manifest: Manifest = None,
     part: Part = None,
     subset: Subset = None,
     folds: Annotated[
@@ -49,7 +52,17 @@ def report(
     mask: Annotated[str, typer.Option(help=MASKS_HELP)] = "topK_30",
     most: Annotated[
         int | None,
-        typer.Option(min=1, help="Show so many clips, evenly spaced; default: all of the run."),
+        typer.Option(
+            min=1,
+            help="Show so many clips, evenly spaced; default: all; of more than 1000, 20.",
+        ),
+    ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(help="Show clips with these names, or patterns with *, comma-separated."),
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Show clips with these true labels, comma-separated.")
     ] = None,
     out: Out = Path("report"),
     lossless: Annotated[bool, typer.Option(help="Hold clips as FLAC, not as MP3.")] = False,
@@ -77,7 +90,8 @@ def report(
     """Show a finished run: a page to see and hear each clip by each method, and the scores.
 
     The weights and the data are those of the run, which is checked. Attributions that the run kept
-    are shown as they are; others are computed again. Above 20 clips, a folder is written.
+    are shown as they are; others are computed again. Above 20 clips, a folder is written. The
+    scores are always those of all clips.
 
     With --blind, a listening test: kept parts of the methods and of random masks in random order,
     as loud as each other, with an answer sheet. The key is kept outside its folder. With --answers,
@@ -91,6 +105,8 @@ def report(
       audiointerp report results/mel/mel_clean --weights weights/synthetic_mel_cnn10.safetensors
 
       audiointerp report results/mel/mel_clean --weights mel.safetensors --data data/ESC-50 --open
+
+      audiointerp report results/mel/birds --weights birds.safetensors --manifest birds.parquet
 
       audiointerp report results/mel/mel_clean --weights mel.safetensors --blind test --most 20
 
@@ -111,9 +127,16 @@ def report(
     from .run_source import Place, open_source
 
     classifier = open_classifier(weights, model, hugging_face).to(device)
-    place = Place(data, clips, part, subset, folds)
     source = open_source(
-        runs, classifier, place, noise=noise, background=background, mask=mask, most=most
+        runs,
+        classifier,
+        Place(data, clips, part, subset, folds, manifest),
+        noise=noise,
+        background=background,
+        mask=mask,
+        most=most,
+        names=None if names is None else names_in(names),
+        labels=None if labels is None else names_in(labels),
     )
     if blind is not None:
         from .listening import write_test

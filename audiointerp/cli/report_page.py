@@ -4,15 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..display import METHOD_TITLES, Grid, scores_section, write_report
 from ..predict import Interpretation
-from ..tables import all_cells, best_null_differences, lead_cells, rows_of_mask, scores_beside
+from ..tables import PageScores
 from .run_source import Source
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LICENCE = (
     "The sounds of this page are {source}, whose licence applies to them; read it before you pass "
@@ -42,7 +38,7 @@ def write_page(source: Source, out: Path, lossless: bool, licence: str | None) -
 
     experiment = source.methods[0].record["experiment"]["name"]
     title = f"{experiment}: {len(source.shown)} clips, {len(heads)} methods"
-    scores = scores_of(source.rows, source.mask)
+    scores = scores_of(source.scores)
     notes = _notes(source, licence)
     # The verdicts are counted while the clips are written, so their sentence comes last.
     return write_report(
@@ -70,19 +66,19 @@ def _verdicts(heads: dict[str, Counter[str]]) -> str:
     )
 
 
-def scores_of(rows: "pd.DataFrame", mask: str) -> str:
+def scores_of(scores: PageScores) -> str:
     """Return the section of a page with the scores: forest plot, one table, all others.
 
     Args:
-        rows: of a run.
-        mask: its name; the one table is of this mask.
+        scores: of a run.
 
     >>> from audiointerp.paper.example import example_rows
-    >>> scores_of(example_rows(clips=3), "topK_30").count("<h2>")
+    >>> from audiointerp.tables import page_scores
+    >>> scores_of(page_scores(example_rows(clips=3), "topK_30")).count("<h2>")
     1
     """
-    heads, lines, caption = lead_cells(rows_of_mask(rows, mask))
-    all_heads, rounded, exact, names = all_cells(rows)
+    heads, lines, caption = scores.lead
+    all_heads, rounded, exact, names = scores.everything
     about = (
         "SPS, COMP and nCOMP of masks of zeros and ones follow from AREA and are left out; other "
         "empty cells are scores that are undefined."
@@ -91,8 +87,8 @@ def scores_of(rows: "pd.DataFrame", mask: str) -> str:
         Grid(tuple(heads), tuple(map(tuple, lines)), 1, caption),
         Grid(tuple(all_heads), tuple(map(tuple, rounded)), names, about),
         Grid(tuple(all_heads), tuple(map(tuple, exact)), names, ""),
-        best_null_differences(rows),
-        scores_beside(rows),
+        scores.differences,
+        scores.beside,
     )
 
 

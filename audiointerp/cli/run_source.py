@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 from torch import Tensor
 
-from ..dataset import ClipDataset, EvenSubset, LoadedClip, load_clip
+from ..dataset import ClipDataset, LoadedClip, load_clip
 from ..errors import ArgumentError
 from ..experiments import (
     Experiment,
@@ -21,15 +21,28 @@ from ..experiments import (
 from ..interpretation import METHODS, Explainer, resolve_mask
 from ..model import Classifier
 from ..predict import Interpretation, interpret
-from ..tables import read_runs
-from ..util import show_progress
+from ..tables import (
+    PageScores,
+    Part,
+    are_too_many,
+    page_scores,
+    parts_of_methods,
+    read_runs,
+    streamed_page_scores,
+)
+from ..util import encodable, show_progress
+from .in_shards import check_manifest_options, open_manifest_for
 from .options import numbers_in
 from .own_clips import open_for_run, training_background
 from .runs import open_for, training_background_of
+from .shown_clips import shown_clips
 from .source_checks import check_source
 
 LARGEST_CHANGE = 0.01
 """Of p of a clip between a run and now; another device and its precision change it by less."""
+
+ROW_COLUMNS = ("method", "clip", "status", "explained", "p")
+"""What must be known of the rows of a clip that is shown."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +58,15 @@ class Place:
     part: str | None
     subset: str | None
     folds: str | None
+    manifest: str | None = None
 
     @property
     def words(self) -> str:
         """The place in words, without its folders."""
-        path = self.data or self.clips
-        return "the synthetic clips" if path is None else f"the clips in {path.name}"
+        path = self.data or self.clips or self.manifest
+        if path is None:
+            return "the synthetic clips"
+        return f"the clips in {str(path).rstrip('/').rpartition('/')[2]}"
 
     def open(self, classifier: Classifier) -> ClipDataset:
         """Open the clips for a classifier.
@@ -58,7 +74,10 @@ class Place:
         Raises:
             ArgumentError, DatasetError: the options do not fit together, or there are no clips.
         """
-        check_source(self.data, self.clips, None, self.subset, self.part)
+        check_source(self.data, self.clips, self.manifest, self.subset, self.part)
+        if self.manifest is not None:
+            check_manifest_options(self.folds, lacks_background=False)
+            return open_manifest_for(classifier, self.manifest)
         if self.clips is not None:
             return open_for_run(classifier, self.clips, self.folds, self.part)[0]
         return open_for(classifier, self.data, numbers_in(self.folds or "5"), self.subset)
@@ -69,6 +88,8 @@ class Place:
         Raises:
             ArgumentError, DatasetError: they are not known.
         """
+        if self.manifest is not None:
+            check_manifest_options(self.folds, lacks_background=True)
         if self.clips is not None:
             split = open_for_run(classifier, self.clips, self.folds, self.part)[1]
             return training_background(classifier, self.clips, split)
@@ -82,12 +103,13 @@ class Source:
     Attributes:
         methods: of the run.
         explainers: what explains a clip anew, of the methods that need it.
-        rows: the scores.
+        rows: the scores; of a run that does not fit into memory, those of the clips that are shown.
         classifier: the classifier.
         clips: all clips of the run.
         shown: the numbers of those that are shown.
         mask: the name of the mask that is heard.
         place: where the clips are.
+        parts: the shards of a run that does not fit into memory; otherwise none.
 
     Example: :func:`open_source` makes one.
     """
@@ -100,6 +122,14 @@ class Source:
     shown: Sequence[int]
     mask: str
     place: Place
+    parts: Sequence[Part] = ()
+
+    @property
+    def scores(self) -> PageScores:
+        """The scores of all clips of the run."""
+        if self.parts:
+            return streamed_page_scores(self.parts, self.mask)
+        return page_scores(self.rows, self.mask)
 
     def explained(self) -> Iterator[tuple[LoadedClip, list[Interpretation]]]:
         """Explain each clip that is shown by every method, and the class that the run explained.
@@ -167,6 +197,8 @@ def open_source(
     background: Path | None = None,
     mask: str = "topK_30",
     most: int | None = None,
+    names: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> Source:
     """Open a run, and check that the classifier and the clips are those of the run.
 
@@ -177,7 +209,8 @@ def open_source(
         noise: the sound file that replaced the experiment's noise.
         background: a folder of clips, for methods that compare with some.
         mask: what is heard.
-        most: so many clips are shown, evenly spaced; None for all.
+        most, names, labels: the clips that are shown, see
+            :func:`~audiointerp.cli.shown_clips.shown_clips`.
 
     Raises:
         ArgumentError: they are not those of the run.
@@ -187,20 +220,34 @@ def open_source(
     """
     mask_name, _ = resolve_mask(mask)
     methods = finished_methods(runs)
-    rows = read_runs([method.folder for method in methods])
     clips = clips_of(_experiment(methods[0].record), place.open(classifier), noise)
     for method in methods:
         method.check(classifier, clips)
-    shown = EvenSubset(clips, most).indices
-    names = {index: clips.clip_id(index) for index in shown}
-    anew = [method for method in methods if not method.has_stored(names)]
+    shown = shown_clips(clips, names, labels, most)
+    shown_names = {index: clips.clip_id(index) for index in shown}
+    rows, parts = _rows([method.folder for method in methods], shown_names)
+    anew = [method for method in methods if not method.has_stored(shown_names)]
     features = None
     if background is not None:
         features = background_of_folder(background, classifier)
     elif any(each.name in METHODS and METHODS[each.name].needs_background for each in anew):
         features = place.background(classifier)
     explainers = {method.name: method.explainer(classifier, features) for method in anew}
-    return Source(methods, explainers, rows, classifier, clips, shown, mask_name, place)
+    return Source(methods, explainers, rows, classifier, clips, shown, mask_name, place, parts)
+
+
+def _rows(folders: Sequence[Path], shown: Mapping[int, str]) -> tuple[pd.DataFrame, list[Part]]:
+    """Read the rows of methods; of too many, those of the clips shown, and return the shards."""
+    parts = parts_of_methods(folders)
+    if not are_too_many(parts):
+        return read_runs(folders), []
+    names = {encodable(name) for name in shown.values()}
+    frames = []
+    for part in parts:
+        if any(index in part.clips for index in shown):
+            rows = part.read(ROW_COLUMNS)
+            frames.append(rows[rows["clip"].astype(str).isin(names)])
+    return pd.concat(frames, ignore_index=True), parts
 
 
 def _experiment(record: Mapping[str, Any]) -> Experiment:

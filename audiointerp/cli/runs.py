@@ -15,6 +15,7 @@ from .in_shards import (
     NumWorkers,
     ShardSize,
     check_manifest_options,
+    check_worker_device,
     engine_of,
     open_manifest_for,
     workers_of,
@@ -158,7 +159,9 @@ def run(
     if clips is None and manifest is None:
         find_experiment(experiment)
     in_shards = not (manifest is None and engine is None and shard_size is None)
-    computes = engine_of(workers_of(engine, address, num_workers, gpus_per_worker, workers))
+    computed_by = workers_of(engine, address, num_workers, gpus_per_worker, workers)
+    check_worker_device(computed_by, device)
+    computes = engine_of(computed_by)
     classifier = open_classifier(weights, model, hugging_face).to(device)
     method_names = given or default_methods(classifier)
     setting = own_experiment(experiment, classifier)

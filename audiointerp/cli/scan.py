@@ -8,7 +8,14 @@ import typer
 
 from ..errors import ArgumentError, AudioInterpError
 from ..util import encodable
-from .in_shards import Address, EngineName, GpusPerWorker, NumWorkers, workers_of
+from .in_shards import (
+    Address,
+    EngineName,
+    GpusPerWorker,
+    NumWorkers,
+    check_worker_device,
+    workers_of,
+)
 from .models import open_classifier
 from .options import (
     FILL_NAMES,
@@ -108,6 +115,7 @@ def scan(
     recordings = recordings_in(recording)
     part = shard_in(shard)
     scanned_by = workers_of(engine, address, num_workers, gpus_per_worker, workers)
+    check_worker_device(scanned_by, device)
     opener = partial(_open, weights, model, hugging_face, device)
     classifier = opener()
     settings = ScanSettings(

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ..tables import Part
 
 DEFAULT_COLUMNS = "transform,experiment,method,mask"
-MOST_ROWS_IN_MEMORY = 1_000_000
-"""Of more rows in shards, one shard is read at a time."""
 MORE = "\n--all prints every group, --out FILE writes them"
 MEANS_ALONE = (
     "Of so many rows, groups have means alone; without --by and --all, methods are compared with "
@@ -83,14 +81,14 @@ def tables(
 
 
 def _print_summary(results: Path, by: str | None, out: Path | None, everything: bool) -> None:
-    from ..tables import GROUPS, open_parts
+    from ..tables import GROUPS, are_too_many, open_parts
 
     columns = [
         choose("column", name, GROUPS) for name in names_in(DEFAULT_COLUMNS if by is None else by)
     ]
     is_lead = by is None and not everything
     parts = open_parts(results)
-    if sum(part.rows for part in parts) > MOST_ROWS_IN_MEMORY:
+    if are_too_many(parts):
         _print_streamed(parts, columns, is_lead, out)
     else:
         _print_rows(results, columns, is_lead, out)
@@ -148,13 +146,21 @@ def _write_paper_tables(
     out: Path | None,
 ) -> None:
     from ..paper import paper_of
-    from ..tables import FORMATS, table_as_text
+    from ..tables import FORMATS, are_too_many, open_parts, table_as_text
 
     chosen_formats = [] if formats is None else names_in(formats)
     for name in chosen_formats:
         choose("format", name, FORMATS)
     if bool(chosen_formats) != (out is not None):
         raise ArgumentError("--formats and --out FOLDER go together: what to write, and where")
+    parts = open_parts(results)
+    if are_too_many(parts):
+        rows = sum(part.rows for part in parts)
+        typer.echo(
+            f"the tables of the paper read all {rows} rows into memory; "
+            "without --formats, --kinds, --on and --published, one shard is read at a time",
+            err=True,
+        )
     paper = paper_of(results, None if kinds is None else names_in(kinds), on, published)
     if out is None:
         typer.echo("\n".join(table_as_text(table) for table in paper.tables))

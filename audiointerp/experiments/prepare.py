@@ -133,7 +133,7 @@ def prepare(
     clips = clips_of(experiment, dataset, noise)
     classifier.to(device)
     explainers = build_explainers(methods, classifier, background)
-    common = fingerprint_of(experiment, noise, classifier, plan, _clip_names(clips))
+    common = fingerprint_of(experiment, noise, classifier, plan, clip_names(clips))
     if isinstance(dataset, ManifestClips):
         common["manifest_sha256"] = dataset.manifest.sha256
     fingerprints = {
@@ -143,7 +143,13 @@ def prepare(
     return Prepared(clips, Computation(classifier, by_name, plan), fingerprints)
 
 
-def _clip_names(clips: ClipDataset) -> ClipNames:
+def clip_names(clips: ClipDataset) -> ClipNames:
+    """Count the clips, and hash their names; those of a manifest are known already.
+
+    >>> from audiointerp.dataset import Synthetic
+    >>> clip_names(Synthetic((5,))).count
+    80
+    """
     if isinstance(clips, ManifestClips):
         return ClipNames(clips.manifest.rows, clips.manifest.names_sha256)
     return ClipNames.of(names_of(clips))

@@ -1,6 +1,5 @@
 """The methods of a finished run, and its attributions, to show and to hear them again."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,11 @@ from ..dataset import ClipDataset
 from ..errors import ArgumentError, AudioInterpError
 from ..interpretation import METHODS, Explainer
 from ..model import Classifier
-from ..scoring import build_explainer
+from ..scoring import Stored, build_explainer
 from ..util import encodable, read_json
 from .fingerprint import settings_of, sha256_of_state
+from .prepare import clip_names
+from .shards import kept_attributions
 from .store import attribution_path
 
 
@@ -51,9 +52,7 @@ class FinishedMethod:
             raise ArgumentError(
                 f"{self.folder}: was computed with another network; give the weights of that run"
             )
-        names = [encodable(clips.clip_id(index)) for index in range(len(clips))]
-        digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
-        if self.record.get("clip_names_sha256") != digest:
+        if self.record.get("clip_names_sha256") != clip_names(clips).sha256:
             raise ArgumentError(
                 f"{self.folder}: was computed on {self.record.get('clips')} clips, which are not "
                 f"the {len(clips)} given here; give the data of that run, e.g. by --data, --clips, "
@@ -81,13 +80,14 @@ class FinishedMethod:
         return explainer
 
     def has_stored(self, clips: Mapping[int, str]) -> bool:
-        """Whether the run kept the attributions of all of these clips, names by number."""
-        return all(
-            attribution_path(self.folder, index, encodable(clip)).is_file()
-            for index, clip in clips.items()
-        )
+        """Whether the run kept the attributions of all of these clips, names by number.
 
-    def stored(self, network: nn.Module, index: int, clip: str) -> "Stored | None":
+        Raises:
+            AudioInterpError: a file is damaged.
+        """
+        return all(self._kept(index, clip) is not None for index, clip in clips.items())
+
+    def stored(self, network: nn.Module, index: int, clip: str) -> Stored | None:
         """Return the attribution that the run kept of a clip, or None if it kept none.
 
         Args:
@@ -97,52 +97,29 @@ class FinishedMethod:
         Raises:
             AudioInterpError: the file is damaged.
         """
-        path = attribution_path(self.folder, index, encodable(clip))
-        if not path.is_file():
+        kept = self._kept(index, clip)
+        return None if kept is None else Stored(network, *kept, self.name)
+
+    def _kept(self, index: int, clip: str) -> tuple[Tensor, int] | None:
+        """Read the values and the target of a clip, from its own file or that of its shard."""
+        own_file = attribution_path(self.folder, index, encodable(clip))
+        path = own_file if own_file.is_file() else kept_attributions(self.folder, index)
+        if path is None:
             return None
         try:
             with safe_open(path, framework="pt") as file:
-                details = json.loads(file.metadata()["audiointerp"])
-                return Stored(network, file.get_tensor("values"), details["target"], self.name)
+                if path == own_file:
+                    target = json.loads(file.metadata()["audiointerp"])["target"]
+                    return file.get_tensor("values"), target
+                # A clip that failed has none.
+                if f"{index:09d}.values" not in file.keys():  # noqa: SIM118
+                    return None
+                target = int(file.get_tensor(f"{index:09d}.target"))
+                return file.get_tensor(f"{index:09d}.values"), target
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise AudioInterpError(
                 f"{path}: no attribution of a run ({error}); repeat the run"
             ) from error
-
-
-class Stored(Explainer):
-    """The attribution of one clip as a method.
-
-    Args:
-        network: of the classifier.
-        values: ``(1, 1, F, T)``.
-        target: the explained class.
-        name: of the method that computed it.
-
-    >>> import torch
-    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
-    >>> stored = Stored(network, torch.ones(1, 1, 2, 3), 1, "lime")
-    >>> stored(torch.zeros(1, 1, 2, 3), stored.target).values.sum().item()
-    6.0
-    """
-
-    black_box = True
-    explains = "nothing"
-
-    def __init__(self, network: nn.Module, values: Tensor, target: int, name: str) -> None:
-        super().__init__(network)
-        self.values = values
-        self.target = target
-        self.name = name  # type: ignore[misc]
-
-    def _attribute(self, score: Any, db: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        score.settle(db)
-        if self.values.shape != db.shape:
-            raise ArgumentError(
-                f"{self.name}: the stored attribution {tuple(self.values.shape)} does not fit this "
-                f"clip {tuple(db.shape)}; was the run on clips of another length?"
-            )
-        return self.values.to(db), {}
 
 
 def finished_methods(folders: Sequence[str | os.PathLike[str]]) -> list[FinishedMethod]:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save
@@ -192,6 +193,23 @@ class ShardFolder:
         with open_binary(place) as file:
             earlier = parquet_description(file, place)
         return "; ".join(differences(earlier["fingerprint"], plain(self.fingerprint)))
+
+
+def kept_attributions(folder: Path, index: int) -> Path | None:
+    """Return the file with the attributions of a clip's shard, or None if none were kept.
+
+    Args:
+        folder: of the method.
+        index: the clip's number.
+
+    >>> kept_attributions(Path("no such folder"), 12) is None
+    True
+    """
+    for path in sorted(folder.glob("shards/*.safetensors")):
+        name = _NAME.fullmatch(path.name)
+        if name is not None and int(name[1]) <= index <= int(name[2]):
+            return path
+    return None
 
 
 def _is_shard(name: str) -> bool:

@@ -70,6 +70,7 @@ from .sanity_checks import (
 from .sanity_rows import CHECKS, SANITY_COLUMNS, SanityCheck, sanity
 from .shares import SHARES, RandomShares, affordable_shares, random_shares, share_verdicts
 from .sounds import Sounds
+from .stored import Stored
 from .strongest import WINDOWS, window_name, windows_per_forward
 from .verdict import (
     COMPARED,
@@ -117,6 +118,7 @@ __all__ = [
     "ScoringProtocol",
     "Sounds",
     "Stage",
+    "Stored",
     "Truth",
     "Verdict",
     "affordable_shares",

@@ -28,6 +28,7 @@ from ..model import (
 from ..processing import Spectrogram, Windows
 from .cells import with_cell
 from .pooling import explained_differences, join_attributions, window_weights
+from .stored import Stored
 
 Method = str | type[Explainer] | Explainer
 """A name in ``METHODS``, an explainer class, or an explainer; also a captum class."""
@@ -197,6 +198,9 @@ def explain_clip(
     >>> explain_clip(classifier, clip, Saliency(network), target=1).values.shape
     torch.Size([1, 1, 64, 251])
     """
+    if isinstance(explainer, Stored):
+        # It is of the whole clip, not of its windows.
+        return explainer.of_clip(classifier, spectrogram, target, against)
     windows = windows_of(classifier, spectrogram)
     bound = bound_windows(classifier, spectrogram)
     single, logs = len(bound) == 1, None

@@ -17,9 +17,9 @@ from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interv
 from .lead import forest_text, lead_text, scores_beside
 from .listening import listening_text, read_answers
 from .nulls_present import has_null, nulls_in
-from .page_cells import all_cells, lead_cells, rows_of_mask
+from .page_cells import PageScores, all_cells, lead_cells, page_scores, rows_of_mask
 from .plain_text import as_text, interval_text
-from .result_parts import Part, open_parts
+from .result_parts import Part, are_too_many, open_parts, parts_of_methods
 from .results import (
     classes_of,
     read_results,
@@ -30,6 +30,7 @@ from .results import (
 )
 from .sanity_summary import cascade_table, sanity_columns, sanity_page, sanity_table
 from .streamed import streamed_lead_text, streamed_summary
+from .streamed_page import streamed_page_scores
 from .summary import GROUPS, compare, paired_differences, summarise
 from .table import Table, as_csv, as_markdown, table_as_text, table_of
 from .write import FORMATS, write_tables
@@ -43,9 +44,11 @@ __all__ = [
     "SOFT_MASKS",
     "Cell",
     "Column",
+    "PageScores",
     "Part",
     "Table",
     "all_cells",
+    "are_too_many",
     "as_csv",
     "as_markdown",
     "as_text",
@@ -69,7 +72,9 @@ __all__ = [
     "means_without_each",
     "nulls_in",
     "open_parts",
+    "page_scores",
     "paired_differences",
+    "parts_of_methods",
     "percentile_interval",
     "read_answers",
     "read_results",
@@ -84,6 +89,7 @@ __all__ = [
     "scores_beside",
     "soft_masks",
     "streamed_lead_text",
+    "streamed_page_scores",
     "streamed_summary",
     "summarise",
     "table_as_text",

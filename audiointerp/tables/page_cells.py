@@ -1,17 +1,70 @@
 """One small table of results that leads, and one of everything, as text for a page."""
 
 import math
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from ..errors import AudioInterpError
 from ..metrics import FROM_AREA, METRICS, PERCENT, YES_OR_NO
+from ..scoring import Difference
+from .best_null import best_null_differences
 from .binary import binary_masks
 from .bootstrap import FEWEST, bootstrap_interval
-from .lead import leading_rows
+from .lead import leading_rows, scores_beside
 from .plain_text import interval_text
 from .results import recording_column
 from .summary import summarise
+
+ALL_BY = ("method", "mask", "on", "fill", "protocol")
+"""The groups of the table of everything."""
+LeadCells = tuple[list[str], list[list[str]], str]
+"""The heads, the rows and the caption of the table that leads."""
+AllCells = tuple[list[str], list[list[str]], list[list[str]], int]
+"""The heads, the rows rounded, the rows not rounded, and how many columns name a row."""
+
+
+@dataclass(frozen=True)
+class PageScores:
+    """What a page shows of the scores of a run.
+
+    Attributes:
+        lead: of :func:`lead_cells`.
+        everything: of :func:`all_cells`.
+        differences: of each method to its best null.
+        beside: what a reader should know of the scores, in sentences.
+
+    Example: :func:`page_scores` makes them of rows in memory.
+    """
+
+    lead: LeadCells
+    everything: AllCells
+    differences: Sequence[Difference]
+    beside: Sequence[str]
+
+
+def page_scores(rows: pd.DataFrame, mask: str) -> PageScores:
+    """Return what a page shows of the scores of a run.
+
+    Args:
+        rows: from :func:`~audiointerp.tables.results.read_results`, or of a run.
+        mask: the mask that leads, by its name.
+
+    Raises:
+        AudioInterpError: no clip was scored.
+
+    >>> from audiointerp.paper.example import example_rows
+    >>> page_scores(example_rows(clips=3), "topK_30").lead[2].split(" with")[0]
+    'Means over 3 clips'
+    """
+    return PageScores(
+        lead_cells(rows_of_mask(rows, mask)),
+        all_cells(rows),
+        best_null_differences(rows),
+        scores_beside(rows),
+    )
 
 
 def rows_of_mask(rows: pd.DataFrame, mask: str) -> pd.DataFrame:
@@ -36,7 +89,7 @@ def rows_of_mask(rows: pd.DataFrame, mask: str) -> pd.DataFrame:
     return leading_rows(scored[masks == (mask if (masks == mask).any() else masks.iloc[0])])
 
 
-def lead_cells(rows: pd.DataFrame) -> tuple[list[str], list[list[str]], str]:
+def lead_cells(rows: pd.DataFrame) -> LeadCells:
     """Return the mean scores by method as text, with intervals over recordings.
 
     Args:
@@ -52,20 +105,41 @@ def lead_cells(rows: pd.DataFrame) -> tuple[list[str], list[list[str]], str]:
     (['lime', '0.50'], '2 recordings: too few for an interval.')
     """
     recordings = recording_column(rows)
-    count, clips = recordings.nunique(), rows["clip"].nunique()
     hidden = FROM_AREA if binary_masks(rows) else ()
     names = [name for name in METRICS if name not in hidden]
-    lines = []
+    means = []
     for method, part in rows.groupby("method", sort=False):
         values = part[names].to_numpy(float)
         low, high = bootstrap_interval(values, recordings[part.index].tolist())
-        means = part[names].mean().to_numpy(float)
-        ends = zip(names, means, low, high, strict=True)
-        lines.append([str(method), *(_cell(name, clips, *each) for name, *each in ends)])
-    first = rows.iloc[0]
+        means.append((str(method), np.stack([part[names].mean().to_numpy(float), low, high], 1)))
+    counts = rows["clip"].nunique(), recordings.nunique()
+    return lead_of_means(names, means, counts, rows.iloc[0])
+
+
+def lead_of_means(
+    names: Sequence[str],
+    means: Iterable[tuple[str, np.ndarray]],
+    counts: tuple[int, int],
+    setting: pd.Series,
+) -> LeadCells:
+    """Return the table that leads, of means that are known.
+
+    Args:
+        names: of the scores.
+        means: of each method, with their intervals, ``(scores, 3)``.
+        counts: of clips and of recordings.
+        setting: its ``mask``, ``on`` and ``fill``.
+
+    Example: :func:`lead_cells` calls it.
+    """
+    clips, count = counts
+    lines = []
+    for method, values in means:
+        cells = [_cell(name, clips, *row) for name, row in zip(names, values.tolist(), strict=True)]
+        lines.append([method, *cells])
     caption = (
-        f"Means over {_counted(clips, 'clip')} with the mask {first['mask']}, scored on "
-        f"{first['on']}, with the fill {first['fill']}"
+        f"Means over {_counted(clips, 'clip')} with the mask {setting['mask']}, scored on "
+        f"{setting['on']}, with the fill {setting['fill']}"
     )
     if count >= FEWEST:
         note = f"In brackets, 95 % intervals over {_counted(count, 'recording')}"
@@ -97,9 +171,7 @@ def _cell(name: str, clips: int, mean: float, low: float, high: float) -> str:
     return text.replace("+", "")
 
 
-def all_cells(
-    rows: pd.DataFrame,
-) -> tuple[list[str], list[list[str]], list[list[str]], int]:
+def all_cells(rows: pd.DataFrame) -> AllCells:
     """Return the mean scores of each protocol, fill, place, method and mask as text.
 
     Args:
@@ -120,11 +192,22 @@ def all_cells(
     >>> rounded[0][:6], names
     (['lime', 'bin', 'audio', 'silence', 'corrected', '0.500'], 5)
     """
-    by = ["method", "mask", "on", "fill", "protocol"]
-    table = summarise(rows, by)
     scored = rows[rows["status"] == "ok"]
     binary = binary_masks(scored)
     is_hard = {str(mask) for mask in scored["mask"].unique()} <= binary
+    return all_of_means(summarise(rows, ALL_BY), binary, is_hard)
+
+
+def all_of_means(table: pd.DataFrame, binary: Set[str], is_hard: bool) -> AllCells:
+    """Return the table of everything, of means that are known.
+
+    Args:
+        table: means by :data:`ALL_BY`, as of :func:`~audiointerp.tables.summary.summarise`.
+        binary: the 0/1 masks.
+        is_hard: whether all masks are.
+
+    Example: :func:`all_cells` calls it.
+    """
     scores = [name for name in METRICS if not (is_hard and name in FROM_AREA)]
     names = [*scores, "clips"]
     rounded, exact = [], []
@@ -138,7 +221,8 @@ def all_cells(
         exact.append(cells + shown)
         pairs = zip(names, shown, strict=True)
         rounded.append(cells + [_rounded(name, text) for name, text in pairs])
-    return [*by, *(_head(name) for name in scores), "clips"], rounded, exact, len(by)
+    heads = [*ALL_BY, *(_head(name) for name in scores), "clips"]
+    return heads, rounded, exact, len(ALL_BY)
 
 
 def _rounded(name: str, text: str) -> str:

@@ -61,7 +61,14 @@ class RecordingSums:
             self._compact()
 
     def differences(self, name: str) -> Differences:
-        """Return the differences of one score."""
+        """Return the differences of one score; positive is better."""
+        return self._of(name, sign_of(name))
+
+    def values(self, name: str) -> Differences:
+        """Return what was added of one score, as it is."""
+        return self._of(name, 1)
+
+    def _of(self, name: str, sign: int) -> Differences:
         self._compact()
         (table,) = self._tables
         # The order in which recordings of rows in memory are numbered.
@@ -70,7 +77,7 @@ class RecordingSums:
             table[f"sum {name}"].to_numpy(),
             table[f"count {name}"].to_numpy(),
             table[f"largest {name}"].to_numpy(),
-            sign_of(name),
+            sign,
         )
 
     def _keys(self, recordings: pd.Series) -> pd.Index:

@@ -11,6 +11,9 @@ from ..errors import AudioInterpError
 from ..scoring import check_pyarrow, read_parquet
 from .run_record import SHARDS, check_same_inputs, check_shards, read_record
 
+MOST_ROWS_IN_MEMORY = 1_000_000
+"""Of more rows in shards, one shard is read at a time."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -31,6 +34,12 @@ class Part:
         """The transform and the experiment."""
         transform, experiment = self.path.parts[-5:-3]
         return transform, experiment
+
+    @property
+    def clips(self) -> range:
+        """The numbers of the clips, which stand in the name of the file."""
+        first, last = self.path.name.split("-")[:2]
+        return range(int(first), int(last) + 1)
 
     def read(self, columns: Sequence[str]) -> pd.DataFrame:
         """Read some columns; before them stand ``transform`` and ``experiment``.
@@ -64,6 +73,39 @@ def open_parts(root: str | os.PathLike[str]) -> list[Part]:
     folders = sorted(root.glob(f"*/*/*/{SHARDS}"))
     if not folders or any(root.glob("*/*/*/metrics.csv")) or any(root.glob("fold_*/*/*/*")):
         return []
+    return _parts_in(folders)
+
+
+def parts_of_methods(folders: Sequence[str | os.PathLike[str]]) -> list[Part]:
+    """Find the shards of methods, each in its own folder, as :func:`open_parts` does.
+
+    Args:
+        folders: ``TRANSFORM/EXPERIMENT/METHOD``.
+
+    Returns:
+        The shards in the order in which :func:`~audiointerp.tables.read_runs` reads them; none if
+        a method was not run in shards.
+
+    Raises:
+        AudioInterpError: as for :func:`open_parts`.
+
+    >>> parts_of_methods(["no such folder"])
+    []
+    """
+    shards = [Path(folder).resolve() / SHARDS for folder in folders]
+    return _parts_in(shards) if all(folder.is_dir() for folder in shards) else []
+
+
+def are_too_many(parts: Sequence[Part]) -> bool:
+    """Return whether shards have more rows than are read into memory.
+
+    >>> are_too_many([Part(Path("a.parquet"), 600_000)] * 2)
+    True
+    """
+    return sum(part.rows for part in parts) > MOST_ROWS_IN_MEMORY
+
+
+def _parts_in(folders: Sequence[Path]) -> list[Part]:
     check_pyarrow()
     parts: list[Part] = []
     first: dict[Path, dict[str, object]] = {}

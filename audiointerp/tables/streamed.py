@@ -34,10 +34,16 @@ EACH_CLIP = ("clip", "recording")
 
 
 @dataclass(eq=False)
-class _Overview:
+class Overview:
     """What a first pass knows: the settings and masks that occur, and the clips that failed.
 
-    The column ``soft`` of the settings says whether a mask has values between 0 and 1.
+    Attributes:
+        settings: a row for each setting and mask; its column ``soft`` says whether the mask has
+            values between 0 and 1.
+        failed: the clips that could not be scored.
+        clips: all clips.
+
+    Example: ``Overview.of(parts)``.
     """
 
     settings: pd.DataFrame
@@ -45,10 +51,15 @@ class _Overview:
     clips: Distinct = field(default_factory=Distinct)
 
     @staticmethod
-    def of(parts: Sequence[Part]) -> "_Overview":
+    def of(parts: Sequence[Part]) -> "Overview":
+        """Read what it needs of each part.
+
+        Raises:
+            AudioInterpError: no clip was scored, or a file is damaged.
+        """
         columns = [name for name in SETTING if name not in PLACES]
         columns += ["mask", "clip", "status", "SPS", "COMP", "AREA"]
-        overview = _Overview(pd.DataFrame())
+        overview = Overview(pd.DataFrame())
         settings = []
         for part in parts:
             rows = part.read(columns)
@@ -83,7 +94,7 @@ def streamed_lead_text(parts: Sequence[Part]) -> str:
 
     Example: ``audiointerp tables results`` calls it for large results.
     """
-    overview = _Overview.of(parts)
+    overview = Overview.of(parts)
     shown = leading_rows(overview.settings)
     soft = set(shown.loc[shown["soft"], "mask"])
     kept = hard_or_all(shown, soft)
@@ -92,19 +103,20 @@ def streamed_lead_text(parts: Sequence[Part]) -> str:
     means = GroupSums(("method",), names, each_clip_once=True)
     sums: dict[tuple[str, str], RecordingSums] = {}
     recordings, has_nulls = Distinct(), False
-    for rows in _scored_parts(_parts_of(parts, setting), (*METRICS, *NULL_COLUMNS)):
-        rows = rows[_are_of(rows, setting) & rows["mask"].isin(kept["mask"])]
+    for rows in scored_parts(parts_of(parts, setting), (*METRICS, *NULL_COLUMNS)):
+        rows = rows[are_of(rows, setting) & rows["mask"].isin(kept["mask"])]
         if rows.empty:
             continue
         recordings.add(rows["recording"])
         means.add(with_shares(rows))
         has_nulls |= bool(nulls_in(rows))
-        hard = rows[~rows["mask"].isin(soft)]
-        _add_differences(sums, hard.assign(**dict.fromkeys(AREAS, np.nan)))
+        add_differences(sums, rows[~rows["mask"].isin(soft)])
     lead = Lead(
         setting=setting,
         recordings=len(recordings),
-        differences=differences_to_best(_compared(sums), f"{setting['fill']}, on {setting['on']}"),
+        differences=differences_to_best(
+            compared_of(sums), f"{setting['fill']}, on {setting['on']}"
+        ),
         has_nulls=has_nulls,
         masks=tuple(kept["mask"].unique()),
         soft=soft,
@@ -135,7 +147,23 @@ def streamed_summary(parts: Sequence[Part], by: Sequence[str]) -> tuple[pd.DataF
             f"--by {name}: these results are too many for a group per {name}; read the Parquet "
             "files with pandas, pyarrow or DuckDB"
         )
-    overview = _Overview.of(parts)
+    overview = Overview.of(parts)
+    table, binary = summed_means(parts, overview, by)
+    return table, means_as_text(table, _binary_groups(table, binary, overview))
+
+
+def summed_means(
+    parts: Sequence[Part], overview: "Overview", by: Sequence[str]
+) -> tuple[pd.DataFrame, set[str]]:
+    """Return the means of groups, and the masks that are 0/1 as far as their scores tell.
+
+    Args:
+        parts: of :func:`~audiointerp.tables.result_parts.open_parts`.
+        overview: of these.
+        by: columns to group by.
+
+    Example: :func:`streamed_summary` calls it.
+    """
     keys = group_columns(overview.settings, by)
     names = (*METRICS, *CONTENT, *AREAS)
     means = GroupSums(
@@ -147,15 +175,14 @@ def streamed_summary(parts: Sequence[Part], by: Sequence[str]) -> tuple[pd.DataF
     soft: set[str] = set()
     telling: set[str] = set()
     others = [name for name in by if name not in (*WORDS, *PLACES)]
-    for rows in _scored_parts(parts, (*names, *others)):
+    for rows in scored_parts(parts, (*names, *others)):
         means.add(with_shares(rows))
         soft_here, telling_here = soft_and_telling(rows)
         soft |= soft_here
         telling |= telling_here
     table = means.table()
     empty = [name for name in (*CONTENT, *AREAS) if table[name].isna().all()]
-    table = table.drop(columns=empty)
-    return table, means_as_text(table, _binary_groups(table, telling - soft, overview))
+    return table.drop(columns=empty), telling - soft
 
 
 def _masks_of(rows: pd.DataFrame) -> pd.DataFrame:
@@ -164,43 +191,69 @@ def _masks_of(rows: pd.DataFrame) -> pd.DataFrame:
     return masks.assign(soft=masks["mask"].isin(soft_masks(rows)))
 
 
-def _has_one_place(overview: _Overview, keys: Sequence[str]) -> bool:
+def _has_one_place(overview: Overview, keys: Sequence[str]) -> bool:
     """Whether a group is of one transform and one experiment."""
     return all(name in keys or overview.settings[name].nunique() == 1 for name in PLACES)
 
 
-def _binary_groups(table: pd.DataFrame, binary: set[str], overview: _Overview) -> list[object]:
+def _binary_groups(table: pd.DataFrame, binary: set[str], overview: Overview) -> list[object]:
     """Return the groups of a summary that have 0/1 masks alone."""
     if "mask" in table.index.names:
         return table.index[table.index.get_level_values("mask").isin(binary)].tolist()
     return table.index.tolist() if set(overview.masks) <= binary else []
 
 
-def _parts_of(parts: Sequence[Part], setting: pd.Series) -> list[Part]:
-    """Return the parts of a transform and an experiment."""
+def parts_of(parts: Sequence[Part], setting: pd.Series) -> list[Part]:
+    """Return the parts of a transform and an experiment.
+
+    >>> parts_of([], pd.Series({"transform": "mel", "experiment": "mel_clean"}))
+    []
+    """
     place = tuple(setting[name] for name in PLACES)
     return [part for part in parts if part.place == place]
 
 
-def _scored_parts(parts: Sequence[Part], columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """Read the scored rows of each part."""
+def scored_parts(parts: Sequence[Part], columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Read the scored rows of each part, and of it some columns beside :data:`WORDS`.
+
+    >>> list(scored_parts([], ["FF"]))
+    []
+    """
     for part in parts:
         rows = part.read([*WORDS, *columns])
         if (rows["status"] == "ok").any():
             yield scored_rows(rows)
 
 
-def _are_of(rows: pd.DataFrame, setting: pd.Series) -> pd.Series:
+def are_of(rows: pd.DataFrame, setting: pd.Series) -> pd.Series:
+    """Return which rows are of a setting.
+
+    >>> rows = pd.DataFrame({name: ["a", "b"] for name in SETTING})
+    >>> are_of(rows, rows.iloc[1]).tolist()
+    [False, True]
+    """
     are_of = pd.Series(data=True, index=rows.index)
     for name in SETTING:
         are_of &= rows[name] == setting[name]
     return are_of
 
 
-def _add_differences(sums: dict[tuple[str, str], RecordingSums], rows: pd.DataFrame) -> None:
-    """Add the differences of a part's clips to each null that it has."""
+def add_differences(sums: dict[tuple[str, str], RecordingSums], rows: pd.DataFrame) -> None:
+    """Add the differences of a part's clips to each null that it has.
+
+    Args:
+        sums: by method and null.
+        rows: of the part, scored, of 0/1 masks.
+
+    >>> sums = {}
+    >>> add_differences(sums, pd.DataFrame({"FF": []}))
+    >>> sums
+    {}
+    """
     for null in nulls_in(rows):
-        by_clip = paired_differences(rows, null, by=("method",))
+        # The areas are not read, since no panel shows them.
+        without_areas = rows.assign(**dict.fromkeys(AREAS, np.nan))
+        by_clip = paired_differences(without_areas, null, by=("method",))
         for method, differences in by_clip.groupby(level="method"):
             key = str(method), null
             if key not in sums:
@@ -208,7 +261,12 @@ def _add_differences(sums: dict[tuple[str, str], RecordingSums], rows: pd.DataFr
             sums[key].add(differences.droplevel("method"))
 
 
-def _compared(sums: dict[tuple[str, str], RecordingSums]) -> list[Compared]:
+def compared_of(sums: dict[tuple[str, str], RecordingSums]) -> list[Compared]:
+    """Return the differences that were added, by score and method.
+
+    >>> compared_of({})
+    []
+    """
     methods = sorted({method for method, _ in sums})
     compared: list[Compared] = []
     for name in PANELS:

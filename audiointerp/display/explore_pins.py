@@ -129,7 +129,7 @@ def pin_of(
     line = python_line(source, method["name"], mask, question, (grid["bins"], grid["frames"]))
     start = {"method": shown["method"], "cell": cell, "number": number, "judged": None}
     section = section_of(results, {**data, "start": start})
-    return Pin(line, section, overview_item(results[0]))
+    return Pin(line, section, overview_item(results))
 
 
 def _chosen(values: Sequence[Any], kind: str, number: Any) -> Any:

@@ -74,7 +74,7 @@ def interpretation_page(
     """
     sections = [explained_section(results, lossless) for results in clips]
     if len(clips) > 1:
-        sections.insert(0, overview([overview_item(results[0]) for results in clips]))
+        sections.insert(0, overview([overview_item(results) for results in clips]))
     return document(title, sections)
 
 

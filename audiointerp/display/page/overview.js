@@ -45,7 +45,7 @@ class Overview {
     const truth = isWrong(item) ? ` (wrong: it is ${spaced(item.truth)})` : "";
     const p = `p\u00a0kept\u00a0${shortP(item.pKept)}`;
     link.append(element("span", `${spaced(item.predicted)}${truth}, ${p}`));
-    const head = element("span", `${item.head}, by\u00a0${item.method}`);
+    const head = element("span", headOf(item));
     head.classList.toggle("explained", item.isExplained);
     link.append(head);
     link.title = item.verdict;
@@ -104,6 +104,16 @@ class Overview {
     const count = this.box.querySelector("[data-count]");
     count.textContent = `${items.length} of ${this.items.length} clips`;
   }
+}
+
+/** What the explanation is worth; of several methods, how many explain the clip. */
+function headOf({ heads }) {
+  const methods = Object.keys(heads);
+  if (methods.length === 1) {
+    return `${heads[methods[0]]}, by\u00a0${methods[0]}`;
+  }
+  const count = methods.filter((method) => heads[method] === "Explained").length;
+  return `Explained by ${count || "none"} of ${methods.length}\u00a0methods`;
 }
 
 function isWrong({ truth, predicted }) {

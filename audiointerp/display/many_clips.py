@@ -135,7 +135,7 @@ def clip_part(
     >>> clip_part([result], "rain", 0).section.count("<section")
     1
     """
-    section = explained_section(results, lossless)
+    section = explained_section(results, lossless, truth)
     if folder is None:
         return ClipPart(overview_item(results, None, truth), section)
     name = f"{number + 1:04d}.html"
@@ -166,11 +166,11 @@ def write_parts(
     'index.html'
     """
     index = make_folder(out) / "index.html"
-    made = list(parts)
-    items = [part.item for part in made]
+    listed = list(parts)
+    items = [part.item for part in listed]
     has_pages = any(item["page"] for item in items)
     shown = [overview(items)] if len(items) > 1 or has_pages else []
-    shown += [part.section for part in made]
+    shown += [part.section for part in listed]
     write_text(index, document(title, [*shown, *sections(items)], "" if has_pages else None))
     return index
 

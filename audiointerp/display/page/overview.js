@@ -31,6 +31,7 @@ class Overview {
     const kinds = this.items.some(isWrong) ? [EVERY, NOT_EXPLAINED, WRONG] : [EVERY, NOT_EXPLAINED];
     this.filter.append(...[...kinds, ...classes].map((name) => new Option(spaced(name), name)));
     this.cards = await Promise.all(this.items.map((item) => this.card(item)));
+    this.list.addEventListener("click", () => (this.isChosen = true));
     for (const select of [this.sort, this.filter]) {
       select.addEventListener("change", () => this.write({}));
     }
@@ -84,6 +85,10 @@ class Overview {
     this.shown = this.items[clip] ? clip : 0;
     this.draw();
     this.onShow(this.shown, this.items[this.shown]);
+    if (this.isChosen) {
+      this.isChosen = false;
+      goTo(this.box.parentElement.querySelector("section.clip:not([hidden]), [data-frame]"));
+    }
   }
 
   draw() {
@@ -91,7 +96,11 @@ class Overview {
     const isOfKind = { [EVERY]: () => true, [NOT_EXPLAINED]: (item) => !item.isExplained, [WRONG]: isWrong };
     const isShown = isOfKind[value] ?? ((item) => item.predicted === value);
     const items = this.items.filter(isShown).sort(SORTS[this.sort.value]);
-    this.list.replaceChildren(...items.map((item) => this.cards[item.number]));
+    const cards = items.map((item) => this.cards[item.number]);
+    // A card that is taken out and put back would lose the focus.
+    if (cards.length !== this.list.children.length || cards.some((card, k) => card !== this.list.children[k])) {
+      this.list.replaceChildren(...cards);
+    }
     for (const item of this.items) {
       const link = this.cards[item.number].firstElementChild;
       link.href = this.hash({ clip: item.number });
@@ -114,6 +123,18 @@ function headOf({ heads }) {
   }
   const count = methods.filter((method) => heads[method] === "Explained").length;
   return `Explained by ${count || "none"} of ${methods.length}\u00a0methods`;
+}
+
+/** Scroll to what was chosen, and put the focus there, unless its upper part is seen already. */
+function goTo(place) {
+  const top = place.getBoundingClientRect().top;
+  if (top < 0.5 * window.innerHeight) {
+    return;
+  }
+  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  place.tabIndex = -1;
+  place.focus({ preventScroll: true });
+  place.scrollIntoView({ behavior: isStill ? "auto" : "smooth", block: "start" });
 }
 
 function isWrong({ truth, predicted }) {

@@ -299,16 +299,18 @@ def test_a_second_press_takes_play_back_while_the_part_is_made(page):
 def test_the_chart_shows_the_random_masks_of_the_asked_share_too(page, results):
     """A bar from the least to the largest p of the verdict's masks, at its share."""
     p_random = results[0].verdict.p_random
-    path = page.get_attribute("path.range >> nth=0", "d")
-    assert page.locator("section >> nth=0").locator("path.range").count() == 1
-    x, low, high = map(float, re.match(r"M([\d.]+) ([\d.]+)V([\d.]+)", path).groups())
+    bar = page.locator("section >> nth=0").locator("rect.range")
+    assert bar.count() == 1
+    names = ("x", "y", "width", "height")
+    x, y, width, height = (float(bar.get_attribute(name)) for name in names)
     marker = page.locator("circle.kept >> nth=0")
-    assert float(marker.get_attribute("cx")) == x
+    assert float(marker.get_attribute("cx")) == pytest.approx(x + width / 2)
     bottom, top = 170 - 26, 12
-    drawn = [(bottom - y) / (bottom - top) for y in (low, high)]
+    drawn = [(bottom - edge) / (bottom - top) for edge in (y + height, y)]
     assert drawn == pytest.approx([min(p_random), max(p_random)], abs=1e-3)
     text = page.inner_text("[data-compared] >> nth=0")
-    assert text == f"random masks keep: 8 at each share; the bar is of {len(p_random)}, at 30\xa0%"
+    masks = f"8 at each share; the bar is of {len(p_random)}, at 30\xa0%"
+    assert text == f"of parts that random masks keep: {masks}"
 
 
 def test_there_are_never_two_sounds(opened, page):

@@ -95,11 +95,11 @@ class ShareChart {
     return elements;
   }
 
-  /** From the least to the largest p of the random masks of one share, with ends. */
+  /** A bar from the least to the largest p of the random masks of one share. */
   bar(x, range) {
     const [low, high] = range.map((p) => this.y(p));
-    const end = (y) => `M${x - 6} ${y}h12`;
-    return svg("path", { d: `M${x} ${low}V${high}${end(low)}${end(high)}`, class: "range" });
+    const width = 12;
+    return svg("rect", { x: x - width / 2, y: high, width, height: low - high, class: "range" });
   }
 
   marker() {

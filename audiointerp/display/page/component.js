@@ -297,11 +297,11 @@ class ClipComponent {
     const few = data.random.p.length ? data.random.p[0].length : 0;
     const number = method.shares.findIndex((each) => each.moreRandom);
     if (number < 0) {
-      return `${few} random masks keep`;
+      return `of parts that ${few} random masks keep`;
     }
     const share = Math.round(100 * data.shares[number]);
     const { compared } = method.shares[number];
-    return `random masks keep: ${few} at each share; the bar is of ${compared}, at ${share}\u00a0%`;
+    return `of parts that random masks keep: ${few} at each share; the bar is of ${compared}, at ${share}\u00a0%`;
   }
 
   buildGrid() {

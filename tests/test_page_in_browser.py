@@ -542,6 +542,9 @@ def test_clips_are_sorted_filtered_and_shown_by_the_hash(results, browser, tmp_p
         return page.get_attribute("section:not([hidden])", "aria-label")
 
     assert (names(), shown()) == (["b.wav", "c.wav", "a.wav"], "b.wav")
+    wrong = page.locator("[data-filter] option[value=wrong]")
+    assert wrong.is_disabled()
+    assert "labels are not known, see interpret --label" in wrong.inner_text()
     page.select_option("[data-sort]", "p of the kept part")
     assert names() == ["c.wav", "b.wav", "a.wav"]
     page.select_option("[data-filter]", "in doubt or not explained")

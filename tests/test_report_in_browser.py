@@ -157,6 +157,9 @@ def test_on_a_phone_a_chosen_clip_comes_into_view_and_gets_the_focus(browser, fo
 def test_a_card_says_by_how_many_methods_its_clip_is_explained(page):
     text = page.inner_text("[data-clips] li >> nth=0")
     assert "Explained by none of 2\xa0methods" in text
+    assert "by\xa0Grad-CAM" in text
+    about = frame_of(page).locator(".about").inner_text()
+    assert "Of 2 methods, these explain the clip: none." in about
 
 
 def test_a_wrong_clip_is_marked_and_filtered(page, clips):

@@ -91,7 +91,7 @@ def clip_section(
         label=html.escape(first.clip or first.question),
         verdict=html.escape(str(verdict or f"Why {first.question}?")),
         details=html.escape(details),
-        about=_about(first, data["likeliest"], truth),
+        about=_about(first, data["likeliest"], truth) + _explaining(results),
         warning=warning,
         random=RANDOM if data["random"]["p"] else "",
         picture=picture,
@@ -142,6 +142,19 @@ def _about(result: ExplainedClip, likeliest: Sequence[tuple[str, float]], truth:
         question += f" The clip is labelled <b>{label}</b>, {is_right} predicted {predicted}."
     note = result.window_note()
     return f"{question} {note and f'<b>{html.escape(note)}</b> '}{text}"
+
+
+def _explaining(results: Sequence[ExplainedClip]) -> str:
+    """Return which of several methods explain the clip by the first mask of each."""
+    explains: dict[str, bool] = {}
+    for result in results:
+        method = result.attribution.method
+        title = METHOD_TITLES.get(method, method)
+        explains.setdefault(title, bool(result.verdict and result.verdict.is_explained))
+    if len(explains) < 2:
+        return ""
+    names = ", ".join(title for title, is_explained in explains.items() if is_explained)
+    return html.escape(f" Of {len(explains)} methods, these explain the clip: {names or 'none'}.")
 
 
 def _about_sound(result: ExplainedClip, sound: PageSound) -> str:

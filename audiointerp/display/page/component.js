@@ -301,7 +301,8 @@ class ClipComponent {
     }
     const share = Math.round(100 * data.shares[number]);
     const { compared } = method.shares[number];
-    return `of parts that random masks keep: ${few} at each share; the bar is of ${compared}, at ${share}\u00a0%`;
+    const bar = `the bar is of ${compared}, at ${share}\u00a0%`;
+    return `of parts that random masks keep: ${few} at each share; ${bar}`;
   }
 
   buildGrid() {

@@ -28,8 +28,14 @@ class Overview {
   async start() {
     const classes = [...new Set(this.items.map((item) => item.predicted))].sort();
     this.sort.append(...Object.keys(SORTS).map((name) => new Option(name)));
-    const kinds = this.items.some(isWrong) ? [EVERY, NOT_EXPLAINED, WRONG] : [EVERY, NOT_EXPLAINED];
-    this.filter.append(...[...kinds, ...classes].map((name) => new Option(spaced(name), name)));
+    const kinds = [EVERY, NOT_EXPLAINED, WRONG, ...classes];
+    this.filter.append(...kinds.map((name) => new Option(spaced(name), name)));
+    const wrong = [...this.filter.options].find(({ value }) => value === WRONG);
+    wrong.disabled = !this.items.some(isWrong);
+    if (wrong.disabled) {
+      const isKnown = this.items.some(({ truth }) => truth !== null);
+      wrong.text = isKnown ? "wrong: none" : "wrong: labels are not known, see interpret --label";
+    }
     this.cards = await Promise.all(this.items.map((item) => this.card(item)));
     this.list.addEventListener("click", () => (this.isChosen = true));
     for (const select of [this.sort, this.filter]) {
@@ -44,7 +50,9 @@ class Overview {
     const link = element("a", "");
     link.append(await thumbnail(item.thumbnail), element("b", item.name));
     const truth = isWrong(item) ? ` (wrong: it is ${spaced(item.truth)})` : "";
-    const p = `p\u00a0kept\u00a0${shortP(item.pKept)}`;
+    const [first, ...others] = Object.keys(item.heads);
+    const by = others.length ? ` by\u00a0${first}` : "";
+    const p = `p\u00a0kept\u00a0${shortP(item.pKept)}${by}`;
     link.append(element("span", `${spaced(item.predicted)}${truth}, ${p}`));
     const head = element("span", headOf(item));
     head.classList.toggle("explained", item.isExplained);
@@ -76,7 +84,8 @@ class Overview {
 
   read() {
     const { state } = this;
-    const option = (select, name) => [...select.options].some(({ value }) => value === name);
+    const option = (select, name) =>
+      [...select.options].some(({ value, disabled }) => value === name && !disabled);
     const sort = state.get("sort");
     const show = state.get("show");
     this.sort.value = option(this.sort, sort) ? sort : "file";
@@ -98,7 +107,8 @@ class Overview {
     const items = this.items.filter(isShown).sort(SORTS[this.sort.value]);
     const cards = items.map((item) => this.cards[item.number]);
     // A card that is taken out and put back would lose the focus.
-    if (cards.length !== this.list.children.length || cards.some((card, k) => card !== this.list.children[k])) {
+    const { children } = this.list;
+    if (cards.length !== children.length || cards.some((card, k) => card !== children[k])) {
       this.list.replaceChildren(...cards);
     }
     for (const item of this.items) {

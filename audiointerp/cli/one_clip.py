@@ -1,7 +1,9 @@
 """The commands for the demo and for one clip: demo, interpret."""
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -164,6 +166,8 @@ def interpret(
     for file in files:
         for folder in (out, *(out / name for name in names)):
             _refuse_overwriting(file, folder)
+    # Meanwhile the clip is read and classified, mostly outside of Python.
+    Thread(target=import_module, args=("matplotlib.pyplot",), daemon=True).start()
     if example is not None and (weights, model, hugging_face) == (None, None, None):
         weights = EXAMPLE_NETWORK
     classifier = open_classifier(weights, model, hugging_face)
@@ -235,13 +239,15 @@ def _write(
 
 
 def _refuse_overwriting(clip: Path, out: Path) -> None:
+    inside = out.iterdir() if out.is_dir() and clip.exists() else ()
+    same = [path.name for path in inside if path.exists() and path.samefile(clip)]
+    if not same:
+        # Nearly always: what draws takes long to import, and is not needed yet.
+        return
     from ..display import WRITTEN
 
-    for path in (out / name for name in WRITTEN):
-        if clip.exists() and path.exists() and path.samefile(clip):
-            raise ArgumentError(
-                f"--out {path.parent}: this would overwrite {clip}; give another folder"
-            )
+    if not set(WRITTEN).isdisjoint(same):
+        raise ArgumentError(f"--out {out}: this would overwrite {clip}; give another folder")
 
 
 def _print_interpretation(

@@ -100,6 +100,14 @@ MUTATIONS = (
     ),
     Mutation(
         "19",
+        "play starts with the sound before, while the chosen part is made",
+        "display/page/component.js",
+        "while (awaited !== this.partIsThere) {",
+        "while (false) {",
+        ("test_page_in_browser.py::test_play_right_after_a_part_never_starts_with_the_original",),
+    ),
+    Mutation(
+        "19",
         "the page swaps what is kept and what is removed",
         "display/page/maps.js",
         "const kept = isRemoved ? 0 : 1;",

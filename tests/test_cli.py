@@ -81,10 +81,9 @@ def test_interpret_writes_everything(call, place, tmp_path):
     assert record["additivity_gap"] is None or record["additivity_gap"] <= 1e-3
     for part, name in (("original", "p"), ("kept", "p_in"), ("removed", "p_out")):
         p, heard = record["scores"][name], record["heard"][name]
-        labelled = f"p on audio {p:.3f}, p of the sound {heard:.3f}"
-        if f"{p:.3f}" == f"{heard:.3f}":
-            labelled = f"p of the sound {heard:.3f}"
+        labelled = f"p on audio {p:.3f}, of the file's sound {heard:.3f}"
         assert f"{part}: {labelled}\n" in done.stdout
+    assert "The verdict's p are of parts made at the classifier's 32000 Hz" in done.stdout
     assert {"FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP", "AREA"} <= record["scores"].keys()
     for name in ("original", "kept", "removed"):
         info = soundfile.info(out / f"{name}.wav")

@@ -242,8 +242,12 @@ def test_a_long_sound_is_mp3_and_says_how_far_it_is(song, browser, tmp_path):
         " sounds.onProgress = (share) => { window.said.push(share); say(share); }; }"
     )
     opened.page.click("[data-play]")
-    opened.page.click("[data-part=removed]")
-    opened.choose("kept")
+    # At once, so that the first is not there yet.
+    opened.page.evaluate(
+        "() => { for (const part of ['removed', 'kept'])"
+        " document.querySelector(`[data-part=${part}]`).click(); }"
+    )
+    opened.settle()
     for own, wanted in zip(opened.played().reshape(2, -1), expected, strict=True):
         # Two decoders of MP3 differ so much.
         assert si_sdr(wanted, own) > 50
@@ -254,6 +258,59 @@ def test_a_long_sound_is_mp3_and_says_how_far_it_is(song, browser, tmp_path):
     assert kept_keys == ["0 5 share kept"]
     assert opened.faults == []
     opened.context.close()
+
+
+def test_play_right_after_a_part_never_starts_with_the_original(opened, page, results):
+    """Both clicks come before the part is made; nothing but the part is ever started."""
+    started = page.evaluate(
+        """async () => {
+          const [clip] = components;
+          clip.sounds.kept.clear();
+          clip.root.querySelector("[data-part=kept]").click();
+          clip.root.querySelector("[data-play]").click();
+          const isSilent = window.voices.length === 0;
+          for (let k = 0; k < 500 && !clip.player.isPlaying; k++) {
+            await new Promise((resolve) => setTimeout(resolve, 10));
+          }
+          await new Promise((resolve) => setTimeout(resolve, 150));
+          return [isSilent, window.voices.length, clip.player.isPlaying];
+        }"""
+    )
+    assert started == [True, 1, True]
+    assert si_sdr(results[0].kept.flatten(), opened.played()) > 80
+
+
+def test_a_second_press_takes_play_back_while_the_part_is_made(page):
+    count = page.evaluate(
+        """async () => {
+          const [clip] = components;
+          clip.sounds.kept.clear();
+          clip.root.querySelector("[data-part=removed]").click();
+          clip.root.querySelector("[data-play]").click();
+          clip.root.querySelector("[data-play]").click();
+          await clip.partIsThere;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          return window.voices.length;
+        }"""
+    )
+    assert count == 0
+
+
+def test_the_chart_shows_the_random_masks_of_the_asked_share_too(page, results):
+    """A bar from the least to the largest p of the verdict's masks, at its share."""
+    p_random = results[0].verdict.p_random
+    bar = page.locator("section >> nth=0").locator("rect.range")
+    assert bar.count() == 1
+    names = ("x", "y", "width", "height")
+    x, y, width, height = (float(bar.get_attribute(name)) for name in names)
+    marker = page.locator("circle.kept >> nth=0")
+    assert float(marker.get_attribute("cx")) == pytest.approx(x + width / 2)
+    bottom, top = 170 - 26, 12
+    drawn = [(bottom - edge) / (bottom - top) for edge in (y + height, y)]
+    assert drawn == pytest.approx([min(p_random), max(p_random)], abs=1e-3)
+    text = page.inner_text("[data-compared] >> nth=0")
+    masks = f"8 at each share; the bar is of {len(p_random)}, at 30\xa0%"
+    assert text == f"of parts that random masks keep: {masks}"
 
 
 def test_there_are_never_two_sounds(opened, page):
@@ -485,6 +542,9 @@ def test_clips_are_sorted_filtered_and_shown_by_the_hash(results, browser, tmp_p
         return page.get_attribute("section:not([hidden])", "aria-label")
 
     assert (names(), shown()) == (["b.wav", "c.wav", "a.wav"], "b.wav")
+    wrong = page.locator("[data-filter] option[value=wrong]")
+    assert wrong.is_disabled()
+    assert "labels are not known, see interpret --label" in wrong.inner_text()
     page.select_option("[data-sort]", "p of the kept part")
     assert names() == ["c.wav", "b.wav", "a.wav"]
     page.select_option("[data-filter]", "in doubt or not explained")

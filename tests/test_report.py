@@ -95,7 +95,7 @@ def test_a_written_interpretation_draws_one_figure(result, tmp_path, monkeypatch
     html = (tmp_path / "new" / "index.html").read_text()
     embedded = re.search(r"image/webp;base64,([^\"]+)", html)[1]
     picture = plt.imread(io.BytesIO(base64.b64decode(embedded)), format="webp")
-    assert picture.shape[:2] == (288, 1260)
+    assert picture.shape[:2] == (384, 1680)
 
 
 def test_a_card_leaves_the_classifier_as_it_is(classifier, tmp_path):
@@ -205,6 +205,11 @@ def test_beside_a_player_stands_the_p_of_its_sound(result, tmp_path):
     assert "<th>p of the sound" in html
     page = interpretation_page("noise", [[result]])
     assert "<td>features<td>0.111<td>0.222<td>0.333<td>" in page
+    # Beside the players of a page stands what the verdict says of the same part.
+    verdict = replace(result.verdict, p_kept=0.777, p_removed=0.888)
+    page = interpretation_page("noise", [[replace(result, verdict=verdict)]])
+    assert "</audio> Kept, p .777</p>" in page
+    page = interpretation_page("noise", [[replace(result, verdict=None)]])
     assert "</audio> Kept, p .555</p>" in page
     assert "</audio> Removed, p .666</p>" in page
     titles = [ax.get_title() for ax in plot.interpretation(result).axes]

@@ -133,8 +133,40 @@ def test_keys_beside_the_frame_play_the_clip_and_another_clip_ends_it(page):
     assert page.frames[1].evaluate("components[0].player.isPlaying") is False
 
 
+def test_on_a_phone_a_chosen_clip_comes_into_view_and_gets_the_focus(browser, folder):
+    page = open_folder(browser, folder / "index.html", 400)
+    page.emulate_media(reduced_motion="reduce")
+    # Nothing moves before anything is chosen.
+    assert page.evaluate("window.scrollY") == 0
+    page.evaluate("document.querySelector('[data-clips]').style.minHeight = '900px'")
+    show(page, 1)
+    top = "document.querySelector('[data-frame]').getBoundingClientRect().top"
+    page.wait_for_function(f"Math.abs({top}) < 2")
+    assert page.evaluate("document.activeElement.matches('[data-frame]')")
+    stage = frame_of(page).locator("[data-stage]").bounding_box()
+    assert stage["y"] < 900
+    # Where the clip is seen already, the focus stays in the list.
+    wide = open_folder(browser, folder / "index.html", 1200)
+    show(wide, 1)
+    assert wide.evaluate("window.scrollY") == 0
+    assert wide.evaluate("document.activeElement.matches('[data-clips] a')")
+    page.context.close()
+    wide.context.close()
+
+
+def test_a_card_says_by_how_many_methods_its_clip_is_explained(page):
+    text = page.inner_text("[data-clips] li >> nth=0")
+    assert "Explained by none of 2\xa0methods" in text
+    assert "by\xa0Grad-CAM" in text
+    about = frame_of(page).locator(".about").inner_text()
+    assert "Of 2 methods, these explain the clip: none." in about
+
+
 def test_a_wrong_clip_is_marked_and_filtered(page, clips):
     texts = [card.inner_text() for card in page.locator("[data-clips] li").all()]
+    show(page, 1)
+    label = "The clip is labelled another, wrongly predicted"
+    assert label in frame_of(page).locator(".about").inner_text()
     assert ["wrong: it is another" in text for text in texts] == [False, True, False]
     page.select_option("[data-filter]", "wrong")
     page.wait_for_function("document.querySelectorAll('[data-clips] li').length === 1")

@@ -158,6 +158,38 @@ def test_clips_longer_than_the_windows_are_shown_whole_as_they_were_scored(writt
     assert torch.equal(shown, values) if kept else torch.allclose(shown, values, rtol=1e-3)
 
 
+def test_an_interrupted_report_goes_on_and_workers_write_the_same(written, tmp_path, monkeypatch):
+    """Pages that are there are not made again, unless they are of another report."""
+    from audiointerp.cli import report_page
+    from audiointerp.cli.report_clips import ClipPages, clip_parts
+
+    source, _ = written
+    monkeypatch.setattr(report_page, "MOST_CLIPS", 1)
+    made = []
+    make = ClipPages.made
+    monkeypatch.setattr(
+        ClipPages, "made", lambda self, number: (made.append(number), make(self, number))[1]
+    )
+    index = report_page.write_page(source, tmp_path, False, None)
+    text, page = index.read_text(), (tmp_path / "clips" / "0002.html").read_bytes()
+    assert made == [0, 1]
+    (tmp_path / "clips" / "0002.html").unlink()
+    (tmp_path / "clips" / "0001.json").write_text("{}")
+    pages = ClipPages(source, tmp_path / "clips", False)
+    assert [pages.kept(number) for number in (0, 1)] == [None, None]
+    report_page.write_page(source, tmp_path, False, None)
+    assert made == [0, 1, 0, 1]
+    report_page.write_page(source, tmp_path, False, None)
+    assert made == [0, 1, 0, 1]
+    assert index.read_text() == text
+    assert ClipPages(source, tmp_path / "clips", True).kept(0) is None
+    other = replace(source, mask="topK_20")
+    assert ClipPages(other, tmp_path / "clips", False).kept(0) is None
+    parts = clip_parts(pages, workers=2, resume=False)
+    assert (made, len(parts)) == ([0, 1, 0, 1], 2)
+    assert (tmp_path / "clips" / "0002.html").read_bytes() == page
+
+
 def test_without_attributions_they_are_computed_again(report, run, tmp_path):
     copied = tmp_path / "mel" / "mel_clean" / "gradcam"
     shutil.copytree(run / "gradcam", copied)

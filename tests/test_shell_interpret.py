@@ -129,6 +129,33 @@ def test_several_methods_have_a_folder_each_and_one_page(call, tmp_path):
     assert "audio/flac" in page
 
 
+def test_a_page_says_which_labelled_clips_are_wrong(call, place, tmp_path):
+    """By one label, or by the names of the folders; a label that is unknown is refused."""
+    classifier = ai.Classifier.load(place / "mel.safetensors")
+    for folder in classifier.labels[:2]:
+        (tmp_path / folder).mkdir()
+        save_audio(tmp_path / folder / "noise.wav", noise(1.0), 32000)
+    folders = [tmp_path / folder for folder in classifier.labels[:2]]
+    given = ("--weights", place / "mel.safetensors", "--method", "saliency")
+    given += ("--out", tmp_path / "out", "--label")
+    done = call("interpret", *folders, *given, "folders")
+    assert (done.returncode, done.stderr) == (0, "")
+    # The same sound in two folders: at least one label is wrong.
+    text = (tmp_path / "out" / "index.html").read_text()
+    items = json.loads(re.search(r'<script type="application/json">(\[.*?\])</script>', text)[1])
+    assert [item["truth"] for item in items] == list(classifier.labels[:2])
+    predicted = items[0]["predicted"]
+    wrong = sum(label != predicted for label in classifier.labels[:2])
+    assert done.stdout.count(f"predicted {predicted} (wrong: it is ") == wrong >= 1
+    assert text.count(", wrongly predicted") == wrong
+    done = call("interpret", folders[0] / "noise.wav", *given, "nothing")
+    assert (done.returncode, "unknown label 'nothing'" in done.stderr) == (1, True)
+    other = tmp_path / "other"
+    folders[0].rename(other)
+    done = call("interpret", other, *given, "folders")
+    assert (done.returncode, "is not named as a label" in done.stderr) == (1, True)
+
+
 def test_a_page_of_several_clips_has_all_methods(call, place, tmp_path):
     clip = place / "clip.flac"
     other = tmp_path / "other.flac"

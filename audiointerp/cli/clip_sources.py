@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 EXAMPLE_NETWORK = "synthetic-mel"
 """The network that explains an example, unless another is given."""
+FOLDERS = "folders"
+"""Stands for the labels that the files' folders are named by."""
 EXAMPLE_FOLD = 5
 """The fold of the examples; that network was not trained on it."""
 
 
 class ClipSource(NamedTuple):
-    """A clip to explain, and its name.
+    """A clip to explain, its name, and its label if that is given.
 
     >>> ClipSource("dog.wav", Path("dog.wav")).name
     'dog.wav'
@@ -29,10 +31,14 @@ class ClipSource(NamedTuple):
 
     name: str
     audio: "Path | Tensor"
+    label: str | None = None
 
 
 def clip_sources(
-    files: list[Path], example: str | None, classifier: "Classifier"
+    files: list[Path],
+    example: str | None,
+    classifier: "Classifier",
+    label: str | None = None,
 ) -> list[ClipSource]:
     """Return the clips of the command line, each once; of several, all are readable.
 
@@ -40,8 +46,10 @@ def clip_sources(
         files: of :func:`sound_files_of`.
         example: a class of the synthetic clips, instead of files.
         classifier: what they are read for.
+        label: of all clips, or ``"folders"``: each is named by its file's folder.
 
     Raises:
+        ArgumentError: the classifier does not know a label.
         AudioError: one of several clips cannot be read.
 
     >>> from audiointerp import load
@@ -50,9 +58,25 @@ def clip_sources(
     """
     if example is not None:
         return [_example(example, classifier)]
+    labels = {path: _label_of(path, label, classifier) for path in files}
     if len(files) > 1:
         _refuse_unreadable(files, classifier)
-    return [ClipSource(name, path) for path, name in _names(files).items()]
+    return [ClipSource(name, path, labels[path]) for path, name in _names(files).items()]
+
+
+def _label_of(path: Path, label: str | None, classifier: "Classifier") -> str | None:
+    """Return the label of a file, by the option --label."""
+    if label is None:
+        return None
+    if label != FOLDERS:
+        return choose("label", label, classifier.labels)
+    folder = path.resolve().parent.name
+    if folder not in classifier.labels:
+        raise ArgumentError(
+            f"--label {FOLDERS}: the folder of {path} is not named as a label of the classifier "
+            f"({', '.join(classifier.labels[:10])}, ...); give --label NAME, or leave it out"
+        )
+    return folder
 
 
 def check_sources(paths: list[Path], example: str | None) -> None:
@@ -136,4 +160,4 @@ def _example(name: str, classifier: "Classifier") -> ClipSource:
     clips = Synthetic((EXAMPLE_FOLD,), sample_rate=classifier.sample_rate, duration=seconds)
     target = (clips.labels.index(name),)
     index = next(index for index in range(len(clips)) if clips.targets(index) == target)
-    return ClipSource(f"{name} (a made sound)", clips[index][0])
+    return ClipSource(f"{name} (a made sound)", clips[index][0], name)

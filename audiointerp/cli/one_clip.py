@@ -1,7 +1,9 @@
 """The commands for the demo and for one clip: demo, interpret."""
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,6 +96,13 @@ def interpret(
         str | None,
         typer.Option(help="Another label: explain why the label rather than this one."),
     ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="The true label of the clips, if you know it: pages say which are wrong. Or "
+            "folders: each clip's folder is named after its label.",
+        ),
+    ] = None,
     background: Background = None,
     windows: Annotated[
         str,
@@ -138,6 +147,8 @@ def interpret(
 
       audiointerp interpret recordings/ --weights mine.safetensors
 
+      audiointerp interpret dogs/ --weights esc10-mel --label dog
+
       audiointerp interpret dog.wav --model my_model:make_classifier --method integrated_gradients
     """
     from ..interpretation import METHODS, resolve_mask
@@ -155,10 +166,12 @@ def interpret(
     for file in files:
         for folder in (out, *(out / name for name in names)):
             _refuse_overwriting(file, folder)
+    # Meanwhile the clip is read and classified, mostly outside of Python.
+    Thread(target=import_module, args=("matplotlib.pyplot",), daemon=True).start()
     if example is not None and (weights, model, hugging_face) == (None, None, None):
         weights = EXAMPLE_NETWORK
     classifier = open_classifier(weights, model, hugging_face)
-    sources = clip_sources(files, example, classifier)
+    sources = clip_sources(files, example, classifier, label)
     background_clips = None
     if background is not None:
         # Only here, since it takes a second to import what is for runs.
@@ -185,7 +198,7 @@ def interpret(
                 device=device,
             )
             shown = window_name(source.name, result.limits) or source.name
-            _print_interpretation(result, shown, name if len(names) > 1 else "")
+            _print_interpretation(result, shown, name if len(names) > 1 else "", source.label)
             results.append(replace(result, clip=shown))
         return results
 
@@ -203,35 +216,43 @@ def _write(
     lossless: bool,
 ) -> None:
     """Write the folder of one clip, with one for each method if there are several; or a page."""
-    from ..display import interpretation_page, write_clips, write_interpretation
+    from ..display import interpretation_page, write_interpretation, write_report
     from ..util import write_text
 
     if len(sources) > 1:
         title = f"{len(sources)} clips explained"
-        write_clips(map(explained, sources), len(sources), out, title, lossless)
+        clips = ((explained(source), source.label) for source in sources)
+        write_report(clips, len(sources), out, title, lossless=lossless)
         return
     (source,) = sources
     results = explained(source)
     if len(results) == 1:
-        write_interpretation(results[0], out, results[0].clip or source.name, lossless)
+        title = results[0].clip or source.name
+        write_interpretation(results[0], out, title, lossless, source.label)
         return
     for result in results:
         method = result.attribution.method
-        write_interpretation(result, out / method, f"{source.name}, {method}", lossless)
-    write_text(out / "index.html", interpretation_page(source.name, [results], lossless))
+        title = f"{source.name}, {method}"
+        write_interpretation(result, out / method, title, lossless, source.label)
+    page = interpretation_page(source.name, [results], lossless, [source.label])
+    write_text(out / "index.html", page)
 
 
 def _refuse_overwriting(clip: Path, out: Path) -> None:
+    inside = out.iterdir() if out.is_dir() and clip.exists() else ()
+    same = [path.name for path in inside if path.exists() and path.samefile(clip)]
+    if not same:
+        # Nearly always: what draws takes long to import, and is not needed yet.
+        return
     from ..display import WRITTEN
 
-    for path in (out / name for name in WRITTEN):
-        if clip.exists() and path.exists() and path.samefile(clip):
-            raise ArgumentError(
-                f"--out {path.parent}: this would overwrite {clip}; give another folder"
-            )
+    if not set(WRITTEN).isdisjoint(same):
+        raise ArgumentError(f"--out {out}: this would overwrite {clip}; give another folder")
 
 
-def _print_interpretation(result: "Interpretation", clip: str, method: str = "") -> None:
+def _print_interpretation(
+    result: "Interpretation", clip: str, method: str = "", label: str | None = None
+) -> None:
     from ..display import additivity_notes
     from ..interpretation import surrogate_fit
 
@@ -242,7 +263,8 @@ def _print_interpretation(result: "Interpretation", clip: str, method: str = "")
     if note := result.window_note("--windows all"):
         typer.echo(note)
     by = f" by {method}" if method else ""
-    typer.echo(f"{clip}: predicted {result.predicted}, explained {result.question}{by}")
+    wrong = f" (wrong: it is {label})" if label not in (None, result.predicted) else ""
+    typer.echo(f"{clip}: predicted {result.predicted}{wrong}, explained {result.question}{by}")
     if result.verdict:
         typer.echo(f"{result.verdict} {' '.join(result.verdict.details)}")
     for note in additivity_notes(result):
@@ -253,3 +275,5 @@ def _print_interpretation(result: "Interpretation", clip: str, method: str = "")
         typer.echo(f"LIME's surrogate: R2 = {fit:.2f}")
     for part, name in (("original", "p"), ("kept", "p_in"), ("removed", "p_out")):
         typer.echo(f"{part}: {result.p_text(name)}")
+    if note := result.file_note():
+        typer.echo(note)

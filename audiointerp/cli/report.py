@@ -19,6 +19,7 @@ from .options import (
     Out,
     Subset,
     Weights,
+    Workers,
     app,
     names_in,
 )
@@ -84,6 +85,11 @@ def report(
         typer.Option(help="Filled answer sheets of a listening test: print what they say."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the order in the listening test.")] = 0,
+    workers: Workers = 1,
+    resume: Annotated[
+        bool,
+        typer.Option(help="Keep the clips' pages of an earlier, e.g. interrupted, call."),
+    ] = True,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     device: Device = "cpu",
 ) -> None:
@@ -108,6 +114,8 @@ def report(
 
       audiointerp report results/mel/birds --weights birds.safetensors --manifest birds.parquet
 
+      audiointerp report results/mel/mel_clean --weights mel.safetensors --workers 4
+
       audiointerp report results/mel/mel_clean --weights mel.safetensors --blind test --most 20
 
       audiointerp report --answers test/answers.csv --key test_key.csv
@@ -124,6 +132,11 @@ def report(
         return
     if not runs:
         raise ArgumentError("give the folder of a run, e.g. results/mel/mel_clean")
+    if workers > 1 and device != "cpu":
+        raise ArgumentError(
+            f"--workers {workers} with --device {device}: several processes need a CPU; give "
+            "--workers 1"
+        )
     from .run_source import Place, open_source
 
     classifier = open_classifier(weights, model, hugging_face).to(device)
@@ -145,7 +158,7 @@ def report(
         return
     from .report_page import write_page
 
-    index = write_page(source, out, lossless, licence)
+    index = write_page(source, out, lossless, licence, workers, resume=resume)
     typer.echo(f"wrote {out}/ (open {index} to look and listen)")
     if open_page:
         typer.launch(index.absolute().as_uri())

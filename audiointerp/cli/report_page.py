@@ -1,13 +1,21 @@
 """The page of a finished run: its clips, its scores, and notes."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
-from ..display import METHOD_TITLES, Grid, scores_section, write_report
-from ..predict import Interpretation
+from ..display import (
+    METHOD_TITLES,
+    MOST_CLIPS,
+    Grid,
+    make_clip_folder,
+    scores_section,
+    write_parts,
+)
 from ..tables import PageScores
+from .report_clips import ClipPages, clip_parts
 from .run_source import Source
 
 LICENCE = (
@@ -16,7 +24,15 @@ LICENCE = (
 )
 
 
-def write_page(source: Source, out: Path, lossless: bool, licence: str | None) -> Path:
+def write_page(
+    source: Source,
+    out: Path,
+    lossless: bool,
+    licence: str | None,
+    workers: int = 1,
+    *,
+    resume: bool = True,
+) -> Path:
     """Write the page, or the folder, of a run; return the path of its index.
 
     Args:
@@ -24,38 +40,35 @@ def write_page(source: Source, out: Path, lossless: bool, licence: str | None) -
         out: the folder.
         lossless: whether clips are FLAC, or MP3.
         licence: of the sounds, a sentence.
+        workers: the number of processes that explain clips.
+        resume: whether pages of a folder that are there, and of the same run, are kept.
+
+    Raises:
+        ArgumentError: a clip is not that of the run.
 
     Example: the command ``audiointerp report`` calls it.
     """
-    heads: dict[str, Counter[str]] = {method.name: Counter() for method in source.methods}
-
-    def clips() -> Iterator[tuple[Sequence[Interpretation], str]]:
-        for loaded, results in source.explained():
-            for result in results:
-                if result.verdict is not None:
-                    heads[result.attribution.method][result.verdict.head] += 1
-            yield results, loaded.label
-
+    folder = make_clip_folder(out) if len(source.shown) > MOST_CLIPS else None
+    parts = clip_parts(ClipPages(source, folder, lossless), workers, resume=resume)
     experiment = source.methods[0].record["experiment"]["name"]
-    title = f"{experiment}: {len(source.shown)} clips, {len(heads)} methods"
-    scores = scores_of(source.scores)
-    notes = _notes(source, licence)
-    # The verdicts are counted while the clips are written, so their sentence comes last.
-    return write_report(
-        clips(), len(source.shown), out, title, lambda: [_verdicts(heads), scores, notes], lossless
-    )
+    title = f"{experiment}: {len(source.shown)} clips, {len(source.methods)} methods"
+    scores, notes = scores_of(source.scores), _notes(source, licence)
+    return write_parts(parts, out, title, lambda items: [_verdicts(items), scores, notes])
 
 
-def _verdicts(heads: dict[str, Counter[str]]) -> str:
+def _verdicts(items: Sequence[Mapping[str, Any]]) -> str:
     """Return how many clips each method explains, of those shown, by the verdict's first words."""
-    kinds = sorted({kind for counter in heads.values() for kind in counter})
+    counters: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in items:
+        for method, head in item["heads"].items():
+            counters[method][head] += 1
+    kinds = sorted({kind for counter in counters.values() for kind in counter})
     kinds.sort(key=lambda kind: kind != "Explained")
     head = "".join(f'<th scope="col">{escape(kind)}</th>' for kind in kinds)
     rows = ""
-    for name, counter in heads.items():
-        title = escape(METHOD_TITLES.get(name, name))
+    for method, counter in counters.items():
         cells = "".join(f"<td>{counter[kind]}</td>" for kind in kinds)
-        rows += f'<tr><th scope="row">{title}</th>{cells}</tr>'
+        rows += f'<tr><th scope="row">{escape(method)}</th>{cells}</tr>'
     return (
         '<section class="audiointerp scores" aria-label="Verdicts"><h2>Verdicts</h2>'
         "<p>How many of the clips shown each method explains, by their sounds: the kept part alone "

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from ..experiments import (
     finished_methods,
 )
 from ..interpretation import METHODS, Explainer, resolve_mask
-from ..model import Classifier
+from ..model import Classifier, optimized
 from ..predict import Interpretation, interpret
+from ..scoring import verdict_of
 from ..tables import (
     PageScores,
     Part,
@@ -132,36 +134,58 @@ class Source:
         return page_scores(self.rows, self.mask)
 
     def explained(self) -> Iterator[tuple[LoadedClip, list[Interpretation]]]:
-        """Explain each clip that is shown by every method, and the class that the run explained.
-
-        A clip that cannot be read is left out, and a line says so.
+        """Explain each clip that is shown, see :meth:`explained_clip`, but those that are left out.
 
         Raises:
             ArgumentError: p of a clip is not that of the run, so it is another sound.
         """
         with show_progress("explaining", len(self.shown), "clip") as advance:
             for index in self.shown:
-                loaded = load_clip(self.clips, index)
-                if loaded.wav is None:
-                    typer.echo(f"{loaded.name} is left out: {loaded.error}", err=True)
-                else:
-                    wav = loaded.wav[None]
-                    results = []
-                    for method in self.methods:
-                        explainer, target = self._explainer(method, index, loaded.name)
-                        # A run explains all windows of a clip.
-                        result = interpret(
-                            self.classifier,
-                            wav,
-                            explainer,
-                            self.mask,
-                            target=target,
-                            windows="all",
-                        )
-                        self._check_sound(method, loaded.name, result)
-                        results.append(replace(result, clip=loaded.name))
+                loaded, results = self.explained_clip(index)
+                if results:
                     yield loaded, results
                 advance(1)
+
+    def explained_clip(self, index: int) -> tuple[LoadedClip, list[Interpretation]]:
+        """Explain one clip by every method: the class that the run explained.
+
+        Of a clip that cannot be read there is no result, and a line says so.
+
+        Raises:
+            ArgumentError: p of the clip is not that of the run, so it is another sound.
+        """
+        loaded = load_clip(self.clips, index)
+        if loaded.wav is None:
+            typer.echo(f"{loaded.name} is left out: {loaded.error}", err=True)
+            return loaded, []
+        return loaded, [
+            self._explained(method, index, loaded.name, loaded.wav[None]) for method in self.methods
+        ]
+
+    def _explained(
+        self, method: FinishedMethod, index: int, name: str, wav: Tensor
+    ) -> Interpretation:
+        explainer, target = self._explainer(method, index, name)
+        # A run explains all windows of a clip. The verdict takes most of the forwards, by the copy.
+        result = interpret(
+            self.classifier,
+            wav,
+            explainer,
+            self.mask,
+            target=target,
+            windows="all",
+            compared=0,
+        )
+        self._check_sound(method, name, result)
+        verdict = verdict_of(
+            self._fast, result.spectrogram, result.attribution, result.mask, result.mask_name
+        )
+        return replace(result, clip=name, verdict=verdict, classifier=self._fast)
+
+    @cached_property
+    def _fast(self) -> Classifier:
+        """The classifier with a faster copy of its network."""
+        return optimized(self.classifier, "folded")
 
     def _check_sound(self, method: FinishedMethod, clip: str, result: Interpretation) -> None:
         rows = self.rows[(self.rows["method"] == method.name) & (self.rows["status"] == "ok")]

@@ -12,7 +12,15 @@ from .explore_widget import NotebookExplorer, explore
 from .explorer import Explorer
 from .forest import forest_plot
 from .localisation import LocalisedClass, localisation_figure
-from .many_clips import write_clips, write_report
+from .many_clips import (
+    MOST_CLIPS,
+    ClipPart,
+    clip_part,
+    make_clip_folder,
+    write_clips,
+    write_parts,
+    write_report,
+)
 from .method_titles import METHOD_TITLES
 from .pictures import figure_address
 from .players import matched_player, player, shared_peak
@@ -31,14 +39,17 @@ from .scores import Grid, scores_section
 
 __all__ = [
     "METHOD_TITLES",
+    "MOST_CLIPS",
     "WRITTEN",
     "BlindSound",
+    "ClipPart",
     "Difference",
     "Explorer",
     "Grid",
     "LocalisedClass",
     "NotebookExplorer",
     "additivity_notes",
+    "clip_part",
     "comparison",
     "explore",
     "figure_address",
@@ -47,6 +58,7 @@ __all__ = [
     "interpretation_html",
     "interpretation_page",
     "localisation_figure",
+    "make_clip_folder",
     "matched_player",
     "page",
     "player",
@@ -59,5 +71,6 @@ __all__ = [
     "write_card",
     "write_clips",
     "write_interpretation",
+    "write_parts",
     "write_report",
 ]

@@ -188,7 +188,11 @@ def _methods(
             methods[name]["named"].append(_named(result))
         elif methods[name]["shares"] and result.verdict is not None and result.verdict.p_random:
             # It was compared with more random masks, of its own shape too.
-            methods[name]["shares"][number] = judged(result.verdict)
+            p_random = result.verdict.p_random
+            methods[name]["shares"][number] = {
+                **judged(result.verdict),
+                "moreRandom": [min(p_random), max(p_random)],
+            }
     return list(methods.values())
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..scoring import ExplainedClip, layer_cell, p_text
 from .clip_data import clip_data, first_of
@@ -53,8 +52,9 @@ def clip_section(
     results: Sequence[ExplainedClip],
     notes: str = "",
     lossless: bool = False,
-    figure: Figure | None = None,
+    picture: str | None = None,
     data: dict[str, Any] | None = None,
+    truth: str | None = None,
 ) -> str:
     """Return the section of one clip, explained by one or several methods or masks.
 
@@ -62,9 +62,10 @@ def clip_section(
         results: of one clip and one question; the first is what the page shows at first.
         notes: HTML that is folded away below.
         lossless: whether the clip is FLAC, up to 1.5 million samples, or MP3.
-        figure: a figure of the first result that is drawn already.
+        picture: the address of a picture of the first result, if it is drawn already.
         data: of :func:`~audiointerp.display.clip_data.clip_data` for these results, if it is there
             already.
+        truth: the label of the clip, if it is known.
 
     Raises:
         ArgumentError: the results are not of one clip and question.
@@ -79,7 +80,7 @@ def clip_section(
     first = first_of(results)
     sound = page_sound(first, lossless)
     data = clip_data(results, sound) if data is None else data
-    picture = _picture(first) if figure is None else figure_address(figure)
+    picture = _picture(first) if picture is None else picture
     original = sound_address(sound.wav, sound.sample_rate, sound.container, sound.bitrate)
     verdict = first.verdict
     details = "" if verdict is None else " ".join(verdict.details)
@@ -90,7 +91,7 @@ def clip_section(
         label=html.escape(first.clip or first.question),
         verdict=html.escape(str(verdict or f"Why {first.question}?")),
         details=html.escape(details),
-        about=_about(first, data["likeliest"]),
+        about=_about(first, data["likeliest"], truth) + _explaining(results),
         warning=warning,
         random=RANDOM if data["random"]["p"] else "",
         picture=picture,
@@ -126,7 +127,7 @@ def _picture(result: ExplainedClip) -> str:
     return address
 
 
-def _about(result: ExplainedClip, likeliest: Sequence[tuple[str, float]]) -> str:
+def _about(result: ExplainedClip, likeliest: Sequence[tuple[str, float]], truth: str | None) -> str:
     classes = ", ".join(f"{label.replace('_', ' ')} {p_text(p)}" for label, p in likeliest)
     method = result.attribution.method
     layer = str(layer_cell(result.attribution))
@@ -134,8 +135,26 @@ def _about(result: ExplainedClip, likeliest: Sequence[tuple[str, float]]) -> str
     about = html.escape(f"{title}, mask {result.mask_name}{layer and f', {layer}'}")
     text = f"<span data-about>{about}</span>. Likeliest classes: {html.escape(classes)}. {TERMS}"
     question = f"Why <b>{html.escape(result.question.replace('_', ' '))}</b>?"
+    if truth is not None:
+        label = html.escape(truth.replace("_", " "))
+        is_right = "rightly" if truth == result.predicted else "wrongly"
+        predicted = html.escape(result.predicted.replace("_", " "))
+        question += f" The clip is labelled <b>{label}</b>, {is_right} predicted {predicted}."
     note = result.window_note()
     return f"{question} {note and f'<b>{html.escape(note)}</b> '}{text}"
+
+
+def _explaining(results: Sequence[ExplainedClip]) -> str:
+    """Return which of several methods explain the clip by the first mask of each."""
+    explains: dict[str, bool] = {}
+    for result in results:
+        method = result.attribution.method
+        title = METHOD_TITLES.get(method, method)
+        explains.setdefault(title, bool(result.verdict and result.verdict.is_explained))
+    if len(explains) < 2:
+        return ""
+    names = ", ".join(title for title, is_explained in explains.items() if is_explained)
+    return html.escape(f" Of {len(explains)} methods, these explain the clip: {names or 'none'}.")
 
 
 def _about_sound(result: ExplainedClip, sound: PageSound) -> str:
@@ -153,8 +172,12 @@ def _players(result: ExplainedClip, lossless: bool) -> str:
     bitrate = fitting_bitrate(LARGEST_PLAYER, length / sounds.sample_rate)
     of_channel = 48.0 if lossless else LEAST_BITRATE
     bitrate = min(of_channel * min(channels, MOST_CHANNELS), bitrate)
-    for name, wav, p in (("Kept", sounds.kept, "p_in"), ("Removed", sounds.removed, "p_out")):
+    # The same p as in the verdict, not that of the part made at the file's rate.
+    verdict = result.verdict
+    p_kept = verdict.p_kept if verdict else result.heard["p_in"]
+    p_removed = verdict.p_removed if verdict else result.heard["p_out"]
+    for name, wav, p in (("Kept", sounds.kept, p_kept), ("Removed", sounds.removed, p_removed)):
         sound = player(wav / peak, sounds.sample_rate, "MP3", bitrate=bitrate)
         labelled = sound.replace("<audio ", f'<audio aria-label="{name}" ', 1)
-        paragraphs.append(f"<p>{labelled} {name}, p {p_text(result.heard[p])}</p>")
+        paragraphs.append(f"<p>{labelled} {name}, p {p_text(p)}</p>")
     return "".join(paragraphs)

@@ -12,6 +12,7 @@ from .component import clip_section
 from .document import document
 from .explore_clips import Source
 from .overview import overview, overview_item
+from .pictures import figure_address
 from .plot import LONG
 from .plot import interpretation as interpretation_figure
 
@@ -52,8 +53,8 @@ def section_of(results: Sequence[ExplainedClip], data: dict[str, Any]) -> str:
     is_long = spectrogram.length > LONG * spectrogram.transform.sample_rate
     # Not by pyplot, which would show the figure in the next cell of a notebook.
     figure = Figure(figsize=(14, 11) if is_long else (14, 3.2), layout="constrained")
-    drawn = interpretation_figure(results[0], figure)
-    return clip_section(results, lossless=True, figure=drawn, data=data)
+    picture = figure_address(interpretation_figure(results[0], figure))
+    return clip_section(results, lossless=True, picture=picture, data=data)
 
 
 def python_line(
@@ -129,7 +130,7 @@ def pin_of(
     line = python_line(source, method["name"], mask, question, (grid["bins"], grid["frames"]))
     start = {"method": shown["method"], "cell": cell, "number": number, "judged": None}
     section = section_of(results, {**data, "start": start})
-    return Pin(line, section, overview_item(results[0]))
+    return Pin(line, section, overview_item(results))
 
 
 def _chosen(values: Sequence[Any], kind: str, number: Any) -> Any:

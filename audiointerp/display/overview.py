@@ -14,6 +14,8 @@ from .encoding import level_map, packed
 from .method_titles import METHOD_TITLES
 from .plot import RANGE
 
+NOT_JUDGED = "Not judged"
+"""Stands for the verdict of a result that has none."""
 THUMBNAIL = (24, 96)
 """Rows and columns of a small spectrogram."""
 
@@ -27,7 +29,7 @@ def overview(items: Sequence[Mapping[str, Any]]) -> str:
     >>> import torch, audiointerp as ai
     >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
     >>> result = ai.interpret(classifier, torch.randn(32000), "saliency", compared=0)
-    >>> overview([overview_item(result, "a.html")]).count('<li><a href="a.html">')
+    >>> overview([overview_item([result], "a.html")]).count('<li><a href="a.html">')
     1
     """
     links = ""
@@ -44,21 +46,22 @@ def overview(items: Sequence[Mapping[str, Any]]) -> str:
 
 
 def overview_item(
-    result: ExplainedClip, page: str | None = None, truth: str | None = None
+    results: Sequence[ExplainedClip], page: str | None = None, truth: str | None = None
 ) -> dict[str, Any]:
     """Return what the list of clips says of one of them.
 
     Args:
-        result: of the clip.
+        results: of the clip, by one or several methods; the first is told in full.
         page: the address of its page; None if it is a section of the same page.
         truth: the label of the clip, if it is known; another prediction is marked as wrong.
 
     >>> import torch, audiointerp as ai
     >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
     >>> result = ai.interpret(classifier, torch.randn(32000), "saliency", compared=0)
-    >>> overview_item(result)["page"] is None
+    >>> overview_item([result])["page"] is None
     True
     """
+    result = results[0]
     verdict = result.verdict
     p_kept = verdict.p_kept if verdict else result.heard["p_in"]
     high = max(float(result.spectrogram.db.max()), FLOOR + 1)
@@ -69,10 +72,19 @@ def overview_item(
         "page": page,
         "predicted": result.predicted,
         "truth": truth,
-        "head": verdict.head if verdict else "Not judged",
-        "method": METHOD_TITLES.get(result.attribution.method, result.attribution.method),
+        "heads": _heads(results),
         "verdict": str(verdict or f"{result.question}: p of the kept part {p_text(p_kept)}."),
-        "isExplained": bool(verdict and verdict.is_explained),
+        "isExplained": any(each.verdict and each.verdict.is_explained for each in results),
         "pKept": p_kept,
         "thumbnail": {"levels": packed(levels), "height": THUMBNAIL[0], "width": THUMBNAIL[1]},
     }
+
+
+def _heads(results: Sequence[ExplainedClip]) -> dict[str, str]:
+    """Return what each method's first explanation is worth, in two or three words."""
+    heads: dict[str, str] = {}
+    for result in results:
+        method = result.attribution.method
+        head = result.verdict.head if result.verdict else NOT_JUDGED
+        heads.setdefault(METHOD_TITLES.get(method, method), head)
+    return heads

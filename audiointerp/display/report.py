@@ -19,6 +19,7 @@ from .component import clip_section
 from .document import document, framed
 from .method_titles import METHOD_TITLES
 from .overview import overview, overview_item
+from .pictures import DPI, figure_pixels, pixels_address
 from .players import players_table
 from .plot import interpretation as interpretation_figure
 
@@ -53,7 +54,10 @@ def interpretation_html(result: ExplainedClip) -> str:
 
 
 def interpretation_page(
-    title: str, clips: Sequence[Sequence[ExplainedClip]], lossless: bool = False
+    title: str,
+    clips: Sequence[Sequence[ExplainedClip]],
+    lossless: bool = False,
+    truths: Sequence[str | None] | None = None,
 ) -> str:
     """Complete HTML document of explained clips, to see, hear and touch; it needs no other file.
 
@@ -62,6 +66,7 @@ def interpretation_page(
         clips: for each clip, its results by one or several methods or masks; the page shows the
             first at first.
         lossless: see :func:`~audiointerp.display.component.clip_section`.
+        truths: the labels of the clips, where they are known.
 
     Raises:
         ArgumentError: the results of a clip are not of one clip and question.
@@ -72,18 +77,23 @@ def interpretation_page(
     >>> interpretation_page("noise", [[result]]).count("<section")
     1
     """
-    sections = [explained_section(results, lossless) for results in clips]
+    labelled = list(zip(clips, truths or [None] * len(clips), strict=True))
+    sections = [explained_section(results, lossless, truth) for results, truth in labelled]
     if len(clips) > 1:
-        sections.insert(0, overview([overview_item(results[0]) for results in clips]))
+        items = [overview_item(results, truth=truth) for results, truth in labelled]
+        sections.insert(0, overview(items))
     return document(title, sections)
 
 
-def explained_section(results: Sequence[ExplainedClip], lossless: bool = False) -> str:
+def explained_section(
+    results: Sequence[ExplainedClip], lossless: bool = False, truth: str | None = None
+) -> str:
     """Return the section of one clip with its notes: legend and scores by method.
 
     Args:
         results: see :func:`~audiointerp.display.component.clip_section`.
         lossless: see there.
+        truth: see there.
 
     Raises:
         ArgumentError: the results are not of one clip and question.
@@ -94,7 +104,7 @@ def explained_section(results: Sequence[ExplainedClip], lossless: bool = False) 
     >>> explained_section([result]).count("Scores and notes")
     1
     """
-    return clip_section(results, _notes(results), lossless)
+    return clip_section(results, _notes(results), lossless, truth=truth)
 
 
 def players_html(result: ExplainedClip) -> str:
@@ -123,7 +133,11 @@ def page(title: str, fragments: Sequence[str]) -> str:
 
 
 def write_interpretation(
-    result: ExplainedClip, out: str | os.PathLike[str], title: str, lossless: bool = False
+    result: ExplainedClip,
+    out: str | os.PathLike[str],
+    title: str,
+    lossless: bool = False,
+    truth: str | None = None,
 ) -> None:
     """Write one interpretation to a folder, which is created if it does not exist.
 
@@ -137,6 +151,7 @@ def write_interpretation(
         title: title of the page.
         lossless: see :func:`~audiointerp.display.component.clip_section`; the WAV files are in any
             case.
+        truth: the label of the clip, if it is known.
 
     Raises:
         AudioInterpError: a file cannot be written.
@@ -151,16 +166,16 @@ def write_interpretation(
     True
     """
     figure = interpretation_figure(result)
-    section = clip_section([result], _notes([result]), lossless, figure)
+    pixels = figure_pixels(figure)
+    plt.close(figure)
+    address = pixels_address(pixels)
+    section = clip_section([result], _notes([result]), lossless, address, truth=truth)
     written_page = document(title, [section])
     folder = make_folder(out)
     for name, wav in result.sounds:
         save_audio(folder / f"{name}.wav", wav, result.sounds.sample_rate)
-    # Its layout was found for the page, and takes as long again.
-    figure.set_layout_engine("none")
     with atomic_write(folder / "picture.png") as part:
-        figure.savefig(part, dpi=120)
-    plt.close(figure)
+        plt.imsave(part, pixels, dpi=DPI)
     scores = {
         "clip": result.clip,
         "limits": result.limits,

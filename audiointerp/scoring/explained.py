@@ -149,10 +149,31 @@ class ExplainedClip:
         """
         fill = "" if self.fill == "silence" else f" (fill {self.fill})"
         of_scores, of_sound = f"{self.scores[name]:.3f}", f"{self.heard[name]:.3f}"
+        if self.file_sounds is not None:
+            return f"p on {self.on}{fill} {of_scores}, of the file's sound {of_sound}"
         # Of a mono clip at the classifier's rate, what is scored on audio is what is heard.
         if self.on == "audio" and of_scores == of_sound:
             return f"p of the sound{fill} {of_sound}"
         return f"p on {self.on}{fill} {of_scores}, p of the sound {of_sound}"
+
+    def file_note(self) -> str:
+        """Return a sentence on why the verdict's p are not those of the file's sounds, or nothing.
+
+        >>> import torch
+        >>> from audiointerp import Classifier, Cnn6, LogMel, interpret
+        >>> network = Cnn6(2, base_channels=4)
+        >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+        >>> interpret(classifier, (torch.randn(44100) / 9, 44100), compared=2).file_note()[:48]
+        "The verdict's p are of parts made at the classif"
+        """
+        if self.file_sounds is None or self.verdict is None:
+            return ""
+        rate = self.file_sounds.sample_rate
+        return (
+            f"The verdict's p are of parts made at the classifier's {self.sample_rate} Hz, as for "
+            f"the random masks; those of the file's sound, of parts made at its own {rate} Hz and "
+            f"then converted, can differ a little."
+        )
 
     def __repr__(self) -> str:
         values = (p_text(self.heard[name]) for name in ("p", "p_in", "p_out"))

@@ -122,12 +122,16 @@ energy; 10 % of the kept bins are silent.')
         """
         label = f'"{self.question.replace("_", " ")}"'
         rest = f"is {label} too" if self.is_removed else f"is not {label}"
+        removed = f"The removed part alone {rest} (p {p_text(self.p_removed)})."
         kept = f"Kept: {percent(self.area)} of the bins, {percent(self.energy)} of the energy"
         silent = "" if math.isnan(self.silent) else f"; {percent(self.silent)} of the kept bins are"
-        return (
-            f"The removed part alone {rest} (p {p_text(self.p_removed)}).",
-            f"{kept}{silent and f'{silent} silent'}.",
-        )
+        shares = f"{kept}{silent and f'{silent} silent'}."
+        return (shares,) if self._tells_rest else (removed, shares)
+
+    @property
+    def _tells_rest(self) -> bool:
+        """Whether the verdict itself says that the removed part alone is the class too."""
+        return self.is_ahead and self.is_removed
 
     def _comparison(self) -> str:
         count, compared = self.as_good, len(self.p_random)
@@ -144,7 +148,8 @@ energy; 10 % of the kept bins are silent.')
             return f", but {number} {masks} {does} as well"
         # Without it, 1.000 beside a best random mask of .999 would read as a success.
         best = f" (the best: p {p_text(max(self.p_random))})"
-        rest = "; the rest alone is too" if self.is_removed else ""
+        is_too = f"; the rest alone is too (p {p_text(self.p_removed)})"
+        rest = is_too if self._tells_rest else ""
         return f", and {number} {masks} {does} as well{best}{rest}"
 
 

@@ -81,7 +81,7 @@ class ShareChart {
   }
 
   curves() {
-    const { kept, removed } = this.method;
+    const { kept, removed, ranges } = this.method;
     const elements = [];
     if (this.random.length && this.random[0].length) {
       const low = this.random.map((values) => Math.min(...values));
@@ -89,9 +89,17 @@ class ShareChart {
       const edge = `${this.line(high)} ${this.line(low).split(" ").reverse().join(" ")}`;
       elements.push(svg("polygon", { points: edge, class: "band" }));
     }
+    ranges.forEach((range, k) => range && elements.push(this.bar(this.x(this.shares[k]), range)));
     elements.push(svg("polyline", { points: this.line(removed), class: "removed" }));
     elements.push(svg("polyline", { points: this.line(kept), class: "kept" }));
     return elements;
+  }
+
+  /** A bar from the least to the largest p of the random masks of one share. */
+  bar(x, range) {
+    const [low, high] = range.map((p) => this.y(p));
+    const width = 12;
+    return svg("rect", { x: x - width / 2, y: high, width, height: low - high, class: "range" });
   }
 
   marker() {

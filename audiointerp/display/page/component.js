@@ -9,6 +9,8 @@ const PARTS = ["original", "kept", "removed", "random"];
 const STEP = 0.1;
 const NOT_JUDGED = { verdict: "Not judged: p was not computed for this share.", details: "" };
 let lastUsed = null;
+/** The clip whose sound was asked for and is still being made. */
+let waiting = null;
 
 class ClipComponent {
   constructor(root, data) {
@@ -177,7 +179,12 @@ class ClipComponent {
   }
 
   /** Let the transport play the chosen part, at the position where it is. */
-  async showPart() {
+  showPart() {
+    this.partIsThere = this.loadPart();
+    return this.partIsThere;
+  }
+
+  async loadPart() {
     this.showButtons();
     if (!this.sounds) {
       return;
@@ -194,6 +201,27 @@ class ClipComponent {
     const isSilent = rootMeanSquare(channels) === 0;
     const text = isSilent ? "this part is silent" : isMatched ? `${signed(gain)} dB` : "";
     this.find("gain").textContent = text;
+  }
+
+  /** Play the chosen part as soon as it is made, and nothing before it; or pause. */
+  async togglePlay() {
+    if (this.player.isPlaying || waiting === this) {
+      waiting = null;
+      this.player.pause();
+      return;
+    }
+    waiting = this;
+    // A browser lets a sound start only at once after a click or a key.
+    sharedContext().resume();
+    let awaited = null;
+    while (awaited !== this.partIsThere) {
+      awaited = this.partIsThere;
+      await awaited;
+    }
+    if (waiting === this) {
+      waiting = null;
+      await this.player.play();
+    }
   }
 
   setPart(part) {
@@ -247,10 +275,12 @@ class ClipComponent {
     slider.value = number;
     slider.setAttribute("aria-valuetext", share);
     this.find("chart").classList.toggle("empty", method.shares.length === 0);
+    this.find("compared").textContent = this.comparedText();
     if (method.shares.length) {
       const kept = method.shares.map((each) => each.pKept);
       const removed = method.shares.map((each) => each.pRemoved);
-      this.chart.show({ kept, removed }, this.data.random.p, number);
+      const ranges = method.shares.map((each) => each.moreRandom);
+      this.chart.show({ kept, removed, ranges }, this.data.random.p, number);
     }
     for (const button of this.root.querySelectorAll("[data-cell]")) {
       const [row, cell] = button.dataset.cell.split(",");
@@ -259,6 +289,20 @@ class ClipComponent {
       const isPressed = Number(row) === this.state.method && cell === column;
       button.setAttribute("aria-pressed", isPressed);
     }
+  }
+
+  /** How many random masks stand behind the chart: a few at each share, more at the asked one. */
+  comparedText() {
+    const { data, method } = this;
+    const few = data.random.p.length ? data.random.p[0].length : 0;
+    const number = method.shares.findIndex((each) => each.moreRandom);
+    if (number < 0) {
+      return `of parts that ${few} random masks keep`;
+    }
+    const share = Math.round(100 * data.shares[number]);
+    const { compared } = method.shares[number];
+    const bar = `the bar is of ${compared}, at ${share}\u00a0%`;
+    return `of parts that random masks keep: ${few} at each share; ${bar}`;
   }
 
   buildGrid() {
@@ -302,7 +346,7 @@ class ClipComponent {
     const { root, stage, player, data } = this;
     root.addEventListener("pointerdown", () => (lastUsed = this));
     root.addEventListener("focusin", () => (lastUsed = this));
-    this.find("play").addEventListener("click", () => player.toggle());
+    this.find("play").addEventListener("click", () => this.togglePlay());
     for (const button of root.querySelectorAll("[data-part]")) {
       button.addEventListener("click", () => this.setPart(button.dataset.part));
     }
@@ -346,7 +390,7 @@ class ClipComponent {
     const part = PARTS[Number(event.key) - 1];
     const isThere = part && (part !== "random" || this.data.random.p.length > 0);
     if (event.key === " ") {
-      player.toggle();
+      this.togglePlay();
     } else if (isThere) {
       this.setPart(part);
     } else if (step) {

@@ -28,9 +28,16 @@ class Overview {
   async start() {
     const classes = [...new Set(this.items.map((item) => item.predicted))].sort();
     this.sort.append(...Object.keys(SORTS).map((name) => new Option(name)));
-    const kinds = this.items.some(isWrong) ? [EVERY, NOT_EXPLAINED, WRONG] : [EVERY, NOT_EXPLAINED];
-    this.filter.append(...[...kinds, ...classes].map((name) => new Option(spaced(name), name)));
+    const kinds = [EVERY, NOT_EXPLAINED, WRONG, ...classes];
+    this.filter.append(...kinds.map((name) => new Option(spaced(name), name)));
+    const wrong = [...this.filter.options].find(({ value }) => value === WRONG);
+    wrong.disabled = !this.items.some(isWrong);
+    if (wrong.disabled) {
+      const isKnown = this.items.some(({ truth }) => truth !== null);
+      wrong.text = isKnown ? "wrong: none" : "wrong: labels are not known, see interpret --label";
+    }
     this.cards = await Promise.all(this.items.map((item) => this.card(item)));
+    this.list.addEventListener("click", () => (this.isChosen = true));
     for (const select of [this.sort, this.filter]) {
       select.addEventListener("change", () => this.write({}));
     }
@@ -43,9 +50,11 @@ class Overview {
     const link = element("a", "");
     link.append(await thumbnail(item.thumbnail), element("b", item.name));
     const truth = isWrong(item) ? ` (wrong: it is ${spaced(item.truth)})` : "";
-    const p = `p\u00a0kept\u00a0${shortP(item.pKept)}`;
+    const [first, ...others] = Object.keys(item.heads);
+    const by = others.length ? ` by\u00a0${first}` : "";
+    const p = `p\u00a0kept\u00a0${shortP(item.pKept)}${by}`;
     link.append(element("span", `${spaced(item.predicted)}${truth}, ${p}`));
-    const head = element("span", `${item.head}, by\u00a0${item.method}`);
+    const head = element("span", headOf(item));
     head.classList.toggle("explained", item.isExplained);
     link.append(head);
     link.title = item.verdict;
@@ -75,7 +84,8 @@ class Overview {
 
   read() {
     const { state } = this;
-    const option = (select, name) => [...select.options].some(({ value }) => value === name);
+    const option = (select, name) =>
+      [...select.options].some(({ value, disabled }) => value === name && !disabled);
     const sort = state.get("sort");
     const show = state.get("show");
     this.sort.value = option(this.sort, sort) ? sort : "file";
@@ -84,6 +94,10 @@ class Overview {
     this.shown = this.items[clip] ? clip : 0;
     this.draw();
     this.onShow(this.shown, this.items[this.shown]);
+    if (this.isChosen) {
+      this.isChosen = false;
+      goTo(this.box.parentElement.querySelector("section.clip:not([hidden]), [data-frame]"));
+    }
   }
 
   draw() {
@@ -91,7 +105,12 @@ class Overview {
     const isOfKind = { [EVERY]: () => true, [NOT_EXPLAINED]: (item) => !item.isExplained, [WRONG]: isWrong };
     const isShown = isOfKind[value] ?? ((item) => item.predicted === value);
     const items = this.items.filter(isShown).sort(SORTS[this.sort.value]);
-    this.list.replaceChildren(...items.map((item) => this.cards[item.number]));
+    const cards = items.map((item) => this.cards[item.number]);
+    // A card that is taken out and put back would lose the focus.
+    const { children } = this.list;
+    if (cards.length !== children.length || cards.some((card, k) => card !== children[k])) {
+      this.list.replaceChildren(...cards);
+    }
     for (const item of this.items) {
       const link = this.cards[item.number].firstElementChild;
       link.href = this.hash({ clip: item.number });
@@ -104,6 +123,28 @@ class Overview {
     const count = this.box.querySelector("[data-count]");
     count.textContent = `${items.length} of ${this.items.length} clips`;
   }
+}
+
+/** What the explanation is worth; of several methods, how many explain the clip. */
+function headOf({ heads }) {
+  const methods = Object.keys(heads);
+  if (methods.length === 1) {
+    return `${heads[methods[0]]}, by\u00a0${methods[0]}`;
+  }
+  const count = methods.filter((method) => heads[method] === "Explained").length;
+  return `Explained by ${count || "none"} of ${methods.length}\u00a0methods`;
+}
+
+/** Scroll to what was chosen, and put the focus there, unless its upper part is seen already. */
+function goTo(place) {
+  const top = place.getBoundingClientRect().top;
+  if (top < 0.5 * window.innerHeight) {
+    return;
+  }
+  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  place.tabIndex = -1;
+  place.focus({ preventScroll: true });
+  place.scrollIntoView({ behavior: isStill ? "auto" : "smooth", block: "start" });
 }
 
 function isWrong({ truth, predicted }) {

@@ -63,10 +63,6 @@ class Player {
     this.onChange();
   }
 
-  toggle() {
-    return this.isPlaying ? this.pause() : this.play();
-  }
-
   seek(position) {
     this.position = Math.min(Math.max(position, 0), this.seconds);
     if (this.loop && (this.position < this.loop[0] || this.position > this.loop[1])) {

@@ -33,6 +33,7 @@ function startOne(component) {
 
 /** Show a clip of the overview: a section of this page, or a page of its own in a frame. */
 function showClip(number, item) {
+  waiting = null;
   if (item.page) {
     showFrame(item);
     return;

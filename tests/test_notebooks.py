@@ -35,6 +35,8 @@ SIZES = {
     "experiments_mel_noise2": SMALL | {"METHODS": ["gradcam"], "METHOD": "random"},
     "experiments_mel_noise3": SMALL,
     "tables": {"RESULTS": "results_made"},
+    "your_own_model": {"EPOCHS": 2, "TRAINING_CLIPS": 20, "TEST_CLIPS": 2},
+    "recordings": {"SECONDS": 20, "EVENTS": 2, "THRESHOLD": 0.1},
 }
 QUICK = ("train_model_mel", "experiments_mel_noise3", "tables")
 """One of each kind, for make ci: the others share their cells, see the tests below."""
@@ -151,7 +153,7 @@ def test_what_is_committed_was_run(committed):
         silent = [
             cell.id for cell in notebook.cells if cell.cell_type == "code" and not cell.outputs
         ]
-        assert set(silent) <= {"parameters", "score", "export"}, f"{name}: make notebooks"
+        assert set(silent) <= {"parameters", "score", "export", "write"}, f"{name}: make notebooks"
 
 
 def test_cells_of_one_id_are_one_cell(committed):
@@ -267,6 +269,19 @@ def test_a_notebook_that_breaks_a_rule_is_named(rule):
     notebook, complaint = BROKEN[rule]
     (found,) = faults(notebook)
     assert complaint in found
+
+
+def test_warnings_of_cut_clips_are_left_out_and_no_others():
+    cut = (
+        "/x/y.py:94: AudioWarning: /data/a.ogg: only the first 5 of 7 s are used, the last 2 s are "
+        "cut off, as of any longer file of this data set\n  return self.dataset[0]\n"
+    )
+    assert notebooks.to_commit(printed(cut + cut, "stderr")).cells[0].outputs == []
+    (left,) = notebooks.to_commit(printed(f"{cut}another line\n", "stderr")).cells[0].outputs
+    assert left.text == "another line\n"
+    silent = "/x/y.py:9: AudioWarning: /data/a.ogg: is silent\n"
+    assert faults(notebooks.to_commit(printed(silent, "stderr")))
+    assert notebooks.to_commit(printed("", "stdout")).cells[0].outputs == []
 
 
 def test_what_looks_like_a_fault_and_is_none():

@@ -67,6 +67,7 @@ A WebP picture is RIFF as well, with WEBP from its ninth byte."""
 PNG = re.compile(r"(data:image/png;base64,)([\w+/=]+)")
 PICTURE_DATA = re.compile(r"data:image/[\w+.-]+;base64,[\w+/=]+")
 ABSOLUTE = re.compile(r"(?<![\w.:/<+-])(?:~|/[A-Za-z_][\w.-]*)/[\w.-]+|\b[A-Z]:\\\w|file://", re.M)
+WIDGET = "application/vnd.jupyter.widget-view+json"
 CUT_CLIP = re.compile(r"^.*AudioWarning: .* are cut off, .*\n(?:  .*\n)?", re.M)
 """The warning of a clip that is longer than the data set's, with the line of code below it."""
 WARNING = re.compile(r"\b\w*Warning\b:")
@@ -128,8 +129,17 @@ def executed(notebook: NotebookNode, folder: Path, timeout: int | None = None) -
 
 
 def to_commit(notebook: NotebookNode) -> NotebookNode:
-    """Return the copy that is committed: without sounds and paths, with smaller pictures."""
-    return with_light_pictures(without_sounds(without_clip_warnings(notebook)))
+    """Return the copy that is committed: without sounds, paths and bars, with small pictures."""
+    return with_light_pictures(without_sounds(without_bars(without_clip_warnings(notebook))))
+
+
+def without_bars(notebook: NotebookNode) -> NotebookNode:
+    """Leave out progress bars, which without a kernel are the text of their first moment."""
+    done = NotebookNode(nbformat.from_dict(notebook))
+    for cell in done.cells:
+        if "outputs" in cell:
+            cell.outputs = [each for each in cell.outputs if WIDGET not in each.get("data", {})]
+    return done
 
 
 def without_clip_warnings(notebook: NotebookNode) -> NotebookNode:

@@ -284,6 +284,13 @@ def test_warnings_of_cut_clips_are_left_out_and_no_others():
     assert notebooks.to_commit(printed("", "stdout")).cells[0].outputs == []
 
 
+def test_bars_are_left_out():
+    notebook = shown(text_plain="0%|  | 0/8", **{notebooks.WIDGET: {"model_id": "x"}})
+    notebook.cells += shown(text_plain="a figure").cells
+    first, second = notebooks.to_commit(notebook).cells
+    assert (first.outputs, second.outputs[0].data["text/plain"]) == ([], "a figure")
+
+
 def test_what_looks_like_a_fault_and_is_none():
     picture = "iVBOR/mnt/data+/home/me/UklGRdata" * 3
     for fine in (

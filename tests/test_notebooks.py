@@ -38,6 +38,8 @@ SIZES = {
     "your_own_model": {"EPOCHS": 2, "TRAINING_CLIPS": 20, "TEST_CLIPS": 2},
     "recordings": {"SECONDS": 20, "EVENTS": 2, "THRESHOLD": 0.1},
 }
+SILENT = {"parameters", "forest", "score", "export", "write"}
+"""Cells that show nothing."""
 QUICK = ("train_model_mel", "experiments_mel_noise3", "tables")
 """One of each kind, for make ci: the others share their cells, see the tests below."""
 SMALLER = """
@@ -153,7 +155,7 @@ def test_what_is_committed_was_run(committed):
         silent = [
             cell.id for cell in notebook.cells if cell.cell_type == "code" and not cell.outputs
         ]
-        assert set(silent) <= {"parameters", "forest", "score", "export", "write"}, f"{name}: make notebooks"
+        assert set(silent) <= SILENT, f"{name}: make notebooks"
 
 
 def test_cells_of_one_id_are_one_cell(committed):

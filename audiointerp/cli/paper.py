@@ -52,14 +52,14 @@ def study(
 
       audiointerp results --data data/ESC-50 --subset esc10 --workers 4
     """
-    from ..paper import STUDY_METHODS, run_study, settings_of_study
+    from ..paper import COMPARED_METHODS, run_study, settings_of_study
 
     for setting in settings_of_study(data, subset):
         typer.echo(setting.description)
     rows_by_experiment = run_study(
         data,
         subset,
-        methods=STUDY_METHODS if methods is None else names_in(methods),
+        methods=COMPARED_METHODS if methods is None else names_in(methods),
         out=out,
         resume=resume,
         device=device,

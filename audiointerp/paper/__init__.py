@@ -7,7 +7,13 @@ from .finished import finished_rows
 from .localisation_page import localisation_page, write_localisation
 from .localisation_run import localisation_methods, measure_localisation, ratios_in
 from .paper_tables import Paper, paper_of, paper_tables
-from .published import PUBLISHED_METHODS, PUBLISHED_SCORES, STUDY_MASKS, STUDY_METHODS
+from .published import (
+    COMPARED_METHODS,
+    PUBLISHED_METHODS,
+    PUBLISHED_SCORES,
+    STUDY_MASKS,
+    STUDY_METHODS,
+)
 from .published_faults import faults, kept_accuracies
 from .setting import (
     Setting,
@@ -24,6 +30,7 @@ from .validity_page import report
 from .validity_sanity import study_sanity
 
 __all__ = [
+    "COMPARED_METHODS",
     "PUBLISHED_METHODS",
     "PUBLISHED_SCORES",
     "STUDY_MASKS",

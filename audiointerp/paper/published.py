@@ -25,7 +25,9 @@ STUDY_MASKS = (
     "topK_50_pos",
 )
 """The masks of the published tables, and of our results. ``MASKS`` may have more."""
-STUDY_METHODS = (
+STUDY_METHODS = (*PUBLISHED_METHODS, "random")
+"""The methods of the study: the published ones and random attributions, as a control."""
+COMPARED_METHODS = (
     *PUBLISHED_METHODS,
     "layercam",
     "integrated_gradients",
@@ -34,7 +36,7 @@ STUDY_METHODS = (
     "optimal",
     "random",
 )
-"""The methods of our results: the published ones, others, and random maps as a control."""
+"""The methods that ``results`` runs: those of the study, and others beside them."""
 
 
 def published_tables() -> pd.DataFrame:

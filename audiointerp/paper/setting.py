@@ -29,7 +29,7 @@ from ..model import Classifier
 from ..scoring import check_fits, ood_reference
 from ..util import keep_memory
 from .choice import Setting, choose_setting, data_root
-from .published import STUDY_MASKS, STUDY_METHODS
+from .published import COMPARED_METHODS, STUDY_MASKS
 
 __all__ = [
     "Setting",
@@ -162,6 +162,7 @@ def load_or_train(
 def weights_of(setting: Setting) -> Path | None:
     """Return the file of the setting's network, in ``weights`` or else in ``trained``, or None.
 
+    >>> from ..fit import FitSettings
     >>> setting = Setting("mel", None, None, "nothing", "Cnn6", 1, 0, 0, FitSettings())
     >>> weights_of(setting) is None
     True
@@ -186,7 +187,7 @@ def run_study(
     data: str | os.PathLike[str] | None = None,
     subset: str | None = None,
     *,
-    methods: Sequence[str] = STUDY_METHODS,
+    methods: Sequence[str] = COMPARED_METHODS,
     out: str | os.PathLike[str] | None = None,
     resume: bool = True,
     device: str | torch.device = "cpu",

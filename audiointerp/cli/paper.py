@@ -33,7 +33,7 @@ def study(
     ] = None,
     subset: Subset = None,
     methods: Annotated[
-        str | None, typer.Option(help="Comma-separated, see run; default: the study's ten.")
+        str | None, typer.Option(help="Comma-separated, see run; default: ten of them.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The folder of results; the default depends on the data.")

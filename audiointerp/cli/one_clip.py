@@ -1,9 +1,7 @@
 """The commands for the demo and for one clip: demo, interpret."""
 
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -166,8 +164,6 @@ def interpret(
     for file in files:
         for folder in (out, *(out / name for name in names)):
             _refuse_overwriting(file, folder)
-    # Meanwhile the clip is read and classified, mostly outside of Python.
-    Thread(target=import_module, args=("matplotlib.pyplot",), daemon=True).start()
     if example is not None and (weights, model, hugging_face) == (None, None, None):
         weights = EXAMPLE_NETWORK
     classifier = open_classifier(weights, model, hugging_face)

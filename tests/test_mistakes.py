@@ -76,6 +76,14 @@ MISTAKES = {
     "train subset": (["train", "--subset", "esc10"], "needs a data folder"),
     "train device": (["train", "--data", "data", "--device", "warp"], "device 'warp'"),
     "train noises": (["train", "--noises", "white,cow"], "unknown noise 'cow'"),
+    "crossval noise-trained": (
+        ["crossval", "mel_horse_noise_trained"],
+        "is for a network that heard noise in training",
+    ),
+    "label of an example": (
+        ["interpret", "--example", "rain", "--label", "dog"],
+        "--label dog: --example rain has a label",
+    ),
     "train out": (["train", "--data", "data", "--out", "clip.flac"], "is a file; give a folder"),
     "train name": (["train", "--data", "data", "--name", "a/b"], "--name a/b"),
     "seed": (

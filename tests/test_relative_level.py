@@ -174,14 +174,14 @@ def test_train_hears_noises_of_other_seeds_than_the_test(in_this_process, tmp_pa
     monkeypatch.setattr("audiointerp.dataset.noise.synthetic_noise", recorded)
     status, _, error = in_this_process(
         *("train", "--network", "Cnn6", "--base-channels", 1, "--epochs", 1),
-        *("--noises", "white,room", "--name", "noisy"),
+        *("--noises", "white,room"),
         place=tmp_path,
     )
     assert (status, error) == (0, "")
     assert seeds == [(name, seed) for seed in (1, 2, 0) for name in ("white", "room")]
-    card = json.loads((tmp_path / "weights/noisy.json").read_text())
+    card = json.loads((tmp_path / "weights/synthetic_mel_cnn6_noise.json").read_text())
     assert sum(map(sum, card["confusion"])) == 30
-    loaded = Classifier.load(tmp_path / "weights/noisy.safetensors")
+    loaded = Classifier.load(tmp_path / "weights/synthetic_mel_cnn6_noise.safetensors")
     assert loaded.training["noises"] == ["white", "room"]
 
 

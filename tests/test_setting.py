@@ -275,6 +275,22 @@ def test_a_network_of_another_kind_is_not_taken_for_the_settings(tmp_path):
     assert "weights" in load_or_train(of_mel, folds, path)[1]
 
 
+@pytest.mark.parametrize("noise_trained", [True, False])
+def test_a_network_of_the_other_kind_does_not_stand_for_the_studys(noise_trained):
+    """The name of a file does not tell whether its network heard noise; its record does."""
+    of_mel = replace(choose_setting("mel"), noise_trained=noise_trained)
+    folds = open_folds(of_mel)
+    small = small_classifier(10, transform=TRANSFORMS["mel"])
+    record = {} if noise_trained else {"noises": ["white"]}
+    path = Path("weights") / f"{of_mel.name}.safetensors"
+    path.parent.mkdir()
+    Classifier(small.network, small.transform, folds[2].labels, 5.0, record).save(path)
+    words = "trained without noise" if noise_trained else "trained with noise"
+    with pytest.raises(ModelError, match=rf"{path}: was {words}, and stands for the"):
+        load_or_train(of_mel, folds)
+    assert str(path) in load_or_train(of_mel, folds, path)[1]
+
+
 @pytest.mark.whole
 def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_path, monkeypatch):
     """Four experiments on one clip, at two sample rates, with the method without gradients."""
@@ -285,9 +301,14 @@ def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_p
             tmp_path / "weights" / f"synthetic_{features}_cnn10.safetensors"
         )
     noise_trained = small_classifier(10, seed=1, transform=TRANSFORMS["mel"])
-    Classifier(noise_trained.network, noise_trained.transform, Synthetic((5,)).labels, 5.0).save(
-        tmp_path / "weights" / "synthetic_mel_cnn10_noise.safetensors"
+    with_noise = Classifier(
+        noise_trained.network,
+        noise_trained.transform,
+        Synthetic((5,)).labels,
+        5.0,
+        {"noises": ["white"]},
     )
+    with_noise.save(tmp_path / "weights" / "synthetic_mel_cnn10_noise.safetensors")
     read = []
     get_item = Synthetic.__getitem__
 

@@ -150,6 +150,12 @@ def test_a_page_says_which_labelled_clips_are_wrong(call, place, tmp_path):
     assert text.count(", wrongly predicted") == wrong
     done = call("interpret", folders[0] / "noise.wav", *given, "nothing")
     assert (done.returncode, "unknown label 'nothing'" in done.stderr) == (1, True)
+    link = folders[1] / "link.wav"
+    link.symlink_to(folders[0] / "noise.wav")
+    done = call("interpret", link, *given, "folders")
+    # The label is that of the folder where the link stands.
+    assert (f"(wrong: it is {folders[0].name})" in done.stdout, done.returncode) == (False, 0)
+    assert (f"wrong: it is {folders[1].name}" in done.stdout) == (predicted != folders[1].name)
     other = tmp_path / "other"
     folders[0].rename(other)
     done = call("interpret", other, *given, "folders")

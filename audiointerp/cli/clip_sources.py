@@ -70,7 +70,8 @@ def _label_of(path: Path, label: str | None, classifier: "Classifier") -> str | 
         return None
     if label != FOLDERS:
         return choose("label", label, classifier.labels)
-    folder = path.resolve().parent.name
+    # Not resolved: a link stands in the folder that its owner put it into.
+    folder = path.absolute().parent.name
     if folder not in classifier.labels:
         raise ArgumentError(
             f"--label {FOLDERS}: the folder of {path} is not named as a label of the classifier "
@@ -79,11 +80,11 @@ def _label_of(path: Path, label: str | None, classifier: "Classifier") -> str | 
     return folder
 
 
-def check_sources(paths: list[Path], example: str | None) -> None:
+def check_sources(paths: list[Path], example: str | None, label: str | None = None) -> None:
     """Refuse, before a network is opened, no clip at all, an unknown example, or both.
 
     Raises:
-        ArgumentError: an example beside clips, or an unknown one.
+        ArgumentError: an example beside clips, or beside a label; or an unknown one.
         BadParameter: nothing is given, a usage error.
 
     >>> check_sources([Path("dog.wav")], "siren")
@@ -92,6 +93,8 @@ def check_sources(paths: list[Path], example: str | None) -> None:
     """
     if example is not None and paths:
         raise ArgumentError(f"--example {example} replaces the clips; give one or the other")
+    if example is not None and label is not None:
+        raise ArgumentError(f"--label {label}: --example {example} has a label; leave out --label")
     if example is None and not paths:
         raise typer.BadParameter("give a sound file or a folder of them, or --example siren")
     if example is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import choose
+from ..errors import ArgumentError, choose
 from .options import (
     ALL_NULLS,
     METHOD_NAMES,
@@ -124,7 +124,14 @@ def crossval(
 
       audiointerp tables results/crossval_mel_clean
     """
-    from ..experiments import EXPERIMENTS, TRANSFORMS, Experiment, cross_validate, open_data
+    from ..experiments import (
+        EXPERIMENTS,
+        NOISE_TRAINED,
+        TRANSFORMS,
+        Experiment,
+        cross_validate,
+        open_data,
+    )
     from ..fit import FitSettings
     from ..interpretation import METHODS, NULLS, resolve_mask, usable_name
 
@@ -134,6 +141,11 @@ def crossval(
         mask_names = [resolve_mask(mask)[0] for mask in names_in(masks)]
     chosen_nulls = [] if nulls == "none" else names_in(nulls)
     choose("transform", transform, TRANSFORMS)
+    if experiment in NOISE_TRAINED:
+        raise ArgumentError(
+            f"{experiment} is for a network that heard noise in training, and crossval trains on "
+            f"clean clips; give another name"
+        )
     setting = EXPERIMENTS.get(experiment) or Experiment(usable_name(experiment), transform)
     preset = TRANSFORMS[setting.transform]
     seed_numbers = numbers_in(seeds)

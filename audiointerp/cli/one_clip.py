@@ -155,7 +155,7 @@ def interpret(
 
     paths = clips or []
     names = list(dict.fromkeys(methods or ["gradcam"]))
-    check_sources(paths, example)
+    check_sources(paths, example, label)
     for name in names:
         choose("method", name, METHODS)
     choose("windows", windows, WINDOWS)

@@ -168,7 +168,9 @@ def train(
     data_name = subset or ("synthetic" if data is None else "esc50")
     if clips is not None:
         data_name = clips.resolve().stem
-    name = name or f"{data_name}_{transform}_{network.lower()}"
+    # Apart from the network of clean clips, which the study takes by its name.
+    ending = "" if noises is None else "_noise"
+    name = name or f"{data_name}_{transform}_{network.lower()}{ending}"
     settings = FitSettings(
         epochs=epochs,
         batch_size=batch_size,

@@ -145,6 +145,8 @@ def load_or_train(
                 f"{path}: holds a {kind}, but this setting needs a {setting.network}; move the "
                 f"file away and run train_model_{setting.transform}.ipynb"
             )
+        if weights is None:
+            _check_noise(path, classifier, setting)
         command = classifier.training.get("command", "an unknown command")
         return classifier, f"Network: {path}, made by: {command}"
     if setting.root is not None:
@@ -157,6 +159,17 @@ def load_or_train(
     path = write_card([trained], TRAINED, setting.name, command)
     origin = f"Network: trained now on the synthetic set, saved as {path}"
     return trained.classifier.to(device), origin
+
+
+def _check_noise(path: Path, classifier: Classifier, setting: Setting) -> None:
+    """Refuse a network that heard noise in training where none may have, and the other way."""
+    heard = bool(classifier.training.get("noises"))
+    if heard != setting.noise_trained:
+        trained, other = ("with noise", "clean") if heard else ("without noise", "noise-trained")
+        raise ModelError(
+            f"{path}: was trained {trained}, and stands for the {other} network of the study; move "
+            f"it away, or give the weights of a {other} network"
+        )
 
 
 def weights_of(setting: Setting) -> Path | None:

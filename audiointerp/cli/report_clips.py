@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import signal
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -17,11 +15,8 @@ from joblib.externals.loky import ProcessPoolExecutor, as_completed
 
 from ..display import ClipPart, clip_part
 from ..errors import AudioInterpError
-from ..util import keep_memory, show_progress, write_json
+from ..util import exit_with_parent, keep_memory, show_progress, write_json
 from .run_source import Source
-
-PARENT_CHECK_SECONDS = 1.0
-"""How often a worker looks whether its parent is there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,16 +141,10 @@ _worker: list[ClipPages] = []
 def _start_worker(pages: ClipPages, parent: int) -> None:
     # A terminal interrupts the whole group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    exit_with_parent(parent)
     keep_memory()
     torch.set_num_threads(1)
     _worker[:] = [pages]
-
-
-def _exit_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK_SECONDS)
-    os._exit(1)
 
 
 def _made_in_worker(number: int) -> ClipPart | None:

@@ -76,6 +76,7 @@ MISTAKES = {
     "train subset": (["train", "--subset", "esc10"], "needs a data folder"),
     "train device": (["train", "--data", "data", "--device", "warp"], "device 'warp'"),
     "train noises": (["train", "--noises", "white,cow"], "unknown noise 'cow'"),
+    "train no noises": (["train", "--noises", ""], "--noises '': give one or more different"),
     "train out": (["train", "--data", "data", "--out", "clip.flac"], "is a file; give a folder"),
     "train name": (["train", "--data", "data", "--name", "a/b"], "--name a/b"),
     "seed": (

@@ -9,12 +9,13 @@ import pytest
 import torch
 import torchaudio
 from conftest import around_peak, noise, small_classifier
+from survival import Bursts
 from torch import nn
 from zoo_networks import OfficialCnn14
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError, ModelError
-from audiointerp.experiments import Experiment
+from audiointerp.experiments import Experiment, finished_methods, run
 from audiointerp.experiments.fingerprint import ClipNames, fingerprint_of
 from audiointerp.interpretation import METHODS, Captum
 from audiointerp.model import optimized
@@ -590,3 +591,21 @@ def test_it_is_pickled_and_saved(direct, tmp_path, monkeypatch):
 def test_weights_without_values_are_refused_in_one_line(direct):
     with pytest.raises(ArgumentError, match="are on the device meta, where they have no values"):
         on_sounds(direct, Detector(small_classifier().network.to("meta")))
+
+
+@pytest.mark.parametrize("of_run", ["features", "sound"])
+def test_a_run_is_shown_again_with_its_own_gradients_alone(direct, tmp_path, of_run):
+    """Its other methods, which take none by the input, do not depend on them."""
+    models = {given: on_sounds(direct, gradients=given) for given in ("features", "sound")}
+    other = models["sound" if of_run == "features" else "features"]
+    clips = Bursts(1)
+    options = {"masks": ["bin"], "on": "audio", "nulls": [], "attributions": False}
+    experiment = Experiment("own", "sounds")
+    run(experiment, models[of_run], clips, ["saliency", "random"], tmp_path, **options)
+    random, saliency = finished_methods([tmp_path])
+    for classifier in (models[of_run], other):
+        saliency.check(classifier, clips)
+        assert random.explainer(classifier).name == "random"
+    assert saliency.explainer(models[of_run]).name == "saliency"
+    with pytest.raises(ArgumentError, match=r"saliency was run with gradients .* of the run"):
+        saliency.explainer(other)

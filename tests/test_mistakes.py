@@ -84,6 +84,7 @@ MISTAKES = {
         ["interpret", "--example", "rain", "--label", "dog"],
         "--label dog: --example rain has a label",
     ),
+    "train no noises": (["train", "--noises", ""], "--noises '': give one or more different"),
     "train out": (["train", "--data", "data", "--out", "clip.flac"], "is a file; give a folder"),
     "train name": (["train", "--data", "data", "--name", "a/b"], "--name a/b"),
     "seed": (

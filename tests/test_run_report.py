@@ -21,8 +21,18 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 import audiointerp as ai
-from audiointerp.cli import listening
-from audiointerp.display import BlindSound, Difference, Grid, scores_section, write_blind_test
+from audiointerp.cli import listening, report_clips
+from audiointerp.cli.report_clips import ClipPages, clip_parts
+from audiointerp.dataset import targets_of
+from audiointerp.display import (
+    BlindSound,
+    Difference,
+    Grid,
+    document,
+    page_digest,
+    scores_section,
+    write_blind_test,
+)
 from audiointerp.display.blind_test import LEVEL, matching_gain
 from audiointerp.display.document import SCRIPTS, SOUND_SCRIPTS, minified, part
 from audiointerp.errors import ArgumentError, AudioInterpError
@@ -161,7 +171,6 @@ def test_clips_longer_than_the_windows_are_shown_whole_as_they_were_scored(writt
 def test_an_interrupted_report_goes_on_and_workers_write_the_same(written, tmp_path, monkeypatch):
     """Pages that are there are not made again, unless they are of another report."""
     from audiointerp.cli import report_page
-    from audiointerp.cli.report_clips import ClipPages, clip_parts
 
     source, _ = written
     monkeypatch.setattr(report_page, "MOST_CLIPS", 1)
@@ -188,6 +197,102 @@ def test_an_interrupted_report_goes_on_and_workers_write_the_same(written, tmp_p
     parts = clip_parts(pages, workers=2, resume=False)
     assert (made, len(parts)) == ([0, 1, 0, 1], 2)
     assert (tmp_path / "clips" / "0002.html").read_bytes() == page
+
+
+@pytest.fixture(scope="module")
+def paged(written, tmp_path_factory):
+    """A report of two clips with a page each."""
+    from audiointerp.cli import report_page
+
+    out = tmp_path_factory.mktemp("paged") / "report"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_page, "MOST_CLIPS", 1)
+        report_page.write_page(written[0], out, False, None)
+    return written[0], out
+
+
+@pytest.fixture
+def clip_pages(paged, tmp_path):
+    source, out = paged
+    return ClipPages(source, shutil.copytree(out, tmp_path / "report") / "clips", False)
+
+
+def without(record, name):
+    item = {key: value for key, value in record["item"].items() if key != name}
+    return json.dumps({**record, "item": item})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda page, record: page.write_bytes(b""),
+        lambda page, record: page.write_bytes(page.read_bytes()[:-100]),
+        lambda page, record: page.unlink(),
+        lambda page, record: record.write_text("[1]"),
+        lambda page, record: record.write_text(without(json.loads(record.read_text()), "name")),
+        lambda page, record: record.write_text(without(json.loads(record.read_text()), "page")),
+    ],
+    ids=["empty", "cut", "missing", "list", "no name", "no address"],
+)
+def test_a_damaged_page_is_made_again(clip_pages, damage):
+    assert clip_pages.kept(0) is not None
+    damage(clip_pages.folder / "0001.html", clip_pages.folder / "0001.json")
+    assert clip_pages.kept(0) is None
+    assert clip_pages.kept(1) is not None
+
+
+def test_a_page_whose_record_was_not_written_is_made_again(clip_pages, monkeypatch):
+    """The record is that of the page before it, which had another mask."""
+
+    def killed(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(report_clips, "write_json", killed)
+        other = replace(clip_pages, source=replace(clip_pages.source, mask="topK_20"))
+        with pytest.raises(KeyboardInterrupt):
+            other.made(0)
+    assert clip_pages.kept(0) is None
+
+
+def test_pages_of_other_labels_or_scripts_are_made_again(clip_pages, monkeypatch):
+    class Relabelled:
+        clip_id = clip_pages.source.clips.clip_id
+        labels = clip_pages.source.clips.labels
+
+        def targets(self, index):
+            return (0, *targets_of(clip_pages.source.clips, index))
+
+    source = replace(clip_pages.source, clips=Relabelled())
+    assert replace(clip_pages, source=source).kept(0) is None
+    assert clip_pages.kept(0) is not None
+    monkeypatch.setattr(report_clips, "page_digest", lambda: "of another build")
+    assert clip_pages.kept(0) is None
+
+
+@pytest.mark.parametrize("name", ["player.js", "page.css", "clip.html"])
+def test_the_digest_of_the_page_is_that_of_all_its_parts(tmp_path, monkeypatch, name):
+    before = page_digest()
+    monkeypatch.setattr(document, "PARTS", shutil.copytree(document.PARTS, tmp_path / "page"))
+    assert page_digest.__wrapped__() == before
+    with (tmp_path / "page" / name).open("a") as file:
+        file.write(" ")
+    assert page_digest.__wrapped__() != before
+
+
+@pytest.mark.parametrize("most", [0, 1], ids=["folder", "one page"])
+def test_a_shorter_report_leaves_no_page_of_a_longer_one(clip_pages, monkeypatch, most):
+    from audiointerp.cli import report_page
+
+    folder = clip_pages.folder
+    (folder / "0007.json").write_text('{"mine": 1}')
+    (folder / "0007.html").write_text("mine")
+    monkeypatch.setattr(report_page, "MOST_CLIPS", most)
+    shorter = replace(clip_pages.source, shown=clip_pages.source.shown[:1])
+    report_page.write_page(shorter, folder.parent, False, None)
+    ours = ["0001.html", "0001.json"] if most == 0 else []
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == [*ours, "0007.html", "0007.json"]
 
 
 def test_without_attributions_they_are_computed_again(report, run, tmp_path):
@@ -515,6 +620,21 @@ def test_the_whole_listening_test_in_a_shell(report, call, tmp_path):
     assert "too few for an interval" in done.stdout
     assert re.search(r"gradcam +100 +4\.0 +2", done.stdout)
     assert "--answers goes with --key" in call("report", "--answers", sheet).stderr
+
+
+def test_a_listening_test_is_made_by_one_process(report, tmp_path):
+    done = report("--blind", tmp_path / "blind", "--most", "2", "--workers", "2")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "--workers 2 with --blind" in line
+
+
+@pytest.mark.parametrize("option", ["--names", "--labels"])
+@pytest.mark.parametrize("given", ["", "dog,dog"])
+def test_a_list_that_is_none_is_refused_with_its_option(report, tmp_path, option, given):
+    done = report(option, given, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert f"audiointerp: {option} {given!r}: give one or more" in done.stderr
 
 
 def test_the_key_of_a_test_in_the_working_folder_is_beside_it(tmp_path, monkeypatch):

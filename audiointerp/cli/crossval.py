@@ -135,11 +135,11 @@ def crossval(
     from ..fit import FitSettings
     from ..interpretation import METHODS, NULLS, resolve_mask, usable_name
 
-    method_names = [choose("method", method, METHODS) for method in names_in(methods)]
+    method_names = [choose("method", method, METHODS) for method in names_in(methods, "--methods")]
     mask_names = None
     if masks is not None:
-        mask_names = [resolve_mask(mask)[0] for mask in names_in(masks)]
-    chosen_nulls = [] if nulls == "none" else names_in(nulls)
+        mask_names = [resolve_mask(mask)[0] for mask in names_in(masks, "--masks")]
+    chosen_nulls = [] if nulls == "none" else names_in(nulls, "--nulls")
     choose("transform", transform, TRANSFORMS)
     if experiment in NOISE_TRAINED:
         raise ArgumentError(
@@ -148,7 +148,7 @@ def crossval(
         )
     setting = EXPERIMENTS.get(experiment) or Experiment(usable_name(experiment), transform)
     preset = TRANSFORMS[setting.transform]
-    seed_numbers = numbers_in(seeds)
+    seed_numbers = numbers_in(seeds, "--seeds")
     plan = FitSettings(
         epochs=epochs,
         batch_size=batch_size,
@@ -204,11 +204,11 @@ def crossval(
         },
         method_names,
         folder,
-        folds=numbers_in(folds),
+        folds=numbers_in(folds, "--folds"),
         resume=resume,
         masks=mask_names,
-        on=None if on is None else names_in(on),
-        fill=None if fill is None else names_in(fill),
+        on=None if on is None else names_in(on, "--on"),
+        fill=None if fill is None else names_in(fill, "--fill"),
         protocol=protocol,
         nulls=[choose("null", null, NULLS) for null in chosen_nulls],
         curves=curves,

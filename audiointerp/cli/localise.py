@@ -68,12 +68,12 @@ def localise(
     from ..paper import localisation_methods, measure_localisation, ratios_in, write_localisation
     from .options import numbers_in
 
-    names = names_in(methods)
+    names = names_in(methods, "--methods")
     measured = ratios_in(ratios, number)
     slow_ratios = [float(entry.ratio_db) for entry in ratios_in(slow_at)]
     file = weights_path(weights)
     classifier = Classifier.load(file, device)
-    dataset = open_for(classifier, data, numbers_in(folds), subset)
+    dataset = open_for(classifier, data, numbers_in(folds, "--folds"), subset)
     kinds = [BY_NAME.get(name.partition("@")[0]) for name in names]
     needs_background = any(kind is not None and kind.needs_background for kind in kinds)
     background = training_background_of(classifier, data, subset) if needs_background else None

@@ -166,36 +166,44 @@ Out = Annotated[Path, typer.Option(callback=check_folder, help="The folder to wr
 Results = Annotated[Path, typer.Option(help="The folder of results.")]
 
 
-def names_in(text: str) -> list[str]:
+def names_in(text: str, option: str) -> list[str]:
     """Split a comma-separated list of names.
+
+    Args:
+        text: the list.
+        option: its name in a shell, for errors.
 
     Raises:
         ArgumentError: the list is empty, or a name is repeated.
 
-    >>> names_in("saliency, shap")
+    >>> names_in("saliency, shap", "--methods")
     ['saliency', 'shap']
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names or len(set(names)) < len(names):
-        raise ArgumentError(f"{text!r}: give one or more different names, separated by commas")
+        raise ArgumentError(
+            f"{option} {text!r}: give one or more different names, separated by commas"
+        )
     return names
 
 
-def numbers_in(text: str) -> list[int]:
+def numbers_in(text: str, option: str) -> list[int]:
     """Split a comma-separated list of whole numbers.
+
+    Args: see :func:`names_in`.
 
     Raises:
         ArgumentError: as for :func:`names_in`, or an entry is not a whole number.
 
-    >>> numbers_in("0,1,2")
+    >>> numbers_in("0,1,2", "--seeds")
     [0, 1, 2]
     """
-    names = names_in(text)
+    names = names_in(text, option)
     try:
         return [int(name) for name in names]
     except ValueError:
         raise ArgumentError(
-            f"{text!r}: give whole numbers separated by commas, e.g. 0,1,2"
+            f"{option} {text!r}: give whole numbers separated by commas, e.g. 0,1,2"
         ) from None
 
 

@@ -194,7 +194,7 @@ def open_for_run(
 
     if part is not None:
         choose("part", part, PARTS)
-    chosen_folds = None if folds is None else numbers_in(folds)
+    chosen_folds = None if folds is None else numbers_in(folds, "--folds")
     whole = LabelledClips.open(
         path,
         labels=classifier.labels,

@@ -59,7 +59,7 @@ def study(
     rows_by_experiment = run_study(
         data,
         subset,
-        methods=COMPARED_METHODS if methods is None else names_in(methods),
+        methods=COMPARED_METHODS if methods is None else names_in(methods, "--methods"),
         out=out,
         resume=resume,
         device=device,

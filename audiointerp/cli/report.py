@@ -130,6 +130,11 @@ def report(
 
         print_answers(answers, key)
         return
+    if workers > 1 and blind is not None:
+        raise ArgumentError(
+            f"--workers {workers} with --blind: one process makes a listening test; leave out "
+            "--workers"
+        )
     if not runs:
         raise ArgumentError("give the folder of a run, e.g. results/mel/mel_clean")
     if workers > 1 and device != "cpu":
@@ -148,8 +153,8 @@ def report(
         background=background,
         mask=mask,
         most=most,
-        names=None if names is None else names_in(names),
-        labels=None if labels is None else names_in(labels),
+        names=None if names is None else names_in(names, "--names"),
+        labels=None if labels is None else names_in(labels, "--labels"),
     )
     if blind is not None:
         from .listening import write_test

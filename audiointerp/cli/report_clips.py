@@ -1,27 +1,32 @@
 """The pages of the clips of a report: made in several processes, and kept if they are there."""
 
-import hashlib
 import json
 import os
 import signal
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from joblib.externals.loky import ProcessPoolExecutor, as_completed
 
-from ..display import ClipPart, clip_part
+from ..dataset import targets_of
+from ..display import ClipPart, clip_part, page_digest
 from ..errors import AudioInterpError
-from ..util import keep_memory, show_progress, write_json
+from ..util import (
+    digest_of,
+    exit_with_parent,
+    file_digest,
+    keep_memory,
+    plain,
+    read_json,
+    show_progress,
+    write_json,
+)
 from .run_source import Source
-
-PARENT_CHECK_SECONDS = 1.0
-"""How often a worker looks whether its parent is there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +51,10 @@ class ClipPages:
             return None
         try:
             record = json.loads(self._record(number).read_text(encoding="utf-8"))
+            item = record["item"]
             is_same = record["made_from"] == self._made_from(number)
-            if is_same and (self.folder.parent / record["item"]["page"]).exists():
-                return ClipPart(record["item"], "")
+            if is_same and record["sha256"] == self._digest(item):
+                return ClipPart(item, "")
         except (OSError, ValueError, KeyError, TypeError):
             # No page yet, or a record that is not ours: the page is made.
             return None
@@ -61,7 +67,12 @@ class ClipPages:
             return None
         part = clip_part(results, loaded.label, number, self.folder, self.lossless)
         if self.folder is not None:
-            record = {"made_from": self._made_from(number), "item": part.item}
+            item = plain(part.item)
+            record = {
+                "made_from": self._made_from(number),
+                "item": item,
+                "sha256": self._digest(item),
+            }
             write_json(self._record(number), record)
         return part
 
@@ -69,18 +80,25 @@ class ClipPages:
         assert self.folder is not None
         return self.folder / f"{number + 1:04d}.json"
 
+    def _digest(self, item: Mapping[str, Any]) -> str:
+        """Hash what is known of a clip, and its page: a page that was changed is made again."""
+        assert self.folder is not None
+        return digest_of(item, file_digest(self.folder.parent / item["page"]))
+
     def _made_from(self, number: int) -> str:
         """Hash what the page of a clip depends on."""
         source = self.source
-        content = [
+        index = source.shown[number]
+        return digest_of(
             version("audiointerp"),
+            page_digest(),
             [method.record for method in source.methods],
             sorted(source.explainers),
             source.mask,
             self.lossless,
-            source.clips.clip_id(source.shown[number]),
-        ]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+            source.clips.clip_id(index),
+            [source.clips.labels[target] for target in targets_of(source.clips, index)],
+        )
 
 
 def clip_parts(pages: ClipPages, workers: int = 1, *, resume: bool = True) -> list[ClipPart]:
@@ -111,6 +129,24 @@ def clip_parts(pages: ClipPages, workers: int = 1, *, resume: bool = True) -> li
             advance(1)
     ordered = [parts[number] for number in range(count)]
     return [part for part in ordered if part is not None]
+
+
+def remove_other_pages(folder: Path, shown: Collection[str]) -> None:
+    """Remove the pages, with their records, that an earlier report wrote and this one has not.
+
+    Args:
+        folder: of the clips' pages; it may be missing.
+        shown: the addresses of the pages of this report.
+
+    >>> remove_other_pages(Path("no such folder"), [])
+    """
+    for path in folder.glob("*.json"):
+        record, page = read_json(path), path.with_suffix(".html")
+        # Other files of the folder are not ours.
+        is_ours = isinstance(record, dict) and "made_from" in record
+        if is_ours and f"{folder.name}/{page.name}" not in shown:
+            page.unlink(missing_ok=True)
+            path.unlink()
 
 
 def _made(
@@ -146,16 +182,10 @@ _worker: list[ClipPages] = []
 def _start_worker(pages: ClipPages, parent: int) -> None:
     # A terminal interrupts the whole group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    exit_with_parent(parent)
     keep_memory()
     torch.set_num_threads(1)
     _worker[:] = [pages]
-
-
-def _exit_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK_SECONDS)
-    os._exit(1)
 
 
 def _made_in_worker(number: int) -> ClipPart | None:

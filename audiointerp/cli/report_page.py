@@ -15,7 +15,7 @@ from ..display import (
     write_parts,
 )
 from ..tables import PageScores
-from .report_clips import ClipPages, clip_parts
+from .report_clips import ClipPages, clip_parts, remove_other_pages
 from .run_source import Source
 
 LICENCE = (
@@ -53,7 +53,9 @@ def write_page(
     experiment = source.methods[0].record["experiment"]["name"]
     title = f"{experiment}: {len(source.shown)} clips, {len(source.methods)} methods"
     scores, notes = scores_of(source.scores), _notes(source, licence)
-    return write_parts(parts, out, title, lambda items: [_verdicts(items), scores, notes])
+    index = write_parts(parts, out, title, lambda items: [_verdicts(items), scores, notes])
+    remove_other_pages(out / "clips", [part.item["page"] for part in parts])
+    return index
 
 
 def _verdicts(items: Sequence[Mapping[str, Any]]) -> str:

@@ -82,7 +82,9 @@ class Place:
             return open_manifest_for(classifier, self.manifest)
         if self.clips is not None:
             return open_for_run(classifier, self.clips, self.folds, self.part)[0]
-        return open_for(classifier, self.data, numbers_in(self.folds or "5"), self.subset)
+        return open_for(
+            classifier, self.data, numbers_in(self.folds or "5", "--folds"), self.subset
+        )
 
     def background(self, classifier: Classifier) -> Tensor:
         """Draw a background from the training clips.

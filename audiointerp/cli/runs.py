@@ -150,11 +150,13 @@ def run(
     from ..experiments import run as run_experiment
     from ..interpretation import METHODS, NULLS, resolve_mask
 
-    given = None if methods is None else names_in(methods)
+    given = None if methods is None else names_in(methods, "--methods")
     for name in given or ():
         choose("method", name, METHODS)
-    mask_names = None if masks is None else [resolve_mask(name)[0] for name in names_in(masks)]
-    chosen_nulls = [] if nulls == "none" else names_in(nulls)
+    mask_names = (
+        None if masks is None else [resolve_mask(name)[0] for name in names_in(masks, "--masks")]
+    )
+    chosen_nulls = [] if nulls == "none" else names_in(nulls, "--nulls")
     null_names = [choose("null", name, NULLS) for name in chosen_nulls]
     if clips is None and manifest is None:
         find_experiment(experiment)
@@ -168,8 +170,8 @@ def run(
     check_source(data, clips, manifest, subset, part)
     planned: dict[str, Any] = {
         "masks": mask_names,
-        "on": None if on is None else names_in(on),
-        "fill": None if fill is None else names_in(fill),
+        "on": None if on is None else names_in(on, "--on"),
+        "fill": None if fill is None else names_in(fill, "--fill"),
         "protocol": protocol,
         "nulls": null_names,
         "curves": curves,
@@ -192,11 +194,11 @@ def run(
         known = None if split is None else (split.train, split.validation)
         reference = _reference(classifier, known)
     else:
-        dataset = open_for(classifier, data, numbers_in(folds or "5"), subset)
+        dataset = open_for(classifier, data, numbers_in(folds or "5", "--folds"), subset)
         check_run(setting, classifier, dataset, **planned)
         if needs_background and features is None:
             features = training_background_of(classifier, data, subset)
-        scored_folds = numbers_in(folds or "5")
+        scored_folds = numbers_in(folds or "5", "--folds")
         reference = reference_of_folds(classifier, data, subset, scored_folds)
     settings: dict[str, Any] = planned | {
         "background": features,

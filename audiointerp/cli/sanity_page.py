@@ -95,11 +95,11 @@ def sanity(
 
     check_page(out)
     if rows_from is not None:
-        rows = _read_sanity_rows([Path(name) for name in names_in(rows_from)])
+        rows = _read_sanity_rows([Path(name) for name in names_in(rows_from, "--rows")])
     else:
-        names = names_in(methods)
+        names = names_in(methods, "--methods")
         classifier = open_classifier(weights, model, hugging_face).to(device)
-        networks = [] if others is None else names_in(others)
+        networks = [] if others is None else names_in(others, "--others")
         rows = _sanity_rows(classifier, names, data, subset, per_class, samples, networks)
         rows["command"] = command_line()
         write_text(out.with_suffix(".csv"), rows.to_csv(index=False, lineterminator="\n"))

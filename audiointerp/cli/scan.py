@@ -124,7 +124,7 @@ def scan(
         hold=hold,
         min_duration=min_duration,
         merge=merge,
-        labels=None if labels is None else tuple(names_in(labels)),
+        labels=None if labels is None else tuple(names_in(labels, "--labels")),
         explain=explain,
         method=method,
         fill=fill,
@@ -191,7 +191,7 @@ def threshold_in(text: str) -> float | dict[str, float]:
     try:
         if "=" not in text:
             return float(text)
-        pairs = [entry.rpartition("=") for entry in names_in(text)]
+        pairs = [entry.rpartition("=") for entry in names_in(text, "--threshold")]
         thresholds = {label.strip(): float(value) for label, _, value in pairs}
     except ValueError:
         raise ArgumentError(

@@ -84,7 +84,8 @@ def _print_summary(results: Path, by: str | None, out: Path | None, everything: 
     from ..tables import GROUPS, are_too_many, open_parts
 
     columns = [
-        choose("column", name, GROUPS) for name in names_in(DEFAULT_COLUMNS if by is None else by)
+        choose("column", name, GROUPS)
+        for name in names_in(DEFAULT_COLUMNS if by is None else by, "--by")
     ]
     is_lead = by is None and not everything
     parts = open_parts(results)
@@ -148,7 +149,7 @@ def _write_paper_tables(
     from ..paper import paper_of
     from ..tables import FORMATS, are_too_many, open_parts, table_as_text
 
-    chosen_formats = [] if formats is None else names_in(formats)
+    chosen_formats = [] if formats is None else names_in(formats, "--formats")
     for name in chosen_formats:
         choose("format", name, FORMATS)
     if bool(chosen_formats) != (out is not None):
@@ -161,7 +162,7 @@ def _write_paper_tables(
             "without --formats, --kinds, --on and --published, one shard is read at a time",
             err=True,
         )
-    paper = paper_of(results, None if kinds is None else names_in(kinds), on, published)
+    paper = paper_of(results, None if kinds is None else names_in(kinds, "--kinds"), on, published)
     if out is None:
         typer.echo("\n".join(table_as_text(table) for table in paper.tables))
     elif paper.tables:

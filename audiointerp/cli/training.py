@@ -194,8 +194,8 @@ def train(
         seconds = 5.0 if duration is None else duration
         datasets = _open_folds(data, subset, preset.sample_rate, seconds)
     if noises is not None:
-        record["noises"] = names_in(noises)
-        datasets = _under_noise(datasets, names_in(noises))
+        record["noises"] = names_in(noises, "--noises")
+        datasets = _under_noise(datasets, names_in(noises, "--noises"))
     outcomes = train_classifier(
         datasets,
         preset,
@@ -205,7 +205,7 @@ def train(
         head_dropout=head_dropout,
         level_range=level_range,
         settings=settings,
-        seeds=numbers_in(seeds),
+        seeds=numbers_in(seeds, "--seeds"),
         device=device,
     )
     for outcome in outcomes:

@@ -8,6 +8,7 @@ from ..scoring import Difference
 from . import plot, report
 from .blind_test import BlindSound, write_blind_test
 from .card import write_card
+from .document import page_digest
 from .explore_widget import NotebookExplorer, explore
 from .explorer import Explorer
 from .forest import forest_plot
@@ -61,6 +62,7 @@ __all__ = [
     "make_clip_folder",
     "matched_player",
     "page",
+    "page_digest",
     "player",
     "players_html",
     "plot",

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..util import make_folder, write_text
+from ..util import digest_of, make_folder, write_text
 
 PARTS = Path(__file__).with_name("page")
 SOUND_SCRIPTS = ("fft.js", "masking.js")
@@ -37,6 +37,17 @@ def part(name: str) -> str:
     ':root'
     """
     return (PARTS / name).read_text(encoding="utf-8")
+
+
+@cache
+def page_digest() -> str:
+    """Return the SHA-256 of the files that pages are made from: scripts, styles, templates.
+
+    >>> len(page_digest())
+    64
+    """
+    files = [path for path in PARTS.iterdir() if path.suffix in (".js", ".css", ".html")]
+    return digest_of({path.name: path.read_text(encoding="utf-8") for path in files})
 
 
 def minified(text: str) -> str:

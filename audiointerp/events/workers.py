@@ -2,8 +2,6 @@
 
 import os
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,10 +10,7 @@ import torch
 from joblib.externals.loky import ProcessPoolExecutor, as_completed
 
 from ..model import Classifier
-from ..util import Cluster, compute_on_cluster, keep_memory
-
-PARENT_CHECK_SECONDS = 1.0
-"""How often a worker looks whether its parent is there."""
+from ..util import Cluster, compute_on_cluster, exit_with_parent, keep_memory
 
 OpenClassifier = Callable[[], Classifier]
 Recording = tuple[str, Path]
@@ -88,16 +83,10 @@ _worker: list[Any] = []
 def _start_worker(task: ScanTask, open_classifier: OpenClassifier, parent: int) -> None:
     # A terminal interrupts the whole group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    exit_with_parent(parent)
     keep_memory()
     torch.set_num_threads(1)
     _worker[:] = [task, open_classifier()]
-
-
-def _exit_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK_SECONDS)
-    os._exit(1)
 
 
 def _scan_in_worker(name: str, path: Path) -> None:

@@ -63,8 +63,8 @@ class FinishedMethod:
         """Build the method anew, with the settings of the run.
 
         Raises:
-            ArgumentError: it is no method of this library, or the run used other settings than the
-                method has by default.
+            ArgumentError: it is no method of this library, the run used other settings than the
+                method has by default, or the classifier's gradients go through something else.
         """
         advice = "run it again with its attributions kept, which are then shown as they are"
         if self.name not in METHODS:
@@ -77,7 +77,21 @@ class FinishedMethod:
             raise ArgumentError(
                 f"{self.folder}: {self.name} was run with another {', '.join(other)}; {advice}"
             )
+        if explainer.uses_input_gradients:
+            self._check_gradients(classifier)
         return explainer
+
+    def _check_gradients(self, classifier: Classifier) -> None:
+        """Refuse a model of sounds whose gradients go through something else than the run's."""
+        model = self.record.get("model") or {}
+        before = model.get("gradients")
+        now = None if classifier.features is None else str(classifier.features)
+        if before != now:
+            words = "through the sound" if before is None else f"of its features ({before})"
+            raise ArgumentError(
+                f"{self.folder}: {self.name} was run with gradients {words}, and those of this "
+                f"classifier are {classifier.gradients}; give from_waveform(gradients=) of the run"
+            )
 
     def has_stored(self, clips: Mapping[int, str]) -> bool:
         """Whether the run kept the attributions of all of these clips, names by number.

@@ -7,8 +7,6 @@ of the work is too small to share. Workers only compute; the process that starte
 import os
 import pickle
 import signal
-import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -24,12 +22,9 @@ from joblib.externals.loky.backend.reduction import dumps
 from ..dataset import LoadedClip
 from ..errors import ArgumentError, AudioInterpError
 from ..scoring import MethodRows
-from ..util import keep_memory
+from ..util import exit_with_parent, keep_memory
 from .computation import Computation, Result, Task, compute_here
 from .signals import deferred_signals
-
-PARENT_CHECK_SECONDS = 0.5
-"""How often a worker checks whether the process that started it is still there."""
 
 
 def check_workers(workers: int, device: torch.device) -> None:
@@ -156,19 +151,12 @@ def _start_worker(payload: bytes, parent: int) -> None:
     global _computation
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    exit_with_parent(parent)
     keep_memory()
     # The number of threads may change the last bits of a sum.
     torch.set_num_threads(1)
     # These bytes came through a pipe from the process of this run; they are never a file's.
     _computation = pickle.loads(payload)
-
-
-def _exit_with_parent(parent: int) -> None:
-    """End this process when its parent is gone; otherwise it would wait for a task forever."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK_SECONDS)
-    os._exit(1)
 
 
 def _work(task: Task) -> list[MethodRows]:

@@ -29,6 +29,7 @@ from .forward import (
 )
 from .html import table_html
 from .memory import keep_memory, return_memory
+from .parent import exit_with_parent
 from .probability import (
     BINARY,
     FLOOR,
@@ -73,6 +74,7 @@ __all__ = [
     "digest_of",
     "encodable",
     "evaluating",
+    "exit_with_parent",
     "explain_gradient_errors",
     "explained_model",
     "file_digest",

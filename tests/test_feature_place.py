@@ -17,8 +17,10 @@ from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.experiments import Experiment
 from audiointerp.experiments.fingerprint import ClipNames, fingerprint_of
 from audiointerp.interpretation import METHODS, Captum
+from audiointerp.interpretation.preserve import preserve_state
 from audiointerp.model import optimized
 from audiointerp.model.bound_model import BoundFeatures
+from audiointerp.model.feature_place import watched
 from audiointerp.scoring import Plan, build_explainer, explain_clip
 from audiointerp.util import right_batch_norm_gradients
 
@@ -462,6 +464,38 @@ def test_other_threads_hear_the_sound(direct):
         go_on.set()
         assert torch.allclose(other.result(), changed, atol=1e-6)
     assert not torch.allclose(changed, expected, atol=1e-3)
+
+
+def test_two_threads_explain_by_one_model(direct):
+    """Each removes what its method left in the network, and nothing of the other one."""
+    foreign = on_sounds(direct, Detector(small_classifier().network))
+    before = hooks_of(foreign.network)
+    sounds = [noise(1.0, seed=seed) for seed in (1, 2)]
+    expected = [explained(foreign, wav, "saliency").values for wav in sounds]
+    start = threading.Barrier(2)
+
+    def explain(number):
+        start.wait(10)
+        return [explained(foreign, sounds[number], "saliency").values for _ in range(15)]
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(explain, range(2)))
+    for values, right in zip(results, expected, strict=True):
+        assert all(torch.allclose(each, right, atol=1e-6) for each in values)
+    assert hooks_of(foreign.network) == before
+
+
+def test_hooks_of_another_thread_stay(direct):
+    """An explanation that ends removes no hook that a thread needs to find features."""
+    module = nn.Sequential(nn.Identity(), nn.Linear(4, 2))
+    seen = []
+    with preserve_state(module):
+        watch = watched(module[0], "output", seen.append)
+        watch.__enter__()
+    module(torch.zeros(1, 4))
+    watch.__exit__(None, None, None)
+    assert len(seen) == 1
+    assert sum(hooks_of(module)) == 0
 
 
 class Trained(TorchaudioFrontEnd):

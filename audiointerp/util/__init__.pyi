@@ -27,6 +27,7 @@ from .forward import (
     set_evaluation,
     weight_type,
 )
+from .hooks import is_owned, owned
 from .html import table_html
 from .memory import keep_memory, return_memory
 from .probability import (
@@ -82,6 +83,7 @@ __all__ = [
     "halve_on_oom",
     "input_gradient",
     "is_out_of_memory",
+    "is_owned",
     "is_url",
     "join_names",
     "json_text",
@@ -96,6 +98,7 @@ __all__ = [
     "one_line",
     "open_binary",
     "open_cache",
+    "owned",
     "owners_module",
     "place_below",
     "plain",

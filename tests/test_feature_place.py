@@ -112,8 +112,7 @@ def test_maps_are_those_of_the_network_itself_on_real_clips(pair, clips, method)
     for clip in clips:
         maps = [explained(each, around_peak(clip, 32000), method) for each in pair]
         assert correlation(*maps) > 0.9999
-        of_gradients = method != "gradcam"
-        assert maps[1].info.get("gradients") == ("features" if of_gradients else None)
+        assert maps[1].info["gradients"] == ("layer" if method == "gradcam" else "features")
 
 
 def test_random_gradients_are_those_of_the_network_itself(pair, clips):
@@ -396,6 +395,72 @@ def test_captum_classes_of_gradients_take_the_features_and_others_the_sound(dire
     window = {"sliding_window_shapes": (1, 64, 50), "strides": (1, 64, 50)}
     by_sounds = Captum(foreign.network, captum.attr.Occlusion, name="hidden", **window)
     assert "gradients" not in explained(foreign, wav, by_sounds).info
+
+
+def noise_tunnel(score):
+    return captum.attr.NoiseTunnel(captum.attr.InputXGradient(score))
+
+
+def last_layer(score):
+    layers = [part for part in score.modules() if isinstance(part, nn.Conv2d)]
+    return captum.attr.LayerGradCam(score, layers[-1])
+
+
+def hidden_parts(score):
+    return captum.attr.FeatureAblation(score)
+
+
+def own_object(score):
+    return OwnGradient(score)
+
+
+class OwnGradient:
+    def __init__(self, score):
+        self.score = score
+
+    def attribute(self, db):
+        return torch.autograd.grad(self.score(db).sum(), db)[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "gradients"),
+    [
+        (lambda score: captum.attr.IntegratedGradients(score), "sound"),
+        (noise_tunnel, "sound"),
+        (own_object, "sound"),
+        (last_layer, "layer"),
+        (hidden_parts, None),
+    ],
+    ids=["integrated gradients", "NoiseTunnel", "own object", "a layer", "no gradients"],
+)
+def test_which_gradients_a_function_takes_is_said(direct, make, gradients):
+    """What it makes is known only after the network was chosen."""
+    foreign, wav = on_sounds(direct, Detector(direct.network)), noise(1.0)
+    arguments = {"nt_samples": 2} if make is noise_tunnel else {}
+    if make is hidden_parts:
+        arguments = {"feature_mask": (lambda db: (torch.arange(db.numel()) % 2).view_as(db))}
+    explainer = Captum(foreign.network, make, name="made", layout="TF", **arguments)
+    assert explained(foreign, wav, explainer).info.get("gradients") == gradients
+    in_direct = Captum(direct.network, make, name="made", layout="TF", **arguments)
+    assert "gradients" not in explained(direct, wav, in_direct).info
+
+
+@pytest.mark.parametrize(
+    ("method", "gradients"),
+    [
+        ("saliency", "features"),
+        ("gradcam", "layer"),
+        ("layercam", "layer"),
+        ("random", None),
+    ],
+)
+def test_which_gradients_a_method_takes_is_said(direct, method, gradients):
+    attribution = explained(on_sounds(direct), noise(1.0), method)
+    assert attribution.info.get("gradients") == gradients
+    words = {"features": "through the features", "layer": "of a layer"}
+    shown = attribution._repr_html_()
+    assert words.get(gradients, "") in shown
+    assert ("gradients" in shown) == (gradients is not None)
 
 
 def test_long_clips_are_explained_in_windows(direct):

@@ -18,8 +18,10 @@ from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.experiments import Experiment, finished_methods, run
 from audiointerp.experiments.fingerprint import ClipNames, fingerprint_of
 from audiointerp.interpretation import METHODS, Captum
+from audiointerp.interpretation.preserve import preserve_state
 from audiointerp.model import optimized
 from audiointerp.model.bound_model import BoundFeatures
+from audiointerp.model.feature_place import watched
 from audiointerp.scoring import Plan, build_explainer, explain_clip
 from audiointerp.util import right_batch_norm_gradients
 
@@ -111,8 +113,7 @@ def test_maps_are_those_of_the_network_itself_on_real_clips(pair, clips, method)
     for clip in clips:
         maps = [explained(each, around_peak(clip, 32000), method) for each in pair]
         assert correlation(*maps) > 0.9999
-        of_gradients = method != "gradcam"
-        assert maps[1].info.get("gradients") == ("features" if of_gradients else None)
+        assert maps[1].info["gradients"] == ("layer" if method == "gradcam" else "features")
 
 
 def test_random_gradients_are_those_of_the_network_itself(pair, clips):
@@ -397,6 +398,72 @@ def test_captum_classes_of_gradients_take_the_features_and_others_the_sound(dire
     assert "gradients" not in explained(foreign, wav, by_sounds).info
 
 
+def noise_tunnel(score):
+    return captum.attr.NoiseTunnel(captum.attr.InputXGradient(score))
+
+
+def last_layer(score):
+    layers = [part for part in score.modules() if isinstance(part, nn.Conv2d)]
+    return captum.attr.LayerGradCam(score, layers[-1])
+
+
+def hidden_parts(score):
+    return captum.attr.FeatureAblation(score)
+
+
+def own_object(score):
+    return OwnGradient(score)
+
+
+class OwnGradient:
+    def __init__(self, score):
+        self.score = score
+
+    def attribute(self, db):
+        return torch.autograd.grad(self.score(db).sum(), db)[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "gradients"),
+    [
+        (lambda score: captum.attr.IntegratedGradients(score), "sound"),
+        (noise_tunnel, "sound"),
+        (own_object, "sound"),
+        (last_layer, "layer"),
+        (hidden_parts, None),
+    ],
+    ids=["integrated gradients", "NoiseTunnel", "own object", "a layer", "no gradients"],
+)
+def test_which_gradients_a_function_takes_is_said(direct, make, gradients):
+    """What it makes is known only after the network was chosen."""
+    foreign, wav = on_sounds(direct, Detector(direct.network)), noise(1.0)
+    arguments = {"nt_samples": 2} if make is noise_tunnel else {}
+    if make is hidden_parts:
+        arguments = {"feature_mask": (lambda db: (torch.arange(db.numel()) % 2).view_as(db))}
+    explainer = Captum(foreign.network, make, name="made", layout="TF", **arguments)
+    assert explained(foreign, wav, explainer).info.get("gradients") == gradients
+    in_direct = Captum(direct.network, make, name="made", layout="TF", **arguments)
+    assert "gradients" not in explained(direct, wav, in_direct).info
+
+
+@pytest.mark.parametrize(
+    ("method", "gradients"),
+    [
+        ("saliency", "features"),
+        ("gradcam", "layer"),
+        ("layercam", "layer"),
+        ("random", None),
+    ],
+)
+def test_which_gradients_a_method_takes_is_said(direct, method, gradients):
+    attribution = explained(on_sounds(direct), noise(1.0), method)
+    assert attribution.info.get("gradients") == gradients
+    words = {"features": "through the features", "layer": "of a layer"}
+    shown = attribution._repr_html_()
+    assert words.get(gradients, "") in shown
+    assert ("gradients" in shown) == (gradients is not None)
+
+
 def test_long_clips_are_explained_in_windows(direct):
     maps = [explained(each, noise(2.5), "saliency") for each in (direct, on_sounds(direct))]
     assert maps[1].info["gradients"] == "features"
@@ -463,6 +530,38 @@ def test_other_threads_hear_the_sound(direct):
         go_on.set()
         assert torch.allclose(other.result(), changed, atol=1e-6)
     assert not torch.allclose(changed, expected, atol=1e-3)
+
+
+def test_two_threads_explain_by_one_model(direct):
+    """Each removes what its method left in the network, and nothing of the other one."""
+    foreign = on_sounds(direct, Detector(small_classifier().network))
+    before = hooks_of(foreign.network)
+    sounds = [noise(1.0, seed=seed) for seed in (1, 2)]
+    expected = [explained(foreign, wav, "saliency").values for wav in sounds]
+    start = threading.Barrier(2)
+
+    def explain(number):
+        start.wait(10)
+        return [explained(foreign, sounds[number], "saliency").values for _ in range(15)]
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(explain, range(2)))
+    for values, right in zip(results, expected, strict=True):
+        assert all(torch.allclose(each, right, atol=1e-6) for each in values)
+    assert hooks_of(foreign.network) == before
+
+
+def test_hooks_of_another_thread_stay(direct):
+    """An explanation that ends removes no hook that a thread needs to find features."""
+    module = nn.Sequential(nn.Identity(), nn.Linear(4, 2))
+    seen = []
+    with preserve_state(module):
+        watch = watched(module[0], "output", seen.append)
+        watch.__enter__()
+    module(torch.zeros(1, 4))
+    watch.__exit__(None, None, None)
+    assert len(seen) == 1
+    assert sum(hooks_of(module)) == 0
 
 
 class Trained(TorchaudioFrontEnd):

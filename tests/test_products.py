@@ -44,6 +44,50 @@ def test_output_and_input_gradient_are_those_of_the_convolution(name, layout, mo
     assert product.is_small(*size[2:], size[0]) == is_product
 
 
+@pytest.mark.parametrize("name", ["winograd", "product"])
+@pytest.mark.parametrize("backward", ["inside", "outside"])
+def test_autocast_makes_no_larger_error_than_of_the_convolution(name, backward):
+    size = (128, 128) if name == "winograd" else (512, 256)
+    torch.manual_seed(0)
+    layer = nn.Conv2d(size[0], size[1], 3, padding=1)
+    product = ProductConv2d(layer)
+    cells = (8, 8) if name == "winograd" else (4, 4)
+    x = torch.randn(1, size[0], *cells)
+    assert product.is_small(*cells, 1) == (name == "product")
+    assert product.is_winograd(*cells)
+    weights = torch.randn(1, size[1], *cells)
+    right = nn.functional.conv2d(x.double(), layer.weight.double(), layer.bias.double(), padding=1)
+    right_gradient = nn.functional.conv_transpose2d(
+        weights.double(), layer.weight.double(), padding=1
+    )
+    errors = []
+    for each in (product, layer):
+        given = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            output = each(given)
+        with torch.autocast("cpu", torch.bfloat16, enabled=backward == "inside"):
+            (gradient,) = torch.autograd.grad((output.float() * weights).sum(), given)
+        pairs = (output.detach(), right.detach()), (gradient, right_gradient.detach())
+        errors.append([float((ours - theirs).abs().max()) for ours, theirs in pairs])
+    assert all(ours <= 1.1 * theirs for ours, theirs in zip(*errors, strict=True))
+
+
+@pytest.mark.parametrize("cells", [(8, 8), (3, 3)])
+def test_a_gradient_under_autocast_is_that_of_the_forward_pass(cells, monkeypatch):
+    """The forward pass ran outside, in single precision."""
+    monkeypatch.setattr(products, "LEAST_WEIGHTS", 1)
+    monkeypatch.setattr(products, "FEW_CELLS", 9)
+    monkeypatch.setattr(products, "FEW_ROWS", 9)
+    product = ProductConv2d(nn.Conv2d(128, 128, 3, padding=1))
+    assert product.is_small(*cells, 1) == (cells == (3, 3))
+    x = torch.randn(1, 128, *cells, requires_grad=True)
+    total = product(x).square().sum()
+    (expected,) = torch.autograd.grad(total, x, retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        (gradient,) = torch.autograd.grad(total, x)
+    assert gradient.equal(expected)
+
+
 def test_only_what_a_product_can_compute_is_replaced():
     large = {"in_channels": 512, "out_channels": 512, "kernel_size": 3}
     assert can_be_product(nn.Conv2d(**large))

@@ -10,7 +10,7 @@ from torch import nn
 
 from audiointerp import SHAP, Cnn10
 from audiointerp.interpretation.rescale import RescaleRule, can_rescale
-from audiointerp.interpretation.shap import _checksum
+from audiointerp.interpretation.shap import _are_equal
 
 
 def random_db(count, seed=0, frames=40):
@@ -193,6 +193,45 @@ def test_a_rule_that_is_dropped_leaves_nothing(kind):
     assert counts[0] == counts[1] == counts[2]
 
 
+def flip_two_signs(weight):
+    weight[:2, 1].neg_()
+
+
+def flip_a_column(weight):
+    weight[:, 1].neg_()
+
+
+def swap_two(weight):
+    weight[:2, 1] = weight[:2, 1].flip(0).clone()
+
+
+def change_the_last_bit(weight):
+    weight[:, 1].view(torch.int32).bitwise_xor_(1)
+
+
+CHANGES = [flip_two_signs, flip_a_column, swap_two, change_the_last_bit]
+
+
+@pytest.mark.parametrize("through", ["weight", "data"])
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_change_that_the_clip_does_not_show_is_noticed(change, through):
+    """The clip's feature is 0 where the weights change, so its own logits stay."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)).eval()
+    background, clip = torch.randn(4, 1, 2, 4), torch.randn(1, 1, 2, 4)
+    clip.view(-1)[1] = 0
+    explainer = SHAP(network, background)
+    explainer(clip, 0)
+    kept = explainer._rule
+    explainer(clip, 0)
+    assert explainer._rule is kept
+    with torch.no_grad():
+        change(network[1].weight if through == "weight" else network[1].weight.data)
+    changed = explainer(clip, 0).values
+    assert explainer._rule is not kept
+    assert changed.equal(SHAP(network, background)(clip, 0).values)
+
+
 @pytest.mark.parametrize(
     "weights",
     [
@@ -205,14 +244,17 @@ def test_a_rule_that_is_dropped_leaves_nothing(kind):
     ],
     ids=["many", "channels_last", "a slice", "odd", "bfloat16", "a count"],
 )
-def test_a_checksum_changes_with_the_last_bit_of_a_weight(weights):
-    """A clip that is explained anew notices any change of the network."""
-    before = _checksum(weights)
-    assert _checksum(weights) == before
+def test_the_last_bit_of_a_weight_is_compared(weights):
+    before = weights.clone()
+    assert _are_equal([weights], [before])
     bits = weights.view({2: torch.int16, 4: torch.int32, 8: torch.int64}[weights.element_size()])
     bits.view(-1)[:1].add_(1) if bits.is_contiguous() else bits[0, 0, 0, 0].add_(1)
-    assert _checksum(weights) != before
+    assert not _are_equal([weights], [before])
 
 
-def test_nothing_has_a_checksum():
-    assert _checksum(torch.empty(0)) == 0
+def test_weights_of_another_number_or_type_are_not_equal():
+    assert _are_equal([], [])
+    assert not _are_equal([torch.ones(2)], [])
+    assert not _are_equal([torch.ones(2)], [torch.ones(3)])
+    assert not _are_equal([torch.ones(2)], [torch.ones(2).double()])
+    assert not _are_equal([torch.ones(2)], [torch.ones(2, device="meta")])

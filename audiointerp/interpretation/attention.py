@@ -60,6 +60,7 @@ class AttentionRelevance(Explainer):
     """
 
     name = "attention_relevance"
+    gradients_by = "layer"
 
     def __init__(
         self,

@@ -24,8 +24,8 @@ class Attribution:
         method: the name of the explainer.
         info: further results of the method by name; tensors have N as their first axis. Methods on
             a layer give ``"layer"``, its name, and ``"grid"``, its cells in frequency and in time.
-            ``"gradients"``, for a model of sounds: whether those by the levels go through its
-            ``"features"`` alone or through the ``"sound"``.
+            ``"gradients"``, for a model of sounds and a method that takes gradients: whether they
+            go through its ``"features"`` alone, through the ``"sound"``, or are of a ``"layer"``.
         against: ``(N,)``, the classes that the explained ones are compared with, or None.
 
     >>> Attribution(torch.zeros(1, 1, 2, 3), torch.tensor([4]), torch.full((1, 5), 0.2), "mine")
@@ -58,7 +58,8 @@ class Attribution:
         if "layer" in self.info:
             rows["layer"] = f"{self.info['layer']}, grid {self.info['grid']}"
         if "gradients" in self.info:
-            rows["gradients"] = f"through the {self.info['gradients']}"
+            way = self.info["gradients"]
+            rows["gradients"] = "of a layer" if way == "layer" else f"through the {way}"
         if is_constant(self.values):
             rows["note"] = "constant up to rounding: its masks mean nothing"
         return table_html(f"Attribution by {self.method}", rows)

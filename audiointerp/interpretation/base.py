@@ -80,6 +80,10 @@ class Explainer(ABC):
     """Whether the values are made of gradients by the levels alone. For a model of sounds whose own
     features are the levels, these are the gradients of its features, not through the sound."""
 
+    gradients_by: ClassVar[str] = "levels"
+    """What the gradients are by, unless it is a ``black_box``: ``"levels"``, ``"layer"`` or
+    ``"nothing"``. For a model of sounds, info says what they go through."""
+
     _repeatable: list[nn.Module]
     """The network that was found to give the same logits each time, after the first call; also for
     the copies of :meth:`bound_to`."""
@@ -228,8 +232,9 @@ class Explainer(ABC):
         (score, values, info), batch = halve_on_oom(attempt, self.batch or 1)
         if self.batch is not None:
             info["batch"] = torch.full((len(db),), batch)
-        if self.uses_input_gradients and hasattr(self.network, "gradients"):
-            info["gradients"] = self.network.gradients
+        taken = "nothing" if self.black_box else self.gradients_by
+        if taken != "nothing" and hasattr(self.network, "gradients"):
+            info["gradients"] = self.network.gradients if taken == "levels" else taken
         warn_of_probabilities(model, score.logits, output, stacklevel=3)
         values = values.detach().to(db.dtype).contiguous()
         if not values.isfinite().all():

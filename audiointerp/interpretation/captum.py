@@ -102,6 +102,8 @@ class Captum(Explainer):
         arguments = self._arguments(db)
         with seeded(seed_of(db, self.seed)):
             method = self.make(score)
+            if type(self) is Captum:
+                self.gradients_by = _gradients_by(_inner(method))  # type: ignore[misc]
             # Their rules are for the modules that they know; other operations are not seen.
             if isinstance(_inner(method), captum.attr.DeepLift | captum.attr.LRP):
                 refuse_probabilities(self.name, score.output)
@@ -163,6 +165,18 @@ def _uses_input_gradients(make: Any) -> bool:
         and isinstance(make, type)
         and issubclass(make, captum_methods.GradientAttribution)
     )
+
+
+def _gradients_by(method: Any) -> str:
+    """Return what a captum object takes gradients by; of another object, the levels at most."""
+    import captum.attr
+
+    changes_input = isinstance(method, captum.attr.PerturbationAttribution)
+    of_layer = isinstance(method, captum.attr.LayerAttribution)
+    takes_gradients = isinstance(method, captum.attr.GradientAttribution)
+    if changes_input or (of_layer and not takes_gradients):
+        return "nothing"
+    return "layer" if of_layer else "levels"
 
 
 def _inner(method: Any) -> Any:

@@ -69,6 +69,7 @@ class GradCAM(Explainer):
     """
 
     name = "gradcam"
+    gradients_by = "layer"
     # A folded copy gives the activations before folding, see before_folding.
     uses_layers = False
 
@@ -195,6 +196,7 @@ class GuidedGradCAM(GradCAM):
     """
 
     name = "guided_gradcam"
+    gradients_by = "levels"
 
     def _coarse_map(self, score: Score, db: Tensor, layer: MeasuredLayer) -> Tensor:
         return super()._coarse_map(score, db, layer).clamp_min(0)

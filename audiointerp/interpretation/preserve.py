@@ -3,13 +3,18 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock, RLock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..util import set_evaluation
+from ..util import explained_model, is_owned, set_evaluation
+
+_locks: WeakKeyDictionary[nn.Module, Any] = WeakKeyDictionary()
+_locks_change = Lock()
 
 
 @contextmanager
@@ -40,6 +45,7 @@ def preserve_state(network: nn.Module) -> Iterator[None]:
     """Switch to evaluation mode without parameter gradients, and restore the network afterwards.
 
     Modes, gradients, hooks, parameters, buffers and attributes are as before, whatever happens.
+    Another thread that wants the same network waits; one that only runs it does not.
 
     >>> network = nn.Linear(2, 2)
     >>> with preserve_state(network):
@@ -48,6 +54,18 @@ def preserve_state(network: nn.Module) -> Iterator[None]:
     >>> network.training, network.weight.requires_grad
     (True, True)
     """
+    # Else a thread would take for the network's own state what another one has set.
+    with _lock_of(explained_model(network)), _restored(network):
+        yield
+
+
+def _lock_of(network: nn.Module) -> Any:
+    with _locks_change:
+        return _locks.setdefault(network, RLock())
+
+
+@contextmanager
+def _restored(network: nn.Module) -> Iterator[None]:
     modes = [(module, module.training) for module in network.modules()]
     # TorchScript modules have no hooks, and their parameters cannot be replaced.
     modules = [module for module, _ in modes if not isinstance(module, torch.jit.ScriptModule)]
@@ -97,9 +115,13 @@ def _remove_new_hooks(module: nn.Module, keys_before: dict[str, set[int]]) -> No
     for name, keys in keys_before.items():
         hooks = getattr(module, name)
         for key in hooks.keys() - keys:
-            del hooks[key]
+            if not is_owned(hooks.get(key)):
+                hooks.pop(key, None)
 
 
 def _restore(current: dict[str, Any], before: dict[str, Any]) -> None:
+    # Another thread may be running the network, and an emptied module has no weights.
+    if current.keys() == before.keys() and all(current[name] is before[name] for name in before):
+        return
     current.clear()
     current.update(before)

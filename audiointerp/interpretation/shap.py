@@ -1,6 +1,7 @@
 """DeepExplainer: DeepLIFT's rescale rule over a background (Lundberg and Lee, NeurIPS 2017)."""
 
 import warnings
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -18,8 +19,6 @@ from .score import Score, refuse_probabilities
 
 SMALLEST_DIFFERENCE = 0.1
 """Logits; the relative error of a smaller difference means nothing."""
-WORD = 8
-"""Bytes of an integer of a checksum."""
 LARGEST_GAP = 1e-3
 """A larger additivity gap gives a warning."""
 SHAP_MODULES = frozenset(
@@ -91,13 +90,14 @@ class SHAP(Explainer):
         self._strict = strict
         self._rewritten = _rewritten_network(network, background) if strict else None
         self._rule: RescaleRule | None = None
-        self._rule_weights: list[float] = []
+        self._rule_weights: list[Tensor] = []
 
     def __getstate__(self) -> dict[str, Any]:
         return {
             **vars(self),
             "_rewritten": self._rewritten is not None,
             "_rule": None,
+            "_rule_weights": [],
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -127,15 +127,14 @@ class SHAP(Explainer):
         """Return the values and the expected score ``(N,)``, without shap."""
         parts = []
         # A weight that this clip does not need changes other clips' values.
-        tensors = chain(self.network.parameters(), self.network.buffers())
-        weights = [_checksum(tensor) for tensor in tensors]
+        weights = list(chain(self.network.parameters(), self.network.buffers()))
         # Its own copy, since the background may be changed in place.
         background = self.background.to(db, copy=True)
         if self._rule is not None and (
-            weights != self._rule_weights or not torch.equal(background, self._rule.background)
+            not _are_equal(weights, self._rule_weights)
+            or not torch.equal(background, self._rule.background)
         ):
             self._rule = None
-        self._rule_weights = weights
         for number, clip in enumerate(db.split(1)):
             clip_score = score.of(number)
             rule = self._rule
@@ -144,6 +143,8 @@ class SHAP(Explainer):
                 budget = BUDGET if self.batch == self._planned_batch else 0
                 seen = self._rewritten or self.network
                 self._rule = None
+                # Copies show any change, also one through ``.data``; sums hide pairs of changes.
+                self._rule_weights = [weight.detach().clone() for weight in weights]
                 rule = RescaleRule(seen, background, self.batch, budget, score.output)
                 self._rule = rule
             parts.append(rule.explain(clip, clip_score.chosen))
@@ -202,18 +203,12 @@ class SHAP(Explainer):
         return values, {"additivity_gap": gap, "difference": difference}
 
 
-def _checksum(tensor: Tensor) -> float:
-    """Return a number that changes with the tensor's values; a copy of them would take longer."""
-    values = tensor.detach()
-    bytes_of = values.element_size()
-    sizes = values.numel() * bytes_of, values.storage_offset() * bytes_of
-    if values.is_contiguous() and not any(size % WORD for size in sizes):
-        # Pairs of float32 as one integer: exact, and not converted.
-        return int(values.flatten().view(torch.int64).sum())
-    if tensor.device.type == "cpu":
-        return float(values.sum(dtype=torch.float64))
-    # Not every device has float64.
-    return float(values.cpu().double().sum())
+def _are_equal(weights: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
+    """Return whether all weights have the same values, type and device as the others."""
+    return len(weights) == len(others) and all(
+        (weight.dtype, weight.device) == (other.dtype, other.device) and torch.equal(weight, other)
+        for weight, other in zip(weights, others, strict=True)
+    )
 
 
 def relative_gap(values: Tensor, difference: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from ..util import owned
 from .equal_features import ORDERS, LinearFit
 from .sound_model import SoundModel
 
@@ -166,9 +167,9 @@ def watched(part: nn.Module, side: str, visit: Visit) -> Iterator[None]:
         return visit(output)
 
     if side == "input":
-        handle = part.register_forward_pre_hook(on_input)
+        handle = part.register_forward_pre_hook(owned(on_input))
     else:
-        handle = part.register_forward_hook(on_output)
+        handle = part.register_forward_hook(owned(on_output))
     try:
         yield
     finally:

@@ -27,6 +27,7 @@ from .forward import (
     set_evaluation,
     weight_type,
 )
+from .hooks import is_owned, owned
 from .html import table_html
 from .memory import keep_memory, return_memory
 from .parent import exit_with_parent
@@ -84,6 +85,7 @@ __all__ = [
     "halve_on_oom",
     "input_gradient",
     "is_out_of_memory",
+    "is_owned",
     "is_url",
     "join_names",
     "json_text",
@@ -98,6 +100,7 @@ __all__ = [
     "one_line",
     "open_binary",
     "open_cache",
+    "owned",
     "owners_module",
     "place_below",
     "plain",

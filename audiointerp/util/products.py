@@ -30,7 +30,10 @@ class ProductConv2d(nn.Conv2d):
     """A convolution for inference, as a matrix product where maps are small, else by Winograd.
 
     Its parameters get no gradients, and its graph keeps no activations. Which way it takes depends
-    on the size of the input alone.
+    on the size of the input, and on whether ``torch.autocast`` is on, which takes the direct one.
+
+    What Winograd's method keeps of the shared weights is computed anew when they change, but not
+    when they change through ``weight.data``, which torch does not count: then make the copy anew.
 
     Args:
         layer: a convolution that :func:`can_be_product` takes; the weights are shared.
@@ -51,7 +54,11 @@ class ProductConv2d(nn.Conv2d):
         self._evaluated: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return ``(N, C', H', W')`` of ``(N, C, H, W)``."""
+        """Return ``(N, C', H', W')`` of ``(N, C, H, W)``; by a direct convolution in autocast."""
+        # Half precision loses more in Winograd's sums than in a direct convolution.
+        if torch.is_autocast_enabled("cpu"):
+            bias = None if self.bias is None else self.bias.detach()
+            return functional.conv2d(input, self.weight.detach(), bias, padding=self.padding)
         result: Tensor = _InputGradient.apply(input, self)  # type: ignore[no-untyped-call]
         return result
 
@@ -126,12 +133,14 @@ class _InputGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         layer, (gradient,), size = ctx.layer, gradients, ctx.size
-        if layer.is_small(size[2], size[3], size[0]):
-            return _product_gradient(layer, gradient, size), None
-        if layer.is_winograd(size[2], size[3]):
-            return winograd_gradient(gradient, layer.evaluated), None
-        like = gradient.new_empty_strided(size, ctx.strides)
-        return input_gradient(layer, like, gradient), None
+        # The forward pass was not in autocast.
+        with torch.autocast("cpu", enabled=False):
+            if layer.is_small(size[2], size[3], size[0]):
+                return _product_gradient(layer, gradient, size), None
+            if layer.is_winograd(size[2], size[3]):
+                return winograd_gradient(gradient, layer.evaluated), None
+            like = gradient.new_empty_strided(size, ctx.strides)
+            return input_gradient(layer, like, gradient), None
 
 
 def input_gradient(layer: nn.Conv2d, like: Tensor, gradient: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import AudioInterpError
+from ..util import owned
 
 BETWEEN = 0.2
 """Seconds between two reports of progress."""
@@ -163,6 +164,7 @@ class Job:
         (8, 0)
         """
 
+        @owned
         def count(module: nn.Module, inputs: tuple[Any, ...]) -> None:
             self.check()
             is_batch = module is network and inputs and isinstance(inputs[0], Tensor)

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..dataset import ClipDataset
+    from ..experiments import Experiment
     from ..fit import Trained
 
 DURATION = 5.0
@@ -124,14 +125,7 @@ def crossval(
 
       audiointerp tables results/crossval_mel_clean
     """
-    from ..experiments import (
-        EXPERIMENTS,
-        NOISE_TRAINED,
-        TRANSFORMS,
-        Experiment,
-        cross_validate,
-        open_data,
-    )
+    from ..experiments import TRANSFORMS, cross_validate, open_data
     from ..fit import FitSettings
     from ..interpretation import METHODS, NULLS, resolve_mask, usable_name
 
@@ -141,12 +135,7 @@ def crossval(
         mask_names = [resolve_mask(mask)[0] for mask in names_in(masks, "--masks")]
     chosen_nulls = [] if nulls == "none" else names_in(nulls, "--nulls")
     choose("transform", transform, TRANSFORMS)
-    if experiment in NOISE_TRAINED:
-        raise ArgumentError(
-            f"{experiment} is for a network that heard noise in training, and crossval trains on "
-            f"clean clips; give another name"
-        )
-    setting = EXPERIMENTS.get(experiment) or Experiment(usable_name(experiment), transform)
+    setting = _experiment_of(experiment, transform)
     preset = TRANSFORMS[setting.transform]
     seed_numbers = numbers_in(seeds, "--seeds")
     plan = FitSettings(
@@ -217,6 +206,19 @@ def crossval(
         workers=workers,
     )
     _print_scores(rows, folder, max_errors)
+
+
+def _experiment_of(name: str, transform: str) -> "Experiment":
+    """Return the study's experiment of a name, or one of that name on clean clips."""
+    from ..experiments import EXPERIMENTS, NOISE_TRAINED, Experiment
+    from ..interpretation import usable_name
+
+    if name in NOISE_TRAINED:
+        raise ArgumentError(
+            f"{name} is for a network that heard noise in training, and crossval trains on clean "
+            f"clips; give another name"
+        )
+    return EXPERIMENTS.get(name) or Experiment(usable_name(name), transform)
 
 
 def _without_seed(fit_settings: dict[str, Any]) -> dict[str, Any]:

@@ -163,9 +163,11 @@ def load_or_train(
 
 def _check_noise(path: Path, classifier: Classifier, setting: Setting) -> None:
     """Refuse a network that heard noise in training where none may have, and the other way."""
-    heard = bool(classifier.training.get("noises"))
-    if heard != setting.noise_trained:
-        trained, other = ("with noise", "clean") if heard else ("without noise", "noise-trained")
+    has_noise = bool(classifier.training.get("noises"))
+    if has_noise != setting.noise_trained:
+        trained, other = (
+            ("with noise", "clean") if has_noise else ("without noise", "noise-trained")
+        )
         raise ModelError(
             f"{path}: was trained {trained}, and stands for the {other} network of the study; move "
             f"it away, or give the weights of a {other} network"

@@ -1,7 +1,9 @@
 """Each convolution of Cnn14 by itself: ``python -m benchmarks.layers`` prints a table.
 
-It shows why large convolutions on small maps are computed as matrix products: the rate of torch's
-convolution in both memory formats and of the product, forward and backward, by CPU time.
+It shows why large convolutions on small maps are computed as matrix products, and others by
+Winograd's method: the rate of torch's convolution in both memory formats, of the product and of
+Winograd's method, forward and backward, by CPU time. The rate counts what a direct convolution
+multiplies.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from audiointerp.util.products import ProductConv2d, input_gradient
+from audiointerp.util.winograd import evaluated_weights, winograd, winograd_gradient
 
 FRAMES, BINS, CHANNELS = 501, 64, 64
 BLOCKS = 6
@@ -19,6 +22,8 @@ RUNS = 3
 SIZE = 1024
 """Rows of the matrices of the product."""
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+WAYS = (*FORMATS, "product", "Winograd")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     left, threads = torch.randn(SIZE, SIZE), torch.get_num_threads()
     rate = 2 * SIZE**3 / _seconds(lambda: left @ left) / 1e9
     print(f"matrix product {rate:.0f} GFLOP/s, {threads} threads; rates are by CPU time")
-    ways = [f"{way} {name}" for way in ("forward", "backward") for name in (*FORMATS, "product")]
+    ways = [f"{way} {name}" for way in ("forward", "backward") for name in WAYS]
     print(f"| channels | map | {' | '.join(ways)} |")
     print("|---|---|" + "---|" * len(ways))
     for block in range(BLOCKS):
@@ -55,6 +60,9 @@ def _row(layer: nn.Conv2d, size: tuple[int, int, int, int]) -> str:
     forward.append(_seconds(lambda: product(x)))
     y = product(x.requires_grad_())
     backward.append(_seconds(lambda: torch.autograd.grad(y, x, gradient, retain_graph=True)[0]))
+    weights = evaluated_weights(layer.weight)
+    forward.append(_seconds(lambda: winograd(x.detach(), weights, layer.bias)))
+    backward.append(_seconds(lambda: winograd_gradient(gradient, weights)))
     rates = " | ".join(f"{flop / seconds / 1e9:.0f}" for seconds in (*forward, *backward))
     return f"| {inputs} to {layer.out_channels} | {height} x {width} | {rates} |"
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AudioInterpError
-from .options import Device, Out, Results, Resume, Subset, Workers, app, names_in
+from .options import Device, Out, Results, Resume, Subset, Workers, app, names_in, shard_in
 
 
 @app.command()
@@ -41,6 +41,9 @@ def study(
     resume: Resume = True,
     device: Device = "cpu",
     workers: Workers = 1,
+    shard: Annotated[
+        str, typer.Option(help="2/4: only the second of four parts of the clips, as of run.")
+    ] = "1/1",
 ) -> None:
     """Run the experiments of the study: four on mel features, one on STFT, ten methods each.
 
@@ -64,6 +67,7 @@ def study(
         resume=resume,
         device=device,
         workers=workers,
+        shard=shard_in(shard),
     )
     failed = 0
     for name, rows in rows_by_experiment.items():
@@ -79,6 +83,26 @@ def _refuse_failed(failed: int) -> None:
             "some clips failed: see the columns stage and error of metrics.csv; "
             "the same command retries them"
         )
+
+
+@app.command()
+def pack(
+    source: Annotated[Path, typer.Argument(help="A folder of finished results.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write to.")],
+) -> None:
+    """Write finished results once more as small Parquet files, with four digits of each number.
+
+    Everything that reads results reads them. What is there already is left as it is.
+
+    Example (in a shell):
+
+      audiointerp pack results_esc10 results
+    """
+    from ..experiments import pack_results
+
+    paths = pack_results(source, out)
+    size = sum(path.stat().st_size for path in paths)
+    typer.echo(f"packed {len(paths)} methods into {out}: {size / 1e6:.1f} MB")
 
 
 @app.command()

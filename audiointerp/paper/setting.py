@@ -207,6 +207,7 @@ def run_study(
     resume: bool = True,
     device: str | torch.device = "cpu",
     workers: int = 1,
+    shard: tuple[int, int] = (1, 1),
 ) -> dict[str, pd.DataFrame]:
     """Run every experiment of the study with the settings that suit the data.
 
@@ -215,7 +216,7 @@ def run_study(
 
     Args:
         data, subset: see :func:`choose_setting`.
-        methods, resume, device, workers: see :func:`~audiointerp.experiments.runner.run`.
+        methods, resume, device, workers, shard: see :func:`~audiointerp.experiments.runner.run`.
         out: the folder of results; if None ``results`` for all clips of ESC-10, else the setting's
             own.
 
@@ -267,6 +268,7 @@ def run_study(
                 resume=resume,
                 device=device,
                 workers=workers,
+                shard=shard,
             )
     return results
 

@@ -47,11 +47,13 @@ from .one_clip import explained_clip
 from .out_of_distribution import OutOfDistribution, ood_reference
 from .outcomes import Outcomes, classify_parts, mask_and_classify
 from .parquet import (
+    KEPT_BITS,
     check_pyarrow,
     parquet_bytes,
     parquet_description,
     read_parquet,
     rows_batch,
+    small_parquet_bytes,
 )
 from .part_outputs import ON
 from .plan import Plan, fills_of, nulls_of, own_metrics, scored_on
@@ -90,6 +92,7 @@ __all__ = [
     "COLUMNS",
     "COMPARED",
     "CONTENT",
+    "KEPT_BITS",
     "LEAST_P",
     "LOCALISATION_COLUMNS",
     "LOCALISATION_SCORES",
@@ -174,6 +177,7 @@ __all__ = [
     "scored_on",
     "share_verdicts",
     "shift_correlation",
+    "small_parquet_bytes",
     "truth_of",
     "verdict_of",
     "weighted",

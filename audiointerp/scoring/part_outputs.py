@@ -19,6 +19,8 @@ ON = ("features", "audio")
 """What is scored: the masked features, or the features of the audio made from them."""
 BATCH = 16
 """Versions of a clip per forward: the kept and the removed parts of half as many masks."""
+GPU_BATCH = 512
+"""The same on a GPU, which small batches leave idle."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,13 +142,13 @@ class ClipParts:
             ArgumentError: ``on`` or ``fill`` is unknown, or a mask does not fit the clip.
         """
         masks = check_mask(self.spectrogram.db, masks)
-        distinct, places = masks.unique(dim=0, return_inverse=True)
+        distinct, places = distinct_masks(masks)
         # The parts under a mask of ones or of zeros do not depend on the method.
         is_whole, is_empty = ((distinct == end).flatten(1).all(1) for end in (1, 0))
         is_other = ~(is_whole | is_empty)
-        rows, batch = [self.clean(on)], BATCH
+        rows, batch = [self.clean(on)], batch_on(masks.device)
         if is_other.any():
-            parts, batch = halve_on_oom(partial(self._batches, distinct[is_other], on, fill), BATCH)
+            parts, batch = halve_on_oom(partial(self._batches, distinct[is_other], on, fill), batch)
             rows += parts
         if not is_other.all():
             rows.append(self.empty(on, fill))
@@ -200,3 +202,40 @@ class ClipParts:
             logs = version_log_probabilities(classifier, windows, versions)
         embedding = pooled(embeddings, windows.weights, len(versions))
         return *logs, unknown if embedding is None else self.reference.ratios(embedding)
+
+
+def batch_on(device: torch.device) -> int:
+    """Return the versions of a clip per forward on a device.
+
+    >>> batch_on(torch.device("cpu"))
+    16
+    """
+    return GPU_BATCH if device.type == "cuda" else BATCH
+
+
+def distinct_masks(masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Return masks without repetitions, in the order of their first appearance.
+
+    ``masks.unique(dim=0)`` sorts rows of a clip's length: on a GPU it took 60 % of the scoring.
+
+    Args:
+        masks: ``(M, 1, F, T)``.
+
+    Returns:
+        The D distinct masks, and the place of each of the M masks among them, ``(M,)``.
+
+    >>> distinct, places = distinct_masks(torch.tensor([0.5, 1.0, 0.5]).view(3, 1, 1, 1))
+    >>> distinct.flatten(), places
+    (tensor([0.5000, 1.0000]), tensor([0, 1, 0]))
+    """
+    numbers: dict[bytes, int] = {}
+    first: list[int] = []
+    places: list[int] = []
+    # A cell of -0.0 becomes 0.0, since equal masks may have either.
+    contents = (masks.detach().cpu() + 0.0).flatten(1).numpy()
+    for position, content in enumerate(contents):
+        number = numbers.setdefault(content.tobytes(), len(numbers))
+        if number == len(first):
+            first.append(position)
+        places.append(number)
+    return masks[first], torch.tensor(places, device=masks.device)

@@ -7,7 +7,7 @@
 # make docs            writes the pages of docs/ as a site, in site/: open site/index.html
 # make noises          writes the audio files of noises/ again, byte for byte
 # make results         runs the experiments of the study on all cores, on the data in AUDIOINTERP_DATA (else
-#                      data/ESC-50); resumes an interrupted run
+#                      data/ESC-50); resumes an interrupted run; those of ESC-10 are packed into results/
 # make supplementary   writes the figures and the page of supplementary/
 # make torture         runs the long tests, then the fault tests, and writes docs/reliability.md
 # make notebooks       runs the ten notebooks in place, on the data in AUDIOINTERP_DATA, and strips
@@ -47,6 +47,7 @@ noises: .venv/installed
 
 results: .venv/installed
 	$(VENV)/audiointerp results --workers $$(nproc || sysctl -n hw.ncpu)
+	[ ! -d results_esc10 ] || $(VENV)/audiointerp pack results_esc10 results
 
 supplementary: .venv/installed
 	$(VENV)/audiointerp supplementary --out supplementary

@@ -15,7 +15,7 @@ from audiointerp.processing import MaskedParts, levels_of_sounds
 from audiointerp.scoring import Plan, classify_parts
 from audiointerp.scoring.attribution_rows import attribution_rows
 from audiointerp.scoring.content import heard_shares
-from audiointerp.scoring.part_outputs import ClipParts
+from audiointerp.scoring.part_outputs import ClipParts, distinct_masks
 from audiointerp.util import FILLS
 
 CLASSIFIER = small_classifier(duration=0.3)
@@ -232,3 +232,20 @@ def test_a_batch_has_sixteen_parts_of_eight_masks(counts):
     plan = Plan([0.05 * step for step in range(1, 12)], nulls=[])
     rows, calls = rows_of(counts, plan, 1)["forward"]
     assert (rows, calls) == (1 + 22, 1 + 2)
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=12))
+def test_equal_masks_are_found_in_the_order_of_their_first_appearance(numbers):
+    known = torch.stack([drawn(7)[0], torch.ones(SHAPE[1:]), -0.0 * torch.ones(SHAPE[1:])])
+    masks = known[numbers]
+    distinct, places = distinct_masks(masks)
+    assert distinct[places].equal(masks)
+    assert len(distinct) == len(masks.unique(dim=0)) == len(set(numbers))
+    assert places.unique_consecutive()[0] == 0
+    assert distinct.equal(known[list(dict.fromkeys(numbers))])
+
+
+def test_zeros_of_both_signs_are_one_mask():
+    zeros = torch.zeros(2, *SHAPE[1:])
+    zeros[1] = -0.0
+    assert len(distinct_masks(zeros)[0]) == 1

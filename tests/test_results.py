@@ -15,6 +15,7 @@ from audiointerp.experiments.study import EXPERIMENTS, TRANSFORMS, clips_of
 from audiointerp.model.classifier import Classifier
 from audiointerp.paper.paper_tables import paper_of
 from audiointerp.paper.published import PUBLISHED_METHODS, STUDY_MASKS
+from audiointerp.tables import lead_text
 from audiointerp.tables.results import read_results
 
 ROOT = Path(__file__).parents[1]
@@ -61,3 +62,33 @@ def test_no_table_of_the_paper_lacks_anything():
     assert paper.lacking == []
     assert "Classes: dog, rooster, " in paper.notes[0]
     assert (ROOT / "supplementary" / "tables.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.fixture(scope="module")
+def anew():
+    pytest.importorskip("pyarrow")
+    return read_results(ROOT / "results" / "0.2.0")
+
+
+def test_the_study_anew_is_of_the_committed_networks(anew):
+    weights = {
+        "mel_clean": "esc10_mel_cnn10",
+        "stft_clean": "esc10_stft_cnn10",
+        "mel_white_noise_trained": "esc10_mel_cnn10_noise",
+    }
+    for experiment, rows in anew.groupby("experiment"):
+        path = ROOT / "weights" / f"{weights[experiment]}.safetensors"
+        assert set(rows["network"]) == {sha256_of_state(Classifier.load(path).network)}
+        each = rows.groupby("method").size()
+        assert set(each) == {80 * len(STUDY_MASKS) * 4}
+        assert len(each) == (6 if experiment == "stft_clean" else 9)
+    assert set(anew["status"]) == {"ok"}
+
+
+def test_the_docs_show_what_the_study_anew_says(anew):
+    lead = lead_text(anew).strip().split("\n\nAlso in these")[0]
+    assert lead in (ROOT / "docs" / "reproduce.md").read_text()
+    right = anew.drop_duplicates(["experiment", "clip"]).groupby("experiment")["correct"].mean()
+    assert f"hears {right['mel_white_noise_trained']:.4f}" in (
+        ROOT / "weights" / "README.md"
+    ).read_text().replace("\n", " ")

@@ -45,8 +45,6 @@ __all__ = [
 
 WEIGHTS, TRAINED = Path("weights"), Path("trained")
 """Folders of networks: those that come with the project, and those that you train."""
-COMMITTED_RESULTS = Path("results")
-"""The folder of the results that come with the project: all test clips of ESC-10."""
 Folds = tuple[ClipDataset, ClipDataset, ClipDataset]
 
 
@@ -211,14 +209,13 @@ def run_study(
 ) -> dict[str, pd.DataFrame]:
     """Run every experiment of the study with the settings that suit the data.
 
-    This is what ``results/`` holds. Interrupted, the same call resumes;
-    once it is done, it changes nothing.
+    Interrupted, the same call resumes; once it is done, it changes nothing. ``results/`` holds the
+    rows in small files, see :func:`~audiointerp.experiments.pack_results`.
 
     Args:
         data, subset: see :func:`choose_setting`.
         methods, resume, device, workers, shard: see :func:`~audiointerp.experiments.runner.run`.
-        out: the folder of results; if None ``results`` for all clips of ESC-10, else the setting's
-            own.
+        out: the folder of results; if None the setting's own.
 
     Returns:
         The rows of each experiment, by name. Those of ``NOISE_TRAINED`` are among them if there is
@@ -252,15 +249,13 @@ def run_study(
         if features not in backgrounds:
             backgrounds[features] = background_of(train, classifier.transform)
         reference = ood_reference(classifier, train, valid)
-        is_committed = setting.data == "esc10" and setting.scored is None
-        folder = out or (COMMITTED_RESULTS if is_committed else setting.results)
         for experiment in _experiments_of(setting):
             results[experiment.name] = run(
                 experiment,
                 classifier,
                 clips[setting.transform],
                 methods,
-                folder,
+                out or setting.results,
                 background=backgrounds[features],
                 reference=reference,
                 masks=STUDY_MASKS,

@@ -139,7 +139,7 @@ def rounded_bits(values: "np.ndarray", bits: int = KEPT_BITS) -> "np.ndarray":
 
     >>> import numpy as np
     >>> rounded_bits(np.array([1 / 3, -1.5, 0.0, np.nan, np.inf])).tolist()
-    [0.33333587646484375, -1.5, 0.0, nan, inf]
+    [0.333343505859375, -1.5, 0.0, nan, inf]
     """
     import numpy as np
 

@@ -1,0 +1,86 @@
+"""Packed results: the same rows with four digits, read by everything that reads results."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import small_classifier, small_set
+from hypothesis import given
+from hypothesis import strategies as st
+
+import audiointerp as ai
+from audiointerp.errors import AudioInterpError
+from audiointerp.experiments import pack_results
+from audiointerp.scoring.parquet import rounded_bits
+from audiointerp.tables import read_results
+
+pytest.importorskip("pyarrow")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Two methods on three clips, one of which fails in the second method."""
+    out = tmp_path_factory.mktemp("results")
+    clips = small_set(count=3)
+    ai.run(
+        "own",
+        small_classifier(10),
+        clips,
+        ["random", "saliency"],
+        out,
+        masks=["topK_30", "minmax"],
+        fill="silence",
+        progress=False,
+        attributions=False,
+    )
+    return out
+
+
+def test_packed_rows_are_the_rows_with_four_digits(results, tmp_path):
+    paths = pack_results(results, tmp_path / "packed")
+    assert len(paths) == 2
+    rows, packed = read_results(results), read_results(tmp_path / "packed")
+    numbers = rows.select_dtypes("float64").columns
+    assert rows.drop(columns=numbers).equals(packed.drop(columns=numbers))
+    assert rows[numbers].isna().equals(packed[numbers].isna())
+    np.testing.assert_allclose(packed[numbers], rows[numbers], rtol=6.2e-5)
+    assert not packed["FF"].equals(rows["FF"]), "nothing was rounded"
+
+
+def test_packing_again_changes_nothing_and_other_rows_replace_the_file(results, tmp_path):
+    (path, _) = pack_results(results, tmp_path)
+    before = path.stat().st_mtime_ns
+    assert pack_results(results, tmp_path)[0] == path
+    assert path.stat().st_mtime_ns == before
+    older = path.rename(path.with_name("000000000-000000002-000000000000.parquet"))
+    assert pack_results(results, tmp_path)[0] == path
+    assert path.exists()
+    assert not older.exists()
+
+
+def test_the_record_says_that_digits_were_dropped(results, tmp_path):
+    (path, _) = pack_results(results, tmp_path)
+    record = json.loads((path.parents[1] / "run.json").read_text())
+    assert record["kept_bits"] == 13
+    assert record["rows"] == len(read_results(tmp_path).query("method == 'random'"))
+
+
+def test_a_folder_never_holds_the_same_results_twice(results, tmp_path):
+    with pytest.raises(AudioInterpError, match=r"would hold the same results twice; delete it"):
+        pack_results(results, results)
+
+
+def test_packing_in_a_shell(results, tmp_path, call):
+    assert "packed 2 methods into" in call("pack", results, tmp_path / "small").stdout
+    assert "random" in call("tables", tmp_path / "small").stdout
+    assert "holds no finished results" in call("pack", tmp_path / "nothing", tmp_path / "x").stderr
+
+
+@given(st.lists(st.floats(width=32, allow_subnormal=False), min_size=1))
+def test_rounding_keeps_the_first_bits(values):
+    values = np.array(values)
+    rounded = rounded_bits(values).astype(float)
+    finite = np.isfinite(values) & (np.abs(values) < 1e38)
+    np.testing.assert_allclose(rounded[finite], values[finite], rtol=2.0**-13)
+    assert (np.isnan(rounded) == np.isnan(values)).all()
+    assert (rounded[np.isinf(values)] == values[np.isinf(values)]).all()

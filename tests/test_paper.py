@@ -376,5 +376,5 @@ def test_the_tables_are_of_what_was_asked_for(tmp_path):
     assert all("_fill_" not in table.name for table in paper.tables)
     assert any("mel_room" in sentence for sentence in paper.lacking)
     assert set(paper_of(tmp_path, ["masks"]).rows["fill"]) == {"silence", "background"}
-    with pytest.raises(ArgumentError, match="unknown method 'limes'; did you mean lime"):
+    with pytest.raises(ArgumentError, match="unknown method 'limes'; did you mean 'lime'"):
         paper_of(tmp_path, methods=["limes"])

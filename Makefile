@@ -11,11 +11,14 @@
 # make supplementary   writes the figures and the page of supplementary/
 # make torture         runs the long tests, then the fault tests, and writes docs/reliability.md
 # make notebooks       runs the ten notebooks in place, on the data in AUDIOINTERP_DATA, and strips
-#                      their audio
+#                      their audio; they show the rows of results/ where these are of their network
+# make reproduce       makes the tables, the pages and the figures of docs/ and README from results/,
+#                      step by step, and says how long each took; resumes an interrupted run
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv/bin
 
-.PHONY: demo docs test ci bench bench-commands torture notebooks noises results supplementary lint style clean
+.PHONY: demo docs test ci bench bench-commands torture notebooks noises results supplementary reproduce \
+	lint style clean
 
 demo: .venv/installed
 	$(VENV)/audiointerp demo
@@ -57,10 +60,11 @@ docs: .venv/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict --quiet
 	@echo "wrote site/: open site/index.html; to search it, python3 -m http.server -d site"
 
-# Reuses the runs that make results has left.
 notebooks: .venv/installed
-	[ ! -d results/mel/mel_clean/gradcam/clips ] || { mkdir -p results_esc10 && cp -r results/. results_esc10; }
 	$(VENV)/python tests/notebooks.py
+
+reproduce: .venv/installed
+	$(VENV)/python tests/reproduce.py
 
 lint: .venv/installed-test style
 	$(VENV)/mypy

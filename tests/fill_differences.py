@@ -3,8 +3,8 @@
 Usage: python tests/fill_differences.py DATA [--mixtures N] [--rows FILE] [--out FILE]
 
 DATA is ESC-10 in the layout of ESC-50. 60 mixtures take about 25 minutes of one core. The rows of
-finished mixtures are kept in a file, and the same command goes on after them. What is measured
-stands in fill_rows.py.
+finished mixtures are kept in a file (results/fills/fills.csv), and the same command goes on after
+them: delete it to measure anew. What is measured stands in fill_rows.py.
 """
 
 import argparse
@@ -35,9 +35,9 @@ from matplotlib.figure import Figure
 
 from audiointerp import Classifier
 from audiointerp.dataset import Mixtures
-from audiointerp.experiments import TEST_FOLDS
+from audiointerp.experiments import TEST_FOLDS, sha256_of_state
 from audiointerp.paper.localisation_run import budgets_of
-from audiointerp.util import atomic_write, write_text
+from audiointerp.util import atomic_write, make_folder, read_json, write_json, write_text
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "esc10_mel_cnn10.safetensors"
 PAGE = """# What should a removed bin become?
@@ -230,16 +230,30 @@ def page(rows: pd.DataFrame, mixtures: int, picture: str) -> str:
     return PAGE.format(**values)
 
 
+def refuse_other_network(path: Path, classifier: Classifier) -> None:
+    """Stop if the rows are of another network than the file beside them says; write it if missing.
+
+    Raises:
+        SystemExit: they are.
+    """
+    record = {"network_sha256": sha256_of_state(classifier.network)}
+    if path.is_file() and read_json(path) != record:
+        raise SystemExit(f"{path}: the rows beside it are of another network; delete both")
+    make_folder(path.parent)
+    write_json(path, record)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     parser.add_argument("--mixtures", type=int, default=60)
-    parser.add_argument("--rows", type=Path, default=Path("fill_rows.csv"))
+    parser.add_argument("--rows", type=Path, default=Path("results/fills/fills.csv"))
     parser.add_argument("--out", type=Path, default=Path("docs/fills.md"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     classifier = Classifier.load(WEIGHTS)
     mixtures = Mixtures(open_esc10(classifier, options.data, TEST_FOLDS), options.mixtures, 0.0)
+    refuse_other_network(options.rows.with_suffix(".json"), classifier)
     rows = measure(Bench.of(classifier, options.data), mixtures, options.rows)
     picture = options.out.with_suffix(".png")
     with atomic_write(picture) as part:

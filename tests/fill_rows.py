@@ -40,7 +40,7 @@ from audiointerp.scoring import (
 from audiointerp.scoring.localised_clip import MixedClip, Source, mixed_clip
 from audiointerp.scoring.outcomes import classified
 from audiointerp.scoring.part_outputs import ClipParts
-from audiointerp.util import FILLS
+from audiointerp.util import FILLS, make_folder, write_text
 
 METHODS = (
     *("saliency", "gradcam", "layercam", "layercam@conv_block1", "integrated_gradients", "shap"),
@@ -78,15 +78,22 @@ def open_esc10(classifier: Classifier, data: Path, folds: tuple[int, ...]):
 
 def measure(bench: Bench, mixtures: Mixtures, path: Path) -> pd.DataFrame:
     """Return the rows of all mixtures; a file keeps those of finished ones."""
-    rows = pd.read_csv(path, dtype={"recording": str}) if path.is_file() else pd.DataFrame()
-    done = set(rows["clip"]) if len(rows) else set()
+    make_folder(path.parent)
     for index in tqdm(range(len(mixtures)), unit="mixture", disable=None):
-        if mixtures.clip_id(index) in done:
-            continue
-        new_rows = pd.DataFrame(mixture_rows(bench, mixtures, index))
-        rows = pd.concat([rows, new_rows], ignore_index=True) if len(rows) else new_rows
-        rows.to_csv(path, index=False)
-    return rows
+        rows = read_rows(path)
+        if mixtures.clip_id(index) not in set(rows["clip"]):
+            new_rows = pd.DataFrame(mixture_rows(bench, mixtures, index))
+            joined = pd.concat([rows, new_rows], ignore_index=True) if len(rows) else new_rows
+            # Six digits, so that the file is small; read again, a resumed run has the same rows.
+            write_text(path, joined.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    return read_rows(path)
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read the rows of a file; none if it is not there."""
+    if not path.is_file():
+        return pd.DataFrame(columns=["clip"])
+    return pd.read_csv(path, dtype={"recording": str})
 
 
 def mixture_rows(bench: Bench, mixtures: Mixtures, index: int) -> Iterator[dict[str, Any]]:

@@ -12,11 +12,11 @@ from torch import nn
 from audiointerp.dataset.in_memory import EvenSubset
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.errors import AudioInterpError
-from audiointerp.experiments import sha256_of_state
+from audiointerp.experiments import EXPERIMENTS, sha256_of_state
 from audiointerp.metrics import METRICS
 from audiointerp.model.classifier import Classifier
 from audiointerp.paper.example import example_rows
-from audiointerp.paper.finished import finished_rows
+from audiointerp.paper.finished import find_rows, finished_rows
 from audiointerp.paper.published import STUDY_MASKS, STUDY_METHODS
 from audiointerp.paper.published_faults import _sounds_fault
 from audiointerp.paper.soft_mask_sounds import median_sound_gaps, sound_gaps
@@ -124,6 +124,7 @@ class Clips:
 
 
 CLIPS = Clips("0.wav", "1.wav")
+EXPERIMENT = EXPERIMENTS["mel_clean"]
 
 
 def test_the_rows_of_a_finished_run_are_taken_as_they_are(finished):
@@ -151,3 +152,45 @@ def test_rows_of_something_else_are_refused(finished):
     (root / "mel" / "mel_clean").rename(root / "mel" / "mel_white")
     with pytest.raises(AudioInterpError, match="holds no results of mel_clean"):
         finished_rows(root, classifier, CLIPS)
+
+
+MASK_NAMES = ["topK_30", "bin"]
+
+
+def test_rows_of_this_network_and_these_clips_are_found(finished):
+    root, classifier, rows = finished
+    methods = ["saliency", "lime"]
+    read = find_rows(EXPERIMENT, classifier, CLIPS, methods, MASK_NAMES, root=root)
+    expected = rows[rows["method"].isin(methods) & rows["mask"].isin(MASK_NAMES)]
+    keys = ["method", "clip", "on", "mask"]
+    read, expected = (
+        part.sort_values(keys).reset_index(drop=True)[[*keys, *METRICS]]
+        for part in (read, expected)
+    )
+    assert len(read) > 0
+    assert read.equals(expected)
+
+
+def test_rows_of_something_else_are_not_found(finished):
+    root, classifier, _ = finished
+    other = small_classifier()
+    with torch.no_grad():
+        other.network.head.bias += 1
+    differing = [
+        (EXPERIMENT, other, CLIPS, ["lime"], MASK_NAMES),
+        (EXPERIMENT, classifier, Clips("0.wav"), ["lime"], MASK_NAMES),
+        (EXPERIMENT, classifier, Clips("0.wav", "1.wav", "2.wav"), ["lime"], MASK_NAMES),
+        (EXPERIMENT, classifier, CLIPS, ["lime", "rise"], MASK_NAMES),
+        (EXPERIMENT, classifier, CLIPS, ["lime"], ["topK_7"]),
+        (EXPERIMENTS["mel_horse"], classifier, CLIPS, ["lime"], MASK_NAMES),
+    ]
+    assert [find_rows(*each, root=root) for each in differing] == [None] * len(differing)
+    same = (EXPERIMENT, classifier, CLIPS, ["lime"], MASK_NAMES)
+    assert find_rows(*same, noise="mine.wav", root=root) is None
+    assert find_rows(*same, root=root) is not None
+
+
+def test_a_run_that_is_not_finished_is_not_found(finished):
+    root, classifier, _ = finished
+    (root / "mel" / "mel_clean" / "lime" / "run.json").unlink()
+    assert find_rows(EXPERIMENT, classifier, CLIPS, ["lime"], MASK_NAMES, root=root) is None

@@ -17,6 +17,7 @@ from audiointerp.tables import (
     best_null_differences,
     binary_masks,
     forest_text,
+    lead_of,
     lead_text,
     soft_masks,
 )
@@ -208,3 +209,14 @@ def test_a_first_clip_that_failed_is_counted_and_changes_nothing_else():
     failed = rows.head(1).assign(clip="broken.wav", status="error", fill="", on="", mask="")
     said = "\n\n1 of 6 clips could not be scored."
     assert lead_text(pd.concat([failed, rows])) == lead_text(rows) + said
+
+
+def test_the_lead_as_values_is_the_text():
+    rows = example_rows(clips=30).assign(**NULLS)
+    lead = lead_of(rows)
+    text = lead_text(rows)
+    assert text.startswith(lead.heading)
+    assert forest_text(lead.differences) in text
+    assert means_as_text(lead.shown_means) in text
+    assert all(note in text for note in lead.notes)
+    assert lead.shown_means["clips"].tolist() == [30] * len(lead.shown_means)

@@ -141,6 +141,11 @@ def test_what_is_committed_is_whole_and_clean(committed):
         assert SIZES[name].keys() <= set(re.findall(r"^(\w+) =", first.source, re.M))
 
 
+def test_they_are_short(committed):
+    counts = {name: len(notebook.cells) for name, notebook in committed.items()}
+    assert max(counts.values()) < 25, counts
+
+
 def test_every_parameter_is_used(committed):
     for name, notebook in committed.items():
         first, *others = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
@@ -168,17 +173,41 @@ def test_cells_of_one_id_are_one_cell(committed):
                 )
 
 
-def test_the_noise_notebooks_differ_in_their_noise_alone(committed):
+def test_the_noise_notebooks_differ_in_one_parameter_alone(committed):
     three = [committed[f"experiments_mel_noise{number}"] for number in (1, 2, 3)]
     for notebook, noise in zip(three, NOISES, strict=True):
         assert notebook.cells[1].source.startswith(f'EXPERIMENT = "mel_{noise}"\n')
-    first, second, third = map(without_title_and_experiment, three)
+    first, second, third = map(sources_without_experiment, three)
     assert first == second == third
 
 
-def without_title_and_experiment(notebook):
+def test_the_experiments_differ_in_title_and_experiment_alone(committed):
+    names = [name for name in NAMES if name.startswith("experiments")]
+    first, *others = [sources_without_experiment(committed[name])[1:] for name in names]
+    assert len(others) == 4
+    assert all(other == first for other in others)
+
+
+def sources_without_experiment(notebook):
     cells = with_parameters(notebook, {"EXPERIMENT": ""}).cells
-    return [(cell.id, cell.source) for cell in cells if cell.id != "title"]
+    return [(cell.id, cell.source) for cell in cells]
+
+
+def test_what_leads(committed):
+    """Two clips, chosen by their verdicts; and in the tables the forest plot and a small table."""
+    codes = {name: codes_of(committed[name]) for name in ("experiments_mel", "tables")}
+    _, start, two, *_ = codes["experiments_mel"]
+    assert "load_or_train" in start
+    assert "verdict.is_explained" in two
+    _, lead, *_ = codes["tables"]
+    assert "forest_plot(lead.differences" in lead
+    assert lead.endswith("lead.shown_means.round(3)")
+    clip_name = re.compile(r"\d-\d+-[A-Z]-\d+")
+    assert not any(clip_name.search(source) for source in codes["experiments_mel"])
+
+
+def codes_of(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def test_shared_cells_are_spread(committed):
@@ -199,7 +228,9 @@ def test_parameters_are_replaced_by_name(committed):
     values = {}
     exec(cell.source, values)
     assert (values["CLIPS"], values["METHODS"], values["EXPERIMENT"]) == (3, ["lime"], "mel_clean")
-    with pytest.raises(ValueError, match=r"no parameter CLIP_COUNT; there are: EXPERIMENT, DATA"):
+    with pytest.raises(
+        ValueError, match=r"no parameter CLIP_COUNT; there are: EXPERIMENT, NOISE, DATA"
+    ):
         with_parameters(committed["experiments_mel"], {"CLIP_COUNT": 3})
 
 

@@ -20,6 +20,7 @@ from audiointerp.paper.published import (
     published_tables,
 )
 from audiointerp.paper.statistics import CLIP, averaged, clip_values, with_intervals
+from audiointerp.scoring.columns import COLUMNS
 from audiointerp.tables.bootstrap import FEWEST, bootstrap_interval
 
 
@@ -357,3 +358,23 @@ def test_results_of_an_older_version_say_so(by, said, tmp_path):
     (folder / "run.json").write_text(f'{{"versions": {{"audiointerp": "{by}"}}}}')
     paper = paper_of(tmp_path, ["summary"], on="features")
     assert any(note.startswith(f"Computed by audiointerp {by}.") for note in paper.notes) == said
+
+
+def test_the_tables_are_of_what_was_asked_for(tmp_path):
+    rows = made_rows(["mel_clean", "mel_horse"], clips=4)
+    both = pd.concat([rows, rows.assign(fill="background", FF=rows["FF"] / 2)])
+    for (experiment, method), part in both.groupby(["experiment", "method"]):
+        folder = tmp_path / "mel" / experiment / method
+        folder.mkdir(parents=True)
+        part[list(COLUMNS)].to_csv(folder / "metrics.csv", index=False)
+    paper = paper_of(
+        tmp_path, ["masks"], experiments=["mel_clean", "mel_room"], methods=["lime"], fill="silence"
+    )
+    assert set(paper.rows["experiment"]) == {"mel_clean"}
+    assert set(paper.rows["method"]) == {"lime"}
+    assert set(paper.rows["fill"]) == {"silence"}
+    assert all("_fill_" not in table.name for table in paper.tables)
+    assert any("mel_room" in sentence for sentence in paper.lacking)
+    assert set(paper_of(tmp_path, ["masks"]).rows["fill"]) == {"silence", "background"}
+    with pytest.raises(ArgumentError, match="unknown method 'limes'; did you mean 'lime'"):
+        paper_of(tmp_path, methods=["limes"])

@@ -354,3 +354,10 @@ def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_p
         load_or_train(of_mel, open_folds(of_mel), "other.safetensors")
     with pytest.raises(ArgumentError, match="unknown subset 'esc99'"):
         choose_setting("mel", layout(tmp_path / "own", 10), "esc99")
+
+
+def test_a_network_that_heard_noise_is_not_trained_without_it():
+    noise_trained = choose_setting("mel", noise_trained=True)
+    assert noise_trained.name == "synthetic_mel_cnn10_noise"
+    with pytest.raises(ModelError, match="audiointerp train --noises horse,room,white"):
+        load_or_train(noise_trained, open_folds(noise_trained))

@@ -106,6 +106,7 @@ def choose_setting(
     epochs: int | None = None,
     clips: int | None = None,
     checkpoint: str | os.PathLike[str] = CHECKPOINT,
+    noise_trained: bool = False,
 ) -> Setting:
     """Choose the setting that suits the data.
 
@@ -121,6 +122,7 @@ def choose_setting(
         clips: how many test clips to score; the setting's own number if None (all, or 10 of the
             synthetic set).
         checkpoint: where the PANNs checkpoint of Cnn14 would be.
+        noise_trained: whether the network is the one that heard the study's noises in training.
 
     Raises:
         DatasetError: the folder is not in the layout of ESC-50.
@@ -146,7 +148,8 @@ def choose_setting(
     else:
         setting = _folder_setting(transform, root, subset, Path(checkpoint))
     fit = setting.fit if epochs is None else replace(setting.fit, epochs=epochs)
-    return replace(setting, fit=fit, scored=setting.scored if clips is None else clips)
+    scored = setting.scored if clips is None else clips
+    return replace(setting, fit=fit, scored=scored, noise_trained=noise_trained)
 
 
 def _synthetic_setting(transform: str) -> Setting:

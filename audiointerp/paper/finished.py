@@ -1,15 +1,16 @@
-"""The rows of a finished run, to write the page of validity again without running it."""
+"""The rows of a finished run, to show them again without running it."""
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from ..dataset import ClipDataset
 from ..errors import AudioInterpError
-from ..experiments import sha256_of_state
+from ..experiments import Experiment, sha256_of_state
 from ..model import Classifier
-from ..tables import read_results
+from ..tables import read_results, read_runs
 from ..util import encodable
 from .published import STUDY_MASKS, STUDY_METHODS
 
@@ -43,13 +44,12 @@ def finished_rows(
     rows = results[results["experiment"] == "mel_clean"].reset_index(drop=True)
     if rows.empty:
         raise AudioInterpError(f"{root}: holds no results of mel_clean; leave out --rows to run it")
-    if set(rows["network"]) != {sha256_of_state(classifier.network)}:
+    if not _is_of_network(rows, classifier):
         raise AudioInterpError(
             f"{root}: its results of mel_clean are of another network than the weights; give the "
             "weights that they were made with, or leave out --rows"
         )
-    clips = {encodable(dataset.clip_id(index)) for index in range(len(dataset))}
-    differing = sorted(clips ^ set(rows["clip"]))
+    differing = _other_clips(rows, dataset)
     if differing:
         raise AudioInterpError(
             f"{root}: its results of mel_clean are of other clips than the data ({len(differing)} "
@@ -63,3 +63,54 @@ def finished_rows(
                 "out --rows to compute them"
             )
     return rows
+
+
+def find_rows(
+    experiment: Experiment,
+    classifier: Classifier,
+    dataset: ClipDataset,
+    methods: Sequence[str],
+    masks: Sequence[str],
+    *,
+    noise: str | os.PathLike[str] | None = None,
+    root: str | os.PathLike[str] = "results",
+) -> pd.DataFrame | None:
+    """Read the rows of a finished run of this network on these clips; None if there are none.
+
+    Args:
+        experiment, classifier, dataset: what was run.
+        methods: all of them must be there.
+        masks: their rows are returned; all of them must be there.
+        noise: a recording in place of the experiment's own noise; no finished run has one.
+        root: a folder of results.
+
+    Raises:
+        AudioInterpError: a table is damaged, or two methods differ in their clips.
+
+    >>> from ..dataset import Synthetic
+    >>> from ..model import Cnn6
+    >>> from ..processing import LogMel
+    >>> clips = Synthetic((5,))
+    >>> classifier = Classifier(Cnn6(10, base_channels=2), LogMel(), clips.labels)
+    >>> find_rows(Experiment("own", "mel"), classifier, clips, ["lime"], ["bin"]) is None
+    True
+    """
+    place = Path(root) / experiment.transform / experiment.name
+    folders = [place / method for method in methods]
+    if noise is not None or not all((folder / "run.json").is_file() for folder in folders):
+        return None
+    rows = read_runs(folders)
+    is_same = _is_of_network(rows, classifier) and not _other_clips(rows, dataset)
+    of_masks = rows[rows["mask"].isin(masks) | (rows["status"] != "ok")]
+    has_masks = set(masks) <= set(of_masks["mask"])
+    return of_masks.reset_index(drop=True) if is_same and has_masks else None
+
+
+def _is_of_network(rows: pd.DataFrame, classifier: Classifier) -> bool:
+    return set(rows["network"]) == {sha256_of_state(classifier.network)}
+
+
+def _other_clips(rows: pd.DataFrame, dataset: ClipDataset) -> list[str]:
+    """Return the clips that are in the rows or in the data alone."""
+    clips = {encodable(dataset.clip_id(index)) for index in range(len(dataset))}
+    return sorted(clips ^ set(rows["clip"]))

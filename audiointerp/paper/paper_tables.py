@@ -1,7 +1,7 @@
 """All tables of the paper from a folder of results, and the notes before them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -9,15 +9,21 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import choose
+from ..experiments import EXPERIMENTS, NOISE_TRAINED
+from ..interpretation import METHODS
 from ..metrics import METRICS
 from ..scoring import ON
 from ..tables import FEWEST, Table, classes_of, read_results, versions_of, write_tables
+from ..util import FILLS
 from .conditions import Condition, find_conditions
 from .missing import missing, unfinished
 from .published import PUBLISHED_SCORES
 from .table_kinds import FORMER_KINDS, KINDS
 
 __all__ = ["KINDS", "Paper", "missing", "notes", "paper_of", "paper_tables", "unfinished"]
+
+KNOWN = {"experiment": (*EXPERIMENTS, *NOISE_TRAINED), "method": (*METHODS,), "fill": (*FILLS,)}
+"""Names that may be asked for, though the results lack them; what lacks is told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +93,10 @@ def paper_of(
     kinds: Sequence[str] | None = None,
     on: str | None = None,
     published: bool = False,
+    *,
+    experiments: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    fill: str | None = None,
 ) -> Paper:
     """Return the paper's tables of a folder of results, which is read once.
 
@@ -94,6 +104,8 @@ def paper_of(
         root: see :func:`~audiointerp.tables.results.read_results`.
         kinds, published: see :func:`paper_tables`.
         on: a name in ``ON``; both if None.
+        experiments, methods, fill: those of the tables; all that the results hold if None. What
+            they lack of these is named in ``lacking``.
 
     Raises:
         ArgumentError: a name is unknown.
@@ -114,7 +126,9 @@ def paper_of(
     """
     scored_on = ON if on is None else (choose("on", on, ON),)
     chosen = _choose_kinds(kinds)
-    rows = read_results(root)
+    fills = None if fill is None else [fill]
+    chosen_values = {"experiment": experiments, "method": methods, "fill": fills}
+    rows = _rows_with(read_results(root), chosen_values)
     lacking = [*unfinished(root), *missing(rows, scored_on)]
     rows = rows[rows["on"].isin(scored_on) | (rows["status"] != "ok")]
     title = "The tables of the paper, from our results" + (" and as published" if published else "")
@@ -127,6 +141,17 @@ def paper_of(
         [*notes(rows, lacking, classes_of(root)), *_version_notes(versions_of(root))],
         lacking,
     )
+
+
+def _rows_with(rows: pd.DataFrame, values: Mapping[str, Sequence[str] | None]) -> pd.DataFrame:
+    """Keep the rows that have one of the given values in each column, and those of failed clips."""
+    for column, wanted in values.items():
+        if wanted is not None:
+            known = {*rows[column].dropna(), *KNOWN[column]} - {""}
+            chosen = [choose(column, value, sorted(known)) for value in wanted]
+            failed_anywhere = (rows["status"] != "ok") & (column == "fill")
+            rows = rows[rows[column].isin(chosen) | failed_anywhere]
+    return rows
 
 
 def paper_tables(

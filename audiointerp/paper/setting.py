@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -147,10 +146,15 @@ def load_or_train(
             _check_noise(path, classifier, setting)
         command = classifier.training.get("command", "an unknown command")
         return classifier, f"Network: {path}, made by: {command}"
-    if setting.root is not None:
+    if setting.root is not None or setting.noise_trained:
+        way = (
+            "`audiointerp train --noises horse,room,white`"
+            if setting.noise_trained
+            else f"train_model_{setting.transform}.ipynb"
+        )
         raise ModelError(
-            f"neither {WEIGHTS / file} nor {TRAINED / file} is there: run "
-            f"train_model_{setting.transform}.ipynb first, which trains it, or pass other weights"
+            f"neither {WEIGHTS / file} nor {TRAINED / file} is there: run {way} first, which "
+            "trains it, or pass other weights"
         )
     trained = train(setting, folds, device=device)
     command = "audiointerp.paper.setting.load_or_train, on the synthetic set"
@@ -283,7 +287,7 @@ def settings_of_study(
     """
     transforms = dict.fromkeys(experiment.transform for experiment in EXPERIMENTS.values())
     settings = [choose_setting(transform, data, subset) for transform in transforms]
-    noise_trained = replace(choose_setting("mel", data, subset), noise_trained=True)
+    noise_trained = choose_setting("mel", data, subset, noise_trained=True)
     return settings if weights_of(noise_trained) is None else [*settings, noise_trained]
 
 

@@ -14,7 +14,7 @@ from .bootstrap import (
 )
 from .cells import Cell, Column
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
-from .lead import forest_text, lead_text, scores_beside
+from .lead import forest_text, lead_of, lead_text, scores_beside
 from .listening import listening_text, read_answers
 from .nulls_present import has_null, nulls_in
 from .page_cells import PageScores, all_cells, lead_cells, page_scores, rows_of_mask
@@ -66,6 +66,7 @@ __all__ = [
     "holm",
     "interval_text",
     "lead_cells",
+    "lead_of",
     "lead_text",
     "listening_text",
     "mean_of",

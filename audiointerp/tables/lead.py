@@ -30,11 +30,7 @@ SMALLEST_SPAN = 1e-9
 
 
 def lead_text(rows: pd.DataFrame) -> str:
-    """Format the forest plot and one table of results, of one setting; name what is left out.
-
-    The plot has each method minus its best null, see
-    :func:`~audiointerp.tables.best_null.best_null_differences`; the table the mean scores of each
-    method over its 0/1 masks, or over all masks if there is no 0/1 mask.
+    """Format :func:`lead_of` results as text: a forest plot in characters, and one table.
 
     Args:
         rows: of a run, of ``score``, or of :func:`~audiointerp.tables.results.read_results`.
@@ -47,11 +43,31 @@ def lead_text(rows: pd.DataFrame) -> str:
     >>> print(lead_text(rows).splitlines()[1])
     5 recordings: too few for an interval
     """
+    return lead_of(rows).text()
+
+
+def lead_of(rows: pd.DataFrame) -> "Lead":
+    """Return what is shown first of results, of one setting; its notes name what is left out.
+
+    Each method minus its best null, see
+    :func:`~audiointerp.tables.best_null.best_null_differences`, and the mean scores of each method
+    over its 0/1 masks, or over all masks if there is no 0/1 mask.
+
+    Args:
+        rows: as for :func:`lead_text`.
+
+    Raises:
+        AudioInterpError: no clip was scored.
+
+    >>> from audiointerp.paper.example import example_rows
+    >>> lead_of(example_rows(clips=5)).shown_means.columns.tolist()
+    ['FF', 'AI', 'AD', 'AG', 'FidIn', 'AREA', 'clips']
+    """
     scored = scored_rows(rows)
     shown = leading_rows(scored)
     soft = soft_masks(shown)
     kept = hard_or_all(shown, soft)
-    lead = Lead(
+    return Lead(
         setting=kept.iloc[0],
         recordings=kept["recording"].nunique(),
         differences=best_null_differences(kept),
@@ -61,12 +77,11 @@ def lead_text(rows: pd.DataFrame) -> str:
         means=summarise(kept, ["method"]),
         notes=(*left_out(scored, shown), *scores_beside(rows)),
     )
-    return lead.text()
 
 
 @dataclass(frozen=True)
 class Lead:
-    """What a terminal shows first of results.
+    """What a terminal or a notebook shows first of results.
 
     Attributes:
         setting: the values of the columns of ``SETTING``.
@@ -78,7 +93,7 @@ class Lead:
         means: the mean scores by method.
         notes: sentences that follow.
 
-    Example: :func:`lead_text` makes one of rows in memory.
+    Example: :func:`lead_of` makes one of rows in memory.
     """
 
     setting: Mapping[str, Any] | pd.Series
@@ -92,9 +107,11 @@ class Lead:
 
     def text(self) -> str:
         """The forest plot and the table as text."""
-        return "\n\n".join([self._heading(), self._forest_or_note(), self._table(), *self.notes])
+        return "\n\n".join([self.heading, self._forest_or_note(), self._table(), *self.notes])
 
-    def _heading(self) -> str:
+    @property
+    def heading(self) -> str:
+        """The setting, and the number of recordings."""
         values = [str(self.setting[name]) for name in SETTING if name in self.setting]
         few = ": too few for an interval" if self.recordings < FEWEST else ""
         return f"{', '.join(values)}\n{self.recordings} recordings{few}"
@@ -110,14 +127,23 @@ class Lead:
         )
         return f"{title}\n\n{forest_text(self.differences)}"
 
+    @property
+    def shown_means(self) -> pd.DataFrame:
+        """The few columns of the means that lead, in the order of the methods."""
+        names = [name for name in SHOWN if name in self.means]
+        if not self._is_hard:
+            names[-1:-1] = [name for name in FROM_AREA if name in self.means]
+        return self.means[names]
+
+    @property
+    def _is_hard(self) -> bool:
+        return not set(self.masks) & self.soft
+
     def _table(self) -> str:
         count = len(self.masks)
-        kind = "masks" if set(self.masks) & self.soft else "0/1 masks"
-        names = [name for name in SHOWN if name in self.means]
-        if kind == "masks":
-            names[-1:-1] = [name for name in FROM_AREA if name in self.means]
+        kind = "0/1 masks" if self._is_hard else "masks"
         title = f"Means over {count} {kind if count > 1 else kind.removesuffix('s')}; * is the best"
-        return f"{title}\n\n{means_as_text(self.means[names])}"
+        return f"{title}\n\n{means_as_text(self.shown_means)}"
 
 
 def hard_or_all(rows: pd.DataFrame, soft: Set[str]) -> pd.DataFrame:

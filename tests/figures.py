@@ -1,0 +1,273 @@
+"""The figures of README and of docs/ that come from results: computed anew, compared, written.
+
+    python tests/figures.py            names the sentences that differ from the results
+    python tests/figures.py --write    writes their figures anew
+
+Each figure stands in a sentence of a page, which names the results that it comes from. A sentence
+may claim something of its figures, e.g. that one is below another: what no longer holds is named
+too, and must be worded anew by hand. Pages that one command writes are compared as a whole, by
+tests/test_figures.py.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from audiointerp.display import METHOD_TITLES
+from audiointerp.paper.localisation_page import MAIN
+from audiointerp.paper.localisation_run import BASELINE_NAMES
+from audiointerp.paper.localisation_tables import scored_at, values_by_clip
+from audiointerp.tables import mean_of, read_runs, recording_column
+from audiointerp.util import write_text
+
+ROOT = Path(__file__).parents[1]
+PICTURE = "docs/rooster.json"
+LOCALISATION = "results/localisation/localisation.csv"
+FILLS = "docs/fills.md"
+"""A page that one command writes; its rows are not always there."""
+CLEAN = "results/mel/mel_clean/gradcam"
+CLIP_SHARE = "topK_30"
+"""The mask of README's picture, whose share its caption spells out."""
+INTERVAL = r"[+−][\d.]+\s\[[+−][\d.]+,\s[+−][\d.]+\]"
+VALUE = rf"{INTERVAL}|[+−]?[\d.]*\d|[A-Za-z][\w-]*"
+"""What a figure looks like: a number, with its interval; or the name of a method."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of a page whose figures come from results.
+
+    Attributes:
+        page: the page, from the root of the repository.
+        text: the sentence, or a part of it that the page has once; each ``{}`` is a figure.
+        source: the file that the figures come from.
+        figures: computes them, as they are printed.
+        holds: whether what the words claim is true of the figures.
+    """
+
+    page: str
+    text: str
+    source: str
+    figures: Callable[[], Sequence[str]]
+    holds: Callable[[], bool] = lambda: True
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Find the sentence with any figures, however its lines are broken."""
+        parts = [re.escape(part) for part in re.split(r"\s+", self.text)]
+        return re.compile(r"\s+".join(parts).replace(r"\{\}", f"({VALUE})"))
+
+    def printed(self) -> list[str]:
+        """Return the figures that the page has.
+
+        Raises:
+            ValueError: the page does not have the sentence once.
+        """
+        found = self.pattern.findall((ROOT / self.page).read_text(encoding="utf-8"))
+        if len(found) != 1:
+            raise ValueError(f"{self.page}: has {len(found)} times, not once: {self.text!r}")
+        figures = [found[0]] if isinstance(found[0], str) else found[0]
+        return [" ".join(figure.split()) for figure in figures]
+
+    def faults(self) -> list[str]:
+        """Name what differs from the results, and a claim that they do not bear."""
+        printed, computed = self.printed(), list(self.figures())
+        faults = []
+        if printed != computed:
+            faults.append(f"{self.page}: {printed} should be {computed}, by {self.source}")
+        if not self.holds():
+            faults.append(f"{self.page}: no longer true by {self.source}: {self.text!r}")
+        return faults
+
+    def write(self) -> None:
+        """Put the figures of the results into the page."""
+        path = ROOT / self.page
+        text = path.read_text(encoding="utf-8")
+        (match,) = self.pattern.finditer(text)
+        # From the last one, so that the places of the others stay.
+        for number, figure in reversed(list(enumerate(self.figures(), 1))):
+            text = text[: match.start(number)] + figure + text[match.end(number) :]
+        write_text(path, text)
+
+
+@cache
+def picture() -> Mapping[str, object]:
+    """Read the figures of README's picture."""
+    return json.loads((ROOT / PICTURE).read_text(encoding="utf-8"))
+
+
+def caption(*names: str) -> list[str]:
+    """Return probabilities of the picture as the caption has them."""
+    return [f"{picture()[name]:.3f}".lstrip("0") for name in names]
+
+
+def best_random() -> Sequence[str]:
+    """Return how many random masks the picture's verdict counts, and the p of the best of them."""
+    found = re.search(
+        r"none of (\d+) random masks does as well \(the best: p ([\d.]+)\)", verdict()
+    )
+    if found is None:
+        raise ValueError(f"{PICTURE}: README needs a clip that is explained, this is: {verdict()}")
+    return found.groups()
+
+
+def verdict() -> str:
+    """Return the verdict on the picture's clip."""
+    return str(picture()["verdict"])
+
+
+@cache
+def contrasts() -> pd.Series:
+    """Compute the mean contrast of each method at 0 dB, without the level and random maps."""
+    rows = scored_at(pd.read_csv(ROOT / LOCALISATION, dtype={"recording": str}), MAIN)
+    values = values_by_clip(rows, "contrast").xs("none", axis=1, level="weight")
+    means = pd.Series(mean_of(values.to_numpy(float)), values.columns)
+    return means.drop(list(BASELINE_NAMES), errors="ignore")
+
+
+def best_contrast() -> list[str]:
+    """Return the method that shows best which of two sounds it explains, and its contrast."""
+    best = str(contrasts().idxmax())
+    return [METHOD_TITLES.get(best, best), f"{contrasts()[best]:.2f}"]
+
+
+@cache
+def truth_under(setting: str) -> Mapping[str, str]:
+    """Return what docs/fills.md says of the true region under a fill, on features or on audio."""
+    pattern = (
+        rf"- \*\*{setting}\*\*: the true region minus random bins has FF (?P<FF>{INTERVAL}) and "
+        rf"AD (?P<AD>{INTERVAL}); its kept part lies (?P<distance>[\d.]+) times as far"
+    )
+    found = re.search(pattern, (ROOT / FILLS).read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError(f"{FILLS}: says nothing of {setting}")
+    return found.groupdict()
+
+
+def best_order() -> str:
+    """Return the largest agreement of an order by FF or AD with that by truth in docs/fills.md."""
+    found = re.search(r"by ρ ([\d.]+) at most", (ROOT / FILLS).read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError(f"{FILLS}: does not say how well the orders agree")
+    return found[1]
+
+
+def ends(interval: str) -> tuple[float, float]:
+    """Return the ends of a printed interval.
+
+    >>> ends("−0.10 [−0.16, +0.02]")
+    (-0.16, 0.02)
+    """
+    low, high = re.findall(r"[+−][\d.]+", interval)[1:]
+    return float(low.replace("−", "-")), float(high.replace("−", "-"))
+
+
+def has_zero(interval: str) -> bool:
+    """Whether a printed interval has 0 within it."""
+    low, high = ends(interval)
+    return low <= 0 <= high
+
+
+@cache
+def clips_and_recordings() -> list[str]:
+    """Return the number of test clips, and of the recordings that they were cut from."""
+    rows = read_runs([ROOT / CLEAN])
+    return [str(rows["clip"].nunique()), str(recording_column(rows).nunique())]
+
+
+SILENCE, BACKGROUND = "silence on features", "background on audio"
+SENTENCES = (
+    Sentence(
+        "README.md",
+        "The kept 30 % alone is still heard as a rooster (p of its sound {}, of the clip {}), the "
+        "rest is not ({}), and",
+        PICTURE,
+        lambda: caption("p_in", "p", "p_out"),
+        lambda: picture()["mask"] == CLIP_SHARE,
+    ),
+    Sentence(
+        "README.md",
+        "none of {} random masks of that size does as well (the best: p {})",
+        PICTURE,
+        best_random,
+    ),
+    Sentence(
+        "README.md",
+        "even the *true* region of a sound is not ahead of random bins (FF {});",
+        FILLS,
+        lambda: [truth_under(SILENCE)["FF"]],
+        lambda: ends(truth_under(SILENCE)["FF"])[0] <= 0,
+    ),
+    Sentence(
+        "README.md",
+        "over the band's own quiet level, as heard, it is ({})",
+        FILLS,
+        lambda: [truth_under(BACKGROUND)["FF"]],
+        lambda: ends(truth_under(BACKGROUND)["FF"])[0] > 0,
+    ),
+    Sentence(
+        "README.md",
+        "{} shows best which of two sounds it explains (contrast {}), and no method reaches 0.75",
+        LOCALISATION,
+        best_contrast,
+        lambda: contrasts().max() < 0.75,
+    ),
+    Sentence(
+        "docs/scores.md",
+        "the true region minus random bins, 20 % of the bins: FF {}, AD {}), and the parts lie {} "
+        "times as far",
+        FILLS,
+        lambda: [truth_under(SILENCE)[name] for name in ("FF", "AD", "distance")],
+        lambda: has_zero(truth_under(SILENCE)["FF"]) and has_zero(truth_under(SILENCE)["AD"]),
+    ),
+    Sentence(
+        "docs/scores.md",
+        "Over the `background` on audio it does (FF {}, AD {}), at {} times the distance",
+        FILLS,
+        lambda: [truth_under(BACKGROUND)[name] for name in ("FF", "AD", "distance")],
+        lambda: ends(truth_under(BACKGROUND)["FF"])[0] > 0 > ends(truth_under(BACKGROUND)["AD"])[1],
+    ),
+    Sentence(
+        "docs/scores.md",
+        "do FF and AD order methods as the truth does (ρ at most {})",
+        FILLS,
+        lambda: [best_order()],
+    ),
+    Sentence(
+        "docs/scores.md",
+        "On fold 5 of ESC-10 ({} clips from {} recordings)",
+        CLEAN,
+        clips_and_recordings,
+    ),
+    Sentence(
+        "results/README.md",
+        "{} clips of {} recordings are few",
+        CLEAN,
+        clips_and_recordings,
+    ),
+)
+
+
+def main() -> None:
+    """Run as the module's docstring says; exit with 1 if something differs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--write", action="store_true", help="write the figures into the pages")
+    if parser.parse_args().write:
+        for sentence in SENTENCES:
+            sentence.write()
+    faults = [fault for sentence in SENTENCES for fault in sentence.faults()]
+    print("\n".join(faults) or f"{len(SENTENCES)} sentences have the figures of their results")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -294,7 +294,9 @@ def test_a_front_end_that_differs_a_little_is_not_taken_as_equal(direct, name):
     module = nn.Sequential(DIFFERENT[name](), direct.network)
     with pytest.raises(ModelError, match=r"dB apart.* or give gradients='sound'"):
         on_sounds(direct, module)
-    heard = on_sounds(direct, module, gradients="sound")
+    # One by one, since masks in a batch with others would be heard otherwise.
+    max_batch = 1 if name == "batch statistics" else None
+    heard = on_sounds(direct, module, gradients="sound", max_batch=max_batch)
     assert explained(heard, noise(1.0), "saliency").info["gradients"] == "sound"
 
 

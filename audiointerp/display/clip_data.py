@@ -209,7 +209,7 @@ def _judged_shares(
     if abs(now - then) > SAME_P:
         raise ModelError(
             f"the network was changed after this explanation was made: p of the clip was "
-            f"{then:.3f}, is {now:.3f}; explain the clip again"
+            f"{then:.3f}, is {now:.3f}; explain it again (does p depend on the batch? See check)"
         )
     return [judged(verdict) for verdict in verdicts]
 

@@ -204,7 +204,7 @@ class Explainer(ABC):
         Raises:
             ArgumentError: the features or the target do not fit, or the network's weights are in
                 channels_last.
-            ModelError: the network cannot take the features, gives no gradients although the method
+            ModelError: the network cannot take the features, gives no gradients to a method that
                 needs them, or is random; its logits or the attribution are not finite.
         """
         check_features(db)

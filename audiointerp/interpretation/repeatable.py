@@ -1,4 +1,4 @@
-"""A check that a network gives the same logits for the same clip."""
+"""A check that a network gives the same logits for the same clip, alone and beside another."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from ..util import network_name, run_network
+from ..util import explained_model, network_name, run_network
 from .preserve import seeded
 
 SEEDS = (1208, 3404)
@@ -16,20 +16,26 @@ LARGEST_CHANGE = 1e-4
 """As a share of the spread of the logits."""
 ROUNDING = 1e-6
 """As a share of the largest logit: what a device may round differently from run to run."""
+DEPENDENT = 0.05
+"""As a share of the spread of the logits, or of the largest: more than rounding in half precision,
+or than a tree of a forest that jumps."""
+LOUDER = 40.0
+"""dB: the level of the other clip of the batch, above that of the clip."""
 
 
 def refuse_random(network: nn.Module, db: Tensor) -> None:
-    """Refuse a network whose logits are random, by two runs on the same features.
+    """Refuse a network whose logits are random, or depend on the other clips of a batch.
 
-    Each run has a random state of its own; the states are restored. A network passes if its draws
-    are the same in both runs by chance.
+    It runs twice on the same features, and once beside the same clip 40 dB louder. Each run has a
+    random state of its own; the states are restored. A network passes if its draws are the same in
+    two runs by chance.
 
     Args:
         network: in evaluation mode.
-        db: features ``(N, 1, F, T)``.
+        db: features ``(1, 1, F, T)``.
 
     Raises:
-        ModelError: the logits of the two runs differ beyond rounding.
+        ModelError: the logits of the runs differ beyond rounding.
 
     >>> class Dropping(nn.Linear):
     ...     def forward(self, db):
@@ -42,6 +48,14 @@ def refuse_random(network: nn.Module, db: Tensor) -> None:
     if not isinstance(logits, Tensor) or not logits.numel():
         # What is wrong with such logits is said where they are used.
         return
+    _refuse_change(network, logits, other_logits)
+    # Of silence, a model that divides by a deviation answers by rounding alone.
+    is_silent = bool((db == db.flatten()[0]).all())
+    if logits.isfinite().all() and not is_silent:
+        _refuse_dependent(network, db, logits)
+
+
+def _refuse_change(network: nn.Module, logits: Tensor, other_logits: Tensor) -> None:
     spread = float(logits.max() - logits.min())
     change = float((logits - other_logits).abs().max())
     if change > LARGEST_CHANGE * spread + ROUNDING * float(logits.abs().max()):
@@ -51,6 +65,48 @@ def refuse_random(network: nn.Module, db: Tensor) -> None:
             f"random crops in its forward when it is not training, e.g. "
             f"functional.dropout(x, p, self.training)"
         )
+
+
+def _refuse_dependent(network: nn.Module, db: Tensor, logits: Tensor) -> None:
+    beside = _beside_a_louder_one(network, db, logits, SEEDS[0])
+    if beside is None:
+        return
+    change = float((logits - beside).abs().max())
+    spread, largest = float(logits.max() - logits.min()), float(logits.abs().max())
+    # NaN is a change, too.
+    if change <= DEPENDENT * max(spread, largest):
+        return
+    again = _beside_a_louder_one(network, db, logits, SEEDS[1])
+    if again is not None:
+        _refuse_change(network, beside, again)
+    is_of_sounds = hasattr(explained_model(network), "max_batch")
+    clips = "sounds" if is_of_sounds else "clips"
+    one_by_one = f"make it take {clips} one by one"
+    raise ModelError(
+        f"{network_name(network)} answers a clip otherwise with the other {clips} in its batch: "
+        f"alone and beside a louder one, outputs differ by {change:.3g}, as of a maximum or mean "
+        f"over the batch, and masks are classified in batches; "
+        f"{f'give max_batch=1, or {one_by_one}' if is_of_sounds else one_by_one}"
+    )
+
+
+def _beside_a_louder_one(
+    network: nn.Module, db: Tensor, logits: Tensor, seed: int
+) -> Tensor | None:
+    """Return the outputs of a clip in a batch with a louder one, or None where there is no such.
+
+    A model that takes one sound at a time has no batches. What cannot take two, or such a level, is
+    not refused here.
+    """
+    if getattr(explained_model(network), "max_batch", None) == 1:
+        return None
+    try:
+        outputs = _run(network, torch.cat([db, db + LOUDER]), seed)
+    # A network of the user can raise any error, and it may be out of memory.
+    except Exception:
+        return None
+    is_pair = isinstance(outputs, Tensor) and outputs.shape == (2, *logits.shape[1:])
+    return outputs[:1] if is_pair else None
 
 
 def _run(network: nn.Module, db: Tensor, seed: int) -> Any:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ArgumentError, ModelError
-from ..util import log_probabilities, network_logits, probabilities
+from ..util import log_probabilities, network_logits, probabilities, reason_of_nan
 
 
 class Score(nn.Module):
@@ -52,7 +52,7 @@ class Score(nn.Module):
         """
         logits = network_logits(self.network, db, self.output)
         if self._logits is None:
-            self._logits = _check_logits(logits, len(db), (self._target, self.against))
+            self._logits = self._checked(logits.detach(), db)
             if self._target is None:
                 self._target = self._logits.argmax(1)
             if self.against is not None and bool((self.against == self._target).any()):
@@ -102,6 +102,22 @@ class Score(nn.Module):
         score._logits = self.logits[row]
         return score
 
+    def _checked(self, logits: Tensor, db: Tensor) -> Tensor:
+        is_finite = bool(logits.isfinite().all())
+        if logits.ndim != 2 or len(logits) != len(db) or not is_finite:
+            reason = "" if is_finite else reason_of_nan(self.network, db)
+            raise ModelError(
+                f"the network must return finite logits ({len(db)}, C), "
+                f"not {describe_tensor(logits)}{reason}"
+            )
+        classes = logits.shape[1]
+        for target in (self._target, self.against):
+            if target is not None and not bool(((target >= 0) & (target < classes)).all()):
+                raise ArgumentError(
+                    f"target {target.tolist()} is not among the network's {classes} classes"
+                )
+        return logits
+
     @property
     def logits(self) -> Tensor:
         """The logits ``(N, C)`` of the first call."""
@@ -123,21 +139,6 @@ def _require_settled(value: Tensor | None) -> Tensor:
 
 def _select_class(values: Tensor, target: Tensor) -> Tensor:
     return values.gather(1, target.expand(len(values))[:, None])[:, 0]
-
-
-def _check_logits(logits: Tensor, clips: int, targets: tuple[Tensor | None, ...]) -> Tensor:
-    logits = logits.detach()
-    if logits.ndim != 2 or len(logits) != clips or not logits.isfinite().all():
-        raise ModelError(
-            f"the network must return finite logits ({clips}, C), not {describe_tensor(logits)}"
-        )
-    classes = logits.shape[1]
-    for target in targets:
-        if target is not None and not bool(((target >= 0) & (target < classes)).all()):
-            raise ArgumentError(
-                f"target {target.tolist()} is not among the network's {classes} classes"
-            )
-    return logits
 
 
 def refuse_probabilities(method: str, output: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError, AudioWarning
+from ..errors import ArgumentError, AudioWarning, ModelError
 from ..processing import load_audio
 from ..util import one_line
 from .clip_probabilities import whole_clip_probabilities
@@ -83,9 +83,15 @@ def check(classifier: Decider, clips: Any, reference: Reference | None = None) -
     with warnings.catch_warnings():
         # A wrong level is among the problems.
         warnings.simplefilter("ignore", AudioWarning)
-        p = whole_clip_probabilities(classifier, wavs)
-        agreement, difference = _compared(classifier, wavs, p, reference)
+        p = torch.cat([_probabilities(classifier, number, wav) for number, wav in enumerate(wavs)])
+        agreement, difference, are_logits = _compared(classifier, wavs, p, reference)
         problems = symptoms(classifier, wavs, targets, p, getattr(clips, "sample_rate", None))
+        if are_logits:
+            problems.insert(
+                0,
+                "the reference's numbers are not in [0, 1], so only the classes are compared: "
+                "give probabilities, e.g. the softmax of its logits",
+            )
         if agreement == 1 and difference > CLEAR_DIFFERENCE:
             problems.insert(
                 0,
@@ -122,6 +128,8 @@ def _items(classifier: Decider, clips: Any) -> Iterator[tuple[Tensor, int | None
         sound = _samples(classifier, wav, number)
         if sound.numel() != sound.shape[-1] or not sound.numel():
             raise ArgumentError(f"clip {number} is not one mono sound (L,): {tuple(sound.shape)}")
+        if not sound.isfinite().all():
+            raise ArgumentError(f"clip {number}: the sound holds NaN or infinite samples")
         yield sound.reshape(1, 1, -1), _target(classifier, label, getattr(clips, "labels", None))
 
 
@@ -174,6 +182,14 @@ def _share(predicted: Sequence[int], targets: Sequence[int | None]) -> float:
     return sum(pairs) / len(pairs) if pairs else float("nan")
 
 
+def _probabilities(classifier: Decider, number: int, wav: Tensor) -> Tensor:
+    """Return the probabilities ``(1, C)`` of a clip; errors name it if those before it passed."""
+    try:
+        return whole_clip_probabilities(classifier, [wav])
+    except ModelError as error:
+        raise ModelError(f"clip {number}: {error}" if number else str(error)) from error
+
+
 def _result_of(reference: Callable[[np.ndarray], Any], wav: Tensor) -> Any:
     """Call the owner's pipeline for one clip."""
     samples = wav.flatten().cpu().numpy()
@@ -189,10 +205,10 @@ def _result_of(reference: Callable[[np.ndarray], Any], wav: Tensor) -> Any:
 
 def _compared(
     classifier: Decider, wavs: Sequence[Tensor], p: Tensor, reference: Reference | None
-) -> tuple[float, float]:
-    """Return the agreement with the reference, and the largest difference of a probability."""
+) -> tuple[float, float, bool]:
+    """Return the agreement with the reference, the largest difference, whether it has logits."""
     if reference is None:
-        return float("nan"), float("nan")
+        return float("nan"), float("nan"), False
     if callable(reference):
         results = [_result_of(reference, wav) for wav in wavs]
     else:
@@ -201,17 +217,32 @@ def _compared(
         raise ArgumentError(f"the reference has {len(results)} results for {len(wavs)} clips")
     differences: list[float] = []
     classes: list[int | None] = []
+    are_logits = False
     for row, result in zip(p, results, strict=True):
         if isinstance(result, str | int | np.integer):
             classes.append(_target(classifier, result, None))
             continue
-        other = torch.as_tensor(result).double().flatten()
-        if other.shape != row.shape:
-            raise ArgumentError(
-                f"a result of the reference is a label, a class number or {len(row)} "
-                f"probabilities, not {tuple(other.shape)}"
-            )
+        other = _numbers(result, len(row))
         classes.append(int(other.argmax()))
         if bool(((other >= 0) & (other <= 1)).all()):
             differences.append(float((other - row).abs().max()))
-    return _share(p.argmax(1).tolist(), classes), max(differences, default=float("nan"))
+        else:
+            are_logits = True
+    largest = max(differences, default=float("nan"))
+    return _share(p.argmax(1).tolist(), classes), largest, are_logits
+
+
+def _numbers(result: Any, classes: int) -> Tensor:
+    """Return a result of the reference that is one number per class, ``(C,)`` float64."""
+    given = f"{result!r:.80}"
+    try:
+        numbers = torch.as_tensor(result).double().flatten()
+        if len(numbers) == classes:
+            return numbers
+        given = f"{tuple(numbers.shape)}"
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    raise ArgumentError(
+        f"a result of the reference is a label, a class number or {classes} probabilities, not "
+        f"{given}"
+    )

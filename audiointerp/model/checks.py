@@ -1,14 +1,15 @@
 """Checks of a classifier's parts, and of the network's logits."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ..errors import ArgumentError, ModelError, unknown_name
 from ..processing import Transform
-from ..util import BINARY
+from ..util import BINARY, network_name
 from .panns import Pann
 from .sound_model import SoundModel
 
@@ -34,6 +35,11 @@ def check_parts(
             f"not of {type(network).__name__} and {transform_name}"
             f"{_is_a_class(network, transform)}"
         )
+    if any(is_lazy(parameter) for parameter in network.parameters()):
+        raise ArgumentError(
+            f"the weights of {network_name(network)} have no shape yet; run it once, e.g. "
+            f"{_example_of_a_run(network, transform, duration)}"
+        )
     if any(parameter.is_meta for parameter in network.parameters()):
         raise ArgumentError(
             "the network's weights are on the device meta, where they have no values; load them "
@@ -52,11 +58,22 @@ def check_parts(
         )
     if not isinstance(duration, int | float) or not 0 < duration < math.inf:
         raise ArgumentError(f"duration={duration!r} must be finite and above 0 seconds")
+    if duration * transform.sample_rate < 1:
+        raise ArgumentError(
+            f"duration={duration!r} is less than one sample at {transform.sample_rate} Hz; give "
+            f"seconds, e.g. 1.0"
+        )
     if isinstance(network, SoundModel) and duration > LONGEST_WINDOW:
         raise ArgumentError(
             f"duration={duration!r} is in seconds, not in samples or milliseconds; a window of "
             f"more than {LONGEST_WINDOW:g} s fits no memory"
         )
+
+
+def _example_of_a_run(network: nn.Module, transform: Transform, duration: float) -> str:
+    if isinstance(network, SoundModel):
+        return f"module(torch.zeros(1, {round(duration * transform.sample_rate)}))"
+    return "network(transform(wav).db)"
 
 
 def _is_a_class(*parts: object) -> str:
@@ -65,7 +82,9 @@ def _is_a_class(*parts: object) -> str:
 
 
 def label_names(labels: Sequence[str]) -> tuple[str, ...]:
-    """Return a list of labels as a tuple; one string is refused, or its letters would be labels.
+    """Return a list of labels as a tuple.
+
+    One string is refused, or its letters would be labels, and a set, which has no order.
 
     Raises:
         ArgumentError: it is no list.
@@ -75,6 +94,17 @@ def label_names(labels: Sequence[str]) -> tuple[str, ...]:
     """
     if isinstance(labels, str) or not hasattr(labels, "__iter__"):
         raise ArgumentError(f"labels are a list of names, e.g. ['cat', 'dog'], not {labels!r:.80}")
+    kind = type(labels).__name__
+    if isinstance(labels, Set):
+        raise ArgumentError(
+            f"labels are a list of names in the order of the outputs, e.g. ['cat', 'dog'], not a "
+            f"{kind}, which has no order"
+        )
+    if isinstance(labels, Mapping):
+        raise ArgumentError(
+            f"labels are a list of names in the order of the outputs, e.g. ['cat', 'dog'], not a "
+            f"{kind}; give list(labels.values()), or list(labels) if the names are its keys"
+        )
     return tuple(labels)
 
 
@@ -91,7 +121,7 @@ def checked_labels(labels: Sequence[str], output: str) -> tuple[str, ...]:
     are_strings = all(isinstance(label, str) for label in names)
     if output in BINARY and len(names) == 1 and are_strings:
         names = (f"not {names[0]}", names[0])
-    if not are_strings or len(set(names)) != len(names) or len(names) < 2:
+    if not are_strings or not all(names) or len(set(names)) != len(names) or len(names) < 2:
         raise ArgumentError(
             f"labels must be the different names (strings) of at least two classes, "
             f"not {list(names)!r:.200}"
@@ -125,10 +155,17 @@ def _of_other_labels(logits: Tensor, clips: int, classes: int) -> str:
     if logits.shape == (clips, classes) or logits.ndim != 2 or len(logits) != clips:
         return ""
     count = logits.shape[1]
+    if count == 1:
+        return (
+            "; one number per clip of two labels is output='binary' if it is a logit, and "
+            "output='binary_probability' if it is a probability"
+        )
     return f": give {count} labels in the order of the outputs, or select= the outputs of {classes}"
 
 
-def checked_logits(logits: Tensor, clips: int, classes: int, allow_nan: bool) -> Tensor:
+def checked_logits(
+    logits: Tensor, clips: int, classes: int, allow_nan: bool, reason: Callable[[], str] = str
+) -> Tensor:
     """Return logits ``(N, C)`` that have one row per clip, and one column per label.
 
     Args:
@@ -137,6 +174,7 @@ def checked_logits(logits: Tensor, clips: int, classes: int, allow_nan: bool) ->
         classes: C.
         allow_nan: whether a clip whose logits are not all finite gets NaN for all classes, rather
             than an error for all clips.
+        reason: returns why they may not be finite, for the error.
 
     Raises:
         ModelError: they have another shape, or are not finite.
@@ -150,7 +188,8 @@ def checked_logits(logits: Tensor, clips: int, classes: int, allow_nan: bool) ->
         shape = f"{tuple(logits.shape)}{'' if all_finite else ' with NaN or infinite values'}"
         raise ModelError(
             f"the network must return finite logits ({clips}, {classes}), "
-            f"one for each label, not {shape}{_of_other_labels(logits, clips, classes)}"
+            f"one for each label, not {shape}{'' if all_finite else reason()}"
+            f"{_of_other_labels(logits, clips, classes)}"
         )
     if all_finite:
         return logits

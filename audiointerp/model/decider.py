@@ -1,6 +1,7 @@
 """What decides: a network with its transform, its labels and the length of its clips."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -13,6 +14,7 @@ from ..util import (
     evaluating,
     network_logits,
     probabilities,
+    reason_of_nan,
     set_evaluation,
     table_html,
     usable_device,
@@ -185,7 +187,8 @@ class Decider:
         """
         with evaluating(self.network):
             logits = network_logits(self.network, inputs.to(self.device), self.output)
-        logits = checked_logits(logits, len(inputs), len(self.labels), allow_nan)
+        reason = partial(reason_of_nan, self.network, inputs)
+        logits = checked_logits(logits, len(inputs), len(self.labels), allow_nan, reason)
         warn_of_probabilities(self.network, logits, self.output, stacklevel=4)
         return logits
 

@@ -53,9 +53,13 @@ def selected(returned: Any, select: Select | None, model_name: str) -> Tensor:
 def _as_tensor(outputs: Any) -> Tensor | None:
     if isinstance(outputs, Tensor):
         return outputs
+    is_rows = isinstance(outputs, list) and all(isinstance(row, Tensor) for row in outputs)
     try:
+        if is_rows and outputs:
+            # NumPy would lose the gradients of the rows.
+            return torch.stack(outputs)
         return torch.from_numpy(np.asarray(outputs, dtype=np.float32).copy())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         return None
 
 

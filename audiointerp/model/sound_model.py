@@ -118,8 +118,10 @@ class SoundModel(nn.Module):
 
     def _call(self, sounds: Tensor) -> Tensor:
         """Call the module for a batch of sounds in the shape that it takes."""
+        # A copy, since a module may change its input in place.
+        samples = sounds.to(weight_type(self.module, sounds.dtype), copy=True)
         try:
-            returned = self.module(sounds.to(weight_type(self.module, sounds.dtype)))
+            returned = self.module(samples)
         # A model of the user can raise any error.
         except Exception as error:
             if isinstance(error, AudioInterpError) or is_out_of_memory(error):
@@ -144,17 +146,39 @@ class SoundModel(nn.Module):
             except AudioInterpError as error:
                 errors[shape] = error
         if not results:
+            self._refuse_one_at_a_time(wav, errors)
             reason = f"; with (N, 1, L): {errors['NCL']}" if "NCL" in errors else ""
             raise errors.get("NL") or ModelError(
                 f"{self.model_name} does not return one row of outputs per sound for two sounds "
                 f"(N, L){reason}"
             )
-        if len(results) == 2 and not _equal(*results.values()):
+        # A random model answers differently in the same shape, which is said elsewhere.
+        if len(results) == 2 and not _equal(*results.values()) and self._repeats(pair, results):
             raise ModelError(
                 f"{self.model_name} takes sounds (N, L) and (N, 1, L), and answers differently; "
                 f"give shape='NL' or shape='NCL'"
             )
         return next(iter(results))
+
+    def _refuse_one_at_a_time(self, wav: Tensor, errors: dict[str, AudioInterpError]) -> None:
+        """Refuse a module that takes one sound, but not two, whose errors are given by shape."""
+        for shape, error in errors.items():
+            try:
+                with torch.no_grad():
+                    outputs = self._outputs(wav[:1].detach(), shape)
+            except AudioInterpError:
+                continue
+            if len(outputs) == 1:
+                cause = error.__cause__ or error
+                raise ModelError(
+                    f"{self.model_name} takes one sound, but not two at once: "
+                    f"{type(cause).__name__}: {one_line(cause, LONGEST_REASON)}; give max_batch=1"
+                ) from error
+
+    def _repeats(self, pair: Tensor, results: dict[str, Tensor]) -> bool:
+        """Return whether two runs on the same sounds give the same outputs."""
+        with torch.no_grad():
+            return _equal(self._outputs(pair, "NL"), results["NL"])
 
 
 class FunctionModel(SoundModel):
@@ -201,7 +225,8 @@ class FunctionModel(SoundModel):
         return getattr(self.predict, "__name__", type(self.predict).__name__)
 
     def _call(self, sounds: Tensor) -> Tensor:
-        samples = np.ascontiguousarray(sounds.detach().float().cpu().numpy())
+        # A copy, since a function may change its input in place.
+        samples = np.array(sounds.detach().float().cpu().numpy(), order="C")
         try:
             returned = self.predict(samples)
         # A function of the user can raise any error.

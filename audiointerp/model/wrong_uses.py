@@ -5,6 +5,8 @@ from typing import Any
 
 from ..errors import ArgumentError
 
+LOWEST_RATE = 200
+"""Hz; the sample rates of sound in kHz are lower numbers."""
 ONE_AT_A_TIME = (
     "if it takes one sound (L,), give lambda wavs: [predict(wav) for wav in wavs], and max_batch=1 "
     "if it takes (1, L)"
@@ -22,6 +24,8 @@ def check_sample_rate(sample_rate: Any) -> None:
     """
     if not isinstance(sample_rate, Integral) or isinstance(sample_rate, bool) or sample_rate < 1:
         raise ArgumentError(f"sample_rate={sample_rate!r} must be a whole number of Hz, e.g. 16000")
+    if sample_rate < LOWEST_RATE:
+        raise ArgumentError(f"sample_rate={sample_rate!r} is in Hz, not in kHz, e.g. 16000")
 
 
 def advice(message: str) -> str:

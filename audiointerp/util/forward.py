@@ -60,8 +60,10 @@ def run_network(network: nn.Module, db: Tensor) -> Any:
     >>> run_network(nn.Flatten(), torch.zeros(1, 1, 2, 3)).shape
     torch.Size([1, 6])
     """
+    # A copy, since a network may change its input in place.
+    features = db.to(_input_type(network, db.dtype), copy=True)
     try:
-        return network(db.to(_input_type(network, db.dtype)))
+        return network(features)
     # A network of the user can raise any error.
     except Exception as error:
         if isinstance(error, AudioInterpError) or is_out_of_memory(error):
@@ -185,6 +187,31 @@ def network_name(network: nn.Module) -> str:
     """
     model = explained_model(network)
     return str(getattr(model, "model_name", type(model).__name__))
+
+
+def reason_of_nan(network: nn.Module, inputs: Tensor) -> str:
+    """Return why the outputs of a network are not finite, as far as its weights and inputs show.
+
+    Args:
+        network: takes the inputs.
+        inputs: ``(N, …)``, features or sounds.
+
+    Returns:
+        What to put behind "NaN or infinite values"; nothing if neither shows a reason.
+
+    >>> reason_of_nan(nn.Linear(2, 2), torch.zeros(1, 1, 8))[:24]
+    ' for a window of silence'
+    """
+    for name, parameter in owners_module(network).named_parameters():
+        if parameter.is_floating_point() and not parameter.float().isfinite().all():
+            return f"; its weights {name} have such values, too"
+    windows = inputs.flatten(1)
+    if bool((windows == windows[:, :1]).all(1).any()):
+        return (
+            " for a window of silence: does it divide by a level or a standard deviation? Add a "
+            "small number there, e.g. x / (x.std() + 1e-6)"
+        )
+    return ""
 
 
 def weight_type(network: nn.Module, default: torch.dtype) -> torch.dtype:

@@ -102,7 +102,10 @@ def _one_column(outputs: Tensor, output: str) -> Tensor:
 def _check_probabilities(outputs: Tensor, output: str) -> None:
     """Refuse outputs that are no probabilities; NaN is left to the check of the logits."""
     smallest, largest = (float(value) for value in outputs.detach().aminmax())
-    advice = "if the outputs are logits, give output='softmax' or 'sigmoid'"
+    logits = [name for name, of in PROBABILITY_OF.items() if of == output]
+    # Without a word on them, classes compete.
+    names = ["softmax", "sigmoid"] if output == "probabilities" else logits
+    advice = f"if the outputs are logits, give output={' or '.join(map(repr, names))}"
     if smallest < -LARGEST_ERROR or largest > 1 + LARGEST_ERROR:
         raise ModelError(
             f"the network's outputs are from {smallest:.3g} to {largest:.3g}, but "
@@ -110,7 +113,14 @@ def _check_probabilities(outputs: Tensor, output: str) -> None:
         )
     sums = outputs.detach().sum(-1)
     worst = float(sums.flatten()[(sums - 1).abs().argmax()])
-    if output == "probabilities" and abs(worst - 1) > LARGEST_ERROR:
+    is_wrong_sum = output == "probabilities" and abs(worst - 1) > LARGEST_ERROR
+    if is_wrong_sum and outputs.shape[-1] == 1:
+        raise ModelError(
+            f"the network returns one number for a clip, but output={output!r} says that there is "
+            f"one for each label; for one probability of two labels give "
+            f"output='binary_probability'; {advice}"
+        )
+    if is_wrong_sum:
         raise ModelError(
             f"the network's outputs sum to {worst:.3g} for a clip, but output={output!r} says that "
             f"they are probabilities of classes that compete; for independent labels give "

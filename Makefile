@@ -48,7 +48,7 @@ bench-commands: .venv/installed-test
 noises: .venv/installed
 	$(VENV)/audiointerp noises --out noises
 
-results: .venv/installed
+results: .venv/installed-test
 	$(VENV)/audiointerp results --workers $$(nproc || sysctl -n hw.ncpu)
 	[ ! -d results_esc10 ] || $(VENV)/audiointerp pack results_esc10 results
 

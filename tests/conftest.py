@@ -5,8 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from copy import deepcopy
-from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,13 +14,14 @@ import soundfile
 import torch
 from _pytest.doctest import DoctestModule
 from hypothesis import settings
+from small import small_classifier, torture
 
 from audiointerp.cli import main
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.model.classifier import Classifier
-from audiointerp.model.panns import Cnn10, initialise
 from audiointerp.processing import save_audio
-from audiointerp.processing.spectrogram import LogMel, LogSTFT
+from audiointerp.processing.spectrogram import LogSTFT
+from audiointerp.scoring import shares
 from audiointerp.tables.results import COLUMNS
 
 mpl.use("Agg")
@@ -32,11 +31,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ESC10 = Path(__file__).parents[2] / "shared" / "data" / "ESC-10"
-
-
-def torture(short, whole):
-    """How much of a fault is tried: a little by ``make test``, the whole by ``make torture``."""
-    return whole if os.environ.get("AUDIOINTERP_TORTURE") == "1" else short
 
 
 @pytest.hookimpl(wrapper=True)
@@ -122,32 +116,6 @@ def clips(esc10):
     return [load_audio(path, 32000) for path in paths]
 
 
-def small_classifier(num_classes=3, seed=0, transform=None, duration=1.0):
-    """A classifier with an untrained network; its batch normalisation has statistics of sound."""
-    transform = transform or LogMel()
-    # A copy, since tests change what they get.
-    network = deepcopy(_small_network(num_classes, seed, transform, duration))
-    return Classifier(network, transform, [f"label{i}" for i in range(num_classes)], duration)
-
-
-@cache
-def _small_network(num_classes, seed, transform, duration):
-    network = Cnn10(num_classes, num_bins=transform.num_bins, base_channels=4)
-    initialise(network, seed)
-    generator = torch.Generator().manual_seed(seed)
-    length = round(duration * transform.sample_rate)
-    noises = (
-        torch.randn(8, 1, length, generator=generator) * torch.logspace(-3, 0, 8)[:, None, None]
-    )
-    db = transform(noises).db
-    network.train()
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # of the dropout
-        for _ in range(30):
-            network(db)
-    return network
-
-
 @pytest.fixture(scope="module")
 def sounds(request):
     """Noise, and real clips where they are, float64 at 16 kHz, of awkward lengths."""
@@ -167,6 +135,12 @@ def classifier():
     return small_classifier()
 
 
+@pytest.fixture
+def few_shares(monkeypatch):
+    """Judge 3 shares of the bins in a page, as of a long clip, and not 19."""
+    monkeypatch.setattr(shares, "MOST_FORWARDS", 30)
+
+
 def noise(seconds, rate=32000, seed=0):
     return (
         torch.randn(1, 1, round(seconds * rate), generator=torch.Generator().manual_seed(seed))
@@ -174,7 +148,15 @@ def noise(seconds, rate=32000, seed=0):
     )
 
 
-def small_set(kind=Synthetic, rate=32000, count=4):
+class Excerpts(Synthetic):
+    """A second of each synthetic clip, around its loudest sample."""
+
+    def __getitem__(self, index):
+        wav, target = super().__getitem__(index)
+        return around_peak(wav, self.sample_rate), target
+
+
+def small_set(kind=Excerpts, rate=32000, count=4):
     dataset = kind((5,), sample_rate=rate, duration=3.0)
     dataset.rows = dataset.rows[::20][:count]
     dataset.labels = tuple(f"label{i}" for i in range(10))
@@ -182,7 +164,8 @@ def small_set(kind=Synthetic, rate=32000, count=4):
 
 
 def ten_classes(**kwargs):
-    return small_classifier(10, duration=3.0, **kwargs)
+    """A classifier of the classes and of the length of ``small_set``."""
+    return small_classifier(10, **kwargs)
 
 
 def snr(reference, other):

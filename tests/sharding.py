@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 import torch
-from conftest import ten_classes
+from small import small_classifier
 
 from audiointerp.dataset import LabelledClips, ManifestClips
 from audiointerp.experiments import Experiment, run, run_shards
@@ -32,7 +32,7 @@ def manifest(tmp_path_factory):
     generator = torch.Generator().manual_seed(1)
     lines = ["filename,label,recording"]
     for number, recording in enumerate("aabbcda"):
-        wav = 0.1 * torch.randn(1, 1, 32000, generator=generator)
+        wav = 0.1 * torch.randn(1, 1, 6000, generator=generator)
         save_audio(folder / f"{number}.wav", wav, 16000)
         lines.append(f'"{number}.wav",label{number % 3},{recording}')
     (folder / "4.wav").write_bytes(b"no sound")
@@ -41,7 +41,7 @@ def manifest(tmp_path_factory):
 
 
 def form():
-    classifier = ten_classes()
+    classifier = small_classifier(10, duration=0.5)
     return classifier, {
         "labels": classifier.labels,
         "sample_rate": classifier.sample_rate,

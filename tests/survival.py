@@ -7,7 +7,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
-from conftest import small_classifier
+from small import small_classifier
 
 from audiointerp.errors import AudioInterpError
 from audiointerp.experiments.runner import run

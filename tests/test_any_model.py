@@ -246,7 +246,7 @@ def test_each_model_of_the_page_decides_and_is_heard(model):
         classifier, wav = model.classifier(), model.clip()
     except zoo.Missing as reason:
         pytest.skip(str(reason))
-    result = interpret(classifier, wav, "random", target=model.target)
+    result = interpret(classifier, wav, "random", target=model.target, compared=2)
     assert classifier.takes_sounds == ("LogMel" not in model.code)
     p = classifier.probabilities(wav if classifier.takes_sounds else classifier.transform(wav).db)
     assert result.p_of_sounds["p"] == pytest.approx(

@@ -21,6 +21,9 @@ from audiointerp.scoring import COLUMNS, clip_rows, explain_clip, layer_cell, re
 from audiointerp.scoring.columns import ADDED, NUMBERS, TRUTHS
 from audiointerp.scoring.plan import Plan
 
+# The number of shares in a page is not what is tested here.
+pytestmark = pytest.mark.usefixtures("few_shares")
+
 CLASSIFIER = small_classifier(duration=0.3)
 
 

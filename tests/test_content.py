@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import noise, small_classifier, small_set, ten_classes
+from conftest import Excerpts, noise, small_classifier, small_set, ten_classes
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
@@ -251,7 +251,7 @@ def test_distances_agree_with_scikit_learn():
 
 
 def fold(number):
-    dataset = ai.EvenSubset(ai.Synthetic((number,), sample_rate=32000, duration=3.0), 8)
+    dataset = ai.EvenSubset(Excerpts((number,), duration=3.0), 8)
     dataset.labels = tuple(f"label{i}" for i in range(10))
     return dataset
 

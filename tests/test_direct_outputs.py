@@ -129,14 +129,14 @@ class NaNForSilence(nn.Module):
 
 def test_nan_on_a_curve_costs_no_clip():
     clips = small_set(count=2)
-    whole = small_classifier(10, duration=3.0)
+    whole = small_classifier(10)
 
-    broken = Classifier(NaNForSilence(whole.network), ai.LogMel(), clips.labels, 3.0)
+    broken = Classifier(NaNForSilence(whole.network), ai.LogMel(), clips.labels, 1.0)
     arguments = (clips, ["saliency"], ["minmax"])
     settings = {"on": "features", "fill": "silence", "nulls": [], "progress": False}
     rows = score(broken, *arguments, curves=True, **settings)
     expected = score(
-        Classifier(whole.network, ai.LogMel(), clips.labels, 3.0),
+        Classifier(whole.network, ai.LogMel(), clips.labels, 1.0),
         *arguments,
         **settings,
     )

@@ -90,10 +90,11 @@ def test_a_data_set_of_your_own(extended):
     assert recordings.to_dict() == {f"beep-{i}": f"recording-{i // 2}" for i in range(4)}
 
 
+@pytest.mark.usefixtures("few_shares")
 def test_readme(tmp_path, monkeypatch):
     shutil.copytree(ROOT / WEIGHTS.parent, tmp_path / WEIGHTS.parent)
     monkeypatch.chdir(tmp_path)
-    clips = ai.Synthetic(folds=(5,), duration=5.0)
+    clips = ai.Synthetic(folds=(5,), duration=3.0)
     for label, index in (("dog", 0), ("rooster", 8), ("rooster", 9)):
         folder = tmp_path / "clips" / label
         folder.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,9 @@ from audiointerp.interpretation import Captum, is_constant
 from audiointerp.interpretation.gradcam import GradCAM, GuidedGradCAM, LayerCAM
 from audiointerp.interpretation.layers import measure_layer
 
+# The number of shares in a page is not what is tested here.
+pytestmark = pytest.mark.usefixtures("few_shares")
+
 
 class Wrapped(nn.Module):
     """A network of one's own around a network; it says nothing about the axes."""

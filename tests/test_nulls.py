@@ -340,7 +340,7 @@ def test_random_attributions_are_no_better_than_their_null():
 
 def test_a_given_mask_has_no_other_clips_mask():
     """It would be the mask itself. Masks that are made of the attribution have one."""
-    given_mask = torch.rand(64, 301, generator=torch.Generator().manual_seed(0)).round()
+    given_mask = torch.rand(64, 101, generator=torch.Generator().manual_seed(0)).round()
     rows = score(
         ten_classes(), small_set(count=2), ["random"], [given_mask, "topK_30"],
         nulls=["pixelwise", "other"], progress=False,

@@ -23,7 +23,7 @@ def classifier():
     network = Cnn6(len(clips.labels), base_channels=4)
     network.bn0.running_mean.fill_(-50)
     network.bn0.running_var.fill_(400)
-    return Classifier(network, LogMel(), clips.labels)
+    return Classifier(network, LogMel(), clips.labels, 1.0)
 
 
 def coarse_occlusion(classifier):
@@ -77,7 +77,7 @@ def ablate(module, inputs, output):
 @pytest.mark.parametrize("change", ["weights", "attribute", "hook"])
 def test_no_copy_is_older_than_the_call(classifier, change):
     """What has changed since an earlier call, or is no weight, counts."""
-    model = Classifier(Scaled(classifier.network), LogMel(), classifier.labels)
+    model = Classifier(Scaled(classifier.network), LogMel(), classifier.labels, 1.0)
     settings = {"masks": ["topK_30"], "nulls": [], "progress": False}
 
     def p_in(optimize):

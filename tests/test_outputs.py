@@ -204,14 +204,15 @@ docs/methods.md says so."""
 def test_networks_of_other_number_types(dtype):
     """Features are converted to the type of the weights; all methods work, and agree."""
     difference, least = TYPES[dtype]
-    classifier = untrained()
-    converted = wrapped(copy.deepcopy(classifier.network).to(dtype))
-    wav = noise(1.0)
+    classifier = small_classifier(duration=0.5)
+    network = copy.deepcopy(classifier.network).to(dtype)
+    converted = Classifier(network, classifier.transform, classifier.labels, 0.5)
+    wav = noise(0.5)
     db = classifier.transform(wav).db
     computed = converted.probabilities(db)
     assert computed.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     assert torch.allclose(computed.float(), classifier.probabilities(db), atol=difference)
-    background = classifier.transform(noise(1.0, seed=1)).db
+    background = classifier.transform(noise(0.5, seed=1)).db
     for name in ai.METHODS:
         attributions = []
         for each in (classifier, converted):
@@ -477,10 +478,10 @@ def half(values):
 
 def test_the_rows_of_the_other_masks_stay():
     clips = small_set(count=2)
-    classifier = small_classifier(10, duration=3.0)
+    classifier = small_classifier(10)
     db = classifier.transform(clips[0][0][None]).db
     network = NaNWhereQuiet(classifier.network, (float(db.mean()) - 100) / 2)
-    broken = Classifier(network, ai.LogMel(), clips.labels, 3.0)
+    broken = Classifier(network, ai.LogMel(), clips.labels, 1.0)
     settings = {"on": "features", "fill": "silence", "nulls": [], "progress": False}
     rows = score(broken, clips, ["saliency"], ["topK_30", half], **settings)
     first = rows[rows["clip"] == rows["clip"][0]].set_index("mask")
@@ -496,7 +497,7 @@ def test_the_rows_of_the_other_masks_stay():
     assert math.isnan(failed["FidIn"])
     assert failed["explained"] == first.loc["half", "explained"]
     whole = score(
-        Classifier(classifier.network, ai.LogMel(), clips.labels, 3.0),
+        Classifier(classifier.network, ai.LogMel(), clips.labels, 1.0),
         clips,
         ["saliency"],
         [half],

@@ -6,6 +6,7 @@ import io
 import math
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -27,6 +28,11 @@ from audiointerp.processing import (
     save_audio,
 )
 from audiointerp.scoring.sounds import Sounds, recording_of
+
+# Thirty random masks for each verdict are tested in test_verdict.py.
+interpret = partial(ai.interpret, compared=2)
+# The number of shares in a page is not what is tested here.
+pytestmark = pytest.mark.usefixtures("few_shares")
 
 KALDI = ai.LogMel(
     16000, 512, 160, 40, f_max=None, win_length=400, window="hamming", center=False, preemphasis=0.9
@@ -136,7 +142,7 @@ def song(tmp_path):
 
 def test_a_file_is_heard_with_its_rate_channels_and_level(classifier, song, tmp_path):
     path, wav = song
-    result = ai.interpret(classifier, path, "saliency", windows="all")
+    result = interpret(classifier, path, "saliency", windows="all")
     assert result.wav.shape == result.kept.shape == (1, 1, 64000)
     assert result.sounds is result.file_sounds
     assert result.sounds.sample_rate == RATE
@@ -147,7 +153,7 @@ def test_a_file_is_heard_with_its_rate_channels_and_level(classifier, song, tmp_
     heard = gain * resample(mono(result.sounds.kept), RATE, 32000)
     db = classifier.transform(heard).db
     assert torch.allclose(ai.load_audio(path, 32000), result.wav)
-    again = ai.interpret(classifier, heard, "saliency", target=result.explained, windows="all")
+    again = interpret(classifier, heard, "saliency", target=result.explained, windows="all")
     assert again.heard["p"] == pytest.approx(result.heard["p_in"], abs=1e-6)
     assert db.shape == result.spectrogram.db.shape
     write_interpretation(result, tmp_path / "out", "song", lossless=True)
@@ -174,10 +180,10 @@ def test_a_file_is_heard_with_its_rate_channels_and_level(classifier, song, tmp_
 
 def test_only_other_files_change_what_is_heard(classifier, song, tmp_path):
     path, _ = song
-    assert ai.interpret(classifier, path, "saliency", inversion="lstsq").file_sounds is None
+    assert interpret(classifier, path, "saliency", inversion="lstsq").file_sounds is None
     save_audio(tmp_path / "mono.wav", noise(1.0), 32000)
-    by_path = ai.interpret(classifier, tmp_path / "mono.wav", "saliency")
-    by_samples = ai.interpret(classifier, normalized(noise(1.0)), "saliency")
+    by_path = interpret(classifier, tmp_path / "mono.wav", "saliency")
+    by_samples = interpret(classifier, normalized(noise(1.0)), "saliency")
     assert by_path.file_sounds is None
     assert torch.equal(by_path.sounds.kept, by_samples.kept)
     assert players_table(by_path) == players_table(by_samples)
@@ -189,11 +195,11 @@ def test_samples_with_a_rate_are_heard_as_the_file_that_holds_them(classifier, s
     path, wav = song
     content = {"bytes": path.read_bytes(), "path": None}
     for audio, channels in (((mono(wav), RATE), 1), (content, 2)):
-        result = ai.interpret(classifier, audio, "saliency", windows="all")
+        result = interpret(classifier, audio, "saliency", windows="all")
         assert result.sounds.sample_rate == RATE
         assert torch.equal(result.sounds.original, wav if channels == 2 else mono(wav))
         assert snr(result.sounds.original, result.sounds.kept + result.sounds.removed) > 100
-    by_path, by_content = (ai.interpret(classifier, audio, "saliency") for audio in (path, content))
+    by_path, by_content = (interpret(classifier, audio, "saliency") for audio in (path, content))
     assert by_content.heard == by_path.heard
     assert torch.equal(by_content.sounds.kept, by_path.sounds.kept)
 
@@ -247,7 +253,7 @@ def test_a_page_of_a_long_sound_stays_small_and_says_so(
 
 @pytest.fixture
 def result_of_noise(classifier):
-    result = ai.interpret(classifier, noise(1.0), "saliency")
+    result = interpret(classifier, noise(1.0), "saliency")
     return lambda sounds: replace(result, file_sounds=sounds)
 
 

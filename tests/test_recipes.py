@@ -9,6 +9,9 @@ import torch
 
 import audiointerp as ai
 
+# The number of shares in a page is not what is tested here.
+pytestmark = pytest.mark.usefixtures("few_shares")
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "recipes"
 PAGES = sorted(path.stem for path in FOLDER.glob("*.md") if path.stem != "index")
@@ -19,13 +22,13 @@ CLIPS_OF_A_CLASS = 3
 def sounds(tmp_path_factory):
     """A folder with clip.wav, a siren, and clips/CLASS/*.wav."""
     folder = tmp_path_factory.mktemp("sounds")
-    clips = ai.Synthetic(folds=(5,), duration=5.0)
+    clips = ai.Synthetic(folds=(5,), duration=3.0)
     ai.save_audio(folder / "clip.wav", clips[0][0][None], clips.sample_rate)
     for label in ("siren", "rain"):
         (folder / "clips" / label).mkdir(parents=True)
         first = 8 * clips.labels.index(label)
         for index in range(first, first + CLIPS_OF_A_CLASS):
-            wav = clips[index][0][None, :, : 3 * clips.sample_rate]
+            wav = clips[index][0][None, :, : 2 * clips.sample_rate]
             ai.save_audio(folder / "clips" / label / f"{index}.wav", wav, clips.sample_rate)
     return folder
 

@@ -30,6 +30,9 @@ from audiointerp.predict import interpret
 from audiointerp.processing import save_audio
 from audiointerp.processing.spectrogram import LogMel, LogSTFT
 
+# The number of shares in a page is not what is tested here.
+pytestmark = pytest.mark.usefixtures("few_shares")
+
 
 @pytest.fixture(autouse=True)
 def _close_figures():

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 import torch
-from conftest import noise, small_set, ten_classes
+from conftest import Excerpts, noise, small_set, ten_classes
 
 import audiointerp as ai
 from audiointerp.dataset.clips import LabelledClips
@@ -31,7 +31,7 @@ from audiointerp.tables.results import read_results
 from audiointerp.tables.summary import summarise
 
 
-class Faulty(Synthetic):
+class Faulty(Excerpts):
     """Synthetic clips: the second cannot be read, the third holds NaN."""
 
     def __getitem__(self, index):

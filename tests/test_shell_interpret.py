@@ -18,6 +18,9 @@ from audiointerp.errors import AudioError
 from audiointerp.model import SHIPPED
 from audiointerp.processing import save_audio
 
+# The number of shares in a page is not what is tested here.
+pytestmark = pytest.mark.usefixtures("few_shares")
+
 COMPLETE = {
     "interpret --method s": ["saliency", "shap", "smoothgrad"],
     "interpret --weights esc10-s": ["esc10-stft"],

@@ -1,5 +1,7 @@
 """Models of sounds: a clip's levels become a gain, and the model gets the sound."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,9 @@ import audiointerp as ai
 from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.model import BoundModel, SoundModel, default_grid
 from audiointerp.model.selected import selected
+
+# Thirty random masks for each verdict are tested in test_verdict.py.
+interpret = partial(ai.interpret, compared=2)
 
 RATE = 16000
 LABELS = ["low", "high"]
@@ -107,7 +112,7 @@ def test_the_part_that_decides_is_found_and_heard(method):
         explainer = ai.Occlusion(classifier.network, (8, 25), (8, 25))
     else:
         explainer = methods[method](classifier.network) if method in methods else method
-    result = ai.interpret(classifier, two_tones(), explainer, "pos_thresh_25", target="high")
+    result = interpret(classifier, two_tones(), explainer, "pos_thresh_25", target="high")
     bands = [float(torch.fft.rfft(result.kept)[0, 0, f].abs()) for f in (500, 6000)]
     assert bands[1] > 3 * bands[0]
     assert result.heard["p_in"] > 0.9
@@ -123,7 +128,7 @@ def test_a_network_with_its_front_end_is_explained_as_the_network_itself():
     assert torch.allclose(logits, direct.logits(spectrogram.db), atol=2e-5)
     for method in ("gradcam", "layercam"):
         maps = [
-            ai.interpret(classifier, wav, method, target=0, on="audio").attribution.values
+            interpret(classifier, wav, method, target=0, on="audio").attribution.values
             for classifier in (direct, foreign)
         ]
         correlation = torch.corrcoef(torch.stack([each.flatten() for each in maps]))[0, 1]
@@ -149,7 +154,7 @@ def test_the_layer_is_one_of_the_part_that_its_owner_names():
         )
         explainer = ai.GradCAM(foreign.network)
         for seed in range(2):
-            attribution = ai.interpret(foreign, noise(1.0, seed=seed), explainer).attribution
+            attribution = interpret(foreign, noise(1.0, seed=seed), explainer).attribution
         layers.append(attribution.info["layer"])
         # Measured once for all clips.
         assert len(explainer._measured) == 1
@@ -161,13 +166,13 @@ def test_maps_over_bands_that_are_not_known_are_over_time_alone():
     direct = small_classifier()
     foreign = with_front_end(direct, bands=None)
     with pytest.warns(UserWarning, match="bands of the model's own front end"):
-        attribution = ai.interpret(foreign, noise(1.0), "layercam", target=0).attribution
+        attribution = interpret(foreign, noise(1.0), "layercam", target=0).attribution
     assert torch.equal(
         attribution.values, attribution.values[:, :, :1].expand_as(attribution.values)
     )
     assert attribution.info["grid"][0] == 1
     # A front end that was found to be the grid has its bands.
-    known = ai.interpret(
+    known = interpret(
         with_front_end(direct, bands=None, gradients="features"),
         noise(1.0),
         "layercam",
@@ -178,7 +183,7 @@ def test_maps_over_bands_that_are_not_known_are_over_time_alone():
     finer = ai.LogMel(n_mels=128)
     turned = with_front_end(direct, grid=finer)
     maps = [
-        ai.interpret(classifier, noise(1.0), "layercam", target=0, on="audio").attribution.values
+        interpret(classifier, noise(1.0), "layercam", target=0, on="audio").attribution.values
         for classifier in (direct, turned)
     ]
     halved = torch.nn.functional.avg_pool2d(maps[1], (2, 1))
@@ -190,11 +195,11 @@ def test_scores_of_a_model_of_sounds_are_those_of_the_sounds():
     direct = small_classifier()
     foreign = with_front_end(direct)
     wav = noise(1.0)
-    attribution = ai.interpret(direct, wav, "gradcam", target=0).attribution
+    attribution = interpret(direct, wav, "gradcam", target=0).attribution
     for seconds in (1.0, 2.5):
         clip = noise(seconds)
         results = [
-            ai.interpret(classifier, clip, ai.Random(classifier.network), target=0, on="audio")
+            interpret(classifier, clip, ai.Random(classifier.network), target=0, on="audio")
             for classifier in (direct, foreign)
         ]
         # The windows of sounds are a frame closer together.
@@ -207,7 +212,7 @@ def test_scores_of_a_model_of_sounds_are_those_of_the_sounds():
 def test_a_long_clip_is_explained_in_windows():
     classifier = waveform()
     wav = torch.cat([tone(500), tone(6000)], -1)
-    result = ai.interpret(classifier, wav, "integrated_gradients", target="high", windows="all")
+    result = interpret(classifier, wav, "integrated_gradients", target="high", windows="all")
     values = result.attribution.values
     half = values.shape[-1] // 2
     assert values[..., half + 5 :].sum() > 10 * values[..., : half - 5].abs().sum()
@@ -229,9 +234,9 @@ def test_a_function_is_a_model():
     ours = waveform().probabilities(wav)
     assert torch.allclose(classifier.probabilities(wav), ours, atol=1e-5)
     with pytest.raises(ArgumentError, match="saliency needs gradients, and this model is a func"):
-        ai.interpret(classifier, wav, "saliency")
+        interpret(classifier, wav, "saliency")
     explainer = ai.Occlusion(classifier.network, (8, 25), (8, 25))
-    assert ai.interpret(classifier, wav, explainer, target="high").heard["p_in"] > 0.9
+    assert interpret(classifier, wav, explainer, target="high").heard["p_in"] > 0.9
     single = ai.Classifier.from_function(
         lambda wavs: predict(wavs)[:1],
         LABELS,
@@ -257,7 +262,7 @@ def test_one_logit_is_a_model():
     wav = two_tones()
     assert torch.allclose(classifier.probabilities(wav), waveform().probabilities(wav), atol=1e-5)
     high, low = (
-        ai.interpret(classifier, wav, "integrated_gradients", target=label).attribution.values
+        interpret(classifier, wav, "integrated_gradients", target=label).attribution.values
         for label in ("high", "not high")
     )
     assert torch.allclose(high, -low, atol=1e-5)
@@ -311,22 +316,22 @@ def test_features_methods_are_refused_in_one_line():
     classifier = waveform()
     background = classifier.transform(two_tones()).db
     with pytest.raises(ArgumentError, match="shap needs a network on features, and this model"):
-        ai.interpret(classifier, two_tones(), "shap")
-    result = ai.interpret(classifier, two_tones(), "gradient_shap", background=background)
+        interpret(classifier, two_tones(), "shap")
+    result = interpret(classifier, two_tones(), "gradient_shap", background=background)
     assert result.attribution.values.isfinite().all()
 
 
 def test_the_first_forward_says_what_is_wrong():
     fixed = nn.Sequential(nn.Linear(8000, 2))
     with pytest.raises(ModelError, match=r"Sequential cannot take sounds \(2, 16000\) at 16000 Hz"):
-        ai.interpret(waveform(fixed), two_tones(), "saliency")
+        interpret(waveform(fixed), two_tones(), "saliency")
     with pytest.raises(ArgumentError, match="the grid is of 32000 Hz"):
         waveform(grid=ai.LogMel())
     with pytest.raises(ArgumentError, match="for a function use Classifier"):
         waveform(len)
     three = nn.Sequential(nn.Linear(16000, 3))
     with pytest.raises(ModelError, match="one for each label"):
-        ai.interpret(waveform(three), two_tones(), "saliency")
+        interpret(waveform(three), two_tones(), "saliency")
     with pytest.raises(ModelError, match=r"takes sounds \(N, 1, L\), not \(1, 1, 64, 101\)"):
         ai.Saliency(waveform().network)(torch.zeros(1, 1, 64, 101))
 
@@ -341,9 +346,7 @@ def test_half_precision_keeps_the_levels_in_float32():
             assert wav.dtype == torch.bfloat16
             return (BandEnergies()(wav.float()) * self.scale.float()).bfloat16()
 
-    result = ai.interpret(
-        waveform(Halves()), two_tones(), "saliency", "pos_thresh_25", target="high"
-    )
+    result = interpret(waveform(Halves()), two_tones(), "saliency", "pos_thresh_25", target="high")
     assert result.attribution.values.dtype == torch.float32
     assert result.heard["p_in"] > 0.5
 
@@ -446,7 +449,7 @@ def test_a_model_that_divides_by_the_level_is_explained_in_windows():
             return super().forward(wav / wav.abs().amax(-1, keepdim=True))
 
     wav = torch.cat([tone(500), two_tones()], -1)
-    result = ai.interpret(waveform(Normalising()), wav, "integrated_gradients", target="high")
+    result = interpret(waveform(Normalising()), wav, "integrated_gradients", target="high")
     assert result.attribution.values.isfinite().all()
 
 
@@ -474,18 +477,17 @@ def test_out_of_memory_in_a_function_halves_the_batch():
         predict, LABELS, sample_rate=RATE, duration=1.0, normalize="none"
     )
     explainer = ai.Occlusion(classifier.network, (16, 50), (16, 50))
-    assert ai.interpret(classifier, two_tones(), explainer, target="high").heard["p_in"] > 0.5
+    assert interpret(classifier, two_tones(), explainer, target="high").heard["p_in"] > 0.5
 
 
 def test_names_of_layers_are_the_owners():
     direct = small_classifier()
     foreign = with_front_end(direct)
-    info = ai.interpret(foreign, noise(1.0), "gradcam", target=0).attribution.info
+    info = interpret(foreign, noise(1.0), "gradcam", target=0).attribution.info
     assert info["layer"].startswith("1.")
     named = ai.GradCAM(foreign.network, info["layer"])
     assert (
-        ai.interpret(foreign, noise(1.0), named, target=0).attribution.info["layer"]
-        == (info["layer"])
+        interpret(foreign, noise(1.0), named, target=0).attribution.info["layer"] == (info["layer"])
     )
 
 

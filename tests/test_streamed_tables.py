@@ -43,18 +43,22 @@ def root(tmp_path_factory):
     return folder
 
 
-def test_the_lead_is_that_of_rows_in_memory(root):
-    text = lead_text(read_results(root))
+@pytest.fixture(scope="module")
+def rows(root):
+    return read_results(root)
+
+
+def test_the_lead_is_that_of_rows_in_memory(root, rows):
+    text = lead_text(rows)
     assert "5 of 90 clips could not be scored" in text
     assert text.count("*") > 6
     assert streamed_lead_text(open_parts(root)) == text
 
 
-def test_differences_and_intervals_are_equal_to_the_last_bit(root, monkeypatch):
+def test_differences_and_intervals_are_equal_to_the_last_bit(root, rows, monkeypatch):
     kept = []
     monkeypatch.setattr("audiointerp.tables.streamed.Lead.text", lambda lead: kept.append(lead))
     streamed_lead_text(open_parts(root))
-    rows = read_results(root)
     expected = best_null_differences(rows[rows["mask"] != "minmax"])
     assert len(kept[0].differences) == 9
     assert kept[0].differences == expected
@@ -63,8 +67,7 @@ def test_differences_and_intervals_are_equal_to_the_last_bit(root, monkeypatch):
 @pytest.mark.parametrize(
     "by", [("method", "mask"), ("mask",), ("method",), ("experiment", "correct", "method")]
 )
-def test_means_are_equal_to_the_last_bit(root, by):
-    rows = read_results(root)
+def test_means_are_equal_to_the_last_bit(root, rows, by):
     expected = summarise(rows, by)
     table, text = streamed_summary(open_parts(root), by)
     pd.testing.assert_frame_equal(

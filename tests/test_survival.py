@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import torture
+from small import torture
 from survival import CLASSIFIER, FAILED, REFUSED, Bursts, child, go, go_on_a_full_disk, tables
 
 pytestmark = pytest.mark.torture

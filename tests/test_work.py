@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import torture
+from small import torture
 from survival import FAILED, Bursts, Deadly, child, go, tables
 
 from audiointerp.errors import ArgumentError, AudioInterpError, Stopped

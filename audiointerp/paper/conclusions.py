@@ -93,12 +93,15 @@ def published_winners() -> list[Winner]:
 
 
 def _verdicts(rows: pd.DataFrame, kind: str, name: str, winner: str) -> dict[str, str]:
+    aspects = aspects_in(rows)
     of_the_study = rows["method"].isin(PUBLISHED_METHODS) & rows["mask"].isin(STUDY_MASKS)
-    scored = rows[(rows["status"] == "ok") & of_the_study]
+    # Rows have about a hundred columns, and each selection below copies them.
+    needed = (*CLIP, "method", "mask", "on", name, *(f"{name}_{null}" for null in NULLS))
+    columns = [column for column in needed if column in rows]
+    scored = rows.loc[(rows["status"] == "ok") & of_the_study, columns]
     if kind == "mask":
         rivals = comparable_masks(name, winner, STUDY_MASKS)
         scored = scored[scored["mask"].isin([winner, *rivals])]
-    aspects = aspects_in(rows)
     verdicts = dict.fromkeys(aspects, "–")
     for aspect, (on, null) in aspects.items():
         part = scored[scored["on"] == on]

@@ -74,10 +74,10 @@ def better_than_random(rows: pd.DataFrame) -> pd.DataFrame:
     table = []
     for on in ("features", "audio"):
         part = rows[(rows["on"] == on) & (rows["status"] == "ok")]
+        masks_of = {method: distinct_masks(scored) for method, scored in part.groupby("method")}
         for null in nulls_in(part):
             differences = paired_differences(part, null)
-            for method, of_method in part.groupby("method"):
-                masks = distinct_masks(of_method)
+            for method, masks in masks_of.items():
                 for name in ("FF", "FidIn", "AD"):
                     of_score = pd.Series(differences[name].xs(method, level="method"))
                     by_mask = of_score.unstack("mask")

@@ -7,7 +7,6 @@ from pathlib import Path
 from ..errors import ArgumentError, choose
 from ..util import make_folder, write_text
 from .latex import as_latex, document
-from .pdf import write_pdf
 from .table import Table, as_csv, as_markdown, contents, table_as_text
 
 FORMATS = ("csv", "latex", "markdown", "text", "pdf")
@@ -77,6 +76,9 @@ def _write_format(
         write_text(files / "tables.tex", document(title, notes, names))
         return files
     if name == "pdf":
+        # matplotlib takes half a second, and most commands write no PDF.
+        from .pdf import write_pdf
+
         write_pdf(folder / "tables.pdf", tables, title, notes)
         return folder / "tables.pdf"
     if name == "markdown":

@@ -12,7 +12,7 @@ from .runs import open_for, reference_of_folds, training_background_of
 from .settings_file import Settings
 
 if TYPE_CHECKING:
-    from ..display import Difference
+    from ..scoring import Difference
 
 
 @app.command()

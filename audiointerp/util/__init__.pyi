@@ -29,7 +29,7 @@ from .forward import (
 )
 from .hooks import is_owned, owned
 from .html import table_html
-from .memory import keep_memory, return_memory
+from .memory import importing, keep_memory, return_memory
 from .parent import exit_with_parent
 from .probability import (
     BINARY,
@@ -83,6 +83,7 @@ __all__ = [
     "fill_levels",
     "folded",
     "halve_on_oom",
+    "importing",
     "input_gradient",
     "is_out_of_memory",
     "is_owned",

@@ -6,6 +6,7 @@ from .explore_widget import NotebookExplorer, explore
 from .explorer import Explorer
 from .figures import figure_address
 from .forest import forest_plot
+from .forest_svg import Difference
 from .localisation import LocalisedClass, localisation_figure
 from .many_clips import (
     MOST_CLIPS,
@@ -36,6 +37,7 @@ __all__ = [
     "WRITTEN",
     "BlindSound",
     "ClipPart",
+    "Difference",
     "Explorer",
     "Grid",
     "LocalisedClass",

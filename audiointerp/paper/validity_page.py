@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..scoring import Difference
+from ..display import Difference
 from ..tables import FEWEST, SOFT_MASKS, best_null_differences
 from .conclusions import aspects_in, conclusions, published_winners
 from .published import STUDY_MASKS

@@ -31,6 +31,7 @@ from .hooks import is_owned, owned
 from .html import table_html
 from .memory import importing, keep_memory, return_memory
 from .parent import exit_with_parent
+from .pools import few_at_a_time
 from .probability import (
     BINARY,
     FLOOR,
@@ -78,6 +79,7 @@ __all__ = [
     "exit_with_parent",
     "explain_gradient_errors",
     "explained_model",
+    "few_at_a_time",
     "file_digest",
     "file_names",
     "fill_levels",

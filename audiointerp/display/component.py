@@ -146,7 +146,9 @@ def _explaining(results: Sequence[ExplainedClip]) -> str:
     if len(explains) < 2:
         return ""
     names = ", ".join(title for title, is_explained in explains.items() if is_explained)
-    return html.escape(f" Of {len(explains)} methods, these explain the clip: {names or 'none'}.")
+    # Under another mask of the page, others may.
+    by = f"Of {len(explains)} methods, these explain the clip with {results[0].mask_name}"
+    return html.escape(f" {by}: {names or 'none'}.")
 
 
 def _about_sound(result: ExplainedClip, sound: PageSound) -> str:

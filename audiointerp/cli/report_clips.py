@@ -162,10 +162,10 @@ def _made(
     )
     is_done = False
     try:
-        made = few_at_a_time(
+        finished = few_at_a_time(
             lambda number: executor.submit(_made_in_worker, number), numbers, workers + 1
         )
-        for number, future in made:
+        for number, future in finished:
             yield number, future.result()
         is_done = True
     except BrokenProcessPool as error:

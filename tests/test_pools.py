@@ -1,5 +1,6 @@
 """A pool of processes has little to do at a time, so that it can be closed in the middle."""
 
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -82,3 +83,20 @@ def test_a_pool_that_is_closed_in_the_middle_says_nothing(monkeypatch):
     done.close()
     executor.shutdown(kill_workers=True)
     assert failed == []
+
+
+def test_an_interrupt_waits_until_an_item_is_submitted():
+    """In the middle, the pool would not know the workers that it has started, and not end them."""
+    submitted = []
+
+    def submit(number):
+        signal.raise_signal(signal.SIGINT)
+        # Those that are started now never receive it.
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        submitted.append(number)
+        return pool.submit(abs, number)
+
+    with ThreadPoolExecutor(2) as pool, pytest.raises(KeyboardInterrupt):
+        next(few_at_a_time(submit, [1, 2, 3], 3))
+    assert submitted == [1]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -31,7 +31,7 @@ from .hooks import is_owned, owned
 from .html import table_html
 from .memory import importing, keep_memory, return_memory
 from .parent import exit_with_parent
-from .pools import few_at_a_time
+from .pools import deferred_signals, few_at_a_time
 from .probability import (
     BINARY,
     FLOOR,
@@ -72,6 +72,7 @@ __all__ = [
     "atomic_write",
     "before_folding",
     "compute_on_cluster",
+    "deferred_signals",
     "delete_file",
     "digest_of",
     "encodable",

@@ -67,9 +67,9 @@ class Interpretation(ExplainedClip):
         >>> len(interpret(classifier, torch.randn(32000)).plot().axes) > 2
         True
         """
-        from .display import interpretation_figure
+        from .display import interpretation
 
-        return interpretation_figure(self, figure)
+        return interpretation(self, figure)
 
     def save(self, folder: str | os.PathLike[str], title: str | None = None) -> None:
         """Write the three sounds, a picture, a page with players and the scores into a folder.

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 import audiointerp
 
 ROOT = Path(audiointerp.__file__).parents[1]
-IMPORTED_AS = {"lazy-loader": "lazy_loader", "scikit-image": "skimage"}
+IMPORTED_AS = {"lazy-loader": "lazy_loader", "pillow": "PIL", "scikit-image": "skimage"}
 COPYLEFT = re.compile(r"GPL|MPL|General Public|Mozilla|EUPL|CDDL|EPL")
 
 

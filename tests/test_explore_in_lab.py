@@ -1,12 +1,15 @@
-"""The explorer in a live JupyterLab: guess, draw a box, lose the kernel, open it again.
+"""The explorer in a live JupyterLab: guess, draw a box, lose the kernel, open it again; cancel a
+method, answer the quiz, upload and record a clip.
 
-One test, since JupyterLab and its kernel take most of the time.
+Two tests, since JupyterLab and its kernels take most of the time.
 """
 
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from browser import RECORD_VOICES, opened_browser
 from lab import TOKEN, Lab, write_notebook
 
@@ -16,6 +19,7 @@ classifier = ai.Classifier.load("weights.safetensors")
 clips = ai.EvenSubset(ai.Synthetic((5,), sample_rate=32000), 2)
 explorer = ai.explore(classifier, clips, ["gradcam", "saliency"])
 explorer"""
+OTHER_CELL = CELL.replace('["gradcam", "saliency"]', '["gradcam", "rise"]')
 # Nothing of JupyterLab's own is to be counted, e.g. of a plugin that is slow on a busy machine.
 OURS = ("audiointerp", "about:srcdoc", "anywidget", "blob:")
 SESSION = "jupyterapp.shell.currentWidget.context.sessionContext"
@@ -34,6 +38,7 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     shutil.copy(WEIGHTS, folder / "weights.safetensors")
     write_notebook(folder / "explore.ipynb", CELL)
+    write_notebook(folder / "other.ipynb", OTHER_CELL)
     server = Lab(folder)
     server.folder = folder
     yield server
@@ -60,8 +65,8 @@ def note(page, kind, text, address):
         page.faults.append(f"{text} ({address})")
 
 
-def open_notebook(page, lab):
-    page.goto(f"{lab.address}lab/tree/explore.ipynb?token={TOKEN}&reset")
+def open_notebook(page, lab, name="explore.ipynb"):
+    page.goto(f"{lab.address}lab/tree/{name}?token={TOKEN}&reset")
     page.wait_for_function(f"window.jupyterapp?.shell?.currentWidget && {SESSION}?.session?.kernel")
 
 
@@ -132,4 +137,44 @@ def test_explore_in_a_notebook(lab, page, record_property):
     saved.locator("[data-play]").click()
     saved.locator("[data-play][aria-label=Pause]").wait_for()
     assert saved.locator("body").evaluate("() => window.voices.length") > 0
+    assert page.faults == []
+
+
+@pytest.mark.whole
+def test_cancel_quiz_upload_and_record_in_a_notebook(lab, page, tmp_path):
+    """The kernel answers what is asked of it while a method runs."""
+    open_notebook(page, lab, "other.ipynb")
+    page.evaluate(RUN)
+    frame = page.frame_locator("iframe.audiointerp-frame >> nth=0")
+    guess = frame.locator("[data-labels] button >> nth=0")
+    guess.click()
+    frame.locator("[data-draw]").wait_for()
+
+    frame.locator("[data-method=rise]").click()
+    frame.locator(".chip.running progress").wait_for()
+    assert "p of the box" in draw(page, frame, (0.2, 0.1), (0.5, 0.8))
+    frame.get_by_role("button", name="Cancel RISE").click()
+    frame.locator(".chip.cancelled [data-method=rise]").wait_for()
+
+    for number in (1, 2):
+        frame.locator("[data-quiz]").click()
+        frame.locator("[data-answer=kept]").click()
+        frame.locator(f"[data-score]:has-text('of {number} right')").or_(
+            frame.locator(f"[data-score]:has-text('{number} right')")
+        ).first.wait_for()
+    assert "right; guessing gets about half" in frame.locator("[data-score]").inner_text()
+
+    tone = np.sin(2 * np.pi * 440 * np.arange(32000) / 32000).astype(np.float32)
+    soundfile.write(tmp_path / "mine.wav", tone, 32000)
+    frame.locator("[data-upload]").set_input_files(tmp_path / "mine.wav")
+    guess.click()
+    frame.locator("[data-guessed]:has-text('mine.wav')").wait_for()
+
+    frame.locator("[data-record]").click()
+    frame.locator("[data-record][aria-pressed=true]").wait_for()
+    page.wait_for_timeout(1500)
+    frame.locator("[data-record]").click()
+    guess.click()
+    frame.locator("[data-guessed]:has-text('recording')").wait_for()
+    assert frame.locator("[data-trouble]").inner_text() == ""
     assert page.faults == []

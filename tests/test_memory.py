@@ -1,5 +1,9 @@
 """Out-of-memory: the batch is halved until it fits, and the rows record it."""
 
+import gc
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 import torch
@@ -10,6 +14,7 @@ from torch import nn
 import audiointerp as ai
 from audiointerp.model.classifier import Classifier
 from audiointerp.predict import score
+from audiointerp.util import importing
 
 
 class Crowded(nn.Module):
@@ -76,3 +81,22 @@ def test_short_of_memory_the_batch_is_halved(figure):
         f"probabilities within {worst:.0e} under the same masks (stated: 1e-5), "
         f"within {by_masks:.0e} if the method was halved too; k = 0: error rows",
     )
+
+
+def test_imports_are_not_searched_for_garbage():
+    code = (
+        "import gc; from audiointerp.util import importing\n"
+        "with importing():\n"
+        "    print(gc.isenabled())\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 1000)\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\nTrue True\n"
+
+
+def test_where_torch_is_imported_garbage_is_searched_for_as_before():
+    frozen = gc.get_freeze_count()
+    with importing():
+        assert gc.isenabled()
+    assert gc.get_freeze_count() == frozen

@@ -13,7 +13,14 @@ import soundfile
 import torch
 from conftest import noise, small_classifier
 
-from audiointerp.display import METHOD_TITLES, plot, report, write_card, write_interpretation
+from audiointerp.display import (
+    METHOD_TITLES,
+    component,
+    plot,
+    report,
+    write_card,
+    write_interpretation,
+)
 from audiointerp.display.report import (
     WRITTEN,
     interpretation_html,
@@ -83,15 +90,15 @@ def test_pictures_of_an_interpretation(result):
         image.figure.canvas.draw()  # a zero attribution is no error
 
 
-def test_a_written_interpretation_draws_one_figure(result, tmp_path, monkeypatch):
+def test_a_written_interpretation_draws_one_picture(result, tmp_path, monkeypatch):
     drawn = []
-    draw = plot.interpretation
-    monkeypatch.setattr(
-        report, "interpretation_figure", lambda *args: drawn.append(draw(*args)) or drawn[-1]
-    )
+    draw = report.still_picture
+    for module in (report, component):
+        monkeypatch.setattr(
+            module, "still_picture", lambda *args: drawn.append(draw(*args)) or drawn[-1]
+        )
     write_interpretation(result, tmp_path / "new", "noise.wav")
     assert len(drawn) == 1
-    assert plt.get_fignums() == []
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(WRITTEN)
     written = plt.imread(tmp_path / "new" / "picture.png")
     assert written.shape[:2] == (384, 1680)

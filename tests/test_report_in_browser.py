@@ -159,7 +159,7 @@ def test_a_card_says_by_how_many_methods_its_clip_is_explained(page):
     assert "Explained by none of 2\xa0methods" in text
     assert "by\xa0Grad-CAM" in text
     about = frame_of(page).locator(".about").inner_text()
-    assert "Of 2 methods, these explain the clip: none." in about
+    assert "Of 2 methods, these explain the clip with topK_30: none." in about
 
 
 def test_a_wrong_clip_is_marked_and_filtered(page, clips):
@@ -172,6 +172,16 @@ def test_a_wrong_clip_is_marked_and_filtered(page, clips):
     page.wait_for_function("document.querySelectorAll('[data-clips] li').length === 1")
     assert page.inner_text("[data-clips] b") == EVIL
     assert page.inner_text("[data-count] >> nth=0") == "1 of 3 clips"
+
+
+def test_a_list_without_the_shown_clip_shows_its_first(page):
+    """Who looks for a wrong clip sees one; a clip that is in the list stays."""
+    page.select_option("[data-filter]", "wrong")
+    page.wait_for_selector("[data-frame][data-shown='clips/0002.html']")
+    assert page.locator("[data-clips] a[aria-current]").inner_text().startswith(EVIL)
+    page.select_option("[data-filter]", "all")
+    page.wait_for_function("document.querySelectorAll('[data-clips] li').length === 3")
+    assert page.get_attribute("[data-frame]", "data-shown") == "clips/0002.html"
 
 
 def test_the_table_of_all_scores_is_filtered(page, tmp_path):

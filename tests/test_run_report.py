@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 import audiointerp as ai
 from audiointerp.cli import listening, report_clips
-from audiointerp.cli.report_clips import ClipPages, clip_parts
+from audiointerp.cli.report_clips import ClipPages, clip_parts, remove_other_pages
 from audiointerp.dataset import targets_of
 from audiointerp.display import (
     BlindSound,
@@ -49,6 +49,7 @@ from audiointerp.tables import (
     read_runs,
     rows_of_mask,
 )
+from audiointerp.util import write_json
 
 METHODS = "gradcam,saliency"
 ARGUMENTS = ("--masks", "topK_30,minmax_pos", "--on", "audio", "--fill", "silence")
@@ -241,18 +242,37 @@ def test_a_damaged_page_is_made_again(clip_pages, damage):
     assert clip_pages.kept(1) is not None
 
 
-def test_a_page_whose_record_was_not_written_is_made_again(clip_pages, monkeypatch):
-    """The record is that of the page before it, which had another mask."""
-
-    def killed(*given):
+def killed_at_the_end(path, record):
+    """Write the record of a page that is begun; where it is finished, be killed."""
+    if record["sha256"]:
         raise KeyboardInterrupt
+    write_json(path, record)
 
+
+def test_a_page_whose_record_was_not_written_is_made_again(clip_pages, monkeypatch):
+    """It had another mask than the page before it."""
+    before = (clip_pages.folder / "0001.html").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(report_clips, "write_json", killed)
+        patch.setattr(report_clips, "write_json", killed_at_the_end)
         other = replace(clip_pages, source=replace(clip_pages.source, mask="topK_20"))
         with pytest.raises(KeyboardInterrupt):
             other.made(0)
     assert clip_pages.kept(0) is None
+    assert (clip_pages.folder / "0001.html").read_bytes() != before
+
+
+def test_a_page_without_its_record_does_not_stay_beside_a_smaller_report(clip_pages, monkeypatch):
+    for name in ("0001.html", "0001.json"):
+        (clip_pages.folder / name).unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(report_clips, "write_json", killed_at_the_end)
+        with pytest.raises(KeyboardInterrupt):
+            clip_pages.made(0)
+    assert (clip_pages.folder / "0001.html").exists()
+    (clip_pages.folder / "mine.html").write_text("a page of somebody else")
+    remove_other_pages(clip_pages.folder, ["clips/0002.html"])
+    names = sorted(path.name for path in clip_pages.folder.iterdir())
+    assert names == ["0002.html", "0002.json", "mine.html"]
 
 
 def test_pages_of_other_labels_or_scripts_are_made_again(clip_pages, monkeypatch):

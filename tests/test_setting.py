@@ -15,6 +15,7 @@ from audiointerp.cli.options import app
 from audiointerp.dataset.in_memory import EvenSubset, InMemory
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.errors import ArgumentError, DatasetError, ModelError
+from audiointerp.experiments import run
 from audiointerp.experiments.study import EXPERIMENTS, NOISE_TRAINED, TRANSFORMS
 from audiointerp.fit import PUBLISHED, FitSettings, train_classifier
 from audiointerp.model.classifier import Classifier
@@ -361,3 +362,19 @@ def test_a_network_that_heard_noise_is_not_trained_without_it():
     assert noise_trained.name == "synthetic_mel_cnn10_noise"
     with pytest.raises(ModelError, match="audiointerp train --noises horse,room,white"):
         load_or_train(noise_trained, open_folds(noise_trained))
+
+
+def test_a_run_for_a_network_that_heard_noise_refuses_one_that_did_not(tmp_path):
+    small = small_classifier(10, transform=TRANSFORMS["mel"])
+    clips = EvenSubset(Synthetic((5,), sample_rate=32000, duration=5.0), 1)
+
+    def go(record):
+        classifier = Classifier(small.network, small.transform, clips.labels, 5.0, record)
+        experiment = NOISE_TRAINED["mel_clean_noise_trained"]
+        return run(experiment, classifier, clips, ["random"], tmp_path, masks=["bin"], nulls=[])
+
+    for record in ({}, {"noises": []}, {"seed": 3}):
+        with pytest.raises(ArgumentError, match=r"heard noise .* train --noises, or run mel_clean"):
+            go(record)
+    assert not list(tmp_path.iterdir())
+    assert set(go({"noises": ["white"]})["status"]) == {"ok"}

@@ -170,6 +170,8 @@ def test_public_names_are_there_and_lazy():
         "import sys, audiointerp; assert 'torch' not in sys.modules; "
         "print(audiointerp.GradCAM.name, audiointerp.fit.fit.__name__, audiointerp.run.__name__); "
         "import torch; audiointerp.LogMel()(torch.zeros(1, 1, 32000)); "
+        # What writes the page of a clip.
+        "audiointerp.interpret, audiointerp.report.write_interpretation; "
         # Each worker does this; captum, pictures and librosa would take seconds more.
         "assert not {'captum', 'matplotlib', 'shap', 'librosa'} & {*sys.modules}"
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ArgumentError, choose
+from ..util import importing
 from .clip_sources import EXAMPLE_NETWORK, ClipSource, check_sources, clip_sources, sound_files_of
 from .models import open_classifier
 from .options import (
@@ -149,10 +150,10 @@ def interpret(
 
       audiointerp interpret dog.wav --model my_model:make_classifier --method integrated_gradients
     """
-    from ..interpretation import METHODS, resolve_mask
-    from ..predict import interpret as interpret_clip
-    from ..scoring import WINDOWS, window_name
-
+    with importing():
+        from ..interpretation import METHODS, resolve_mask
+        from ..predict import interpret as interpret_clip
+        from ..scoring import WINDOWS, window_name
     paths = clips or []
     names = list(dict.fromkeys(methods or ["gradcam"]))
     check_sources(paths, example, label)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from joblib.externals.loky import ProcessPoolExecutor, as_completed
+from joblib.externals.loky import ProcessPoolExecutor
 
 from ..dataset import targets_of
 from ..display import ClipPart, clip_part, page_digest
@@ -19,6 +19,7 @@ from ..errors import AudioInterpError
 from ..util import (
     digest_of,
     exit_with_parent,
+    few_at_a_time,
     file_digest,
     keep_memory,
     plain,
@@ -65,15 +66,15 @@ class ClipPages:
         loaded, results = self.source.explained_clip(self.source.shown[number])
         if not results:
             return None
+        if self.folder is None:
+            return clip_part(results, loaded.label, number, None, self.lossless)
+        made_from = self._made_from(number)
+        # First, so that a page is known as ours if its own record is never written.
+        write_json(self._record(number), {"made_from": made_from, "sha256": ""})
         part = clip_part(results, loaded.label, number, self.folder, self.lossless)
-        if self.folder is not None:
-            item = plain(part.item)
-            record = {
-                "made_from": self._made_from(number),
-                "item": item,
-                "sha256": self._digest(item),
-            }
-            write_json(self._record(number), record)
+        item = plain(part.item)
+        record = {"made_from": made_from, "item": item, "sha256": self._digest(item)}
+        write_json(self._record(number), record)
         return part
 
     def _record(self, number: int) -> Path:
@@ -161,9 +162,11 @@ def _made(
     )
     is_done = False
     try:
-        futures = {executor.submit(_made_in_worker, number): number for number in numbers}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        finished = few_at_a_time(
+            lambda number: executor.submit(_made_in_worker, number), numbers, workers + 1
+        )
+        for number, future in finished:
+            yield number, future.result()
         is_done = True
     except BrokenProcessPool as error:
         raise AudioInterpError(

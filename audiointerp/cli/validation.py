@@ -60,7 +60,7 @@ def validate(
 
       audiointerp validate --weights mel.safetensors --data data/ESC-50 --rows results
     """
-    from ..experiments import TEST_FOLDS, check_features, find_experiment
+    from ..experiments import TEST_FOLDS, check_network, find_experiment
     from ..experiments import run as run_experiment
     from ..model import Classifier, weights_path
     from ..paper import (
@@ -79,7 +79,7 @@ def validate(
     setting = find_experiment("mel_clean")
     file = weights_path(weights)
     classifier = Classifier.load(file, device)
-    check_features(setting, classifier)
+    check_network(setting, classifier)
     dataset = open_for(classifier, data, list(TEST_FOLDS), subset)
     background = training_background_of(classifier, data, subset)
     accuracies = kept_accuracies(card or file.with_suffix(".json"))

@@ -2,77 +2,10 @@
 
 ``plot`` draws figures; ``report`` makes HTML; ``write_interpretation`` writes a folder with both;
 ``write_card`` writes a network's weights with its card.
+
+Each name is imported on first use, so a page of a clip does not import matplotlib.
 """
 
-from ..scoring import Difference
-from . import plot, report
-from .blind_test import BlindSound, write_blind_test
-from .card import write_card
-from .document import page_digest
-from .explore_widget import NotebookExplorer, explore
-from .explorer import Explorer
-from .forest import forest_plot
-from .localisation import LocalisedClass, localisation_figure
-from .many_clips import (
-    MOST_CLIPS,
-    ClipPart,
-    clip_part,
-    make_clip_folder,
-    write_clips,
-    write_parts,
-    write_report,
-)
-from .method_titles import METHOD_TITLES
-from .pictures import figure_address
-from .players import matched_player, player, shared_peak
-from .plot import comparison
-from .plot import interpretation as interpretation_figure
-from .report import (
-    WRITTEN,
-    additivity_notes,
-    interpretation_html,
-    interpretation_page,
-    page,
-    players_html,
-    write_interpretation,
-)
-from .scores import Grid, scores_section
+import lazy_loader
 
-__all__ = [
-    "METHOD_TITLES",
-    "MOST_CLIPS",
-    "WRITTEN",
-    "BlindSound",
-    "ClipPart",
-    "Difference",
-    "Explorer",
-    "Grid",
-    "LocalisedClass",
-    "NotebookExplorer",
-    "additivity_notes",
-    "clip_part",
-    "comparison",
-    "explore",
-    "figure_address",
-    "forest_plot",
-    "interpretation_figure",
-    "interpretation_html",
-    "interpretation_page",
-    "localisation_figure",
-    "make_clip_folder",
-    "matched_player",
-    "page",
-    "page_digest",
-    "player",
-    "players_html",
-    "plot",
-    "report",
-    "scores_section",
-    "shared_peak",
-    "write_blind_test",
-    "write_card",
-    "write_clips",
-    "write_interpretation",
-    "write_parts",
-    "write_report",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

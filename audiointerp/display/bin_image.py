@@ -1,15 +1,12 @@
 """The picture of a value per bin, on axes in seconds and kHz."""
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from torch import Tensor
 
 from ..processing import Spectrogram
-
-_MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
-_LINEAR_TICK_STEP = 2000
+from .captions import tick_places
 
 
 def bin_image(values: Tensor, spec: Spectrogram, ax: Axes | None, title: str) -> AxesImage:
@@ -41,17 +38,8 @@ def bin_image(values: Tensor, spec: Spectrogram, ax: Axes | None, title: str) ->
         extent=(0, seconds, -0.5, bins - 0.5),
         interpolation="none",
     )
-    centres = transform.frequencies.numpy()
-    ticks = _frequency_ticks(centres)
-    labels = [f"{hertz / 1000:g}" for hertz in ticks]
-    ax.set_yticks(np.interp(ticks, centres, np.arange(bins)), labels)
+    ticks = tick_places(transform.frequencies.numpy())
+    ax.set_yticks([place for place, _ in ticks], [label for _, label in ticks])
     ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
     ax.set_title(title, parse_math=False)
     return image
-
-
-def _frequency_ticks(centres: np.ndarray) -> list[int]:
-    """Choose ticks in Hz for bins with these centre frequencies."""
-    if len(centres) > 1 and np.allclose(np.diff(centres), centres[1] - centres[0]):
-        return list(range(0, int(centres[-1]) + 1, _LINEAR_TICK_STEP))
-    return [hertz for hertz in _MEL_TICKS if centres[0] <= hertz <= centres[-1]]

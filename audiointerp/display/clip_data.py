@@ -22,12 +22,12 @@ from ..scoring import (
     share_verdicts,
 )
 from ..util import FLOOR
+from .captions import RANGE
 from .encoding import gain_map, level_map, packed, rank_map
 from .fast_copies import with_fast_copies
 from .fewer_frames import in_columns
 from .method_titles import METHOD_TITLES
 from .page_sound import PageSound, page_sound, sound_data
-from .plot import RANGE
 
 LIKELIEST = 3
 """Classes whose p stands at the head of a page."""

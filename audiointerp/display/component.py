@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from ..scoring import ExplainedClip, layer_cell, p_text
@@ -20,9 +19,9 @@ from .document import part, script_json
 from .encoding import packed
 from .method_titles import METHOD_TITLES
 from .page_sound import LEAST_BITRATE, PageSound, fitting_bitrate, page_sound
-from .pictures import figure_address
+from .pixels import pixels_address
 from .players import MOST_CHANNELS, player, shared_peak, sound_address
-from .plot import interpretation as interpretation_figure
+from .still import still_picture
 
 LARGEST_PLAYER = 1_000_000
 """Bytes of a part that a browser without scripts plays, as far as 33 kbit/s allow."""
@@ -80,7 +79,7 @@ def clip_section(
     first = first_of(results)
     sound = page_sound(first, lossless)
     data = clip_data(results, sound) if data is None else data
-    picture = _picture(first) if picture is None else picture
+    picture = pixels_address(still_picture(first)) if picture is None else picture
     original = sound_address(sound.wav, sound.sample_rate, sound.container, sound.bitrate)
     verdict = first.verdict
     details = "" if verdict is None else " ".join(verdict.details)
@@ -120,13 +119,6 @@ def compact(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "methods": methods}
 
 
-def _picture(result: ExplainedClip) -> str:
-    figure = interpretation_figure(result)
-    address = figure_address(figure)
-    plt.close(figure)
-    return address
-
-
 def _about(result: ExplainedClip, likeliest: Sequence[tuple[str, float]], truth: str | None) -> str:
     classes = ", ".join(f"{label.replace('_', ' ')} {p_text(p)}" for label, p in likeliest)
     method = result.attribution.method
@@ -154,7 +146,9 @@ def _explaining(results: Sequence[ExplainedClip]) -> str:
     if len(explains) < 2:
         return ""
     names = ", ".join(title for title, is_explained in explains.items() if is_explained)
-    return html.escape(f" Of {len(explains)} methods, these explain the clip: {names or 'none'}.")
+    # Under another mask of the page, others may.
+    by = f"Of {len(explains)} methods, these explain the clip with {results[0].mask_name}"
+    return html.escape(f" {by}: {names or 'none'}.")
 
 
 def _about_sound(result: ExplainedClip, sound: PageSound) -> str:

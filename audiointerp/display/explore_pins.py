@@ -4,17 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from ..errors import ArgumentError
 from ..scoring import ExplainedClip
 from .component import clip_section
 from .document import document
 from .explore_clips import Source
 from .overview import overview, overview_item
-from .pictures import figure_address
-from .plot import LONG
-from .plot import interpretation as interpretation_figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +44,7 @@ def section_of(results: Sequence[ExplainedClip], data: dict[str, Any]) -> str:
     >>> section_of([result], clip_data([result]))[:8]
     '<section'
     """
-    spectrogram = results[0].spectrogram
-    is_long = spectrogram.length > LONG * spectrogram.transform.sample_rate
-    # Not by pyplot, which would show the figure in the next cell of a notebook.
-    figure = Figure(figsize=(14, 11) if is_long else (14, 3.2), layout="constrained")
-    picture = figure_address(interpretation_figure(results[0], figure))
-    return clip_section(results, lossless=True, picture=picture, data=data)
+    return clip_section(results, lossless=True, data=data)
 
 
 def python_line(

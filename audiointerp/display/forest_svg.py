@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from ..scoring import Difference
 
+__all__ = ["Difference", "forest_svg"]
+
 WIDTH, LEFT, RIGHT, TOP, ROW = 340, 136, 14, 6, 15
 """Places in a panel, in units of its picture; a group has a row of its own."""
 MOST_TICKS = 5

@@ -9,10 +9,10 @@ from torch.nn import functional
 
 from ..scoring import ExplainedClip, p_text
 from ..util import FLOOR
+from .captions import RANGE
 from .document import part, script_json
 from .encoding import level_map, packed
 from .method_titles import METHOD_TITLES
-from .plot import RANGE
 
 NOT_JUDGED = "Not judged"
 """Stands for the verdict of a result that has none."""

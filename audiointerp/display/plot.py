@@ -16,16 +16,13 @@ from torch import Tensor
 
 from ..fit import History
 from ..processing import Spectrogram
-from ..scoring import ExplainedClip, layer_cell
+from ..scoring import ExplainedClip
 from ..util import FLOOR
 from .bin_image import bin_image
+from .captions import RANGE, is_long, time_labels, titles
 from .fewer_frames import in_columns
 from .method_titles import METHOD_TITLES
-
-RANGE = 80.0
-"""Range of displayed levels below the peak, in dB."""
-LONG = 20.0
-"""Seconds; the panels of a longer clip have the whole width."""
+from .still import strongest_of
 
 
 def spectrogram(
@@ -78,8 +75,7 @@ def attribution(
     background.set_cmap("gray")
     values = in_columns(values, "strongest")
     magnitude = np.abs(values[0, 0].detach().cpu().double().numpy())
-    # The percentile of a sparse attribution may be 0; any scale does for one that is all zero.
-    strongest = float(np.quantile(magnitude, 0.995)) or float(magnitude.max()) or 1.0
+    strongest = strongest_of(magnitude)
     opacity = np.clip(magnitude / strongest, 0, 1) ** 0.5
     image = bin_image(values, spec, ax, title)
     image.set(cmap="RdBu_r", clim=(-strongest, strongest), alpha=opacity)
@@ -153,28 +149,20 @@ def interpretation(result: ExplainedClip, figure: Figure | None = None) -> Figur
     >>> len(interpretation(result, Figure()).axes)
     4
     """
-    spec = result.spectrogram
-    is_long = spec.length > LONG * spec.transform.sample_rate
-    size, grid = ((14, 11), (4, 1)) if is_long else ((14, 3.2), (1, 4))
+    spec, stacked = result.spectrogram, is_long(result)
+    size, grid = ((14, 11), (4, 1)) if stacked else ((14, 3.2), (1, 4))
     figure = figure or plt.figure(figsize=size, layout="constrained")
-    axes = figure.subplots(*grid, sharex=is_long, sharey=not is_long)
-    # With p on the same line, long labels would touch their neighbours.
-    title = f"predicted {result.predicted}\n(p = {float(result.attribution.probs.max()):.3f})"
-    spectrogram(spec, axes[0], title=title)
-    p = f"p on {result.on} {result.scores['p']:.3f}"
-    title = f"{result.attribution.method}: why {result.question}\n({p})"
-    attribution(result.attribution.values, spec, axes[1], title=title)
-    if layer_text := str(layer_cell(result.attribution)):
-        axes[1].set_xlabel(f"{axes[1].get_xlabel()}\n{layer_text}")
+    axes = figure.subplots(*grid, sharex=stacked, sharey=not stacked)
+    clip, explained, kept, removed = titles(result)
+    spectrogram(spec, axes[0], title=clip)
+    attribution(result.attribution.values, spec, axes[1], title=explained)
     kept_and_removed(result, axes[2:])
     # Two probabilities and their labels are as wide as the axes only in a smaller font.
-    axes[2].set_title(f"kept by {result.mask_name}\n{result.p_text('p_in')}", fontsize=10)
-    axes[3].set_title(f"removed\n{result.p_text('p_out')}", fontsize=10)
-    if result.limits:
-        axes[0].set_xlabel(f"time (s), from {result.limits[0]:.4g} s of the clip on")
-    for ax in axes[:-1] if is_long else ():
-        ax.set_xlabel(ax.get_xlabel().removeprefix("time (s)").strip())
-    for ax in () if is_long else axes[1:]:
+    axes[2].set_title(kept, fontsize=10, parse_math=False)
+    axes[3].set_title(removed, fontsize=10, parse_math=False)
+    for ax, label in zip(axes, time_labels(result), strict=True):
+        ax.set_xlabel(label)
+    for ax in () if stacked else axes[1:]:
         ax.set_ylabel("")
     return figure
 

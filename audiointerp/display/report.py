@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import matplotlib.pyplot as plt
+from PIL import Image
 
 from ..interpretation import LARGEST_GAP, additivity_gap, outside_share, surrogate_fit
 from ..metrics import FROM_AREA, METRICS, PERCENT, YES_OR_NO
@@ -19,9 +19,9 @@ from .component import clip_section
 from .document import document, framed
 from .method_titles import METHOD_TITLES
 from .overview import overview, overview_item
-from .pictures import DPI, figure_pixels, pixels_address
+from .pixels import DPI, pixels_address
 from .players import players_table
-from .plot import interpretation as interpretation_figure
+from .still import still_picture
 
 WRITTEN = ("original.wav", "kept.wav", "removed.wav", "picture.png", "scores.json", "index.html")
 """Files that :func:`write_interpretation` writes; existing files are replaced."""
@@ -165,9 +165,7 @@ def write_interpretation(
     ...     sorted(path.name for path in pathlib.Path(folder).iterdir()) == sorted(WRITTEN)
     True
     """
-    figure = interpretation_figure(result)
-    pixels = figure_pixels(figure)
-    plt.close(figure)
+    pixels = still_picture(result)
     address = pixels_address(pixels)
     section = clip_section([result], _notes([result]), lossless, address, truth=truth)
     written_page = document(title, [section])
@@ -175,7 +173,7 @@ def write_interpretation(
     for name, wav in result.sounds:
         save_audio(folder / f"{name}.wav", wav, result.sounds.sample_rate)
     with atomic_write(folder / "picture.png") as part:
-        plt.imsave(part, pixels, dpi=DPI)
+        Image.fromarray(pixels).save(part, "PNG", dpi=(DPI, DPI))
     scores = {
         "clip": result.clip,
         "limits": result.limits,

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from joblib.externals.loky import ProcessPoolExecutor, as_completed
+from joblib.externals.loky import ProcessPoolExecutor
 
 from ..model import Classifier
-from ..util import Cluster, compute_on_cluster, exit_with_parent, keep_memory
+from ..util import Cluster, compute_on_cluster, exit_with_parent, few_at_a_time, keep_memory
 
 OpenClassifier = Callable[[], Classifier]
 Recording = tuple[str, Path]
@@ -67,8 +67,10 @@ def _in_processes(
     executor = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=start)
     is_done = False
     try:
-        futures = [executor.submit(_scan_in_worker, name, path) for name, path in recordings]
-        for future in as_completed(futures):
+        scanned = few_at_a_time(
+            lambda recording: executor.submit(_scan_in_worker, *recording), recordings, workers + 1
+        )
+        for _, future in scanned:
             future.result()
             yield
         is_done = True

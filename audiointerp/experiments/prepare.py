@@ -25,7 +25,7 @@ from ..util import encodable
 from .computation import Computation
 from .fingerprint import ClipNames, environment, fingerprint_of, settings_of
 from .store import Store
-from .study import Experiment, check_features, clips_of
+from .study import Experiment, check_network, clips_of
 from .workers import check_workers
 
 RUN_FILLS = ("background", "silence")
@@ -128,7 +128,7 @@ def prepare(
 
     Example: see :func:`~audiointerp.experiments.run`.
     """
-    check_features(experiment, classifier)
+    check_network(experiment, classifier)
     check_fits(classifier, dataset)
     clips = clips_of(experiment, dataset, noise)
     classifier.to(device)

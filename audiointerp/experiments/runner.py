@@ -19,7 +19,7 @@ from .computation import Task, compute_here
 from .opening import opened
 from .prepare import PreparedRun, plan_of, prepare_run
 from .signals import stoppable
-from .study import Experiment, check_features, clips_of, own_experiment
+from .study import Experiment, check_network, clips_of, own_experiment
 from .workers import compute_in_workers
 
 
@@ -157,7 +157,7 @@ def check_run(
     audiointerp.errors.ArgumentError: unknown on 'ears'; ...
     """
     plan_of(classifier, dataset, **planned)
-    check_features(experiment, classifier)
+    check_network(experiment, classifier)
     check_fits(classifier, dataset)
     clips_of(experiment, dataset, noise)
 

@@ -46,27 +46,3 @@ def stoppable() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def deferred_signals() -> Iterator[None]:
-    """Block SIGINT and SIGTERM for a while; a process started meanwhile never receives them.
-
-    A terminal or a scheduler signals a whole process group. Workers must not die of that: the
-    process that started them ends them. Without signal masks (Windows) nothing is blocked.
-
-    >>> with stoppable() as stop_requested:
-    ...     with deferred_signals():
-    ...         signal.raise_signal(signal.SIGTERM)
-    ...         deferred = not stop_requested()
-    ...     deferred, stop_requested()
-    (True, True)
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

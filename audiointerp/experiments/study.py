@@ -129,14 +129,15 @@ def own_experiment(name: str, classifier: Classifier) -> Experiment:
     return Experiment(usable_name(name), input_kind(classifier))
 
 
-def check_features(experiment: Experiment, classifier: Classifier) -> None:
-    """Refuse a classifier on other features than the experiment's.
+def check_network(experiment: Experiment, classifier: Classifier) -> None:
+    """Refuse a classifier that is not of the kind of an experiment's.
 
     Raises:
-        ArgumentError: the classifier's transform is not the experiment's.
+        ArgumentError: the classifier's transform is not the experiment's, or the experiment is in
+            :data:`NOISE_TRAINED`, and the classifier's record names no noises.
 
     >>> from audiointerp.model import Cnn6
-    >>> check_features(
+    >>> check_network(
     ...     EXPERIMENTS["mel_clean"], Classifier(Cnn6(2, base_channels=4), LogMel(), ["a", "b"])
     ... )
     """
@@ -145,4 +146,10 @@ def check_features(experiment: Experiment, classifier: Classifier) -> None:
         raise ArgumentError(
             f"experiment {experiment.name} needs a classifier on {experiment.transform} features, "
             f"this one takes {kind}; with clips of your own, give the run a name of your own"
+        )
+    if experiment.name in NOISE_TRAINED and not classifier.training.get("noises"):
+        raise ArgumentError(
+            f"experiment {experiment.name} needs a network that heard noise in training, and the "
+            f"record of this one names none; train one with audiointerp train --noises, or run "
+            f"{experiment.name.removesuffix('_noise_trained')}"
         )

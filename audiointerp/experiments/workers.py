@@ -22,9 +22,8 @@ from joblib.externals.loky.backend.reduction import dumps
 from ..dataset import LoadedClip
 from ..errors import ArgumentError, AudioInterpError
 from ..scoring import MethodRows
-from ..util import exit_with_parent, keep_memory
+from ..util import deferred_signals, exit_with_parent, keep_memory
 from .computation import Computation, Result, Task, compute_here
-from .signals import deferred_signals
 
 
 def check_workers(workers: int, device: torch.device) -> None:

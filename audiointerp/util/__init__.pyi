@@ -30,8 +30,9 @@ from .forward import (
 )
 from .hooks import is_owned, owned
 from .html import table_html
-from .memory import keep_memory, return_memory
+from .memory import importing, keep_memory, return_memory
 from .parent import exit_with_parent
+from .pools import deferred_signals, few_at_a_time
 from .probability import (
     BINARY,
     FLOOR,
@@ -72,6 +73,7 @@ __all__ = [
     "atomic_write",
     "before_folding",
     "compute_on_cluster",
+    "deferred_signals",
     "delete_file",
     "digest_of",
     "encodable",
@@ -79,11 +81,13 @@ __all__ = [
     "exit_with_parent",
     "explain_gradient_errors",
     "explained_model",
+    "few_at_a_time",
     "file_digest",
     "file_names",
     "fill_levels",
     "folded",
     "halve_on_oom",
+    "importing",
     "input_gradient",
     "is_out_of_memory",
     "is_owned",

@@ -1,7 +1,10 @@
-"""The C library's memory allocator; does not import torch."""
+"""The C library's memory allocator, and Python's garbage; does not import torch."""
 
 import ctypes
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -33,6 +36,28 @@ def return_memory() -> None:
     trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Within it, Python does not look for garbage, nor later among the objects that were made.
+
+    Imports make no garbage, but some hundred thousand objects, and Python looks through all of them
+    several times. Where torch is imported already, nothing is changed: garbage of whoever did that
+    would stay for ever.
+
+    >>> with importing():
+    ...     import json
+    """
+    if "torch" in sys.modules or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _of_glibc(name: str) -> Any:

@@ -38,9 +38,8 @@ class Overview {
     }
     this.cards = await Promise.all(this.items.map((item) => this.card(item)));
     this.list.addEventListener("click", () => (this.isChosen = true));
-    for (const select of [this.sort, this.filter]) {
-      select.addEventListener("change", () => this.write({}));
-    }
+    this.sort.addEventListener("change", () => this.write({}));
+    this.filter.addEventListener("change", () => this.write(this.firstListed()));
     window.addEventListener("hashchange", () => this.read());
     this.box.hidden = false;
     this.read();
@@ -100,11 +99,22 @@ class Overview {
     }
   }
 
-  draw() {
+  /** The clips of the chosen kind, in the chosen order. */
+  listed() {
     const { value } = this.filter;
     const isOfKind = { [EVERY]: () => true, [NOT_EXPLAINED]: (item) => !item.isExplained, [WRONG]: isWrong };
-    const isShown = isOfKind[value] ?? ((item) => item.predicted === value);
-    const items = this.items.filter(isShown).sort(SORTS[this.sort.value]);
+    const isListed = isOfKind[value] ?? ((item) => item.predicted === value);
+    return this.items.filter(isListed).sort(SORTS[this.sort.value]);
+  }
+
+  /** What to show of a new list: its first clip, unless the one that is shown is in it. */
+  firstListed() {
+    const numbers = this.listed().map(({ number }) => number);
+    return numbers.length === 0 || numbers.includes(this.shown) ? {} : { clip: numbers[0] };
+  }
+
+  draw() {
+    const items = this.listed();
     const cards = items.map((item) => this.cards[item.number]);
     // A card that is taken out and put back would lose the focus.
     const { children } = this.list;

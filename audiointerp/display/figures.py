@@ -1,16 +1,12 @@
-"""Figures as they stand in a page, and in files."""
+"""Figures of matplotlib as they stand in a page."""
 
-import base64
-import io
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-DPI = 120.0
-"""Dots per inch of pictures."""
+from .pixels import DPI, pixels_address
 
 
 def figure_pixels(figure: Figure) -> np.ndarray:
@@ -30,17 +26,6 @@ def figure_pixels(figure: Figure) -> np.ndarray:
     finally:
         figure.set_canvas(canvas)
         figure.set_dpi(own_dpi)
-
-
-def pixels_address(pixels: np.ndarray) -> str:
-    """Return pixels as the data URI of a WebP picture, which has half the size of a JPEG.
-
-    >>> pixels_address(np.zeros((2, 2, 3), np.uint8))[:23]
-    'data:image/webp;base64,'
-    """
-    buffer = io.BytesIO()
-    plt.imsave(buffer, pixels, format="webp", pil_kwargs={"quality": 20, "method": 6})
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def figure_address(figure: Figure) -> str:

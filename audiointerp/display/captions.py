@@ -1,0 +1,85 @@
+"""What stands on a picture of an explained clip, however it is drawn."""
+
+import numpy as np
+
+from ..scoring import ExplainedClip, layer_cell
+
+RANGE = 80.0
+"""Range of displayed levels below the peak, in dB."""
+LONG = 20.0
+"""Seconds; the panels of a longer clip have the whole width."""
+_MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
+_LINEAR_TICK_STEP = 2000
+
+
+def is_long(result: ExplainedClip) -> bool:
+    """Return whether the panels of a clip stand below each other.
+
+    >>> import torch, audiointerp as ai
+    >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
+    >>> is_long(ai.interpret(classifier, torch.randn(32000), "saliency", compared=0))
+    False
+    """
+    spec = result.spectrogram
+    return spec.length > LONG * spec.transform.sample_rate
+
+
+def titles(result: ExplainedClip) -> list[str]:
+    """Return the titles of the clip, its attribution, the kept and the removed part, two lines.
+
+    With p on the same line, long labels would touch their neighbours.
+
+    >>> import torch, audiointerp as ai
+    >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
+    >>> result = ai.interpret(classifier, torch.randn(32000), "saliency", target="dog")
+    >>> [title.split(chr(10))[0] for title in titles(result)[1:]]
+    ['saliency: why dog', 'kept by topK_30', 'removed']
+    """
+    p = float(result.attribution.probs.max())
+    method, scored = result.attribution.method, result.scores["p"]
+    return [
+        f"predicted {result.predicted}\n(p = {p:.3f})",
+        f"{method}: why {result.question}\n(p on {result.on} {scored:.3f})",
+        f"kept by {result.mask_name}\n{result.p_text('p_in')}",
+        f"removed\n{result.p_text('p_out')}",
+    ]
+
+
+def time_labels(result: ExplainedClip) -> list[str]:
+    """Return what stands below the four panels: time, and the layer below its attribution.
+
+    >>> import torch, audiointerp as ai
+    >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
+    >>> result = ai.interpret(classifier, torch.randn(32000), "gradcam", compared=0)
+    >>> time_labels(result)[0], len(time_labels(result)[1].splitlines())
+    ('time (s)', 2)
+    """
+    starts = f"from {result.limits[0]:.4g} s of the clip on" if result.limits else ""
+    layer = str(layer_cell(result.attribution))
+    if is_long(result):
+        # Below each other, the panels share the time axis of the last one.
+        return [starts, layer, "", "time (s)"]
+    clip, explained = ", ".join(filter(None, ["time (s)", starts])), f"time (s)\n{layer}".strip()
+    return [clip, explained, "time (s)", "time (s)"]
+
+
+def frequency_ticks(centres: np.ndarray) -> list[int]:
+    """Choose ticks in Hz for bins with these centre frequencies.
+
+    >>> frequency_ticks(np.array([0.0, 2500.0, 5000.0]))
+    [0, 2000, 4000]
+    """
+    if len(centres) > 1 and np.allclose(np.diff(centres), centres[1] - centres[0]):
+        return list(range(0, int(centres[-1]) + 1, _LINEAR_TICK_STEP))
+    return [hertz for hertz in _MEL_TICKS if centres[0] <= hertz <= centres[-1]]
+
+
+def tick_places(centres: np.ndarray) -> list[tuple[float, str]]:
+    """Return the ticks of bins with these centre frequencies: a bin, with a fraction, and its kHz.
+
+    >>> tick_places(np.array([0.0, 2500.0, 5000.0]))
+    [(0.0, '0'), (0.8, '2'), (1.6, '4')]
+    """
+    ticks = frequency_ticks(centres)
+    places = np.interp(ticks, centres, np.arange(len(centres)))
+    return [(float(place), f"{hertz / 1000:g}") for place, hertz in zip(places, ticks, strict=True)]

@@ -11,10 +11,24 @@ import pandas as pd
 from ..errors import choose
 from ..metrics import METRICS
 from ..scoring import ON
-from ..tables import FEWEST, Table, classes_of, read_results, versions_of, write_tables
+from ..tables import (
+    FEWEST,
+    ClipNames,
+    Part,
+    Table,
+    are_too_many,
+    classes_of,
+    clip_names,
+    condensed_rows,
+    open_parts,
+    read_results,
+    versions_of,
+    write_tables,
+)
 from .conditions import Condition, find_conditions
 from .missing import missing, unfinished
 from .published import PUBLISHED_SCORES
+from .streamed import streamed_conditions
 from .table_kinds import FORMER_KINDS, KINDS
 
 __all__ = ["KINDS", "Paper", "missing", "notes", "paper_of", "paper_tables", "unfinished"]
@@ -114,19 +128,34 @@ def paper_of(
     """
     scored_on = ON if on is None else (choose("on", on, ON),)
     chosen = _choose_kinds(kinds)
-    rows = read_results(root)
-    lacking = [*unfinished(root), *missing(rows, scored_on)]
+    rows, clips, parts = _rows_and_clips(root)
+    lacking = [*unfinished(root), *missing(rows, scored_on, clips)]
     rows = rows[rows["on"].isin(scored_on) | (rows["status"] != "ok")]
     title = "The tables of the paper, from our results" + (" and as published" if published else "")
     return Paper(
         rows,
-        find_conditions(rows),
+        streamed_conditions(rows, parts) if parts else find_conditions(rows),
         chosen,
         published,
         title,
-        [*notes(rows, lacking, classes_of(root)), *_version_notes(versions_of(root))],
+        [*notes(rows, lacking, classes_of(root), clips), *_version_notes(versions_of(root))],
         lacking,
     )
+
+
+def _rows_and_clips(
+    root: str | os.PathLike[str],
+) -> tuple[pd.DataFrame, ClipNames, Sequence[Part]]:
+    """Return the rows and the clips of results; of too many, one row of each kind, and the parts.
+
+    Raises:
+        AudioInterpError: as for :func:`paper_of`.
+    """
+    parts = open_parts(root)
+    if are_too_many(parts):
+        return *condensed_rows(parts), parts
+    rows = read_results(root)
+    return rows, clip_names(rows), ()
 
 
 def paper_tables(
@@ -171,7 +200,10 @@ def _choose_kind(name: str) -> str:
 
 
 def notes(
-    rows: pd.DataFrame, lacking: Sequence[str] = (), classes: Sequence[str] = ()
+    rows: pd.DataFrame,
+    lacking: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    clips: ClipNames | None = None,
 ) -> list[str]:
     """Return the paragraphs of a title page: what the tables are of, how to read them, what lacks.
 
@@ -179,13 +211,20 @@ def notes(
         rows: results, see :func:`~audiointerp.tables.results.read_results`.
         lacking: sentences of :func:`missing` and :func:`unfinished`.
         classes: the names of the classes.
+        clips: the clips of the results; those of the rows if None.
 
     >>> from .example import example_rows
     >>> print(notes(example_rows(), classes=["dog"])[0])
     Experiments: mel_clean. Methods: saliency, gradcam, shap, lime. 2 masks, 2 clips, \
 scored on features, protocol corrected. Classes: dog.
     """
-    paragraphs = [_scope(rows, classes), _score_note(), _interval_note(), _null_note()]
+    clips = clip_names(rows) if clips is None else clips
+    paragraphs = [
+        _scope(rows, classes, len(clips.of())),
+        _score_note(),
+        _interval_note(),
+        _null_note(),
+    ]
     if lacking:
         paragraphs.append(f"Missing for all of the paper's tables: {'; '.join(lacking)}.")
     return paragraphs
@@ -204,13 +243,13 @@ def _version_notes(versions: Sequence[str]) -> list[str]:
     ]
 
 
-def _scope(rows: pd.DataFrame, classes: Sequence[str]) -> str:
+def _scope(rows: pd.DataFrame, classes: Sequence[str], clips: int) -> str:
     scored = rows[rows["status"] == "ok"]
     networks = [name for name in rows["network"].unique() if name] if "network" in rows else []
     sentences = [
         f"Experiments: {', '.join(rows['experiment'].unique())}.",
         f"Methods: {', '.join(rows['method'].unique())}.",
-        f"{scored['mask'].nunique()} masks, {rows['clip'].nunique()} clips, "
+        f"{scored['mask'].nunique()} masks, {clips} clips, "
         f"scored on {', '.join(scored['on'].unique())}, "
         f"protocol {', '.join(scored['protocol'].unique())}.",
     ]

@@ -89,11 +89,11 @@ class ExperimentSums:
         """
         place = id(clean), key
         if place not in self._differences:
-            found: dict[Key, SummedCells] = {}
+            summed: dict[Key, SummedCells] = {}
             for rows, others in _pairs(self.parts, clean.parts):
                 kept, other = (_of(each, key) for each in (rows, others))
-                _add(found, key, PUBLISHED_SCORES, _minus(kept, other, PUBLISHED_SCORES))
-            self._differences[place] = found[key]
+                _add(summed, key, PUBLISHED_SCORES, _minus(kept, other, PUBLISHED_SCORES))
+            self._differences[place] = summed[key]
         return self._differences[place]
 
 
@@ -175,7 +175,7 @@ def streamed_conditions(rows: pd.DataFrame, parts: Sequence[Part]) -> list[Condi
     """Return the conditions of results that are on a disk.
 
     Args:
-        rows: of :func:`~audiointerp.tables.clip_names.condensed_rows`.
+        rows: of :func:`~audiointerp.tables.condensed.condensed_rows`.
         parts: what these rows are of.
 
     Raises:

@@ -14,8 +14,8 @@ from .bootstrap import (
 )
 from .cell_sums import CellSums, SummedCells, sums_of_values
 from .cells import Cell, Column
-from .clip_names import ClipNames, clip_names, condensed_rows
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
+from .condensed import ClipNames, clip_names, condensed_rows
 from .group_sums import Distinct
 from .lead import forest_text, lead_text, scores_beside
 from .listening import listening_text, read_answers

@@ -48,8 +48,8 @@ class CellSums:
 
     def intervals(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the 95 % BCa interval of each mean, as ``bootstrap_interval`` does."""
-        found = ends(self._drawn_means(), self.means(), self._means_without_each())
-        low, high = np.where(np.count_nonzero(self.counts, 0) >= FEWEST, found, np.nan)
+        interval = ends(self._drawn_means(), self.means(), self._means_without_each())
+        low, high = np.where(np.count_nonzero(self.counts, 0) >= FEWEST, interval, np.nan)
         return low, high
 
     def averages(self, parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,8 +66,8 @@ class CellSums:
         by_recording = np.stack([mean_of(left_out[:, cells], 1) for cells in parts], 1)
         averages = np.array([float(mean_of(means[cells])) for cells in parts])
         known = [np.count_nonzero(self.counts[:, cells].any(1)) for cells in parts]
-        found = ends(by_draw, averages, by_recording)
-        low, high = np.where(np.array(known) >= FEWEST, found, np.nan)
+        interval = ends(by_draw, averages, by_recording)
+        low, high = np.where(np.array(known) >= FEWEST, interval, np.nan)
         return averages, low, high
 
     def _drawn_means(self) -> np.ndarray:
@@ -95,7 +95,8 @@ def sums_of_values(values: pd.DataFrame) -> CellSums:
         values: clips × cells; the index is (clip, recording), in the order of the clips' names.
 
     >>> index = pd.MultiIndex.from_tuples([("a", "x"), ("b", "x")], names=["clip", "recording"])
-    >>> values = pd.DataFrame([[0.25], [0.75]], index, [("lime", "bin")])
+    >>> cells = pd.MultiIndex.from_tuples([("lime", "bin")])
+    >>> values = pd.DataFrame([[0.25], [0.75]], index, cells)
     >>> sums_of_values(values).sums.tolist()
     [[1.0]]
     """
@@ -150,16 +151,16 @@ class SummedCells:
         values = np.where(known, values, 0.0)
         cells = rows.groupby(["method", "mask"], sort=False, observed=True)
         of_cells: dict[Cell, np.ndarray] = cells.indices  # type: ignore[assignment]
-        for (method, mask), found in of_cells.items():
+        for (method, mask), row_numbers in of_cells.items():
             key = str(method), str(mask)
             if key not in self._tables:
                 self._tables[key] = np.zeros((2, len(self.names), MOST_GROUPS))
             sums, counts = self._tables[key]
-            self.clips[key] = self.clips.get(key, 0) + len(found)
-            at = places[found]
+            self.clips[key] = self.clips.get(key, 0) + len(row_numbers)
+            at = places[row_numbers]
             for number in range(len(self.names)):
-                sums[number] += np.bincount(at, values[found, number], MOST_GROUPS)
-                counts[number] += np.bincount(at, known[found, number], MOST_GROUPS)
+                sums[number] += np.bincount(at, values[row_numbers, number], MOST_GROUPS)
+                counts[number] += np.bincount(at, known[row_numbers, number], MOST_GROUPS)
 
     def of(self, name: str, cells: Sequence[Cell]) -> CellSums:
         """Return the sums of one column, of some cells."""

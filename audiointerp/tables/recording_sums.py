@@ -104,7 +104,7 @@ def groups_of(recordings: pd.Series) -> pd.Index:
     """Return the group of each recording: a number below :data:`MOST_GROUPS`.
 
     >>> groups = groups_of(pd.Series(["day 1", "day 2", "day 1"]))
-    >>> groups[0] == groups[2], bool(groups.max() < MOST_GROUPS)
+    >>> bool(groups[0] == groups[2]), bool(groups.max() < MOST_GROUPS)
     (True, True)
     """
     hashes = pd.util.hash_pandas_object(recordings.astype(str), index=False)

@@ -24,6 +24,13 @@ NOT_NEEDED = ("mkdocs", "mkdocs-material", "mkdocstrings-python", "mypy", "panda
 """Tools that do not depend on what is tested here; tests that use them are skipped or fail."""
 OLD = ("click<8.5",)
 """With click 8.5, typer before 0.26 leaves out what its help says of arguments."""
+OF_PINNED_VERSIONS = (
+    # Needs all tools, of which mkdocs-material asks for a later requests.
+    "tests/test_dependencies.py::test_every_copyleft_licence_that_is_installed_is_named",
+    # torch 2.6 imports sympy by itself when a network is built without its weights' memory.
+    "tests/test_shell_interpret.py::test_one_clip_is_explained_without_what_is_slow_to_import",
+)
+"""Tests of what is true of the pinned versions alone."""
 
 
 def lowest(requirements):
@@ -70,7 +77,10 @@ def test(folder, arguments):
     """Run pytest there; return its exit status."""
     command = [folder / "bin" / "python", "-m", "pytest", "-p", "no:cacheprovider"]
     # Old packages use what newer ones of theirs deprecate.
-    command += ["-W", "ignore::DeprecationWarning", *(arguments or ["-n", "auto", "tests"])]
+    command += ["-W", "ignore::DeprecationWarning"]
+    for name in OF_PINNED_VERSIONS:
+        command += ["--deselect", name]
+    command += arguments or ["-n", "auto"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     environment.pop("AUDIOINTERP_TORTURE", None)
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

@@ -9,12 +9,14 @@
 # make results         runs the experiments of the study on all cores, on the data in AUDIOINTERP_DATA (else
 #                      data/ESC-50); resumes an interrupted run; those of ESC-10 are packed into results/
 # make supplementary   writes the figures and the page of supplementary/
-# make torture         runs the long tests, then the fault tests, and writes docs/reliability.md
+# make torture         runs the long tests, then the fault tests, and writes docs/reliability.md; then
+#                      installs the wheel into an empty environment and uses it, and runs the tests
+#                      with the lowest versions of all packages (each some GB and minutes)
 # make notebooks       runs the ten notebooks in place, on the data in AUDIOINTERP_DATA, and strips
 #                      their audio; they show the rows of results/ where these are of their network
 # make reproduce       makes the tables, the pages and the figures of docs/ and README from results/,
 #                      step by step, and says how long each took; resumes an interrupted run
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv/bin
 
 .PHONY: demo docs test ci bench bench-commands torture notebooks noises results supplementary reproduce \
@@ -38,6 +40,8 @@ torture: .venv/installed-test
 	AUDIOINTERP_TORTURE=1 $(VENV)/pytest tests -n auto -m long
 	AUDIOINTERP_TORTURE=1 $(VENV)/pytest tests -n auto -m "torture or hypothesis" --junitxml=.torture.xml
 	$(VENV)/python tests/reliability.py .torture.xml docs/reliability.md
+	$(VENV)/python tests/built_wheel.py
+	$(VENV)/python tests/lowest.py
 
 bench: .venv/installed-test
 	$(VENV)/python -m benchmarks
@@ -74,8 +78,8 @@ style: .venv/installed-test
 	$(VENV)/ruff format --check .
 
 define CHECK_PYTHON
-@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
-	{ echo "audiointerp needs Python 3.11 or 3.12: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	{ echo "audiointerp needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 endef
 
 # Named here and not by the extra, whose package needs torch.

@@ -1,10 +1,10 @@
 """Made results in shards, of any number of rows, and what tables of them cost.
 
-python tests/many_rows.py CLIPS METHODS MASKS CLIPS_PER_RECORDING
+python tests/many_rows.py CLIPS METHODS MASKS CLIPS_PER_RECORDING [WAY …]
 
 writes CLIPS * METHODS * MASKS rows in shards of 1000 clips, and prints the CPU seconds and the most
 memory of the tables of the library, each in a process of its own, and of the same means by pyarrow
-and by DuckDB.
+and by DuckDB; of some of these ways alone, if they are named.
 """
 
 import json
@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.dataset import dataset
 
-from audiointerp import tables
+from audiointerp import paper, tables
 from audiointerp.interpretation import MASKS, NULLS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.scoring import COLUMNS
@@ -93,6 +93,10 @@ def means_streamed(root):
     tables.streamed_summary(tables.open_parts(root), ["method", "mask"])
 
 
+def paper_streamed(root):
+    paper.paper_of(root, ["summary", "masks", "methods", "audio"]).tables  # noqa: B018
+
+
 def lead_in_memory(root):
     tables.lead_text(tables.read_results(root))
 
@@ -113,7 +117,10 @@ def means_by_duckdb(root):
     connection.sql(f"SELECT method, mask, {means} FROM {files} GROUP BY ALL").fetchall()
 
 
-WAYS = (lead_streamed, means_streamed, means_by_pyarrow, means_by_duckdb, lead_in_memory)
+WAYS = (
+    *(lead_streamed, means_streamed, paper_streamed),
+    *(means_by_pyarrow, means_by_duckdb, lead_in_memory),
+)
 
 
 def measure(way, root):
@@ -125,7 +132,7 @@ def measure(way, root):
     print(f"{seconds:.1f} s of CPU, {time.time() - began:.1f} s, {most:.0f} MiB")
 
 
-def main(clips, methods, masks, clips_per_recording):
+def main(clips, methods, masks, clips_per_recording, ways):
     print(f"imports: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -135,7 +142,7 @@ def main(clips, methods, masks, clips_per_recording):
         rows = clips * methods * masks
         seconds = time.process_time() - begin
         print(f"{rows} rows, {size / 1e6:.0f} MB, made in {seconds:.0f} s", flush=True)
-        for way in WAYS:
+        for way in WAYS if not ways else [way for way in WAYS if way.__name__ in ways]:
             command = [sys.executable, __file__, way.__name__, folder]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             lines = (done.stdout + done.stderr).strip().splitlines()
@@ -145,6 +152,6 @@ def main(clips, methods, masks, clips_per_recording):
 
 if __name__ == "__main__":
     if sys.argv[1].isdigit():
-        main(*map(int, sys.argv[1:]))
+        main(*map(int, sys.argv[1:5]), sys.argv[5:])
     else:
         measure({way.__name__: way for way in WAYS}[sys.argv[1]], sys.argv[2])

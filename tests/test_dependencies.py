@@ -6,8 +6,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 
+import lowest
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 import audiointerp
 
@@ -79,6 +81,19 @@ def test_each_requirement_is_in_its_table_and_no_other(text):
         r'^    "([a-z0-9-]+)>=', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M
     )
     assert set(declared) == (core.keys() | tests.keys()) - {"jupyter"}
+
+
+def test_each_requirement_has_a_lowest_version_that_the_pinned_one_is_not_below():
+    pins, tools = lowest.packages()
+    lowest_versions = dict(pin.split("==") for pin in pins)
+    versions = pinned(ROOT / "requirements.txt") | pinned(ROOT / "tests" / "requirements.txt")
+    assert set(pinned(ROOT / "requirements.txt")) <= set(lowest_versions)
+    for name, version in lowest_versions.items():
+        if name in versions:
+            assert Version(version) <= Version(versions[name]), name
+    assert not lowest_versions.keys() & {tool.partition("==")[0] for tool in tools}
+    with pytest.raises(ValueError, match="tqdm: has no lowest version"):
+        lowest.lowest(["tqdm"])
 
 
 def test_where_each_is_imported(text):

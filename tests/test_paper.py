@@ -21,6 +21,7 @@ from audiointerp.paper.published import (
 )
 from audiointerp.paper.statistics import CLIP, averaged, clip_values, with_intervals
 from audiointerp.scoring.columns import COLUMNS
+from audiointerp.tables import sums_of_values
 from audiointerp.tables.bootstrap import FEWEST, bootstrap_interval
 
 
@@ -150,17 +151,17 @@ def test_intervals_are_those_of_the_bootstrap_over_clips():
     )
     values = clip_values(rows, "FF")
     low, high = bootstrap_interval(values.to_numpy())
-    made = with_intervals(values)
+    made = with_intervals(sums_of_values(values))
     assert np.allclose(made, np.stack([values.mean(), low, high], 1))
-    over = averaged(values, "method")
+    over = averaged(sums_of_values(values), "method")
     few = values.iloc[: FEWEST - 1]
-    assert with_intervals(few)[["low", "high"]].isna().all(axis=None)
-    assert averaged(few, "mask")[["low", "high"]].isna().all(axis=None)
+    assert with_intervals(sums_of_values(few))[["low", "high"]].isna().all(axis=None)
+    assert averaged(sums_of_values(few), "mask")[["low", "high"]].isna().all(axis=None)
     # Many clips of few recordings.
     recordings = [str(number % (FEWEST - 1)) for number in range(30)]
     clips = values.index.get_level_values("clip")
     takes = values.set_axis(pd.MultiIndex.from_arrays([clips, recordings], names=CLIP))
-    assert with_intervals(takes)[["low", "high"]].isna().all(axis=None)
+    assert with_intervals(sums_of_values(takes))[["low", "high"]].isna().all(axis=None)
     for method in ("saliency", "lime"):
         # Nothing is undefined, so the order of the means does not matter.
         mean_of_clip = values[method].mean(axis=1).to_numpy()[:, None]

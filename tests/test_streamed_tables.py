@@ -134,9 +134,6 @@ def test_the_command_streams_above_a_number_of_rows(root, tmp_path, call, monkey
     assert (tmp_path / "streamed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     by_method = call("tables", root, "--by", "method")
     assert "groups have means alone" in by_method.stdout
-    paper = call("tables", root, "--kinds", "summary")
-    assert paper.returncode == 0
-    assert "read all 1350 rows into memory" in paper.stderr
 
 
 def test_of_soft_masks_alone_chance_is_not_known(tmp_path):

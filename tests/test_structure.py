@@ -185,6 +185,26 @@ def test_public_names_are_there_and_lazy():
         _ = audiointerp.sing
 
 
+def test_importing_the_package_takes_no_time_and_nothing_heavy():
+    code = (
+        "import sys, time; before, began = set(sys.modules), time.process_time(); "
+        "import audiointerp; print(time.process_time() - began); "
+        "loaded = {name.partition('.')[0] for name in set(sys.modules) - before}; "
+        "print(*sorted(loaded - sys.stdlib_module_names))"
+    )
+    seconds, names = [], []
+    # Of a first import, Python may compile the sources.
+    for _ in range(2):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        lines = done.stdout.splitlines()
+        seconds.append(float(lines[0]))
+        names.append(lines[1])
+    assert set(names) == {"audiointerp lazy_loader"}
+    # CPU seconds, since a busy machine takes longer by the clock.
+    assert min(seconds) < 0.1
+
+
 @pytest.fixture(scope="module")
 def told_by_old_names():
     """What each old module name says when it is imported: its docstring and its warnings."""

@@ -147,21 +147,13 @@ def _write_paper_tables(
     out: Path | None,
 ) -> None:
     from ..paper import paper_of
-    from ..tables import FORMATS, are_too_many, open_parts, table_as_text
+    from ..tables import FORMATS, table_as_text
 
     chosen_formats = [] if formats is None else names_in(formats, "--formats")
     for name in chosen_formats:
         choose("format", name, FORMATS)
     if bool(chosen_formats) != (out is not None):
         raise ArgumentError("--formats and --out FOLDER go together: what to write, and where")
-    parts = open_parts(results)
-    if are_too_many(parts):
-        rows = sum(part.rows for part in parts)
-        typer.echo(
-            f"the tables of the paper read all {rows} rows into memory; "
-            "without --formats, --kinds, --on and --published, one shard is read at a time",
-            err=True,
-        )
     paper = paper_of(results, None if kinds is None else names_in(kinds, "--kinds"), on, published)
     if out is None:
         typer.echo("\n".join(table_as_text(table) for table in paper.tables))

@@ -5,6 +5,7 @@ holds its value for one example, so such questions are answered as for that exam
 """
 
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from .replacements import REBUILT, REPLACEMENTS
+
+INPUT_CHECK = "_check_input_constraints_pre_hook"
 
 
 def traced(network: nn.Module, example: Tensor) -> fx.GraphModule:
@@ -42,6 +45,7 @@ def traced(network: nn.Module, example: Tensor) -> fx.GraphModule:
     """
     root = _Root(network)
     with _restored_attributes(network), _python_functions(network), torch.enable_grad():
+        _remove_input_checks(network)
         graph = _Tracer(example).trace(root)
         for node in graph.nodes:
             node.meta.clear()
@@ -234,6 +238,17 @@ def _restored_attributes(network: nn.Module) -> Iterator[None]:
         for module, attributes in before:
             vars(module).clear()
             vars(module).update(attributes)
+
+
+def _remove_input_checks(network: nn.Module) -> None:
+    """Remove the hooks by which networks exported by torch 2.6 refuse what is no tensor."""
+    for module in network.modules():
+        hooks = module._forward_pre_hooks
+        kept = {
+            key: hook for key, hook in hooks.items() if getattr(hook, "__name__", "") != INPUT_CHECK
+        }
+        if len(kept) < len(hooks):
+            module._forward_pre_hooks = OrderedDict(kept)
 
 
 @contextmanager

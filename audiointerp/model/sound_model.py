@@ -134,7 +134,8 @@ class SoundModel(nn.Module):
 
     def _find_shape(self, wav: Tensor) -> str:
         """Return the shape of sounds that the module takes, by trying two copies of the first."""
-        pair = wav[:1].detach().expand(2, 1, -1)
+        # Not expand: torch 2.6 has no FFT of it.
+        pair = wav[:1].detach().repeat(2, 1, 1)
         results: dict[str, Tensor] = {}
         errors: dict[str, AudioInterpError] = {}
         for shape in SHAPES:

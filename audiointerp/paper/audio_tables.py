@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from ..interpretation import NULLS, RANDOM_MASKS
 from ..metrics import METRICS, RELATIVE
-from ..tables import Column, Table, has_null, table_of
+from ..tables import Column, Table, table_of
 from .columns import Columns, clips_in, interval_note, score_column
 from .conditions import Condition
 from .statistics import means_of, with_intervals
@@ -44,7 +44,7 @@ def audio_tables(conditions: Sequence[Condition], published: bool) -> Iterator[T
 
 
 def _have_null(group: Sequence[Condition], null: str) -> bool:
-    return any(has_null(condition.rows, null) for condition in group)
+    return any(condition.has_null(null) for condition in group)
 
 
 def _audio_table(group: Sequence[Condition], name: str, nulls: Sequence[str]) -> Table:
@@ -53,10 +53,11 @@ def _audio_table(group: Sequence[Condition], name: str, nulls: Sequence[str]) ->
     for condition in group:
         columns += _beside_nulls(condition, name, nulls)
     if len(group) > 1:
-        by_on = {condition.on: condition.values(name) for condition in group}
-        on_features, on_audio = by_on["features"], by_on["audio"]
+        by_on = {condition.on: condition for condition in group}
+        change = with_intervals(by_on["audio"].sums_less(by_on["features"], name))
         column = score_column(name, "− features", "audio", difference=True)
-        columns.append((column, with_intervals(on_audio - on_features)))
+        # A cell of one alone has no difference.
+        columns.append((column, change.reindex(columns[0][1].index)))
     scored_on = " and ".join(f"on {condition.on}" for condition in group) + first.over
     protocol = "" if first.protocol == "corrected" else f", protocol {first.protocol}"
     better = "more" if METRICS[name].higher_is_better else "less"
@@ -78,14 +79,13 @@ def _audio_table(group: Sequence[Condition], name: str, nulls: Sequence[str]) ->
 
 def _beside_nulls(condition: Condition, name: str, nulls: Sequence[str]) -> Columns:
     """Return the columns of a score, of its random masks, and of its differences to the nulls."""
-    values = condition.values(name)
     column = score_column(name, "mean", condition.on)
     columns: Columns = [(column, condition.scores[name])]
     for null in nulls:
-        null_values = condition.values(f"{name}_{null}")
         # With a column of means for each null, the table would be too wide for a page.
         if null in RANDOM_MASKS:
-            columns.append((Column(condition.on, null, column.decimals), means_of(null_values)))
+            means = means_of(condition.sums(f"{name}_{null}"))
+            columns.append((Column(condition.on, null, column.decimals), means))
         difference = score_column(name, f"− {null}", condition.on, difference=True)
-        columns.append((difference, with_intervals(values - null_values)))
+        columns.append((difference, with_intervals(condition.sums_less_null(name, null))))
     return columns

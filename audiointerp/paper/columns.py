@@ -128,6 +128,6 @@ def clips_in(condition: Condition) -> str:
     >>> clips_in(Condition("mel", "mel_clean", "corrected", "silence", "features", "all", rows))
     '3 clips'
     """
-    counts = condition.rows.groupby("method")["clip"].nunique()
-    fewest, most = counts.min(), counts.max()
+    counts = condition.clips_by_method.values()
+    fewest, most = min(counts), max(counts)
     return f"{most} clips" if fewest == most else f"{fewest} to {most} clips"

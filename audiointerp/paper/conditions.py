@@ -4,7 +4,6 @@ Averages never mix transforms, experiments, protocols, fills, what was scored (`
 clips.
 """
 
-import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,9 +12,10 @@ import pandas as pd
 
 from ..errors import AudioInterpError
 from ..experiments import EXPERIMENTS, NOISE_TRAINED
-from ..tables import summarise
+from ..tables import CellSums, has_null, summarise, sums_of_values
+from .names import is_clean, is_noise_trained, label, slug
 from .published import PUBLISHED_SCORES
-from .statistics import averaged, clip_values, place, with_intervals
+from .statistics import averaged, cells_of, clip_values, place, with_intervals
 
 SUBSETS: dict[str, tuple[bool | None, str]] = {
     "all": (None, "all clips"),
@@ -94,12 +94,42 @@ class Condition:
         fill = [] if self.fill == "silence" else [f"fill_{self.fill}"]
         return slug("_".join([*words, f"on_{self.on}", *fill, *protocol]))
 
+    @property
+    def cells(self) -> list[tuple[str, str]]:
+        """The cells, (method, mask), in their order."""
+        return cells_of(self.values("FF"))
+
+    @property
+    def clips_by_method(self) -> dict[str, int]:
+        """The number of scored clips of each method."""
+        counts = self.rows.groupby("method")["clip"].nunique()
+        return {str(method): int(count) for method, count in counts.items()}
+
+    def has_null(self, null: str) -> bool:
+        """Return whether the results hold the scores of a null."""
+        return has_null(self.rows, null)
+
     def values(self, name: str) -> pd.DataFrame:
         """Return the values (clips × cells) of a column.
 
         See :func:`~audiointerp.paper.statistics.clip_values`.
         """
         return self._once(("values", name), lambda: {name: clip_values(self.rows, name)})[name]
+
+    def sums(self, name: str) -> CellSums:
+        """Return the sums by recording of a column."""
+        return sums_of_values(self.values(name))
+
+    def sums_less_null(self, name: str, null: str) -> CellSums:
+        """Return the sums by recording of a score less that of a null, clip by clip."""
+        return sums_of_values(self.values(name) - self.values(f"{name}_{null}"))
+
+    def sums_less(self, other: "Condition", name: str) -> CellSums:
+        """Return the sums of a score less the other condition's, of the clips that both have."""
+        values, others = self.values(name), other.values(name)
+        clips = others.index.intersection(values.index)
+        cells = [cell for cell in others.columns if cell in values.columns]
+        return sums_of_values(values.loc[clips, cells] - others.loc[clips, cells])
 
     @property
     def scores(self) -> dict[str, pd.DataFrame]:
@@ -117,7 +147,7 @@ class Condition:
         return self._once(
             ("averages", level, tuple(cells)),
             lambda: {
-                name: averaged(self.values(name)[list(cells)], level) for name in PUBLISHED_SCORES
+                name: averaged(self.sums(name).select(cells), level) for name in PUBLISHED_SCORES
             },
         )
 
@@ -128,16 +158,22 @@ class Condition:
         """
         return self._once(
             ("differences", other),
-            lambda: {name: _difference(self, other, name) for name in PUBLISHED_SCORES},
+            lambda: {
+                name: with_intervals(self.sums_less(other, name)) for name in PUBLISHED_SCORES
+            },
         )
 
     def _compute_scores(self) -> dict[str, pd.DataFrame]:
-        scores = {name: with_intervals(self.values(name)) for name in PUBLISHED_SCORES}
-        summary = summarise(self.rows).reindex(scores["FF"].index)
+        scores = {name: with_intervals(self.sums(name)) for name in PUBLISHED_SCORES}
+        summary = self._summary().reindex(scores["FF"].index)
         for head in ("AREA", *SHARES, "clips"):
             means = summary[[SHARES.get(head, head)]].set_axis(["mean"], axis=1)
             scores[head] = 100 * means if head in SHARES else means
         return scores
+
+    def _summary(self) -> pd.DataFrame:
+        """Return the means of the area and of the shares by cell, and the number of clips."""
+        return summarise(self.rows)
 
     def _once(
         self, key: Hashable, compute: Callable[[], dict[str, pd.DataFrame]]
@@ -145,31 +181,6 @@ class Condition:
         if key not in self._kept:
             self._kept[key] = compute()
         return self._kept[key]
-
-
-def _difference(condition: Condition, other: Condition, name: str) -> pd.DataFrame:
-    values, others = condition.values(name), other.values(name)
-    clips = others.index.intersection(values.index)
-    cells = [cell for cell in others.columns if cell in values.columns]
-    return with_intervals(values.loc[clips, cells] - others.loc[clips, cells])
-
-
-def label(transform: str, experiment: str) -> str:
-    """Return an experiment's name with its transform in front.
-
-    >>> label("mel", "mel_clean"), label("mel", "street")
-    ('mel_clean', 'mel_street')
-    """
-    return experiment if experiment.startswith(f"{transform}_") else f"{transform}_{experiment}"
-
-
-def slug(text: str) -> str:
-    """Return a text in the letters that both a file name and a LaTeX label allow.
-
-    >>> slug("a/b: c")
-    'a_b_c'
-    """
-    return re.sub(r"[^A-Za-z0-9.+-]+", "_", text).strip("._")
 
 
 def find_conditions(rows: pd.DataFrame) -> list[Condition]:
@@ -189,7 +200,7 @@ def find_conditions(rows: pd.DataFrame) -> list[Condition]:
     for key, group in scored.groupby(list(SPLIT), sort=False):
         transform, experiment, protocol, fill, on = map(str, key)
         for subset, (correct, _) in SUBSETS.items():
-            part = group if correct is None else group[_is_marked(group, correct)]
+            part = group if correct is None else group[is_marked(group, correct)]
             if len(part):
                 conditions.append(
                     Condition(transform, experiment, protocol, fill, on, subset, part)
@@ -211,8 +222,12 @@ def _order(condition: Condition) -> tuple[object, ...]:
     )
 
 
-def _is_marked(rows: pd.DataFrame, correct: bool) -> np.ndarray:
-    """Tell which rows are marked as correct, or as wrong; none without the column ``correct``."""
+def is_marked(rows: pd.DataFrame, correct: bool) -> np.ndarray:
+    """Tell which rows are marked as correct, or as wrong; none without the column ``correct``.
+
+    >>> is_marked(pd.DataFrame({"correct": [True, False]}), True).tolist()
+    [True, False]
+    """
     if "correct" not in rows:
         return np.zeros(len(rows), bool)
     return rows["correct"].isin([correct]).to_numpy()
@@ -250,24 +265,3 @@ def _differ_in_noise(clean: Condition, other: Condition) -> bool:
     if is_other or is_clean(other.experiment, other.transform):
         return False
     return rest(other) == rest(clean)
-
-
-def is_noise_trained(experiment: str) -> bool:
-    """Tell whether an experiment is one of the study's with a network that heard the noises.
-
-    >>> is_noise_trained("mel_horse"), is_noise_trained("mel_horse_noise_trained")
-    (False, True)
-    """
-    return experiment in NOISE_TRAINED
-
-
-def is_clean(experiment: str, transform: str) -> bool:
-    """Tell whether an experiment is the study's own on clean clips with this transform.
-
-    >>> is_clean("mel_clean", "mel"), is_clean("mel_horse", "mel")
-    (True, False)
-    >>> is_clean("mel_clean_noise_trained", "mel")
-    True
-    """
-    known = (EXPERIMENTS | NOISE_TRAINED).get(experiment)
-    return known is not None and known.noise is None and known.transform == transform

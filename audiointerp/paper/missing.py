@@ -9,9 +9,11 @@ import pandas as pd
 from ..experiments import EXPERIMENTS
 from ..interpretation import RANDOM_MASKS
 from ..scoring import ON
-from ..tables import has_null
-from .conditions import is_clean, is_noise_trained, label
+from ..tables import ClipNames, Distinct, clip_names, has_null
+from .names import is_clean, is_noise_trained, label
 from .published import PUBLISHED_METHODS, STUDY_MASKS
+
+KEYS = ["transform", "experiment", "method"]
 
 
 def unfinished(root: str | os.PathLike[str]) -> list[str]:
@@ -31,35 +33,39 @@ def unfinished(root: str | os.PathLike[str]) -> list[str]:
     return sentences
 
 
-def missing(rows: pd.DataFrame, on: Sequence[str] = ON) -> list[str]:
+def missing(
+    rows: pd.DataFrame, on: Sequence[str] = ON, clips: ClipNames | None = None
+) -> list[str]:
     """Return what results lack of the study's experiments, methods and masks, and what failed.
 
     Args:
         rows: results, see :func:`~audiointerp.tables.results.read_results`.
         on: names in ``ON`` that should be there.
+        clips: the clips of the results; those of the rows if None.
 
     >>> from .example import example_rows
     >>> missing(example_rows(masks=STUDY_MASKS), on=["features"])[:2]
     ['no results of stft_clean, mel_horse, mel_room, mel_white', \
 'mel_clean: no wrongly classified clip']
     """
+    clips = clip_names(rows) if clips is None else clips
     present = set(rows["experiment"])
     experiments = [name for name in EXPERIMENTS if name not in present]
     sentences = [f"no results of {', '.join(experiments)}"] if experiments else []
     for (transform, experiment), group in rows.groupby(["transform", "experiment"], sort=False):
         name = label(str(transform), str(experiment))
-        sentences += [f"{name}: {sentence}" for sentence in _lacking(group, on)]
-    return [*sentences, *_not_comparable(rows)]
+        sentences += [f"{name}: {sentence}" for sentence in _lacking(group, on, clips)]
+    return [*sentences, *_not_comparable(rows, clips)]
 
 
-def _lacking(rows: pd.DataFrame, on: Sequence[str]) -> Iterator[str]:
+def _lacking(rows: pd.DataFrame, on: Sequence[str], clips: ClipNames) -> Iterator[str]:
     """Yield what the results of one experiment lack."""
     scored = rows[rows["status"] == "ok"]
     present = set(rows["method"])
     methods = [name for name in PUBLISHED_METHODS if name not in present]
     if methods:
         yield f"no {', '.join(methods)}"
-    yield from _failures(rows)
+    yield from _failures(rows, clips)
     for masks, without in _methods_without(scored, "mask", STUDY_MASKS).items():
         yield f"{', '.join(without)} without the masks {', '.join(masks)}"
     for missing_on, without in _methods_without(scored, "on", on).items():
@@ -75,16 +81,17 @@ def _lacking(rows: pd.DataFrame, on: Sequence[str]) -> Iterator[str]:
         yield f"no random masks beside the scores ({', '.join(absent)})"
 
 
-def _failures(rows: pd.DataFrame) -> Iterator[str]:
+def _failures(rows: pd.DataFrame, clips: ClipNames) -> Iterator[str]:
     """Yield how many clips each method failed on, and at which stages."""
-    for method, group in rows.groupby("method", sort=False):
+    for (transform, experiment, method), group in rows.groupby(KEYS, sort=False):
         failed = group[group["status"] != "ok"]
         if failed.empty:
             continue
         stages = failed["stage"].value_counts().to_dict() if "stage" in failed else {}
         counts = ", ".join(f"{stage} {count}" for stage, count in stages.items())
-        clips = f"{failed['clip'].nunique()} of {group['clip'].nunique()} clips"
-        yield f"{method} failed on {clips}{counts and f' ({counts})'}"
+        of_method = clips.of(str(transform), str(experiment), str(method))
+        share = f"{failed['clip'].nunique()} of {len(of_method)} clips"
+        yield f"{method} failed on {share}{counts and f' ({counts})'}"
 
 
 def _methods_without(
@@ -100,7 +107,7 @@ def _methods_without(
     return methods
 
 
-def _not_comparable(rows: pd.DataFrame) -> Iterator[str]:
+def _not_comparable(rows: pd.DataFrame, clips: ClipNames) -> Iterator[str]:
     """Yield which noise experiments cannot be compared with the clean one."""
     noise_trained = rows["experiment"].map(is_noise_trained)
     for (transform, _), group in rows.groupby(["transform", noise_trained], sort=False):
@@ -117,8 +124,17 @@ def _not_comparable(rows: pd.DataFrame) -> Iterator[str]:
                     f"{experiment} was run on another network than {reference}, so the two are "
                     "not compared"
                 )
-            elif set(noisy["clip"]) != set(clean["clip"]):
+            elif not _have_same_clips(clips, str(transform), str(experiment), clean_names):
                 yield (
                     f"{experiment} has other clips than {reference}: differences are of the clips "
                     "that both have"
                 )
+
+
+def _have_same_clips(
+    clips: ClipNames, transform: str, noisy: str, clean_names: Iterable[str]
+) -> bool:
+    clean = Distinct()
+    for name in clean_names:
+        clean.include(clips.of(transform, name))
+    return clean.equals(clips.of(transform, noisy))

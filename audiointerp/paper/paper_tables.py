@@ -1,7 +1,7 @@
 """All tables of the paper from a folder of results, and the notes before them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -9,21 +9,25 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import choose
-from ..experiments import EXPERIMENTS, NOISE_TRAINED
-from ..interpretation import METHODS
 from ..metrics import METRICS
 from ..scoring import ON
-from ..tables import FEWEST, Table, classes_of, read_results, versions_of, write_tables
-from ..util import FILLS
+from ..tables import (
+    FEWEST,
+    ClipNames,
+    Table,
+    classes_of,
+    clip_names,
+    versions_of,
+    write_tables,
+)
+from .chosen_rows import chosen_rows
 from .conditions import Condition, find_conditions
 from .missing import missing, unfinished
 from .published import PUBLISHED_SCORES
+from .streamed import streamed_conditions
 from .table_kinds import FORMER_KINDS, KINDS
 
 __all__ = ["KINDS", "Paper", "missing", "notes", "paper_of", "paper_tables", "unfinished"]
-
-KNOWN = {"experiment": (*EXPERIMENTS, *NOISE_TRAINED), "method": (*METHODS,), "fill": (*FILLS,)}
-"""Names that may be asked for, though the results lack them; what lacks is told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,31 +131,20 @@ def paper_of(
     scored_on = ON if on is None else (choose("on", on, ON),)
     chosen = _choose_kinds(kinds)
     fills = None if fill is None else [fill]
-    chosen_values = {"experiment": experiments, "method": methods, "fill": fills}
-    rows = _rows_with(read_results(root), chosen_values)
-    lacking = [*unfinished(root), *missing(rows, scored_on)]
+    wanted = {"experiment": experiments, "method": methods, "fill": fills}
+    rows, clips, parts = chosen_rows(root, wanted)
+    lacking = [*unfinished(root), *missing(rows, scored_on, clips)]
     rows = rows[rows["on"].isin(scored_on) | (rows["status"] != "ok")]
     title = "The tables of the paper, from our results" + (" and as published" if published else "")
     return Paper(
         rows,
-        find_conditions(rows),
+        streamed_conditions(rows, parts) if parts else find_conditions(rows),
         chosen,
         published,
         title,
-        [*notes(rows, lacking, classes_of(root)), *_version_notes(versions_of(root))],
+        [*notes(rows, lacking, classes_of(root), clips), *_version_notes(versions_of(root))],
         lacking,
     )
-
-
-def _rows_with(rows: pd.DataFrame, values: Mapping[str, Sequence[str] | None]) -> pd.DataFrame:
-    """Keep the rows that have one of the given values in each column, and those of failed clips."""
-    for column, wanted in values.items():
-        if wanted is not None:
-            known = {*rows[column].dropna(), *KNOWN[column]} - {""}
-            chosen = [choose(column, value, sorted(known)) for value in wanted]
-            failed_anywhere = (rows["status"] != "ok") & (column == "fill")
-            rows = rows[rows[column].isin(chosen) | failed_anywhere]
-    return rows
 
 
 def paper_tables(
@@ -196,7 +189,10 @@ def _choose_kind(name: str) -> str:
 
 
 def notes(
-    rows: pd.DataFrame, lacking: Sequence[str] = (), classes: Sequence[str] = ()
+    rows: pd.DataFrame,
+    lacking: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    clips: ClipNames | None = None,
 ) -> list[str]:
     """Return the paragraphs of a title page: what the tables are of, how to read them, what lacks.
 
@@ -204,13 +200,20 @@ def notes(
         rows: results, see :func:`~audiointerp.tables.results.read_results`.
         lacking: sentences of :func:`missing` and :func:`unfinished`.
         classes: the names of the classes.
+        clips: the clips of the results; those of the rows if None.
 
     >>> from .example import example_rows
     >>> print(notes(example_rows(), classes=["dog"])[0])
     Experiments: mel_clean. Methods: saliency, gradcam, shap, lime. 2 masks, 2 clips, \
 scored on features, protocol corrected. Classes: dog.
     """
-    paragraphs = [_scope(rows, classes), _score_note(), _interval_note(), _null_note()]
+    clips = clip_names(rows) if clips is None else clips
+    paragraphs = [
+        _scope(rows, classes, len(clips.of())),
+        _score_note(),
+        _interval_note(),
+        _null_note(),
+    ]
     if lacking:
         paragraphs.append(f"Missing for all of the paper's tables: {'; '.join(lacking)}.")
     return paragraphs
@@ -229,13 +232,13 @@ def _version_notes(versions: Sequence[str]) -> list[str]:
     ]
 
 
-def _scope(rows: pd.DataFrame, classes: Sequence[str]) -> str:
+def _scope(rows: pd.DataFrame, classes: Sequence[str], clips: int) -> str:
     scored = rows[rows["status"] == "ok"]
     networks = [name for name in rows["network"].unique() if name] if "network" in rows else []
     sentences = [
         f"Experiments: {', '.join(rows['experiment'].unique())}.",
         f"Methods: {', '.join(rows['method'].unique())}.",
-        f"{scored['mask'].nunique()} masks, {rows['clip'].nunique()} clips, "
+        f"{scored['mask'].nunique()} masks, {clips} clips, "
         f"scored on {', '.join(scored['on'].unique())}, "
         f"protocol {', '.join(scored['protocol'].unique())}.",
     ]

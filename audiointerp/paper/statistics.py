@@ -13,16 +13,7 @@ import pandas as pd
 
 from ..errors import AudioInterpError
 from ..interpretation import MASKS, METHODS
-from ..tables import (
-    FEWEST,
-    bootstrap_interval,
-    bootstrap_means,
-    ends,
-    mean_of,
-    means_without_each,
-    recording_column,
-    recordings_known,
-)
+from ..tables import CellSums, recording_column
 
 PARTS = ("mean", "low", "high")
 CLIP = ["clip", "recording"]
@@ -54,10 +45,7 @@ def clip_values(rows: pd.DataFrame, name: str) -> pd.DataFrame:
             f"metrics.csv was edited: run the experiment again"
         )
     values = scored.pivot(index=CLIP, columns=["method", "mask"], values=name).astype(float)
-    order = sorted(
-        cells_of(values), key=lambda cell: (place(cell[0], METHODS), place(cell[1], MASKS))
-    )
-    return values[order]
+    return values[in_order(cells_of(values))]
 
 
 def cells_of(values: pd.DataFrame) -> list[tuple[str, str]]:
@@ -71,6 +59,15 @@ def cells_of(values: pd.DataFrame) -> list[tuple[str, str]]:
     return [(str(method), str(mask)) for method, mask in zip(methods, masks, strict=True)]
 
 
+def in_order(cells: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return cells by the order of the methods, then of the masks.
+
+    >>> in_order([("gradcam", "bin"), ("saliency", "bin")])
+    [('saliency', 'bin'), ('gradcam', 'bin')]
+    """
+    return sorted(cells, key=lambda cell: (place(cell[0], METHODS), place(cell[1], MASKS)))
+
+
 def place(name: str, known: Iterable[str]) -> tuple[int, str]:
     """Return a sort key: known names in their order, then all others by name.
 
@@ -81,18 +78,19 @@ def place(name: str, known: Iterable[str]) -> tuple[int, str]:
     return (order.index(name), "") if name in order else (len(order), name)
 
 
-def means_of(values: pd.DataFrame) -> pd.DataFrame:
+def means_of(sums: CellSums) -> pd.DataFrame:
     """Return the mean of each cell over the clips: a row per cell, one column, mean.
 
+    >>> from ..tables import sums_of_values
     >>> values = clip_values(pd.DataFrame({"clip": ["a", "b"], "method": "random", "mask": "bin",
     ...                                    "status": "ok", "FF": [0.0, 1.0]}), "FF")
-    >>> means_of(values)["mean"].tolist()
+    >>> means_of(sums_of_values(values))["mean"].tolist()
     [0.5]
     """
-    return pd.DataFrame({"mean": mean_of(values.to_numpy(float))}, values.columns)
+    return pd.DataFrame({"mean": sums.means()}, _index_of(sums))
 
 
-def with_intervals(values: pd.DataFrame) -> pd.DataFrame:
+def with_intervals(sums: CellSums) -> pd.DataFrame:
     """Return the mean of each cell over the clips with its 95 % bootstrap interval.
 
     The bootstrap draws recordings; see :func:`~audiointerp.tables.bootstrap.bootstrap_interval`.
@@ -100,50 +98,43 @@ def with_intervals(values: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A row per cell; columns mean, low, high. Without enough recordings low and high are NaN.
 
+    >>> from ..tables import sums_of_values
     >>> rows = pd.DataFrame({"clip": [f"{number}.wav" for number in range(20)], "method": "random",
     ...                      "mask": "bin", "status": "ok", "FF": 1.0})
-    >>> with_intervals(clip_values(rows, "FF")).to_numpy().tolist()
+    >>> with_intervals(sums_of_values(clip_values(rows, "FF"))).to_numpy().tolist()
     [[1.0, 1.0, 1.0]]
     """
-    array = values.to_numpy(float)
-    low, high = bootstrap_interval(array, _recordings(values))
-    return pd.DataFrame(np.stack([mean_of(array), low, high], 1), values.columns, list(PARTS))
+    return pd.DataFrame(
+        np.stack([sums.means(), *sums.intervals()], 1), _index_of(sums), list(PARTS)
+    )
 
 
-def averaged(values: pd.DataFrame, level: str) -> pd.DataFrame:
+def averaged(sums: CellSums, level: str) -> pd.DataFrame:
     """Average cells over one level, each cell counting equally, with 95 % bootstrap intervals.
 
     A cell that is undefined for every clip is left out. A draw of the bootstrap takes a recording
     with all its clips and cells.
 
     Args:
-        values: clips × cells.
+        sums: of the cells.
         level: ``"method"`` for the mean over each method's masks, ``"mask"`` for the mean over
             each mask's methods.
 
     Returns:
         A row per name of that level; columns mean, low, high.
 
+    >>> from ..tables import sums_of_values
     >>> rows = pd.DataFrame({"clip": "a", "method": "random", "mask": ["bin", "topK_5"],
     ...                      "status": "ok", "FF": [0.0, 1.0]})
-    >>> averaged(clip_values(rows, "FF"), "method")["mean"].to_dict()
+    >>> averaged(sums_of_values(clip_values(rows, "FF")), "method")["mean"].to_dict()
     {'random': 0.5}
     """
-    array, recordings = values.to_numpy(float), _recordings(values)
-    drawn_means, means = bootstrap_means(array, recordings), mean_of(array)
-    left_out = means_without_each(array, recordings)
-    level_names = values.columns.get_level_values(level)
+    level_names = _index_of(sums).get_level_values(level)
     names = list(dict.fromkeys(level_names))
     parts = [np.asarray(level_names == name) for name in names]
-    by_clip = np.stack([mean_of(array[:, cells], 1) for cells in parts], 1)
-    by_draw = np.stack([mean_of(drawn_means[:, cells], 1) for cells in parts], 1)
-    by_recording = np.stack([mean_of(left_out[:, cells], 1) for cells in parts], 1)
-    averages = np.array([float(mean_of(means[cells])) for cells in parts])
-    enough = recordings_known(by_clip, recordings) >= FEWEST
-    low, high = np.where(enough, ends(by_draw, averages, by_recording), np.nan)
-    columns = dict(zip(PARTS, (averages, low, high), strict=True))
+    columns = dict(zip(PARTS, sums.averages(parts), strict=True))
     return pd.DataFrame(columns, names).rename_axis(level)
 
 
-def _recordings(values: pd.DataFrame) -> list[str]:
-    return [str(recording) for recording in values.index.get_level_values("recording")]
+def _index_of(sums: CellSums) -> pd.MultiIndex:
+    return pd.MultiIndex.from_tuples(sums.cells, names=["method", "mask"])

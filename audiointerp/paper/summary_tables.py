@@ -8,7 +8,6 @@ from ..tables import Table
 from .columns import published_of, score_table
 from .conditions import SUBSETS, Condition
 from .published import PUBLISHED_METHODS, PUBLISHED_SCORES
-from .statistics import cells_of
 
 CAPTIONS = {
     "method": "For each method, the mean of its masks' means, over the masks that every method of "
@@ -68,7 +67,7 @@ def _common_cells(condition: Condition, level: str) -> list[tuple[str, str]]:
 
     Where methods are averaged over, only the published ones count.
     """
-    cells = cells_of(condition.values("FF"))
+    cells = condition.cells
     masks_of: dict[str, set[str]] = {}
     for method, mask in cells:
         masks_of.setdefault(method, set()).add(mask)

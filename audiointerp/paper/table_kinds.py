@@ -8,7 +8,8 @@ from ..interpretation import MASKS, METHODS
 from ..tables import Table, table_of
 from .audio_tables import audio_tables
 from .columns import clips_in, interval_note, published_of, score_column, score_table
-from .conditions import Condition, against_noise, is_noise_trained
+from .conditions import Condition, against_noise
+from .names import is_noise_trained
 from .published import PUBLISHED_SCORES
 from .statistics import place
 from .summary_tables import summary_tables
@@ -77,7 +78,7 @@ def _difference_tables(conditions: Sequence[Condition], published: bool) -> Iter
     """Yield the change of a method's scores under each noise, clip by clip, a block per mask."""
     for clean, noisy in against_noise(conditions):
         changes = {other.label: other.differences(clean) for other in noisy}
-        for method in _methods_in(clean.values("FF").columns):
+        for method in dict.fromkeys(method for method, _ in clean.cells):
             with_method = {
                 experiment: parts
                 for experiment, parts in changes.items()

@@ -12,8 +12,11 @@ from .bootstrap import (
     means_without_each,
     recordings_known,
 )
+from .cell_sums import CellSums, SummedCells, sums_of_values
 from .cells import Cell, Column
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
+from .condensed import ClipNames, clip_names, condensed_rows
+from .group_sums import Distinct
 from .lead import forest_text, lead_of, lead_text, scores_beside
 from .listening import listening_text, read_answers
 from .nulls_present import has_null, nulls_in
@@ -29,9 +32,9 @@ from .results import (
     versions_of,
 )
 from .sanity_summary import cascade_table, sanity_columns, sanity_page, sanity_table
-from .streamed import streamed_lead_text, streamed_summary
+from .streamed import scored_parts, streamed_lead_text, streamed_summary
 from .streamed_page import streamed_page_scores
-from .summary import GROUPS, compare, paired_differences, summarise
+from .summary import GROUPS, compare, paired_differences, summarise, with_shares
 from .table import Table, as_csv, as_markdown, table_as_text, table_of
 from .write import FORMATS, write_tables
 
@@ -43,9 +46,13 @@ __all__ = [
     "MANY_DRAWS",
     "SOFT_MASKS",
     "Cell",
+    "CellSums",
+    "ClipNames",
     "Column",
+    "Distinct",
     "PageScores",
     "Part",
+    "SummedCells",
     "Table",
     "all_cells",
     "are_too_many",
@@ -59,7 +66,9 @@ __all__ = [
     "bootstrap_p_values",
     "cascade_table",
     "classes_of",
+    "clip_names",
     "compare",
+    "condensed_rows",
     "ends",
     "forest_text",
     "has_null",
@@ -87,14 +96,17 @@ __all__ = [
     "sanity_columns",
     "sanity_page",
     "sanity_table",
+    "scored_parts",
     "scores_beside",
     "soft_masks",
     "streamed_lead_text",
     "streamed_page_scores",
     "streamed_summary",
     "summarise",
+    "sums_of_values",
     "table_as_text",
     "table_of",
     "versions_of",
+    "with_shares",
     "write_tables",
 ]

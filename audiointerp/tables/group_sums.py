@@ -34,6 +34,18 @@ class Distinct:
         if self._size > max(2**16, len(self._hashes)):
             self._merge()
 
+    def include(self, other: "Distinct") -> None:
+        """Add the names of another one."""
+        other._merge()
+        self._pending.append(other._hashes)
+        self._merge()
+
+    def equals(self, other: "Distinct") -> bool:
+        """Return whether both have the same names."""
+        self._merge()
+        other._merge()
+        return np.array_equal(self._hashes, other._hashes)
+
     def __len__(self) -> int:
         self._merge()
         return len(self._hashes)

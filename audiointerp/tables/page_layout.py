@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.ft2font import FT2Font, LoadFlags
+from matplotlib.ft2font import FT2Font
 from matplotlib.lines import Line2D
 
 WIDTH, HEIGHT = 297 / 25.4 * 72, 210 / 25.4 * 72
@@ -98,8 +98,8 @@ def text_width(text: str, size: float, style: str = "plain") -> float:
 def _letter_width(letter: str, style: str) -> float:
     font = _font(style)
     font.set_size(100, 72)
-    glyph = font.load_char(ord(letter), flags=LoadFlags.NO_HINTING)
-    # linearHoriAdvance is in 1/65536 of a point.
+    glyph = font.load_char(ord(letter))
+    # linearHoriAdvance is in 1/65536 of a point, without hinting.
     return float(glyph.linearHoriAdvance) / 65536 / 100
 
 

@@ -83,13 +83,13 @@ class RecordingSums:
     def _keys(self, recordings: pd.Series) -> pd.Index:
         if not self._are_groups:
             return pd.Index(recordings.astype(str))
-        return _groups_of(recordings)
+        return groups_of(recordings)
 
     def _compact(self) -> None:
         table = self._summed(pd.concat(self._tables))
         if len(table) > MOST_GROUPS and not self._are_groups:
             self._are_groups = True
-            table = self._summed(table.set_axis(_groups_of(table.index.to_series()), axis=0))
+            table = self._summed(table.set_axis(groups_of(table.index.to_series()), axis=0))
         self._tables = [table]
         self._pending = len(table)
 
@@ -100,7 +100,13 @@ class RecordingSums:
         return table.groupby(level=0, sort=True).agg(how)
 
 
-def _groups_of(recordings: pd.Series) -> pd.Index:
+def groups_of(recordings: pd.Series) -> pd.Index:
+    """Return the group of each recording: a number below :data:`MOST_GROUPS`.
+
+    >>> groups = groups_of(pd.Series(["day 1", "day 2", "day 1"]))
+    >>> bool(groups[0] == groups[2]), bool(groups.max() < MOST_GROUPS)
+    (True, True)
+    """
     hashes = pd.util.hash_pandas_object(recordings.astype(str), index=False)
     return pd.Index(hashes.to_numpy() % MOST_GROUPS)
 
@@ -141,7 +147,7 @@ class _Grouped:
 
     def _means(self, draws: int) -> np.ndarray:
         """Return the mean in each draw, ``(draws,)``."""
-        drawn = _times_drawn(len(self.sums), draws)
+        drawn = times_drawn(len(self.sums), draws)
         both = np.stack([self.sums, self.counts], 1)
         totals = [drawn[at : at + _CHUNK].astype(float) @ both for at in range(0, draws, _CHUNK)]
         sums, counts = np.concatenate(totals).T
@@ -151,14 +157,17 @@ class _Grouped:
 
 # Cached because the same recordings are drawn for every score.
 @lru_cache(maxsize=3)
-def _times_drawn(count: int, draws: int) -> np.ndarray:
+def times_drawn(count: int, draws: int) -> np.ndarray:
     """Count how often each recording is in each draw, ``(draws, count)``.
 
     The draws are those of :func:`~audiointerp.tables.bootstrap.bootstrap_means`.
+
+    >>> times_drawn(30, draws=2).sum(1).tolist()
+    [30, 30]
     """
     random = np.random.default_rng(0)
     shares = np.full(count, 1 / count)
-    # Among at most 2048, none is drawn 256 times.
+    # None is drawn 256 times, since each is drawn once on average.
     drawn = np.empty((draws, count), np.uint8)
     for at in range(0, draws, _CHUNK):
         size = min(_CHUNK, draws - at)

@@ -36,6 +36,16 @@ class Part:
         return transform, experiment
 
     @property
+    def method(self) -> str:
+        """The method."""
+        return self.path.parts[-3]
+
+    @property
+    def method(self) -> str:
+        """The name of the method."""
+        return self.path.parts[-3]
+
+    @property
     def clips(self) -> range:
         """The numbers of the clips, which stand in the name of the file."""
         first, last = self.path.name.split("-")[:2]

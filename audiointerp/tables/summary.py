@@ -97,7 +97,9 @@ def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask"
     """
     by_clip = paired_differences(rows, than, by)
     keys = [name for name in by_clip.index.names if name not in _clip_keys(by)]
-    groups = by_clip.groupby(level=keys, sort=True, observed=True)
+    # pandas 2.2 warns of a list of one level.
+    levels = keys if len(keys) > 1 else keys[0]
+    groups = by_clip.groupby(level=levels, sort=True, observed=True)
     statistics = []
     for _, group in groups:
         values = group.to_numpy(float)

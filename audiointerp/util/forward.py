@@ -249,7 +249,8 @@ def _reason(error: Exception) -> str:
 
 def _advice(network: nn.Module, db: Tensor, message: str) -> str:
     """Return how to wrap a network, as its message and its first layer show."""
-    if "Guard failed" in message:
+    # The second is what torch 2.6 says.
+    if "Guard failed" in message or "Expected input at" in message:
         return "export it with dynamic_shapes for the number of clips and of frames"
     if "same device" in message:
         return "put the features on the network's device, e.g. db.to(classifier.device)"

@@ -114,6 +114,18 @@ def test_one_place_alone_is_shown(root, monkeypatch):
     assert {each.on for each in conditions} == {"audio"}
 
 
+def test_some_methods_of_an_experiment_alone_are_shown(root, monkeypatch):
+    method = read_results(root)["method"].iloc[0]
+    chosen = {"experiments": ["mel_horse"], "methods": [method], "kinds": ["summary"]}
+    expected = paper_of(root, **chosen)
+    texts = [table_as_text(table) for table in expected.tables]
+    in_parts(monkeypatch)
+    streamed = paper_of(root, **chosen)
+    assert [table_as_text(table) for table in streamed.tables] == texts
+    assert set(streamed.rows["method"]) == {method}
+    assert streamed.lacking == expected.lacking
+
+
 def test_the_command_streams(root, tmp_path, call, monkeypatch):
     choice = ("--kinds", "summary", "--on", "audio", "--formats", "csv,text")
     arguments = ("tables", root, *choice, "--out")

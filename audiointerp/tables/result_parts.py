@@ -41,11 +41,6 @@ class Part:
         return self.path.parts[-3]
 
     @property
-    def method(self) -> str:
-        """The name of the method."""
-        return self.path.parts[-3]
-
-    @property
     def clips(self) -> range:
         """The numbers of the clips, which stand in the name of the file."""
         first, last = self.path.name.split("-")[:2]

@@ -68,7 +68,7 @@ def expected_names(version):
     names = {
         path.relative_to(ROOT).as_posix() for path in package if path.parent.name != "__pycache__"
     }
-    networks = (ROOT / "weights").glob("*_cnn10.*")
+    networks = (ROOT / "weights").glob("*_cnn10*.*")
     shared = f"audiointerp-{version}.data/data/share/audiointerp/weights"
     names |= {
         f"{shared}/{path.name}" for path in networks if path.suffix in (".safetensors", ".json")

@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from conftest import noise, small_classifier
@@ -194,3 +195,18 @@ def test_a_run_that_is_not_finished_is_not_found(finished):
     root, classifier, _ = finished
     (root / "mel" / "mel_clean" / "lime" / "run.json").unlink()
     assert find_rows(EXPERIMENT, classifier, CLIPS, ["lime"], MASK_NAMES, root=root) is None
+
+
+def test_a_method_without_a_mask_or_a_table_is_not_found(finished):
+    root, classifier, _ = finished
+    table = root / "mel" / "mel_clean" / "saliency" / "metrics.csv"
+    rows = pd.read_csv(table)
+    fewer = rows[rows["mask"] != "bin"]
+    fewer.to_csv(table, index=False)
+    record = json.loads(table.with_name("run.json").read_text())
+    table.with_name("run.json").write_text(json.dumps(record | {"rows": len(fewer)}))
+    both = (EXPERIMENT, classifier, CLIPS, ["saliency", "lime"])
+    assert find_rows(*both, MASK_NAMES, root=root) is None
+    assert find_rows(*both, ["topK_30"], root=root) is not None
+    table.unlink()
+    assert find_rows(*both, ["topK_30"], root=root) is None

@@ -1,6 +1,7 @@
 """Packed results: the same rows with four digits, read by everything that reads results."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 import audiointerp as ai
 from audiointerp.errors import AudioInterpError
-from audiointerp.experiments import pack_results
+from audiointerp.paper import pack_results
 from audiointerp.scoring.parquet import rounded_bits
 from audiointerp.tables import read_results
 
@@ -66,8 +67,36 @@ def test_the_record_says_that_digits_were_dropped(results, tmp_path):
 
 
 def test_a_folder_never_holds_the_same_results_twice(results, tmp_path):
-    with pytest.raises(AudioInterpError, match=r"would hold the same results twice; delete it"):
+    with pytest.raises(AudioInterpError, match=r"would hold the same results twice; pack into"):
         pack_results(results, results)
+
+
+def test_nothing_is_written_where_one_method_cannot_be(results, tmp_path):
+    (tmp_path / "mel" / "own" / "saliency").mkdir(parents=True)
+    (tmp_path / "mel" / "own" / "saliency" / "metrics.csv").touch()
+    with pytest.raises(AudioInterpError, match="twice"):
+        pack_results(results, tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["metrics.csv"]
+
+
+def test_a_damaged_table_is_refused(results, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(results, damaged)
+    table = damaged / "mel" / "own" / "saliency" / "metrics.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(lines[:-1]))
+    with pytest.raises(AudioInterpError, match=r"rows, but run\.json beside it says"):
+        pack_results(damaged, tmp_path / "packed")
+    table.write_bytes(bytes(range(256)))
+    with pytest.raises(AudioInterpError, match="not a table of results"):
+        pack_results(damaged, tmp_path / "packed")
+
+
+def test_packed_results_are_packed_as_they_are(results, tmp_path):
+    """Methods that were run in shards are results like others."""
+    first = pack_results(results, tmp_path / "once")
+    second = pack_results(tmp_path / "once", tmp_path / "twice")
+    assert [path.read_bytes() for path in second] == [path.read_bytes() for path in first]
 
 
 def test_packing_in_a_shell(results, tmp_path, call):

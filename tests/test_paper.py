@@ -363,6 +363,8 @@ def test_results_of_an_older_version_say_so(by, said, tmp_path):
 
 def test_the_tables_are_of_what_was_asked_for(tmp_path):
     rows = made_rows(["mel_clean", "mel_horse"], clips=4)
+    is_horse = rows["experiment"] == "mel_horse"
+    rows["clip"] = rows["clip"].where(~is_horse, "other " + rows["clip"].astype(str))
     both = pd.concat([rows, rows.assign(fill="background", FF=rows["FF"] / 2)])
     for (experiment, method), part in both.groupby(["experiment", "method"]):
         folder = tmp_path / "mel" / experiment / method
@@ -375,7 +377,9 @@ def test_the_tables_are_of_what_was_asked_for(tmp_path):
     assert set(paper.rows["method"]) == {"lime"}
     assert set(paper.rows["fill"]) == {"silence"}
     assert all("_fill_" not in table.name for table in paper.tables)
-    assert any("mel_room" in sentence for sentence in paper.lacking)
+    assert paper.lacking[0] == "no results of mel_room"
+    assert ", 4 clips, " in paper.notes[0]
+    assert not any("saliency" in sentence for sentence in paper.lacking)
     assert set(paper_of(tmp_path, ["masks"]).rows["fill"]) == {"silence", "background"}
     with pytest.raises(ArgumentError, match="unknown method 'limes'; did you mean 'lime'"):
         paper_of(tmp_path, methods=["limes"])

@@ -265,5 +265,5 @@ def test_a_page_of_a_network_that_was_changed_is_refused():
     with torch.no_grad():
         for parameter in small.network.parameters():
             parameter.mul_(1.5)
-    with pytest.raises(ModelError, match=r"changed after .*explain the clip again"):
+    with pytest.raises(ModelError, match=r"changed after .*explain it again"):
         interpretation_html(result)

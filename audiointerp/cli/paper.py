@@ -96,9 +96,9 @@ def pack(
 
     Example (in a shell):
 
-      audiointerp pack results_esc10 results
+      audiointerp pack results_esc10 results/0.2.0
     """
-    from ..experiments import pack_results
+    from ..paper import pack_results
 
     paths = pack_results(source, out)
     size = sum(path.stat().st_size for path in paths)

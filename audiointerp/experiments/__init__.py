@@ -11,7 +11,6 @@ from .engines import Engine, Finished, MissingShard, ShardJob, compute_shards, l
 from .fingerprint import settings_of, sha256_of_state
 from .gathered import rows_by_engine
 from .on_ray import ray_engine
-from .packed import pack_results
 from .recall import FinishedMethod, finished_methods
 from .runner import check_run, run
 from .sharded import ShardedRun, run_shards
@@ -63,7 +62,6 @@ __all__ = [
     "local_engine",
     "open_data",
     "own_experiment",
-    "pack_results",
     "plan_shards",
     "ray_engine",
     "rounds_of",

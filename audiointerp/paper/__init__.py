@@ -6,6 +6,7 @@ Nothing here is needed to explain a classifier of your own; the rooms below know
 from .finished import find_rows, finished_rows
 from .localisation_page import localisation_page, write_localisation
 from .localisation_run import localisation_methods, measure_localisation, ratios_in
+from .packed import pack_results
 from .paper_tables import Paper, paper_of, paper_tables
 from .published import (
     COMPARED_METHODS,
@@ -48,6 +49,7 @@ __all__ = [
     "localisation_page",
     "measure_localisation",
     "open_folds",
+    "pack_results",
     "paper_of",
     "paper_tables",
     "ratios_in",

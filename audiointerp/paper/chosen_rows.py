@@ -33,8 +33,8 @@ def chosen_rows(
         wanted: the values by column: ``experiment``, ``method``, ``fill``; None takes all.
 
     Returns:
-        The rows, those of failed clips too, and the clips of all results. Of results too large
-        for the memory, one row of each kind; and the parts, where all rows are.
+        The rows, those of failed clips too, and their clips. Of results too large for the memory,
+        one row of each kind; and the parts, where all rows are.
 
     Raises:
         ArgumentError: a name is unknown.
@@ -44,12 +44,14 @@ def chosen_rows(
     """
     parts = open_parts(root)
     if not are_too_many(parts):
-        rows = read_results(root)
-        return _with_values(rows, wanted), clip_names(rows), ()
+        rows = _with_values(read_results(root), wanted)
+        return rows, clip_names(rows), ()
     kinds, clips = condensed_rows(parts)
     rows = _with_values(kinds, wanted)
-    places = set(zip(rows["experiment"], rows["method"], strict=True))
-    return rows, clips, [part for part in parts if (part.place[1], part.method) in places]
+    places = set(zip(rows["transform"], rows["experiment"], rows["method"], strict=True))
+    kept = {place: names for place, names in clips.by_method.items() if place in places}
+    of_places = [part for part in parts if (*part.place, part.method) in places]
+    return rows, ClipNames(kept), of_places
 
 
 def _with_values(rows: pd.DataFrame, wanted: Mapping[str, Sequence[str] | None]) -> pd.DataFrame:

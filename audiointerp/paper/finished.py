@@ -77,10 +77,12 @@ def find_rows(
 ) -> pd.DataFrame | None:
     """Read the rows of a finished run of this network on these clips; None if there are none.
 
+    The fills, what was scored, and the nulls are those of that run.
+
     Args:
         experiment, classifier, dataset: what was run.
         methods: all of them must be there.
-        masks: their rows are returned; all of them must be there.
+        masks: their rows are returned; each method must have all of them.
         noise: a recording in place of the experiment's own noise; no finished run has one.
         root: a folder of results.
 
@@ -97,13 +99,19 @@ def find_rows(
     """
     place = Path(root) / experiment.transform / experiment.name
     folders = [place / method for method in methods]
-    if noise is not None or not all((folder / "run.json").is_file() for folder in folders):
+    if noise is not None or not all(_is_finished(folder) for folder in folders):
         return None
     rows = read_runs(folders)
     is_same = _is_of_network(rows, classifier) and not _other_clips(rows, dataset)
     of_masks = rows[rows["mask"].isin(masks) | (rows["status"] != "ok")]
-    has_masks = set(masks) <= set(of_masks["mask"])
+    scored = of_masks.groupby("method")["mask"].agg(set)
+    has_masks = all(set(masks) <= scored.get(method, set()) for method in methods)
     return of_masks.reset_index(drop=True) if is_same and has_masks else None
+
+
+def _is_finished(folder: Path) -> bool:
+    has_table = (folder / "metrics.csv").is_file() or (folder / "shards").is_dir()
+    return has_table and (folder / "run.json").is_file()
 
 
 def _is_of_network(rows: pd.DataFrame, classifier: Classifier) -> bool:

@@ -34,7 +34,12 @@ def unfinished(root: str | os.PathLike[str]) -> list[str]:
 
 
 def missing(
-    rows: pd.DataFrame, on: Sequence[str] = ON, clips: ClipNames | None = None
+    rows: pd.DataFrame,
+    on: Sequence[str] = ON,
+    clips: ClipNames | None = None,
+    *,
+    experiments: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
 ) -> list[str]:
     """Return what results lack of the study's experiments, methods and masks, and what failed.
 
@@ -42,6 +47,7 @@ def missing(
         rows: results, see :func:`~audiointerp.tables.results.read_results`.
         on: names in ``ON`` that should be there.
         clips: the clips of the results; those of the rows if None.
+        experiments, methods: those that should be there; the published ones if None.
 
     >>> from .example import example_rows
     >>> missing(example_rows(masks=STUDY_MASKS), on=["features"])[:2]
@@ -50,19 +56,23 @@ def missing(
     """
     clips = clip_names(rows) if clips is None else clips
     present = set(rows["experiment"])
-    experiments = [name for name in EXPERIMENTS if name not in present]
-    sentences = [f"no results of {', '.join(experiments)}"] if experiments else []
+    wanted = EXPERIMENTS if experiments is None else experiments
+    absent = [name for name in wanted if name not in present]
+    sentences = [f"no results of {', '.join(absent)}"] if absent else []
+    expected = PUBLISHED_METHODS if methods is None else methods
     for (transform, experiment), group in rows.groupby(["transform", "experiment"], sort=False):
         name = label(str(transform), str(experiment))
-        sentences += [f"{name}: {sentence}" for sentence in _lacking(group, on, clips)]
+        sentences += [f"{name}: {sentence}" for sentence in _lacking(group, on, clips, expected)]
     return [*sentences, *_not_comparable(rows, clips)]
 
 
-def _lacking(rows: pd.DataFrame, on: Sequence[str], clips: ClipNames) -> Iterator[str]:
+def _lacking(
+    rows: pd.DataFrame, on: Sequence[str], clips: ClipNames, expected: Sequence[str]
+) -> Iterator[str]:
     """Yield what the results of one experiment lack."""
     scored = rows[rows["status"] == "ok"]
     present = set(rows["method"])
-    methods = [name for name in PUBLISHED_METHODS if name not in present]
+    methods = [name for name in expected if name not in present]
     if methods:
         yield f"no {', '.join(methods)}"
     yield from _failures(rows, clips)

@@ -133,7 +133,10 @@ def paper_of(
     fills = None if fill is None else [fill]
     wanted = {"experiment": experiments, "method": methods, "fill": fills}
     rows, clips, parts = chosen_rows(root, wanted)
-    lacking = [*unfinished(root), *missing(rows, scored_on, clips)]
+    lacking = [
+        *unfinished(root),
+        *missing(rows, scored_on, clips, experiments=experiments, methods=methods),
+    ]
     rows = rows[rows["on"].isin(scored_on) | (rows["status"] != "ok")]
     title = "The tables of the paper, from our results" + (" and as published" if published else "")
     return Paper(

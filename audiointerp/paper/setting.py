@@ -214,7 +214,7 @@ def run_study(
     """Run every experiment of the study with the settings that suit the data.
 
     Interrupted, the same call resumes; once it is done, it changes nothing. ``results/`` holds the
-    rows in small files, see :func:`~audiointerp.experiments.pack_results`.
+    rows in small files, see :func:`~audiointerp.paper.pack_results`.
 
     Args:
         data, subset: see :func:`choose_setting`.

@@ -21,7 +21,7 @@ INSTALL = "pip install 'audiointerp[scale]'"
 METADATA = b"audiointerp"
 """The key of a file's description in its metadata."""
 KEPT_BITS = 13
-"""Bits of a number's mantissa that small files keep, of 23: a relative error of at most 6e-5."""
+"""Bits of a number's mantissa that small files keep, of 23: a relative error of at most 6.2e-5."""
 ROW_GROUP = 65536
 """The most rows of a group, which is the least that a reader decodes."""
 
@@ -110,7 +110,7 @@ def small_parquet_bytes(rows: "pd.DataFrame", description: Mapping[str, Any]) ->
         rows: of :func:`~audiointerp.scoring.read_rows`.
         description: plain values.
 
-    Example: :func:`~audiointerp.experiments.pack_results` writes them.
+    Example: :func:`~audiointerp.paper.pack_results` writes them.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

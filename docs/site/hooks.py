@@ -20,7 +20,7 @@ OUTSIDE = (
     "results/README.md",
     "supplementary/README.md",
     "weights/README.md",
-    "weights/*_cnn10.md",
+    "weights/*_cnn10*.md",
 )
 """Files outside of docs/ that the site shows; a pattern may name several."""
 LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)]*)?\))")

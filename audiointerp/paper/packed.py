@@ -1,0 +1,80 @@
+"""Packs finished results into small Parquet files, for a repository that is to stay small.
+
+A packed method has ``run.json`` and one file in ``shards/``, so everything that reads results in
+shards reads it. Its numbers are float32 with 14 significant bits: four decimal digits.
+"""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import AudioInterpError
+from ..experiments import Shard
+from ..scoring import KEPT_BITS, check_pyarrow, small_parquet_bytes
+from ..tables import read_runs
+from ..util import json_text, read_json, write_bytes, write_text
+
+PLACE = ["transform", "experiment", "network"]
+"""Columns that reading adds, since the folders and ``run.json`` hold them."""
+
+
+def pack_results(source: Path, out: Path) -> list[Path]:
+    """Write every finished method below a folder of results once more, as small as possible.
+
+    What is there already, from the same results, is left as it is.
+
+    Args:
+        source: a folder of results, ``TRANSFORM/EXPERIMENT/METHOD``; with the folds of a
+            cross-validation, too.
+        out: where the same folders are written, each with ``run.json`` and ``shards/``.
+
+    Returns:
+        The Parquet files.
+
+    Raises:
+        AudioInterpError: no method is finished, a table is damaged, pyarrow is missing, or a folder
+            in ``out`` holds a ``metrics.csv``; then nothing is written.
+
+    >>> pack_results(Path("no such folder"), Path("packed"))
+    Traceback (most recent call last):
+    audiointerp.errors.AudioInterpError: no such folder: holds no finished results ...
+    """
+    check_pyarrow()
+    records = [*source.glob("*/*/*/run.json"), *source.glob("fold_*/*/*/*/run.json")]
+    folders = sorted(record.parent for record in records)
+    if not folders:
+        raise AudioInterpError(
+            f"{source}: holds no finished results (TRANSFORM/EXPERIMENT/METHOD/run.json); make "
+            "them with `audiointerp results` or `audiointerp run`"
+        )
+    targets = [out / folder.relative_to(source) for folder in folders]
+    for target in targets:
+        if (target / "metrics.csv").exists():
+            raise AudioInterpError(
+                f"{target}: holds a metrics.csv, and would hold the same results twice; pack into "
+                "another folder"
+            )
+    return [_pack(folder, target) for folder, target in zip(folders, targets, strict=True)]
+
+
+def _pack(folder: Path, target: Path) -> Path:
+    """Write one method."""
+    record = read_json(folder / "run.json")
+    if not isinstance(record, dict):
+        raise AudioInterpError(f"{folder / 'run.json'}: not a record of a run; repeat the run")
+    rows = read_runs([folder]).drop(columns=PLACE)
+    content = small_parquet_bytes(rows, {"rows": len(rows)})
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    path = target / "shards" / f"{_stem(rows)}-{digest}.parquet"
+    if not path.exists():
+        write_bytes(str(path), content)
+    for other in path.parent.glob("*.parquet"):
+        if other != path:
+            other.unlink()
+    write_text(target / "run.json", json_text({**record, "kept_bits": KEPT_BITS}))
+    return path
+
+
+def _stem(rows: pd.DataFrame) -> str:
+    return Shard(0, rows["clip"].nunique()).stem

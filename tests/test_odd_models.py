@@ -8,6 +8,8 @@ from torch import nn
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError, AudioInterpError, ModelError
+from audiointerp.interpretation import Saliency
+from audiointerp.interpretation.repeatable import refuse_random
 
 RATE = 16000
 WAV = noise(1.0, RATE)
@@ -52,6 +54,12 @@ def with_weights(value):
     return module
 
 
+def with_statistics(value):
+    statistics = nn.BatchNorm1d(2)
+    statistics.running_var[1] = value
+    return nn.Sequential(Energies(), statistics)
+
+
 class OneAtATime(Energies):
     def forward(self, wav):
         if len(wav) != 1:
@@ -82,7 +90,7 @@ MISTAKES = {
     ),
     "rate in kHz": (
         lambda: waveform(Energies(), sample_rate=16),
-        "sample_rate=16 is in Hz, not in kHz, e.g. 16000",
+        "sample_rate=16 is in Hz, not in kHz, e.g. 16000; rates below 100 Hz are refused",
     ),
     "weights without a shape": (
         lambda: waveform(nn.LazyLinear(2)),
@@ -96,6 +104,10 @@ MISTAKES = {
     "weights that are infinite": (
         lambda: ai.interpret(waveform(with_weights(torch.inf)), WAV, "occlusion"),
         "its weights scale have such values, too",
+    ),
+    "running statistics that are NaN": (
+        lambda: ai.interpret(waveform(with_statistics(torch.nan)), WAV, "saliency"),
+        "its buffer 1.running_var has such values, too",
     ),
     "silence divided by its level": (
         lambda: waveform(Energies(lambda wav: wav / wav.std(-1, keepdim=True))).check(
@@ -261,6 +273,115 @@ def test_features_that_depend_on_the_batch_are_refused():
     classifier = ai.Classifier(network, ai.LogMel(RATE, f_max=8000.0), ["a", "b"], duration=1.0)
     with pytest.raises(ModelError, match="make it take clips one by one"):
         ai.interpret(classifier, WAV, "saliency")
+
+
+class NanWhere(nn.Module):
+    """Is NaN for the clips of which a condition holds; an attention mask is among its buffers."""
+
+    def __init__(self, condition):
+        super().__init__()
+        self.condition = condition
+        self.register_buffer("mask", torch.full((2, 2), -torch.inf).triu(1))
+
+    def forward(self, db):
+        logits = db.flatten(1)[:, :2]
+        return torch.where(self.condition(db.flatten(1))[:, None], torch.nan, logits)
+
+
+NAN_CLIPS = {
+    "the silent one": (lambda clips: clips.amax(1) <= -100, True),
+    "the loud one": (lambda clips: clips.amax(1) > -100, False),
+    "both": (lambda clips: clips.amax(1) <= 100, False),
+}
+
+
+@pytest.mark.parametrize("which", NAN_CLIPS)
+def test_silence_is_blamed_only_where_nothing_else_is_nan(which):
+    condition, is_blamed = NAN_CLIPS[which]
+    network, transform = NanWhere(condition), ai.LogMel(RATE, f_max=8000.0)
+    db = torch.full((2, 1, 64, 51), -100.0)
+    db[1] += torch.linspace(0, 50, 64)[:, None]
+    classifier = ai.Classifier(network, transform, ["a", "b"])
+    explainer = Saliency(network)
+    for use in (classifier.logits, explainer):
+        with pytest.raises(ModelError, match="with NaN or infinite values") as refused:
+            use(db)
+        assert ("a window of silence" in str(refused.value)) == is_blamed
+        assert "buffer" not in str(refused.value)
+
+
+class OfTheBatch(nn.Module):
+    """One output for a clip, which differs by a given number where another is beside it."""
+
+    def __init__(self, alone, change):
+        super().__init__()
+        self.alone, self.change = alone, change
+
+    def forward(self, db):
+        added = self.change if len(db) > 1 else 0.0
+        return db.flatten(1).mean(1, keepdim=True) * 0 + self.alone + added
+
+
+ROUNDED = {
+    "a logit near the boundary": ("binary", 1e-8, -1.5e-8),
+    "a logit in half precision": ("binary", 0.002, 2.5e-4),
+    "a large logit in half precision": ("binary", 20.0, 0.125),
+    "a small probability in half precision": ("binary_probability", 0.001, 6e-5),
+}
+CHANGED = {
+    "a logit near the boundary": ("binary", 0.002, 0.02),
+    "a large logit": ("binary", 20.0, -2.0),
+    "a small probability": ("binary_probability", 0.001, 0.004),
+    "a probability": ("binary_probability", 0.5, 0.05),
+}
+
+
+@pytest.mark.parametrize("case", ROUNDED)
+def test_rounding_beside_another_clip_is_no_dependence_on_it(case):
+    output, alone, change = ROUNDED[case]
+    db = torch.linspace(-80, -10, 300).view(1, 1, 20, 15)
+    refuse_random(OfTheBatch(alone, change), db, output)
+
+
+@pytest.mark.parametrize("case", CHANGED)
+def test_one_output_that_depends_on_the_batch_is_refused(case):
+    output, alone, change = CHANGED[case]
+    db = torch.linspace(-80, -10, 300).view(1, 1, 20, 15)
+    with pytest.raises(ModelError, match="OfTheBatch answers a clip otherwise"):
+        refuse_random(OfTheBatch(alone, change), db, output)
+
+
+class OfFrames(nn.Module):
+    """A recurrent network in half precision with one logit, shifted by a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.frames = nn.Linear(64, 256)
+        self.recurrent = nn.GRU(256, 128, batch_first=True, num_layers=2)
+        self.head = nn.Linear(128, 1)
+        self.shift = 0.0
+
+    def forward(self, db):
+        states, _ = self.recurrent(self.frames(db[:, 0].transpose(1, 2) / 40).relu())
+        return self.head(states[:, -1]).float() - self.shift
+
+
+@pytest.mark.parametrize("seed", [2, 3, 7])
+def test_a_network_in_half_precision_near_its_boundary_is_explained(seed):
+    torch.manual_seed(seed)
+    network = OfFrames().bfloat16().eval()
+    db = 10 * torch.randn(1, 1, 64, 101) - 40
+    with torch.no_grad():
+        network.shift = network(db.bfloat16()).item() - 0.002
+    attribution = Saliency(network)(db, output="binary")
+    assert attribution.values.abs().max() > 0
+
+
+def test_seismic_signals_of_100_hz_are_explained():
+    settings = {"sample_rate": 100, "duration": 10.0}
+    result = ai.interpret(waveform(Energies(), **settings), noise(10.0, 100), "occlusion")
+    assert result.spectrogram.transform.sample_rate == 100
+    assert 0 < result.p_of_sounds["p_in"] < 1
 
 
 def test_a_random_model_is_said_to_be_random_and_not_of_two_shapes():

@@ -249,3 +249,16 @@ def test_zeros_of_both_signs_are_one_mask():
     zeros = torch.zeros(2, *SHAPE[1:])
     zeros[1] = -0.0
     assert len(distinct_masks(zeros)[0]) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.bool])
+def test_masks_of_any_number_type_are_compared(dtype):
+    """Numpy has no bfloat16; masks of float64 may differ by less than float32 tells apart."""
+    masks = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0]).view(5, 1, 1, 1).expand(-1, 1, 3, 2).to(dtype)
+    if dtype == torch.float64:
+        masks = masks * (1 - 1e-12)
+        masks[4] = 1
+    distinct, places = distinct_masks(masks)
+    assert places.tolist() == [0, 1, 1, 0, 2 if dtype == torch.float64 else 1]
+    assert distinct.dtype == dtype
+    assert distinct[places].equal(masks)

@@ -1,5 +1,7 @@
 """The still picture of a clip shows what matplotlib's figure of it shows."""
 
+from importlib.machinery import ModuleSpec
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from matplotlib.figure import Figure
 import audiointerp as ai
 from audiointerp.display import interpretation
 from audiointerp.display.captions import time_labels, titles
-from audiointerp.display.still import _fitting, panel_colours, still_picture, time_ticks
+from audiointerp.display.still import _fitting, _font, panel_colours, still_picture, time_ticks
 
 RATE = 32000
 CLASSIFIER = ai.Classifier(
@@ -106,3 +108,24 @@ def test_times_are_marked_evenly_and_not_too_often(seconds, most):
     assert 3 <= len(ticks) <= 1.12 * most + 1
     assert ticks[-1] <= seconds
     assert np.diff(ticks) == pytest.approx(ticks[1])
+
+
+@pytest.mark.parametrize("has_matplotlib", [True, False])
+def test_a_picture_is_drawn_without_the_font_of_matplotlib(has_matplotlib, monkeypatch, tmp_path):
+    """Packages of operating systems keep the data of matplotlib elsewhere."""
+    result = explained(1.0)
+    usual = still_picture(result)
+    package = ModuleSpec("matplotlib", None, origin=str(tmp_path / "__init__.py"))
+    found = package if has_matplotlib else None
+    monkeypatch.setattr("audiointerp.display.still.find_spec", lambda name: found)
+    # Pillow looks for a font of this name there.
+    for name in ("XDG_DATA_HOME", "XDG_DATA_DIRS"):
+        monkeypatch.setenv(name, str(tmp_path))
+    _font.cache_clear()
+    try:
+        picture = still_picture(result)
+    finally:
+        _font.cache_clear()
+    assert picture.shape == usual.shape
+    # The titles are above the panels; they are written in this font, too.
+    assert (picture[:50] < 128).sum() > (usual[:50] < 128).sum() / 2

@@ -33,6 +33,7 @@ TEXT, TITLE, LEAST = 16.7, 20.0, 9.0
 TICK = 5
 MOST_TICKS = {False: 6, True: 20}
 Box = tuple[int, int, int, int]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def still_picture(result: ExplainedClip) -> np.ndarray:
@@ -207,16 +208,19 @@ def time_ticks(seconds: float, most: int) -> list[float]:
 
 
 @cache
-def _font(size: float) -> ImageFont.FreeTypeFont:
-    """Return the font of matplotlib's figures, without importing it."""
+def _font(size: float) -> Font:
+    """Return the font of matplotlib's figures, without importing it; else that of Pillow."""
     package = find_spec("matplotlib")
-    assert package is not None
-    assert package.origin is not None
-    path = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(str(path), size)
+    folder = Path(package.origin).parent if package and package.origin else Path()
+    path = folder / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    try:
+        return ImageFont.truetype(str(path), size)
+    except OSError:
+        # A package of an operating system may keep the data of matplotlib elsewhere.
+        return ImageFont.load_default(size)
 
 
-def _fitting(lines: Sequence[str], size: float, room: float) -> ImageFont.FreeTypeFont:
+def _fitting(lines: Sequence[str], size: float, room: float) -> Font:
     """Return a font in which no line is wider than the room, down to a least size."""
     widest = max((_font(size).getlength(line) for line in lines), default=0.0)
     return _font(max(LEAST, size * min(1.0, room / widest)) if widest else size)

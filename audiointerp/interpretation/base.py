@@ -215,7 +215,7 @@ class Explainer(ABC):
         model = explained_model(self.network)
         if not any(model is checked for checked in self._repeatable):
             with preserve_state(self.network):
-                refuse_random(self.network, db[:1].detach())
+                refuse_random(self.network, db[:1].detach(), output)
             self._repeatable[:] = [model]
 
         def attempt(batch: int) -> tuple[Score, Tensor, dict[str, Any]]:

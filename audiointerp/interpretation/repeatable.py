@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from ..util import explained_model, network_name, run_network
+from ..util import PROBABILITY_OF, explained_model, network_name, run_network
 from .preserve import seeded
 
 SEEDS = (1208, 3404)
@@ -19,11 +19,14 @@ ROUNDING = 1e-6
 DEPENDENT = 0.05
 """As a share of the spread of the logits, or of the largest: more than rounding in half precision,
 or than a tree of a forest that jumps."""
+LEAST_LOGIT, LEAST_PROBABILITY = 0.1, 0.02
+"""The spread and the largest output may be smaller by chance, as near the boundary of one logit;
+the sums before it are rounded nonetheless. A change by 5 % of these changes p by about 0.001."""
 LOUDER = 40.0
 """dB: the level of the other clip of the batch, above that of the clip."""
 
 
-def refuse_random(network: nn.Module, db: Tensor) -> None:
+def refuse_random(network: nn.Module, db: Tensor, output: str = "softmax") -> None:
     """Refuse a network whose logits are random, or depend on the other clips of a batch.
 
     It runs twice on the same features, and once beside the same clip 40 dB louder. Each run has a
@@ -33,6 +36,7 @@ def refuse_random(network: nn.Module, db: Tensor) -> None:
     Args:
         network: in evaluation mode.
         db: features ``(1, 1, F, T)``.
+        output: what the network's outputs are, see :data:`~audiointerp.util.OUTPUTS`.
 
     Raises:
         ModelError: the logits of the runs differ beyond rounding.
@@ -52,7 +56,9 @@ def refuse_random(network: nn.Module, db: Tensor) -> None:
     # Of silence, a model that divides by a deviation answers by rounding alone.
     is_silent = bool((db == db.flatten()[0]).all())
     if logits.isfinite().all() and not is_silent:
-        _refuse_dependent(network, db, logits)
+        is_probability = output in PROBABILITY_OF.values()
+        least = LEAST_PROBABILITY if is_probability else LEAST_LOGIT
+        _refuse_dependent(network, db, logits, least)
 
 
 def _refuse_change(network: nn.Module, logits: Tensor, other_logits: Tensor) -> None:
@@ -67,14 +73,14 @@ def _refuse_change(network: nn.Module, logits: Tensor, other_logits: Tensor) -> 
         )
 
 
-def _refuse_dependent(network: nn.Module, db: Tensor, logits: Tensor) -> None:
+def _refuse_dependent(network: nn.Module, db: Tensor, logits: Tensor, least: float) -> None:
     beside = _beside_a_louder_one(network, db, logits, SEEDS[0])
     if beside is None:
         return
     change = float((logits - beside).abs().max())
     spread, largest = float(logits.max() - logits.min()), float(logits.abs().max())
     # NaN is a change, too.
-    if change <= DEPENDENT * max(spread, largest):
+    if change <= DEPENDENT * max(spread, largest, least):
         return
     again = _beside_a_louder_one(network, db, logits, SEEDS[1])
     if again is not None:

@@ -105,7 +105,7 @@ class Score(nn.Module):
     def _checked(self, logits: Tensor, db: Tensor) -> Tensor:
         is_finite = bool(logits.isfinite().all())
         if logits.ndim != 2 or len(logits) != len(db) or not is_finite:
-            reason = "" if is_finite else reason_of_nan(self.network, db)
+            reason = "" if is_finite else reason_of_nan(self.network, db, logits)
             raise ModelError(
                 f"the network must return finite logits ({len(db)}, C), "
                 f"not {describe_tensor(logits)}{reason}"

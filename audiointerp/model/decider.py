@@ -187,7 +187,7 @@ class Decider:
         """
         with evaluating(self.network):
             logits = network_logits(self.network, inputs.to(self.device), self.output)
-        reason = partial(reason_of_nan, self.network, inputs)
+        reason = partial(reason_of_nan, self.network, inputs, logits)
         logits = checked_logits(logits, len(inputs), len(self.labels), allow_nan, reason)
         warn_of_probabilities(self.network, logits, self.output, stacklevel=4)
         return logits

@@ -5,8 +5,8 @@ from typing import Any
 
 from ..errors import ArgumentError
 
-LOWEST_RATE = 200
-"""Hz; the sample rates of sound in kHz are lower numbers."""
+LOWEST_RATE = 100
+"""Hz, of infrasound and seismic signals; sample rates of sound in kHz are lower, up to 96."""
 ONE_AT_A_TIME = (
     "if it takes one sound (L,), give lambda wavs: [predict(wav) for wav in wavs], and max_batch=1 "
     "if it takes (1, L)"
@@ -18,14 +18,17 @@ def check_sample_rate(sample_rate: Any) -> None:
     """Check that a sample rate is a whole number of Hz.
 
     Raises:
-        ArgumentError: it is not.
+        ArgumentError: it is not, or below :data:`LOWEST_RATE`.
 
     >>> check_sample_rate(16000)
     """
     if not isinstance(sample_rate, Integral) or isinstance(sample_rate, bool) or sample_rate < 1:
         raise ArgumentError(f"sample_rate={sample_rate!r} must be a whole number of Hz, e.g. 16000")
     if sample_rate < LOWEST_RATE:
-        raise ArgumentError(f"sample_rate={sample_rate!r} is in Hz, not in kHz, e.g. 16000")
+        raise ArgumentError(
+            f"sample_rate={sample_rate!r} is in Hz, not in kHz, e.g. 16000; rates below "
+            f"{LOWEST_RATE} Hz are refused"
+        )
 
 
 def advice(message: str) -> str:

@@ -232,7 +232,9 @@ def distinct_masks(masks: Tensor) -> tuple[Tensor, Tensor]:
     first: list[int] = []
     places: list[int] = []
     # A cell of -0.0 becomes 0.0, since equal masks may have either.
-    contents = (masks.detach().cpu() + 0.0).flatten(1).numpy()
+    cells = (masks.detach().cpu() + 0.0).flatten(1)
+    # Numpy has no bfloat16, but bytes of any number type.
+    contents = cells.view(torch.uint8).numpy()
     for position, content in enumerate(contents):
         number = numbers.setdefault(content.tobytes(), len(numbers))
         if number == len(first):

@@ -189,24 +189,33 @@ def network_name(network: nn.Module) -> str:
     return str(getattr(model, "model_name", type(model).__name__))
 
 
-def reason_of_nan(network: nn.Module, inputs: Tensor) -> str:
+def reason_of_nan(network: nn.Module, inputs: Tensor, outputs: Tensor) -> str:
     """Return why the outputs of a network are not finite, as far as its weights and inputs show.
 
     Args:
         network: takes the inputs.
         inputs: ``(N, …)``, features or sounds.
+        outputs: ``(N, C)``, what it returned for them.
 
     Returns:
         What to put behind "NaN or infinite values"; nothing if neither shows a reason.
 
-    >>> reason_of_nan(nn.Linear(2, 2), torch.zeros(1, 1, 8))[:24]
+    >>> reason_of_nan(nn.Linear(2, 2), torch.zeros(1, 1, 8), torch.tensor([[torch.nan]]))[:24]
     ' for a window of silence'
     """
-    for name, parameter in owners_module(network).named_parameters():
+    module = owners_module(network)
+    for name, parameter in module.named_parameters():
         if parameter.is_floating_point() and not parameter.float().isfinite().all():
             return f"; its weights {name} have such values, too"
-    windows = inputs.flatten(1)
-    if bool((windows == windows[:, :1]).all(1).any()):
+    for name, buffer in module.named_buffers():
+        # Attention masks are buffers with values of -inf.
+        if buffer.is_floating_point() and not (buffer.float() < torch.inf).all():
+            return f"; its buffer {name} has such values, too"
+    if len(outputs) != len(inputs):
+        return ""
+    is_wrong = ~outputs.isfinite().flatten(1).all(1).to(inputs.device)
+    windows = inputs[is_wrong].flatten(1)
+    if len(windows) and bool((windows == windows[:, :1]).all()):
         return (
             " for a window of silence: does it divide by a level or a standard deviation? Add a "
             "small number there, e.g. x / (x.std() + 1e-6)"

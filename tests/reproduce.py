@@ -6,8 +6,8 @@
 
 The tables, the pages and pictures of docs/, the supplementary material, and the figures of README
 are made from results/ (``make results``). A step that is done is left out, unless its results,
-networks or code have changed since. The same command resumes after an interruption; the longest
-steps resume within themselves. Each step says how long it took.
+networks or code have changed since it began. The same command resumes after an interruption; the
+longest steps resume within themselves. Each step says how long it took.
 
 The data are those that AUDIOINTERP_DATA names, else data/ESC-50. They must be ESC-10's classes.
 """
@@ -32,7 +32,11 @@ RECORD = Path(".reproduce.json")
 WEIGHTS = "weights/esc10_mel_cnn10.safetensors"
 OTHER_TRAINING = "results/training/esc10_mel_cnn10_bfloat16.json"
 ROWS = ("results/*/*/*/metrics.*", "results/*/*/*/run.json", "results/*/*/*/shards/*.parquet")
-CODE = ("audiointerp/**/*.py", "audiointerp/**/*.csv")
+CODE = (
+    *("audiointerp/**/*.py", "audiointerp/**/*.csv"),
+    # Pages and their pictures are made of these, too.
+    *(f"audiointerp/display/page/*.{kind}" for kind in ("js", "css", "html")),
+)
 SANITY_METHODS = "saliency,gradcam,layercam,guided_gradcam,random"
 
 
@@ -125,14 +129,21 @@ def steps(data: str) -> list[Step]:
     ]
 
 
-def digest(patterns: Iterable[str], root: Path) -> str:
-    """Return a digest of the names and contents of files, and of those in folders."""
+def digest(patterns: Iterable[str], root: Path, without: Iterable[str] = ()) -> str:
+    """Return a digest of the names and contents of files, and of those in folders.
+
+    Args:
+        patterns: of the files and folders.
+        root: of the repository.
+        without: files and folders that are left out.
+    """
     total = hashlib.sha256()
+    left_out = {root / path for path in without}
     for pattern in patterns:
         for path in sorted(root.glob(pattern)):
             inner = [path] if path.is_file() else sorted(path.rglob("*"))
             for file in inner:
-                if file.is_file():
+                if file.is_file() and left_out.isdisjoint([file, *file.parents]):
                     total.update(f"{file.relative_to(root)}\n".encode())
                     total.update(file.read_bytes())
     return total.hexdigest()
@@ -142,7 +153,8 @@ def state(step: Step, root: Path) -> dict[str, str]:
     """Return what a step that is done must still have: its command, sources and products."""
     return {
         "command": shlex.join(step.command),
-        "made_of": digest([*CODE, *step.made_of], root),
+        # A step may write into what it reads: figures into sentences.
+        "made_of": digest([*CODE, *step.made_of], root, without=step.makes),
         "made": digest(step.makes, root),
     }
 
@@ -160,7 +172,9 @@ def run(chosen: Sequence[Step], root: Path, again: bool = False) -> bool:
     for number, step in enumerate(chosen, 1):
         title = f"[{number}/{len(chosen)}] {step.name}"
         done = record.get(step.name, {})
-        if not again and done.get("state") == state(step, root):
+        # Taken before the command runs: what changes meanwhile, it may not have read.
+        before = state(step, root)
+        if not again and done.get("state") == before:
             print(f"{title}: done before, in {duration(done['seconds'])}", flush=True)
             continue
         note = f"  # {step.note}" if step.note else ""
@@ -175,7 +189,8 @@ def run(chosen: Sequence[Step], root: Path, again: bool = False) -> bool:
                 file=sys.stderr,
             )
             return False
-        record[step.name] = {"state": state(step, root), "seconds": round(seconds, 1)}
+        after = before | {"made": digest(step.makes, root)}
+        record[step.name] = {"state": after, "seconds": round(seconds, 1)}
         write_json(root / RECORD, record)
         print(f"{title}: {duration(seconds)}", flush=True)
     total = sum(record[step.name]["seconds"] for step in chosen)

@@ -14,7 +14,7 @@ def copier(name, source, target):
     """A step that copies a file, and leaves a line in a log each time."""
     code = (
         f"open('log', 'a').write({name!r} + chr(10)); "
-        f"open({target!r}, 'w').write(open({source!r}).read().upper())"
+        f"text = open({source!r}).read().upper(); open({target!r}, 'w').write(text)"
     )
     return Step(name, ["python", "-c", code], [source], [target])
 
@@ -60,6 +60,58 @@ def test_changed_code_makes_all_again(chain, tmp_path):
     (tmp_path / "audiointerp" / "new.py").write_text("")
     assert run(chain, tmp_path)
     assert log(tmp_path) == ["first", "second"] * 2
+
+
+@pytest.mark.parametrize("edited", ["rows", "audiointerp/display/page/clip.js"])
+def test_what_changes_during_a_step_is_no_part_of_it(edited, tmp_path):
+    """The step read the former content; it is made again."""
+    path = tmp_path / edited
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "rows").write_text("a")
+    path.write_text("a")
+    step = copier("first", "rows", "page")
+    edit = f"; open({edited!r}, 'w').write('b')"
+    editing = Step("first", [*step.command[:2], step.command[2] + edit], ["rows"], ["page"])
+    assert run([editing], tmp_path)
+    assert (tmp_path / "page").read_text() == "A"
+    assert run([editing], tmp_path)
+    assert log(tmp_path) == ["first", "first"]
+    # This time it found what it left.
+    assert run([editing], tmp_path)
+    assert log(tmp_path) == ["first", "first"]
+
+
+def test_a_step_may_write_into_what_it_reads(tmp_path):
+    """Done once, it is left out; by hand changed, it is made again."""
+    (tmp_path / "page").write_text("a")
+    step = copier("figures", "page", "page")
+    assert run([step], tmp_path)
+    assert run([step], tmp_path)
+    assert log(tmp_path) == ["figures"]
+    (tmp_path / "page").write_text("b")
+    assert run([step], tmp_path)
+    assert log(tmp_path) == ["figures"] * 2
+
+
+@pytest.mark.parametrize("name", ["page.js", "page.css", "page.html"])
+def test_changed_pages_make_all_again(name, chain, tmp_path):
+    page = tmp_path / "audiointerp" / "display" / "page" / name
+    page.parent.mkdir(parents=True)
+    page.write_text("a")
+    assert run(chain, tmp_path)
+    page.write_text("b")
+    assert run(chain, tmp_path)
+    assert log(tmp_path) == ["first", "second"] * 2
+
+
+def test_all_files_of_the_package_are_code():
+    found = {path for pattern in reproduce.CODE for path in ROOT.glob(pattern)}
+    kinds = {path.suffix for path in found}
+    assert kinds >= {".py", ".csv", ".js", ".css", ".html"}
+    package = [path for path in (ROOT / "audiointerp").rglob("*") if path.is_file()]
+    # Types alone, and what Python leaves behind.
+    rest = {path.suffix for path in package if path not in found}
+    assert rest <= {".pyi", ".typed", ".pyc"}
 
 
 def test_after_a_failure_the_same_command_goes_on(chain, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """The tables of the paper that are read shard by shard: those of the rows in memory."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,20 @@ def on_both(rows, change, random):
     features = rows[ok].assign(on="features")
     # Multiples of 1/64, so that sums are exact in any order.
     features["AD"] = random.integers(0, 64, len(features)) / 64
+    rows.loc[~ok, "stage"] = "read"
     return pd.concat([rows, features])
+
+
+def rewrite(method, change):
+    """Change the rows of all shards of a method."""
+    count = 0
+    for path in sorted(method.rglob("*.parquet")):
+        rows = change(pq.read_table(path).to_pandas())
+        schema = pq.read_schema(path)
+        pq.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False), path)
+        count += len(rows)
+    record = {"rows": count, "network_sha256": "made", "labels": ["wren"]}
+    (method / "run.json").write_text(json.dumps(record))
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +63,7 @@ def root(tmp_path_factory):
         write_made(folder, 75, 2, MASKS, 3, shard_size=8, errors=FAILED)
         (folder / "mel" / "made").rename(folder / "mel" / name)
         for method in sorted((folder / "mel" / name).iterdir()):
-            rows = 0
-            for path in sorted(method.rglob("*.parquet")):
-                made = on_both(pq.read_table(path).to_pandas(), number / 64, random)
-                made.loc[made["status"] != "ok", "stage"] = "read"
-                schema = pq.read_schema(path)
-                pq.write_table(pa.Table.from_pandas(made, schema, preserve_index=False), path)
-                rows += len(made)
-            record = {"rows": rows, "network_sha256": "made", "labels": ["wren"]}
-            (method / "run.json").write_text(json.dumps(record))
+            rewrite(method, lambda rows, change=number / 64: on_both(rows, change, random))
     return folder
 
 
@@ -175,15 +181,128 @@ def test_recordings_in_groups_keep_the_means_and_nearly_the_intervals(monkeypatc
     assert widths[0] == pytest.approx(widths[1], rel=0.15)
 
 
-def test_shards_of_other_clips_are_not_compared(root, tmp_path, monkeypatch):
-    for name in ("mel_clean", "mel_horse"):
-        write_made(tmp_path, 8, 1, MASKS, 1, shard_size=8 if name == "mel_clean" else 4)
+def other_methods(folder):
+    """The noisy clips have no method of the clean ones."""
+    shutil.rmtree(folder / "mel_clean" / "gradcam")
+    shutil.rmtree(folder / "mel_horse" / "saliency")
+
+
+def other_places(folder):
+    """One method is scored on audio alone, and the other on features alone."""
+    shutil.rmtree(folder / "mel_horse")
+    for method, on in (("gradcam", "audio"), ("saliency", "features")):
+        rewrite(folder / "mel_clean" / method, lambda rows, on=on: rows[rows["on"].isin([on, ""])])
+
+
+def other_clips_of(methods, folder):
+    """Each clip failed with clean or with noisy sound."""
+    for number, name in enumerate(("mel_clean", "mel_horse")):
+        for method in methods:
+            rewrite(folder / name / method, lambda rows, number=number: half_failed(rows, number))
+
+
+def half_failed(rows, rest):
+    of_clip = rows["clip"].str.split().str[1].astype(int)
+    fails = (of_clip % 2 == rest) & (rows["status"] == "ok")
+    rows.loc[fails, "status"] = "error"
+    rows.loc[fails, "stage"] = "read"
+    rows = rows[~fails | (rows["on"] == "audio")].copy()
+    rows.loc[rows["status"] != "ok", ["on", "fill"]] = ""
+    return rows
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        other_methods,
+        other_places,
+        lambda folder: other_clips_of(["gradcam", "saliency"], folder),
+        lambda folder: other_clips_of(["gradcam"], folder),
+    ],
+    ids=["methods", "places", "clips", "clips of a method"],
+)
+def test_what_has_nothing_in_common_is_as_in_memory(change, root, tmp_path, monkeypatch):
+    shutil.copytree(root / "mel", tmp_path / "mel")
+    change(tmp_path / "mel")
+    monkeypatch.setattr("audiointerp.tables.cell_sums.DRAWS", 50)
+    expected = paper_of(tmp_path)
+    texts = [table_as_text(table) for table in expected.tables]
+    assert len(texts) > 20
+    in_parts(monkeypatch)
+    streamed = paper_of(tmp_path)
+    assert [table_as_text(table) for table in streamed.tables] == texts
+    assert streamed.notes == expected.notes
+
+
+def test_cells_without_rows_have_no_mean():
+    for sums in (
+        SummedCells(["FF"]).of("FF", [("lime", "bin")]),
+        sums_of_values(
+            pd.DataFrame(
+                columns=pd.MultiIndex.from_tuples([("lime", "bin")]),
+                index=pd.MultiIndex.from_arrays([[], []], names=["clip", "recording"]),
+            )
+        ),
+    ):
+        assert sums.sums.shape == (0, 1)
+        for numbers in (sums.means(), *sums.intervals()):
+            assert np.isnan(numbers).tolist() == [True]
+    nothing = SummedCells(["FF"]).of("FF", [])
+    assert [len(numbers) for numbers in (nothing.means(), *nothing.intervals())] == [0, 0, 0]
+
+
+@pytest.fixture
+def beside_birds(tmp_path):
+    """Clean and noisy clips, and an own experiment of the same network on other clips."""
+    for name, clips, size in (("mel_clean", 24, 8), ("mel_horse", 24, 8), ("birds", 40, 8)):
+        write_made(tmp_path, clips, 1, MASKS, 3, shard_size=size)
         (tmp_path / "mel" / "made").rename(tmp_path / "mel" / name)
+    return tmp_path
+
+
+def test_an_experiment_of_other_shards_is_left_out_of_one_kind(beside_birds, monkeypatch):
+    monkeypatch.setattr("audiointerp.tables.cell_sums.DRAWS", 50)
+    expected = paper_of(beside_birds)
+    texts = {table.name: table_as_text(table) for table in expected.tables}
+    said = "birds has other clips than mel_clean: differences are of the clips that both have"
+    assert said in expected.lacking
+    in_parts(monkeypatch)
+    paper = paper_of(beside_birds)
+    (kind,) = paper.of_kind("noise_differences")
+    assert set(kind.frame.index.get_level_values("experiment")) == {"mel_horse"}
+    for table in paper.tables:
+        if table is not kind:
+            assert table_as_text(table) == texts[table.name]
+    assert {table.name for table in paper.tables} == set(texts)
+    said_now = (
+        "birds has other shards than mel_clean, so that so many rows are not compared clip by clip"
+    )
+    at = expected.lacking.index(said)
+    assert paper.lacking == [*expected.lacking[:at], said_now, *expected.lacking[at + 1 :]]
+
+
+@pytest.mark.parametrize("change", ["size", "names"])
+def test_shards_of_other_clips_are_not_compared(change, tmp_path, monkeypatch):
+    for name in ("mel_clean", "mel_horse"):
+        is_other = name == "mel_horse"
+        write_made(tmp_path, 8, 1, MASKS, 1, shard_size=4 if is_other and change == "size" else 8)
+        (tmp_path / "mel" / "made").rename(tmp_path / "mel" / name)
+    if change == "names":
+        rewrite(
+            tmp_path / "mel" / "mel_horse" / "gradcam",
+            lambda rows: rows.assign(clip="new " + rows["clip"]),
+        )
+        rewrite(tmp_path / "mel" / "mel_clean" / "gradcam", lambda rows: rows)
     in_parts(monkeypatch)
     paper = paper_of(tmp_path)
     assert paper.of_kind("noise")
-    with pytest.raises(AudioInterpError, match="name --kinds without noise_differences"):
-        paper.of_kind("noise_differences")
+    assert not paper.of_kind("noise_differences")
+    assert sum("mel_horse has other shards than mel_clean" in line for line in paper.lacking) == 1
+    clean, noisy = (each for each in paper.conditions if each.subset == "all")
+    with pytest.raises(
+        AudioInterpError, match=r"mel_horse, all .*: not of the same shards as mel_clean"
+    ):
+        noisy.differences(clean)
 
 
 def test_a_row_that_is_there_twice_is_refused(root, tmp_path, monkeypatch):

@@ -124,6 +124,10 @@ class Condition:
         """Return the sums by recording of a score less that of a null, clip by clip."""
         return sums_of_values(self.values(name) - self.values(f"{name}_{null}"))
 
+    def can_be_less(self, other: "Condition") -> bool:
+        """Tell whether the other condition's scores can be subtracted clip by clip."""
+        return True
+
     def sums_less(self, other: "Condition", name: str) -> CellSums:
         """Return the sums of a score less the other condition's, of the clips that both have."""
         values, others = self.values(name), other.values(name)

@@ -9,9 +9,10 @@ import pandas as pd
 from ..experiments import EXPERIMENTS
 from ..interpretation import RANDOM_MASKS
 from ..scoring import ON
-from ..tables import ClipNames, Distinct, clip_names, has_null
+from ..tables import ClipNames, Distinct, Part, clip_names, has_null
 from .names import is_clean, is_noise_trained, label
 from .published import PUBLISHED_METHODS, STUDY_MASKS
+from .shard_pairs import have_same_shards
 
 KEYS = ["transform", "experiment", "method"]
 
@@ -40,6 +41,7 @@ def missing(
     *,
     experiments: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
+    parts: Sequence[Part] = (),
 ) -> list[str]:
     """Return what results lack of the study's experiments, methods and masks, and what failed.
 
@@ -48,6 +50,7 @@ def missing(
         on: names in ``ON`` that should be there.
         clips: the clips of the results; those of the rows if None.
         experiments, methods: those that should be there; the published ones if None.
+        parts: where all rows are, if ``rows`` has one of each kind.
 
     >>> from .example import example_rows
     >>> missing(example_rows(masks=STUDY_MASKS), on=["features"])[:2]
@@ -63,7 +66,7 @@ def missing(
     for (transform, experiment), group in rows.groupby(["transform", "experiment"], sort=False):
         name = label(str(transform), str(experiment))
         sentences += [f"{name}: {sentence}" for sentence in _lacking(group, on, clips, expected)]
-    return [*sentences, *_not_comparable(rows, clips)]
+    return [*sentences, *_not_comparable(rows, clips, parts)]
 
 
 def _lacking(
@@ -117,7 +120,7 @@ def _methods_without(
     return methods
 
 
-def _not_comparable(rows: pd.DataFrame, clips: ClipNames) -> Iterator[str]:
+def _not_comparable(rows: pd.DataFrame, clips: ClipNames, parts: Sequence[Part]) -> Iterator[str]:
     """Yield which noise experiments cannot be compared with the clean one."""
     noise_trained = rows["experiment"].map(is_noise_trained)
     for (transform, _), group in rows.groupby(["transform", noise_trained], sort=False):
@@ -134,11 +137,24 @@ def _not_comparable(rows: pd.DataFrame, clips: ClipNames) -> Iterator[str]:
                     f"{experiment} was run on another network than {reference}, so the two are "
                     "not compared"
                 )
+            elif not have_same_shards(
+                _parts_of(parts, str(transform), [experiment]),
+                _parts_of(parts, str(transform), clean_names),
+            ):
+                yield (
+                    f"{experiment} has other shards than {reference}, so that so many rows are not "
+                    "compared clip by clip"
+                )
             elif not _have_same_clips(clips, str(transform), str(experiment), clean_names):
                 yield (
                     f"{experiment} has other clips than {reference}: differences are of the clips "
                     "that both have"
                 )
+
+
+def _parts_of(parts: Sequence[Part], transform: str, experiments: Iterable[object]) -> list[Part]:
+    places = [(transform, str(experiment)) for experiment in experiments]
+    return [part for part in parts if part.place in places]
 
 
 def _have_same_clips(

@@ -135,7 +135,7 @@ def paper_of(
     rows, clips, parts = chosen_rows(root, wanted)
     lacking = [
         *unfinished(root),
-        *missing(rows, scored_on, clips, experiments=experiments, methods=methods),
+        *missing(rows, scored_on, clips, experiments=experiments, methods=methods, parts=parts),
     ]
     rows = rows[rows["on"].isin(scored_on) | (rows["status"] != "ok")]
     title = "The tables of the paper, from our results" + (" and as published" if published else "")

@@ -16,6 +16,7 @@ from ..metrics import RELATIVE
 from ..tables import CellSums, Part, SummedCells, scored_parts, with_shares
 from .conditions import SHARES, SUBSETS, Condition, find_conditions, is_marked
 from .published import PUBLISHED_SCORES
+from .shard_pairs import have_same_shards, paired_rows
 from .statistics import in_order
 
 HOW = ["protocol", "fill", "on"]
@@ -41,6 +42,7 @@ class ExperimentSums:
     _nulls: dict[Key, SummedCells] = field(default_factory=dict)
     _changes: dict[Key, SummedCells] = field(default_factory=dict)
     _differences: dict[tuple[int, Key], SummedCells] = field(default_factory=dict)
+    _same_shards: dict[int, bool] = field(default_factory=dict)
 
     def scores(self, key: Key) -> SummedCells:
         """Return the sums of the scores of a protocol, a fill, an ``on`` and a subset."""
@@ -51,15 +53,15 @@ class ExperimentSums:
                     for subset, (correct, _) in SUBSETS.items():
                         part = group if correct is None else group[is_marked(group, correct)]
                         _add(self._scores, (*how, subset), NUMBERS, part)
-        return self._scores[key]
+        return _kept(self._scores, key, NUMBERS)
 
     def beside_nulls(self, key: Key) -> SummedCells:
         """Return the sums of the nulls of a protocol, a fill and an ``on``, and less these."""
+        columns = [f"{name}_{null}" for name in RELATIVE for null in self.nulls]
+        kept = [f"{name}_{null}" for name in RELATIVE for null in RANDOM_MASKS]
+        kept = [name for name in kept if name in columns]
+        names = [*kept, *(_less(name, null) for name in RELATIVE for null in self.nulls)]
         if not self._nulls:
-            columns = [f"{name}_{null}" for name in RELATIVE for null in self.nulls]
-            kept = [f"{name}_{null}" for name in RELATIVE for null in RANDOM_MASKS]
-            kept = [name for name in kept if name in columns]
-            names = [*kept, *(_less(name, null) for name in RELATIVE for null in self.nulls)]
             for rows in scored_parts(self.parts, (*RELATIVE, *columns)):
                 less = {
                     _less(name, null): rows[name] - rows[f"{name}_{null}"]
@@ -68,7 +70,7 @@ class ExperimentSums:
                 }
                 for how, group in _groups(rows.assign(**less), HOW):
                     _add(self._nulls, how, names, group)
-        return self._nulls[key]
+        return _kept(self._nulls, key, names)
 
     def changes(self, key: Key) -> SummedCells:
         """Return the sums of scores on audio less those on features, of a protocol and a fill."""
@@ -79,21 +81,23 @@ class ExperimentSums:
                     on_features = group[group["on"] == "features"]
                     less = _minus(on_audio, on_features, RELATIVE)
                     _add(self._changes, how, RELATIVE, less)
-        return self._changes[key]
+        return _kept(self._changes, key, RELATIVE)
+
+    def has_shards_of(self, clean: "ExperimentSums") -> bool:
+        """Tell whether scores less those of another experiment can be summed."""
+        if id(clean) not in self._same_shards:
+            self._same_shards[id(clean)] = have_same_shards(self.parts, clean.parts)
+        return self._same_shards[id(clean)]
 
     def less(self, clean: "ExperimentSums", key: Key) -> SummedCells:
-        """Return the sums of the scores less those of another experiment, clip by clip.
-
-        Raises:
-            AudioInterpError: their shards are not of the same clips.
-        """
+        """Return the sums of the scores less those of another experiment, clip by clip."""
         place = id(clean), key
         if place not in self._differences:
             summed: dict[Key, SummedCells] = {}
-            for rows, others in _pairs(self.parts, clean.parts):
+            for rows, others in paired_rows(self.parts, clean.parts, PUBLISHED_SCORES):
                 kept, other = (_of(each, key) for each in (rows, others))
                 _add(summed, key, PUBLISHED_SCORES, _minus(kept, other, PUBLISHED_SCORES))
-            self._differences[place] = summed[key]
+            self._differences[place] = _kept(summed, key, PUBLISHED_SCORES)
         return self._differences[place]
 
 
@@ -149,19 +153,29 @@ class StreamedCondition(Condition):
         summed = self.experiment_sums.beside_nulls(self._key)
         return summed.of(_less(name, null), self.cells)
 
+    def can_be_less(self, other: Condition) -> bool:
+        """Tell whether the shards of both are of the same clips."""
+        if not isinstance(other, StreamedCondition):
+            return False
+        same = other.experiment_sums is self.experiment_sums
+        return same or self.experiment_sums.has_shards_of(other.experiment_sums)
+
     def sums_less(self, other: Condition, name: str) -> CellSums:
         """Return the sums of a score less the other condition's, of the clips that both have.
 
         Raises:
             AudioInterpError: the other one is not streamed, or its shards are of other clips.
         """
-        if not isinstance(other, StreamedCondition):
-            raise AudioInterpError(f"{other.title}: is in memory, and {self.title} is not")
+        if not isinstance(other, StreamedCondition) or not self.can_be_less(other):
+            raise AudioInterpError(
+                f"{self.title}: not of the same shards as {other.title}, so that so many rows "
+                "cannot be compared clip by clip"
+            )
         if other.experiment_sums is self.experiment_sums:
             summed = self.experiment_sums.changes(self._key[:2])
         else:
             summed = self.experiment_sums.less(other.experiment_sums, self._key)
-        return summed.of(name, [cell for cell in other.cells if cell in summed.clips])
+        return summed.of(name, [cell for cell in other.cells if cell in self.cells])
 
     def _summary(self) -> pd.DataFrame:
         names = ("AREA", *SHARES.values())
@@ -216,6 +230,11 @@ def _add(sums: dict[Key, SummedCells], key: Key, names: Sequence[str], rows: pd.
         sums.setdefault(key, SummedCells(names)).add(rows)
 
 
+def _kept(sums: dict[Key, SummedCells], key: Key, names: Sequence[str]) -> SummedCells:
+    """Return the sums of a key: of no row, where it has none."""
+    return sums.setdefault(key, SummedCells(names))
+
+
 def _minus(rows: pd.DataFrame, others: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Subtract the scores of the same clips and cells, of those that both have."""
     first, second = (
@@ -227,35 +246,6 @@ def _minus(rows: pd.DataFrame, others: pd.DataFrame, names: Sequence[str]) -> pd
 
 def _of(rows: pd.DataFrame, key: Key) -> pd.DataFrame:
     return rows[(rows[HOW] == list(key)).all(axis=1)]
-
-
-def _pairs(
-    parts: Sequence[Part], others: Sequence[Part]
-) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Yield the scored rows of two experiments, shard by shard, of the methods that both have.
-
-    Raises:
-        AudioInterpError: two shards are not of the same clips.
-    """
-    by_clips = {(part.method, part.clips): part for part in others}
-    shared = {part.method for part in parts} & {part.method for part in others}
-    for part in parts:
-        if part.method not in shared:
-            continue
-        other = by_clips.get((part.method, part.clips))
-        if other is None or _clips_of(part) != _clips_of(other):
-            raise AudioInterpError(
-                f"{part.path}: no shard of the clean clips has the same clips, so that so many "
-                "rows cannot be compared clip by clip; name --kinds without noise_differences"
-            )
-        both = list(scored_parts([part, other], PUBLISHED_SCORES))
-        # Of one of them, all clips can have failed.
-        if len(both) == 2:
-            yield both[0], both[1]
-
-
-def _clips_of(part: Part) -> set[str]:
-    return set(part.read(["clip"])["clip"])
 
 
 def _refuse_repeated(rows: pd.DataFrame) -> None:

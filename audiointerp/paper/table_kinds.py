@@ -77,7 +77,8 @@ def _noise_tables(conditions: Sequence[Condition], published: bool) -> Iterator[
 def _difference_tables(conditions: Sequence[Condition], published: bool) -> Iterator[Table]:
     """Yield the change of a method's scores under each noise, clip by clip, a block per mask."""
     for clean, noisy in against_noise(conditions):
-        changes = {other.label: other.differences(clean) for other in noisy}
+        subtractable = [other for other in noisy if other.can_be_less(clean)]
+        changes = {other.label: other.differences(clean) for other in subtractable}
         for method in dict.fromkeys(method for method, _ in clean.cells):
             with_method = {
                 experiment: parts

@@ -163,10 +163,13 @@ class SummedCells:
                 counts[number] += np.bincount(at, known[row_numbers, number], MOST_GROUPS)
 
     def of(self, name: str, cells: Sequence[Cell]) -> CellSums:
-        """Return the sums of one column, of some cells."""
+        """Return the sums of one column, of some cells; those of a cell without rows are 0."""
         number = self.names.index(name)
         order = sorted(self._first, key=lambda place: self._first[place])
-        both = np.stack([self._tables[cell][:, number][:, order] for cell in cells], 2)
+        both = np.zeros((2, len(order), len(cells)))
+        for column, cell in enumerate(cells):
+            if cell in self._tables:
+                both[:, :, column] = self._tables[cell][:, number][:, order]
         return CellSums(both[0], both[1], list(cells))
 
     def _places(self, recordings: pd.Series) -> np.ndarray:

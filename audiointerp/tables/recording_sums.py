@@ -166,9 +166,11 @@ def times_drawn(count: int, draws: int) -> np.ndarray:
     [30, 30]
     """
     random = np.random.default_rng(0)
-    shares = np.full(count, 1 / count)
     # None is drawn 256 times, since each is drawn once on average.
     drawn = np.empty((draws, count), np.uint8)
+    if not count:
+        return drawn
+    shares = np.full(count, 1 / count)
     for at in range(0, draws, _CHUNK):
         size = min(_CHUNK, draws - at)
         drawn[at : at + size] = random.multinomial(count, shares, size=size)

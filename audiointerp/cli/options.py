@@ -52,7 +52,7 @@ MASK_NAMES = (
 )
 FILL_NAMES = ("silence", "background", "mean", "blur", "noise", "swap")
 NULL_NAMES = ("pixelwise", "smooth", "rolled", "other", "matched")
-NETWORK_NAMES = ("esc10-mel", "esc10-stft", "synthetic-mel")
+NETWORK_NAMES = ("esc10-mel", "esc10-mel-noise", "esc10-stft", "synthetic-mel")
 ALL_NULLS = ",".join(NULL_NAMES)
 MASKS_HELP = f"{', '.join(MASK_NAMES)}; also topK_20 or another percentage, for all that have one"
 
@@ -91,8 +91,8 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         autocompletion=starting_with(NETWORK_NAMES),
-        help="A classifier written by train; or one that comes with the library: esc10-mel, "
-        "esc10-stft, synthetic-mel.",
+        help="A classifier written by train; or one that comes with the library: "
+        f"{', '.join(NETWORK_NAMES)}.",
     ),
 ]
 Model = Annotated[

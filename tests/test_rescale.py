@@ -10,6 +10,7 @@ from torch import nn
 
 from audiointerp import SHAP, Cnn10
 from audiointerp.interpretation.rescale import RescaleRule, can_rescale
+from audiointerp.interpretation.rescale_modules import _MaxPool1d
 from audiointerp.interpretation.shap import _are_equal
 
 
@@ -88,6 +89,55 @@ def test_what_is_kept_of_the_background_changes_no_bit():
     for rule in (kept, again):
         assert rule.explain(CLIPS[:1], logit)[0].equal(first)
     assert again._kept == []
+
+
+def test_a_clip_that_is_in_the_background_is_seen_as_equal(monkeypatch):
+    """Sums of other batches are rounded otherwise; a pooling would take that for a change."""
+    network = Cnn10(3, base_channels=64).eval()
+    changes = []
+
+    def note(module, gradient, background, multiplied=_MaxPool1d.multiplied):
+        changes.append((module.clip[0] - background[0]).abs().amax((1, 2)))
+        return multiplied(module, gradient, background)
+
+    monkeypatch.setattr(_MaxPool1d, "multiplied", note)
+    background = random_db(6)
+    SHAP(network, background)(background[4:5], target=0)
+    ((*others, same, last),) = changes
+    assert same == 0
+    assert min(*others, last) > 1e-3
+
+
+class InPlace(nn.Module):
+    """Changes the input of its ReLU after the ReLU has seen it."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.relu, self.unused = nn.Linear(40, 3), nn.ReLU(), nn.MaxPool2d(2)
+
+    def forward(self, x):
+        levels = x.mean(2).flatten(1) / 50 + 1
+        levels += self.relu(levels)
+        return self.linear(levels)
+
+
+class FramesFirst(InPlace):
+    """Puts the frames before the clips, so the rows of a batch are in another order."""
+
+    def forward(self, x):
+        rows = (x.mean(2) / 50 + 1).permute(2, 0, 1).reshape(-1, 1)
+        return self.linear(self.relu(rows).view(x.shape[3], len(x)).T)
+
+
+@pytest.mark.parametrize("kind", [InPlace, FramesFirst])
+def test_what_is_computed_alone_does_not_change_the_logits(kind):
+    """Also in a network that the rule is not exact for, and with a module that is not used."""
+    torch.manual_seed(0)
+    network = kind().eval()
+    rule = RescaleRule(network, BACKGROUND)
+    logits = rule._forward(0, BACKGROUND).logits
+    assert torch.allclose(logits, network(BACKGROUND), atol=1e-5)
+    assert all(module.alone is None for module in rule._nonlinear())
 
 
 def test_the_graph_keeps_one_tensor_per_relu():

@@ -102,12 +102,7 @@ class RescaleRule:
     def logits(self, clip: Tensor) -> Tensor:
         """Return the copy's logits ``(1, C)`` of a clip, which is the one explained next."""
         self._recorded = clip
-        self._set_recording(True)
-        try:
-            with torch.no_grad():
-                return network_logits(self.network, clip, self.output)
-        finally:
-            self._set_recording(False)
+        return self._record(clip)
 
     def explain(self, clip: Tensor, chosen: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Explain a function of the logits.
@@ -141,16 +136,52 @@ class RescaleRule:
         """Return a batch of the background, kept from an earlier clip if memory sufficed."""
         if number < len(self._kept):
             return self._kept[number]
-        part = _run(self.network, clips, self.output)
+        try:
+            self._run_alone(clips)
+            part = _run(self.network, clips, self.output)
+        finally:
+            for module in self._nonlinear():
+                module.alone = None
         kept_bytes = sum(kept.bytes for kept in self._kept)
         if number == len(self._kept) and kept_bytes + part.bytes <= self.budget:
             self._kept.append(part)
         return part
 
+    def _run_alone(self, clips: Tensor) -> None:
+        """Give each nonlinear module its input of some clips, each computed alone.
+
+        So is a clip that is explained. In a batch, sums are rounded otherwise, and where clip and
+        background are equal, as in digital silence, max pooling would take that for a change.
+        """
+        modules = self._nonlinear()
+        explained = [module.clip for module in modules]
+        inputs: list[list[Tensor]] = [[] for _ in modules]
+        for clip in clips.split(1):
+            self._record(clip)
+            for module, found in zip(modules, inputs, strict=True):
+                # A module may be used for some clips only, or for none.
+                found += module.clip[:1]
+                module.clip = ()
+        for module, clip_seen, found in zip(modules, explained, inputs, strict=True):
+            module.clip = clip_seen
+            module.alone = torch.cat(found) if found else None
+            found.clear()
+
+    def _record(self, clip: Tensor) -> Tensor:
+        """Return a clip's logits; each nonlinear module keeps what it has seen."""
+        self._set_recording(True)
+        try:
+            with torch.no_grad():
+                return network_logits(self.network, clip, self.output)
+        finally:
+            self._set_recording(False)
+
     def _set_recording(self, is_recording: bool) -> None:
-        for module in self.network.modules():
-            if isinstance(module, Rescaled):
-                module.is_recording = is_recording
+        for module in self._nonlinear():
+            module.is_recording = is_recording
+
+    def _nonlinear(self) -> list[Rescaled]:
+        return [module for module in self.network.modules() if isinstance(module, Rescaled)]
 
 
 def can_rescale(network: nn.Module) -> bool:

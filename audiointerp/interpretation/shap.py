@@ -142,7 +142,8 @@ class SHAP(Explainer):
                 # Where memory ran out, nothing of the background is kept.
                 budget = BUDGET if self.batch == self._planned_batch else 0
                 seen = self._rewritten or self.network
-                self._rule = None
+                # The old one holds much memory.
+                self._rule = rule = None
                 # Copies show any change, also one through ``.data``; sums hide pairs of changes.
                 self._rule_weights = [weight.detach().clone() for weight in weights]
                 rule = RescaleRule(seen, background, self.batch, budget, score.output)

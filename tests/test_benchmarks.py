@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import torch
 pytest.importorskip("benchmarks", reason="installed without its sources")
 
 from audiointerp import MASKS, Cnn14
-from benchmarks import layers, page, whole_study
+from benchmarks import layers, page, score_profile, whole_study
 from benchmarks.__main__ import main, measure_work, with_rows
 from benchmarks.material import TINY, calibrate
 from benchmarks.measure import Work, matrix_product_rate, measure, observed, quartiles, timed
@@ -139,3 +140,24 @@ def test_the_layers_by_themselves(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 + 12
     assert "| 32 to 64 | 15 x 2 |" in lines[-2]
+
+
+def test_the_shares_of_score(capsys):
+    score_profile.main(["--clips", "1"])
+    seconds, _, _, *rows = capsys.readouterr().out.splitlines()
+    assert seconds.endswith(" CPU s a clip and method")
+    shares = [int(row.split(" | ")[1].split("%")[0]) for row in rows]
+    # Nothing is counted twice: then the rest would be below 0.
+    assert len(shares) == 5
+    assert min(shares) >= 0
+
+
+def test_the_seconds_of_functions_are_those_of_their_files():
+    calls = {
+        ("/a/winograd.py", 72, "winograd"): (1, 1, 0.5, 2.0, {}),
+        ("/a/other.py", 72, "winograd"): (1, 1, 0.5, 4.0, {}),
+        ("~", 0, "<built-in method torch.conv2d>"): (9, 9, 8.0, 8.0, {}),
+    }
+    stats = SimpleNamespace(stats=calls)
+    assert score_profile.seconds_in(stats, score_profile.CONVOLUTIONS) == 10.0
+    assert score_profile.seconds_in(stats, ("winograd.py:evaluated",)) == 0.0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from version_differences import means_of, table_of
 
 from audiointerp.dataset.esc50 import ESC50
 from audiointerp.dataset.loaded_clip import load_clip
@@ -71,18 +72,21 @@ def anew():
 
 
 def test_the_study_anew_is_of_the_committed_networks(anew):
-    weights = {
-        "mel_clean": "esc10_mel_cnn10",
-        "stft_clean": "esc10_stft_cnn10",
-        "mel_white_noise_trained": "esc10_mel_cnn10_noise",
-    }
-    for experiment, rows in anew.groupby("experiment"):
-        path = ROOT / "weights" / f"{weights[experiment]}.safetensors"
+    more = {"mel_clean": 9, "mel_white_noise_trained": 9, "stft_clean": 6}
+    for (transform, experiment), rows in anew.groupby(["transform", "experiment"]):
+        trained = "_noise" if experiment.endswith("_noise_trained") else ""
+        path = ROOT / "weights" / f"esc10_{transform}_cnn10{trained}.safetensors"
         assert set(rows["network"]) == {sha256_of_state(Classifier.load(path).network)}
         each = rows.groupby("method").size()
         assert set(each) == {80 * len(STUDY_MASKS) * 4}
-        assert len(each) == (6 if experiment == "stft_clean" else 9)
+        assert len(each) == more.get(experiment, len(PUBLISHED_METHODS) + 1)
     assert set(anew["status"]) == {"ok"}
+
+
+def test_how_far_the_versions_differ_stands_beside_them():
+    pytest.importorskip("pyarrow")
+    table = "\n".join(table_of(means_of(ROOT / "results"), means_of(ROOT / "results" / "0.2.0")))
+    assert table in (ROOT / "results" / "README.md").read_text()
 
 
 def test_the_docs_show_what_the_study_anew_says(anew):

@@ -21,9 +21,9 @@ METHODS = ("saliency", "gradcam")
 CONVOLUTIONS = ("conv2d>", "winograd.py:winograd")
 NETWORK = ("forward.py:run_network",)
 SOUNDS = ("parts.py:heard",)
-BLIND_MASKS = ("nulls.py:null_masks", "matched.py:matched_masks")
-HEARD_OF_BLIND = ("content.py:heard_under",)
-"""The sounds of masks that know nothing, most of which are among all sounds."""
+NULLS = ("nulls.py:null_masks", "matched.py:matched_masks")
+HEARD_OF_NULLS = ("content.py:heard_under",)
+"""The sounds of nulls, which are among all sounds."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,8 +62,8 @@ def shares(stats: pstats.Stats, count: int) -> list[str]:
         "convolutions": convolutions,
         "the network's other layers": network - convolutions,
         "sounds and their spectra": seconds_in(stats, SOUNDS),
-        "masks that know nothing, but for their sounds": (
-            seconds_in(stats, BLIND_MASKS) - seconds_in(stats, HEARD_OF_BLIND)
+        "null masks, without their sounds": (
+            seconds_in(stats, NULLS) - seconds_in(stats, HEARD_OF_NULLS)
         ),
     }
     parts["the rest"] = total - sum(parts.values())

@@ -23,7 +23,10 @@ the median of the pairs, with quartiles in brackets.
 
 The reference is the published way; of the training, `fit` on features in memory. `library` is what
 `score` does (`optimize="folded"`); `library, not folded` is `optimize="none"`. GFLOP/s counts the
-operations that the work needs by arithmetic, so whatever computes something twice has a lower rate.
+operations that the work needs by arithmetic, as direct convolutions, so whatever computes something
+twice has a lower rate, and Winograd's method a higher one. Of SHAP it counts a forward and a
+backward pass for each background clip, although a later clip needs no forward pass of them: such a
+rate can exceed the machine's. CPU seconds of the training are those of all its epochs.
 The difference is the largest one from the library's values, as a share of the largest value.
 The published Grad-CAM has a ReLU and is scaled to [0, 1], and the published
 SHAP does not see functional ReLUs, so these are not expected to agree.
@@ -92,8 +95,10 @@ def _page(results: Results) -> list[str]:
 
 def _machine(machine: Machine) -> list[str]:
     head = ["| the machine | |", "|---|---|"]
+    units = {"memory": ", GiB", "matrix_product": ", GFLOP/s"}
     rows = [
-        f"| {field.name.replace('_', ' ')} | {getattr(machine, field.name)} |"
+        f"| {field.name.replace('_', ' ')}{units.get(field.name, '')} | "
+        f"{getattr(machine, field.name)} |"
         for field in fields(machine)
     ]
     return head + rows

@@ -158,14 +158,14 @@ class RescaleRule:
         inputs: list[list[Tensor]] = [[] for _ in modules]
         for clip in clips.split(1):
             self._record(clip)
-            for module, found in zip(modules, inputs, strict=True):
+            for module, kept_inputs in zip(modules, inputs, strict=True):
                 # A module may be used for some clips only, or for none.
-                found += module.clip[:1]
+                kept_inputs += module.clip[:1]
                 module.clip = ()
-        for module, clip_seen, found in zip(modules, explained, inputs, strict=True):
+        for module, clip_seen, kept_inputs in zip(modules, explained, inputs, strict=True):
             module.clip = clip_seen
-            module.alone = torch.cat(found) if found else None
-            found.clear()
+            module.alone = torch.cat(kept_inputs) if kept_inputs else None
+            kept_inputs.clear()
 
     def _record(self, clip: Tensor) -> Tensor:
         """Return a clip's logits; each nonlinear module keeps what it has seen."""

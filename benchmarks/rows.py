@@ -115,7 +115,7 @@ def _shap(networks: _Networks) -> Work:
     method = SHAP(networks.plain, background)
     # The first call runs the background, so what is timed is a later clip.
     target = int(method(db).target)
-    # Both add parameters to a network and leave them there: ours would be explained anew.
+    # Each has its own, since shap leaves parameters in a network: ours would be explained anew.
     for_shap, for_captum = (copy.deepcopy(networks.plain) for _ in range(2))
     sides = {
         REFERENCE: lambda: published.shap_values(networks.script, background, db),

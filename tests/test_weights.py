@@ -14,9 +14,10 @@ from audiointerp.model.classifier import Classifier
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 NAMES = ["esc10_mel_cnn10", "esc10_stft_cnn10"]
+GAIN = "esc10_mel_cnn10_gain"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, GAIN])
 def test_card_and_weights_agree(name, esc10):
     path = WEIGHTS / f"{name}.safetensors"
     assert path.stat().st_size <= 5_000_000
@@ -36,7 +37,7 @@ def test_card_and_weights_agree(name, esc10):
         assert hits == pytest.approx(card["confusion"][target][target], abs=1)
 
 
-@pytest.mark.parametrize("name", [*NAMES, "synthetic_mel_cnn10"])
+@pytest.mark.parametrize("name", [*NAMES, GAIN, "synthetic_mel_cnn10"])
 def test_the_table_has_the_cards_figures(name):
     card = json.loads((WEIGHTS / f"{name}.json").read_text())
     accuracies = {outcome["seed"]: outcome["test_accuracy"] for outcome in card["outcomes"]}
@@ -50,6 +51,21 @@ def test_the_table_has_the_cards_figures(name):
     mean = sum(accuracies.values()) / len(accuracies)
     figures = [f"{parameters:,}", f"{accuracies[card['chosen_seed']]:.4f}", f"{mean:.4f}"]
     assert [cell.strip() for cell in row.split("|")[4:7]] == figures
+
+
+@pytest.mark.parametrize(("name", "kept"), [(GAIN, 72), ("esc10_mel_cnn10", 0)])
+def test_a_network_on_relative_levels_hears_a_quieter_clip_as_the_same(name, kept, esc10):
+    """The other one is here so that the test can fail: it hears something else in most clips."""
+    classifier = Classifier.load(WEIGHTS / f"{name}.safetensors")
+    dataset = ESC50(esc10, (5,), "esc10", sample_rate=classifier.sample_rate)
+    wavs = torch.stack([dataset[index][0] for index in range(len(dataset))])
+    loud, quiet = (
+        logits_of(classifier.network, classifier.transform(wavs * gain).db).argmax(1)
+        for gain in (1.0, 10 ** (-30 / 20))
+    )
+    same = int((loud == quiet).sum())
+    assert same >= kept
+    assert (same < 40) == (kept == 0)
 
 
 # The clips of 5 s are cut to 3 s on purpose.

@@ -52,7 +52,7 @@ MASK_NAMES = (
 )
 FILL_NAMES = ("silence", "background", "mean", "blur", "noise", "swap")
 NULL_NAMES = ("pixelwise", "smooth", "rolled", "other", "matched")
-NETWORK_NAMES = ("esc10-mel", "esc10-mel-noise", "esc10-stft", "synthetic-mel")
+NETWORK_NAMES = ("esc10-mel", "esc10-mel-gain", "esc10-mel-noise", "esc10-stft", "synthetic-mel")
 ALL_NULLS = ",".join(NULL_NAMES)
 MASKS_HELP = f"{', '.join(MASK_NAMES)}; also topK_20 or another percentage, for all that have one"
 
@@ -211,7 +211,7 @@ def shard_in(text: str) -> tuple[int, int]:
     """Read a shard "i/n" as the numbers i and n.
 
     Raises:
-        ArgumentError: the text has another form.
+        ArgumentError: the text has another form, or there is no such part.
 
     >>> shard_in("2/4")
     (2, 4)
@@ -219,6 +219,8 @@ def shard_in(text: str) -> tuple[int, int]:
     number, slash, count = text.partition("/")
     if not (slash and number.isdecimal() and count.isdecimal()):
         raise ArgumentError(f"--shard {text}: give e.g. 2/4 for the second of four parts")
+    if not 1 <= int(number) <= int(count):
+        raise ArgumentError(f"--shard {text}: the first is 1/{count}, the last {count}/{count}")
     return int(number), int(count)
 
 

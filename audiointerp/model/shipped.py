@@ -12,6 +12,7 @@ from .classifier import Classifier
 
 SHIPPED = {
     "esc10-mel": "esc10_mel_cnn10.safetensors",
+    "esc10-mel-gain": "esc10_mel_cnn10_gain.safetensors",
     "esc10-mel-noise": "esc10_mel_cnn10_noise.safetensors",
     "esc10-stft": "esc10_stft_cnn10.safetensors",
     "synthetic-mel": "synthetic_mel_cnn10.safetensors",

@@ -25,7 +25,7 @@ from audiointerp.paper.localisation_page import MAIN
 from audiointerp.paper.localisation_run import BASELINE_NAMES
 from audiointerp.paper.localisation_tables import scored_at, values_by_clip
 from audiointerp.tables import mean_of, read_runs, recording_column
-from audiointerp.util import write_text
+from audiointerp.util import read_json, write_text
 
 ROOT = Path(__file__).parents[1]
 PICTURE = "docs/rooster.json"
@@ -33,6 +33,7 @@ LOCALISATION = "results/localisation/localisation.csv"
 FILLS = "docs/fills.md"
 """A page that one command writes; its rows are not always there."""
 CLEAN = "results/mel/mel_clean/gradcam"
+RESULTS_PAGE = "results/README.md"
 CLIP_SHARE = "topK_30"
 """The mask of README's picture, whose share its caption spells out."""
 INTERVAL = r"[+−][\d.]+\s\[[+−][\d.]+,\s[+−][\d.]+\]"
@@ -182,6 +183,36 @@ def clips_and_recordings() -> list[str]:
     return [str(rows["clip"].nunique()), str(recording_column(rows).nunique())]
 
 
+def results_table() -> str:
+    """Return the table of the results: by experiment its network, methods and devices."""
+    lines = ["| folder | network | methods | computed on |", "|---|---|---|---|"]
+    for folder in sorted(ROOT.glob("results/*/*")):
+        records = {path.parent.name: read_json(path) for path in sorted(folder.glob("*/run.json"))}
+        if not records:
+            continue
+        methods = [name for name in METHOD_TITLES if name in records]
+        devices = sorted({record["device"] for record in records.values()})
+        trained = "_noise" if folder.name.endswith("_noise_trained") else ""
+        lines.append(
+            f"| `{folder.relative_to(ROOT / 'results').as_posix()}` "
+            f"| `esc10_{folder.parent.name}_cnn10{trained}` "
+            f"| {', '.join(METHOD_TITLES[name] for name in methods)} "
+            f"| {', '.join(devices)} |"
+        )
+    return "\n".join(lines)
+
+
+TABLE = re.compile(r"^\| folder \|.*\n(?:\|.*\n?)*", re.M)
+"""The place of that table in its page."""
+
+
+def write_table() -> None:
+    """Put the table of the results into its page."""
+    path = ROOT / RESULTS_PAGE
+    text = path.read_text(encoding="utf-8")
+    write_text(path, TABLE.sub(f"{results_table()}\n", text, count=1))
+
+
 SILENCE, BACKGROUND = "silence on features", "background on audio"
 SENTENCES = (
     Sentence(
@@ -247,7 +278,7 @@ SENTENCES = (
         clips_and_recordings,
     ),
     Sentence(
-        "results/README.md",
+        RESULTS_PAGE,
         "{} clips of {} recordings are few",
         CLEAN,
         clips_and_recordings,
@@ -264,7 +295,10 @@ def main() -> None:
     if parser.parse_args().write:
         for sentence in SENTENCES:
             sentence.write()
+        write_table()
     faults = [fault for sentence in SENTENCES for fault in sentence.faults()]
+    if results_table() not in (ROOT / RESULTS_PAGE).read_text(encoding="utf-8"):
+        faults.append(f"{RESULTS_PAGE}: its table differs from the folders of results/")
     print("\n".join(faults) or f"{len(SENTENCES)} sentences have the figures of their results")
     sys.exit(1 if faults else 0)
 

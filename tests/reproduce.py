@@ -124,7 +124,7 @@ def steps(data: str) -> list[Step]:
                 *(*ROWS, "results/localisation/localisation.csv", "tests/figures.py"),
                 *("docs/*.md", "docs/rooster.json", "README.md", "results/README.md"),
             ],
-            ["README.md", "docs/scores.md"],
+            ["README.md", "docs/scores.md", "results/README.md"],
         ),
     ]
 

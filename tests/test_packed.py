@@ -15,7 +15,8 @@ from audiointerp.paper import pack_results
 from audiointerp.scoring.parquet import rounded_bits
 from audiointerp.tables import read_results
 
-pytest.importorskip("pyarrow")
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +50,32 @@ def test_packed_rows_are_the_rows_with_four_digits(results, tmp_path):
 
 
 def test_packing_again_changes_nothing_and_other_rows_replace_the_file(results, tmp_path):
-    (path, _) = pack_results(results, tmp_path)
+    (path, other) = pack_results(results, tmp_path)
     before = path.stat().st_mtime_ns
     assert pack_results(results, tmp_path)[0] == path
     assert path.stat().st_mtime_ns == before
-    older = path.rename(path.with_name("000000000-000000002-000000000000.parquet"))
+    older = path.with_name("000000000-000000002-000000000000.parquet")
+    path.unlink()
+    older.write_bytes(other.read_bytes())
     assert pack_results(results, tmp_path)[0] == path
     assert path.exists()
+    assert not older.exists()
+
+
+def test_the_same_rows_in_other_bytes_are_left_as_they_are(results, tmp_path):
+    """Another pyarrow writes other bytes, and a hash of them stands in the name."""
+    (path, _) = pack_results(results, tmp_path)
+    older = path.with_name("000000000-000000002-000000000000.parquet")
+    table = pq.read_table(path)
+    path.unlink()
+    pq.write_table(table, older, compression="none")
+    assert pack_results(results, tmp_path)[0] == older
+    assert not path.exists()
+    # One digit more is another row.
+    place = table.column_names.index("FF")
+    moved = pa.array(table["FF"].to_numpy() + np.float32(0.001), table.schema.field("FF").type)
+    pq.write_table(table.set_column(place, "FF", moved), older)
+    assert pack_results(results, tmp_path)[0] == path
     assert not older.exists()
 
 
@@ -67,8 +87,12 @@ def test_the_record_says_that_digits_were_dropped(results, tmp_path):
 
 
 def test_a_folder_never_holds_the_same_results_twice(results, tmp_path):
+    for inner in (results, results / "packed"):
+        with pytest.raises(AudioInterpError, match=r"is or lies in .*; pack into another folder"):
+            pack_results(results, inner)
+    shutil.copytree(results, tmp_path / "copy")
     with pytest.raises(AudioInterpError, match=r"would hold the same results twice; pack into"):
-        pack_results(results, results)
+        pack_results(results, tmp_path / "copy")
 
 
 def test_nothing_is_written_where_one_method_cannot_be(results, tmp_path):

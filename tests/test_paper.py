@@ -11,8 +11,9 @@ from made_results import STUDY, made_rows
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.experiments.study import EXPERIMENTS
 from audiointerp.metrics import METRICS, RELATIVE
+from audiointerp.paper.conditions import find_conditions
 from audiointerp.paper.missing import missing, unfinished
-from audiointerp.paper.paper_tables import notes, paper_of, paper_tables
+from audiointerp.paper.paper_tables import Paper, notes, paper_of, paper_tables
 from audiointerp.paper.published import (
     PUBLISHED_METHODS,
     PUBLISHED_SCORES,
@@ -42,6 +43,26 @@ def numbers(table, cell, head, sub="", parts=("mean", "low", "high")):
 
 def number(table, cell, head, sub="", part="mean"):
     return table.frame[(head, sub, part)].to_dict()[cell]
+
+
+def test_the_leading_tables_are_of_what_is_heard_and_of_what_was_published():
+    rows = made_rows(on=("features", "audio")).query("experiment == 'mel_clean'")
+    both = pd.concat([rows, rows.assign(fill="background")])
+    paper = Paper(both, find_conditions(both), ["masks"], False, "", ["A note."], [])
+    leading = paper.leading()
+    assert {(each.fill, each.on) for each in paper.conditions} == set(
+        product(("background", "silence"), ("features", "audio"))
+    )
+    assert {(each.fill, each.on) for each in leading.conditions} == {
+        ("background", "audio"),
+        ("silence", "features"),
+    }
+    assert len(leading.tables) * 2 == len(paper.tables)
+    assert "writes the other tables too" in leading.notes[-1]
+    # Of silence on audio alone, all there is.
+    older = rows[rows["on"] == "audio"]
+    alone = Paper(older, find_conditions(older), ["masks"], False, "", [], [])
+    assert alone.leading() is alone
 
 
 def test_each_published_row_has_its_place_beside_ours(study):
@@ -327,6 +348,12 @@ def test_what_is_missing_is_said_and_the_rest_is_made(tmp_path):
     assert not any(name.startswith("noise") for name in tables)
     (tmp_path / "mel" / "mel_clean" / "shap" / "clips").mkdir(parents=True)
     assert unfinished(tmp_path) == ["mel_clean: shap is not finished (no metrics.csv yet)"]
+    lost = tmp_path / "mel" / "mel_clean" / "rise"
+    lost.mkdir()
+    (lost / "run.json").write_text("{}")
+    assert unfinished(tmp_path)[1:] == ["mel_clean: rise has a run.json and no rows"]
+    (lost / "shards").mkdir()
+    assert len(unfinished(tmp_path)) == 1
 
 
 def test_what_cannot_be_is_refused():

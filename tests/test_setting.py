@@ -20,15 +20,15 @@ from audiointerp.experiments.study import EXPERIMENTS, NOISE_TRAINED, TRANSFORMS
 from audiointerp.fit import PUBLISHED, FitSettings, train_classifier
 from audiointerp.model.classifier import Classifier
 from audiointerp.model.panns import Cnn6, Cnn10, initialise
-from audiointerp.paper import choice, setting
+from audiointerp.paper import choice, study_run
 from audiointerp.paper.setting import (
     choose_setting,
     data_root,
     load_or_train,
     open_folds,
-    run_study,
     train,
 )
+from audiointerp.paper.study_run import run_study, settings_of_study
 from audiointerp.tables import read_results
 
 
@@ -254,7 +254,7 @@ def test_a_network_that_is_missing_is_reported_before_anything_runs(tmp_path, mo
     Classifier(small.network, small.transform, labels, 5.0).save(
         Path("weights") / f"{of_stft.name}.safetensors"
     )
-    monkeypatch.setattr(setting, "run", lambda *_, **__: pytest.fail("an experiment was run"))
+    monkeypatch.setattr(study_run, "run", lambda *_, **__: pytest.fail("an experiment was run"))
     with pytest.raises(
         ModelError,
         match=r"own_own_mel_cnn10\.safetensors is there: run train_model_mel\.ipynb first",
@@ -292,6 +292,45 @@ def test_a_network_of_the_other_kind_does_not_stand_for_the_studys(noise_trained
     assert str(path) in load_or_train(of_mel, folds, path)[1]
 
 
+def test_some_experiments_are_of_their_settings_alone(monkeypatch):
+    """What is run, and on which setting's network, is seen where an experiment would run."""
+    runs = []
+    monkeypatch.setattr(study_run, "run", lambda experiment, *_, **__: runs.append(experiment.name))
+    for prepared in ("background_of", "ood_reference"):
+        monkeypatch.setattr(study_run, prepared, lambda *_: None)
+    monkeypatch.setattr(
+        study_run,
+        "load_or_train",
+        lambda setting, *_, **__: (
+            small_classifier(10, transform=TRANSFORMS[setting.transform]),
+            setting.name,
+        ),
+    )
+    of_some = settings_of_study(experiments=["mel_horse", "mel_white"])
+    assert [each.name for each in of_some] == ["synthetic_mel_cnn10"]
+    run_study(experiments=["mel_white", "mel_horse"])
+    assert runs == ["mel_horse", "mel_white"]
+    runs.clear()
+    run_study(experiments=["stft_clean"])
+    assert runs == ["stft_clean"]
+
+
+def test_experiments_that_cannot_be_run_are_refused():
+    with pytest.raises(ArgumentError, match="unknown experiment 'mel_hors'; did you mean"):
+        settings_of_study(experiments=["mel_clean", "mel_hors"])
+    with pytest.raises(ArgumentError, match="none is named"):
+        run_study(experiments=[])
+    with pytest.raises(ArgumentError, match="unknown method 'lim'; did you mean 'lime'"):
+        run_study(methods=["lim"])
+    (Path.cwd() / "taken").touch()
+    for words, message in ((["--shard", "3/2"], "the last 2/2"), (["--out", "taken"], "is a file")):
+        result = CliRunner().invoke(app, ["results", *words])
+        assert message in str(result.exception)
+    result = CliRunner().invoke(app, ["results", "--experiments", "mel_room_noise_trained"])
+    assert isinstance(result.exception, ModelError)
+    assert "mel_room_noise_trained: there is no network that heard noise" in str(result.exception)
+
+
 @pytest.mark.whole
 def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_path, monkeypatch):
     """Four experiments on one clip, at two sample rates, with the method without gradients."""
@@ -320,16 +359,16 @@ def test_the_study_runs_every_experiment_and_a_second_call_changes_nothing(tmp_p
     monkeypatch.setattr(Synthetic, "__getitem__", recorded)
     monkeypatch.setattr(choice, "SCORED_SYNTHETIC_CLIPS", 1)
     names = ("stft_clean", "mel_clean", "mel_white")
-    monkeypatch.setattr(setting, "EXPERIMENTS", {name: EXPERIMENTS[name] for name in names})
+    monkeypatch.setattr(study_run, "EXPERIMENTS", {name: EXPERIMENTS[name] for name in names})
     again = "mel_white_noise_trained"
-    monkeypatch.setattr(setting, "NOISE_TRAINED", {again: NOISE_TRAINED[again]})
+    monkeypatch.setattr(study_run, "NOISE_TRAINED", {again: NOISE_TRAINED[again]})
     compared = []
 
     def reference(_, training, clean):
         for part in (training, clean):
             compared.append({row[0] for row in part.rows})
 
-    monkeypatch.setattr(setting, "ood_reference", reference)
+    monkeypatch.setattr(study_run, "ood_reference", reference)
     found = run_study(methods=["random"])
     assert {name: len(rows) for name, rows in found.items()} == dict.fromkeys((*names, again), 56)
     networks = read_results("results_synthetic_1_clips").groupby("experiment")["network"].unique()

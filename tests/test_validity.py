@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import small_classifier
+from scipy.stats import binom
 from torch import nn
 
 from audiointerp.dataset.in_memory import EvenSubset
@@ -164,19 +165,23 @@ def test_a_mask_that_leads_by_luck_does_not_beat_chance():
     assert (better_than_random(rows).loc["FF"] == "0 / 14").all(axis=None)
 
 
-def test_random_attributions_do_not_beat_random_masks_on_the_committed_results():
-    """Uncorrected, they did in 14 of 420 cells, 6 of them of clean mel clips."""
+def test_random_attributions_beat_random_masks_as_seldom_as_chance_does():
+    """A family is the masks of one score; uncorrected, they do in two families of five."""
     root = Path(__file__).parents[1] / "results"
     if not root.exists():
         pytest.skip("installed without its results")
     rows = read_results(root)
     rows = rows[rows["method"] == "random"]
-    beaten = {}
-    for experiment, part in rows.groupby("experiment"):
-        counts = better_than_random(part)["random"].xs("pixelwise", level="than")
-        beaten |= {(experiment, *cell): text for cell, text in counts.items() if text[0] != "0"}
-    # One of 30 families: at 5 % a family, half of it on the good side, 0.75 are expected.
-    assert beaten == {("mel_horse", "AD", "features"): "1 / 12"}
+    counts = [
+        better_than_random(part)["random"].xs("pixelwise", level="than")
+        for _, part in rows.groupby(["experiment", "fill"])
+    ]
+    families = pd.concat(counts)
+    assert len(families) == 6 * len(counts)
+    beaten = families[~families.str.startswith("0 /")]
+    # Of tests at 5 % a family, half are on the good side.
+    assert len(beaten) <= binom.ppf(0.99, len(families), 0.025)
+    assert set(beaten.str[:3]) <= {"1 /"}
 
 
 def test_what_is_true_by_definition_is_no_finding():

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from ..errors import AudioInterpError
-from .options import Device, Out, Results, Resume, Subset, Workers, app, names_in, shard_in
+from .options import (
+    Device,
+    Out,
+    Results,
+    Resume,
+    Subset,
+    Workers,
+    app,
+    check_folder,
+    names_in,
+    shard_in,
+)
 
 
 @app.command()
@@ -32,6 +43,10 @@ def study(
         ),
     ] = None,
     subset: Subset = None,
+    experiments: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated, e.g. mel_horse,mel_horse_noise_trained; default: all."),
+    ] = None,
     methods: Annotated[
         str | None, typer.Option(help="Comma-separated, see run; default: ten of them.")
     ] = None,
@@ -54,20 +69,27 @@ def study(
     Example (in a shell):
 
       audiointerp results --data data/ESC-50 --subset esc10 --workers 4
+
+      audiointerp results --data data/ESC-50 --subset esc10 --experiments mel_horse
     """
     from ..paper import COMPARED_METHODS, run_study, settings_of_study
 
-    for setting in settings_of_study(data, subset):
+    if out is not None:
+        check_folder(out)
+    part = shard_in(shard)
+    chosen = None if experiments is None else names_in(experiments, "--experiments")
+    for setting in settings_of_study(data, subset, chosen):
         typer.echo(setting.description)
     rows_by_experiment = run_study(
         data,
         subset,
+        experiments=chosen,
         methods=COMPARED_METHODS if methods is None else names_in(methods, "--methods"),
         out=out,
         resume=resume,
         device=device,
         workers=workers,
-        shard=shard_in(shard),
+        shard=part,
     )
     failed = 0
     for name, rows in rows_by_experiment.items():
@@ -96,7 +118,7 @@ def pack(
 
     Example (in a shell):
 
-      audiointerp pack results_esc10 results/0.2.0
+      audiointerp pack results_esc10 results
     """
     from ..paper import pack_results
 
@@ -113,7 +135,7 @@ def supplementary(
     results: Results = Path("results"),
     out: Out = Path("supplementary"),
 ) -> None:
-    """Illustrate four methods on synthetic clips: pictures, a page, and all tables as one PDF.
+    """Illustrate four methods on synthetic clips: pictures, a page, and the tables as one PDF.
 
     The same bytes each time on one machine.
 
@@ -125,5 +147,5 @@ def supplementary(
 
     # First, since missing results are an error and the pictures take minutes.
     paper = paper_of(results, published=True)
-    for path in (*write_supplementary(weights, out), *paper.write(out, ["pdf"])):
+    for path in (*write_supplementary(weights, out), *paper.leading().write(out, ["pdf"])):
         typer.echo(f"wrote {path}")

@@ -16,15 +16,8 @@ from .published import (
     STUDY_METHODS,
 )
 from .published_faults import faults, kept_accuracies
-from .setting import (
-    Setting,
-    choose_setting,
-    load_or_train,
-    open_folds,
-    run_study,
-    settings_of_study,
-    train,
-)
+from .setting import Setting, choose_setting, load_or_train, open_folds, train
+from .study_run import run_study, settings_of_study
 from .supplementary import write_supplementary
 from .validity import failures
 from .validity_page import report

@@ -18,7 +18,7 @@ KEYS = ["transform", "experiment", "method"]
 
 
 def unfinished(root: str | os.PathLike[str]) -> list[str]:
-    """Return a sentence for each run below a folder of results that has begun and has no table.
+    """Return a sentence for each run below a folder of results that has begun or lost its table.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -31,6 +31,10 @@ def unfinished(root: str | os.PathLike[str]) -> list[str]:
         run = clips.parent
         if clips.is_dir() and not (run / "metrics.csv").exists():
             sentences.append(f"{run.parent.name}: {run.name} is not finished (no metrics.csv yet)")
+    for record in sorted(Path(root).glob("*/*/*/run.json")):
+        run = record.parent
+        if not ((run / "metrics.csv").exists() or (run / "shards").is_dir()):
+            sentences.append(f"{run.parent.name}: {run.name} has a run.json and no rows")
     return sentences
 
 

@@ -22,7 +22,7 @@ PLACE = ["transform", "experiment", "network"]
 def pack_results(source: Path, out: Path) -> list[Path]:
     """Write every finished method below a folder of results once more, as small as possible.
 
-    What is there already, from the same results, is left as it is.
+    A method whose rows are there already is left as it is.
 
     Args:
         source: a folder of results, ``TRANSFORM/EXPERIMENT/METHOD``; with the folds of a
@@ -33,14 +33,20 @@ def pack_results(source: Path, out: Path) -> list[Path]:
         The Parquet files.
 
     Raises:
-        AudioInterpError: no method is finished, a table is damaged, pyarrow is missing, or a folder
-            in ``out`` holds a ``metrics.csv``; then nothing is written.
+        AudioInterpError: no method is finished, pyarrow is missing, ``out`` is or lies in
+            ``source``, or a folder in ``out`` holds a ``metrics.csv``; then nothing is written. Or
+            a table is damaged; then the methods before it are written.
 
     >>> pack_results(Path("no such folder"), Path("packed"))
     Traceback (most recent call last):
     audiointerp.errors.AudioInterpError: no such folder: holds no finished results ...
     """
     check_pyarrow()
+    if out.resolve().is_relative_to(source.resolve()):
+        raise AudioInterpError(
+            f"{out}: is or lies in {source}, so files would take the place of those they are made "
+            "of; pack into another folder"
+        )
     records = [*source.glob("*/*/*/run.json"), *source.glob("fold_*/*/*/*/run.json")]
     folders = sorted(record.parent for record in records)
     if not folders:
@@ -66,7 +72,8 @@ def _pack(folder: Path, target: Path) -> Path:
     rows = read_runs([folder]).drop(columns=PLACE)
     content = small_parquet_bytes(rows, {"rows": len(rows)})
     digest = hashlib.sha256(content).hexdigest()[:12]
-    path = target / "shards" / f"{_stem(rows)}-{digest}.parquet"
+    folder = target / "shards"
+    path = _same_rows(folder, content) or folder / f"{_stem(rows)}-{digest}.parquet"
     if not path.exists():
         write_bytes(str(path), content)
     for other in path.parent.glob("*.parquet"):
@@ -74,6 +81,19 @@ def _pack(folder: Path, target: Path) -> Path:
             other.unlink()
     write_text(target / "run.json", json_text({**record, "kept_bits": KEPT_BITS}))
     return path
+
+
+def _same_rows(folder: Path, content: bytes) -> Path | None:
+    """Find a file with the rows of ``content``: another pyarrow writes them in other bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(pa.BufferReader(content))
+    for path in sorted(folder.glob("*.parquet")):
+        # NaN is a value here: an equal table has it in the same places.
+        if pq.read_table(path).to_pandas().equals(table.to_pandas()):
+            return path
+    return None
 
 
 def _stem(rows: pd.DataFrame) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,15 +11,7 @@ import pandas as pd
 from ..errors import choose
 from ..metrics import METRICS
 from ..scoring import ON
-from ..tables import (
-    FEWEST,
-    ClipNames,
-    Table,
-    classes_of,
-    clip_names,
-    versions_of,
-    write_tables,
-)
+from ..tables import FEWEST, ClipNames, Table, classes_of, clip_names, versions_of, write_tables
 from .chosen_rows import chosen_rows
 from .conditions import Condition, find_conditions
 from .missing import missing, unfinished
@@ -28,6 +20,9 @@ from .streamed import streamed_conditions
 from .table_kinds import FORMER_KINDS, KINDS
 
 __all__ = ["KINDS", "Paper", "missing", "notes", "paper_of", "paper_tables", "unfinished"]
+
+LEADING = (("background", "audio"), ("silence", "features"))
+"""The fills and what is scored that pages lead with: what is heard, and as published."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +81,17 @@ class Paper:
             conditions = [each for each in self.conditions if on in (None, each.on)]
             self._kept[kind, on] = list(KINDS[kind](conditions, self.published))
         return self._kept[kind, on]
+
+    def leading(self) -> "Paper":
+        """Return the tables of :data:`LEADING` alone; all tables of results that have neither."""
+        conditions = [each for each in self.conditions if (each.fill, each.on) in LEADING]
+        if len(conditions) in (0, len(self.conditions)):
+            return self
+        note = (
+            "Here is what is heard, the sound over the clip's background, and what was published, "
+            "features over silence. `audiointerp tables` writes the other tables too."
+        )
+        return replace(self, conditions=conditions, notes=[*self.notes, note])
 
     def write(self, folder: str | os.PathLike[str], formats: Sequence[str]) -> list[Path]:
         """Write all tables; see :func:`~audiointerp.tables.write.write_tables`."""

@@ -1,34 +1,25 @@
-"""The setting of the study at work: its folds, its network, its experiments."""
+"""The setting of an experiment at work: its folds and its network."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 import torch
-from torch import Tensor
 
-from ..dataset import ClipDataset, EvenSubset, InMemory
+from ..dataset import ClipDataset
 from ..display import write_card
 from ..errors import ArgumentError, ModelError
 from ..experiments import (
-    EXPERIMENTS,
-    NOISE_TRAINED,
     TEST_FOLDS,
     TRAIN_FOLDS,
     TRANSFORMS,
     VALID_FOLDS,
-    Experiment,
-    background_of,
     open_data,
-    run,
 )
 from ..fit import Trained, train_classifier
 from ..model import Classifier
-from ..scoring import check_fits, ood_reference
+from ..scoring import check_fits
 from ..util import keep_memory
 from .choice import Setting, choose_setting, data_root
-from .published import COMPARED_METHODS, STUDY_MASKS
 
 __all__ = [
     "Setting",
@@ -36,8 +27,6 @@ __all__ = [
     "data_root",
     "load_or_train",
     "open_folds",
-    "run_study",
-    "settings_of_study",
     "train",
     "weights_of",
 ]
@@ -75,7 +64,7 @@ def train(
         device: where to train.
         progress: whether to show progress bars.
 
-    >>> from ..dataset import Synthetic
+    >>> from ..dataset import EvenSubset, Synthetic
     >>> from ..fit import FitSettings
     >>> setting = Setting("mel", None, None, "synthetic", "Cnn10", 1, 0, 0, FitSettings(epochs=1))
     >>> folds = [EvenSubset(Synthetic((fold,), duration=3.0), 10) for fold in (1, 4, 5)]
@@ -198,99 +187,3 @@ def _load(path: Path, dataset: ClipDataset, device: str | torch.device) -> Class
     except ArgumentError as error:
         raise ArgumentError(f"{path}: {error}") from error
     return classifier
-
-
-def run_study(
-    data: str | os.PathLike[str] | None = None,
-    subset: str | None = None,
-    *,
-    methods: Sequence[str] = COMPARED_METHODS,
-    out: str | os.PathLike[str] | None = None,
-    resume: bool = True,
-    device: str | torch.device = "cpu",
-    workers: int = 1,
-    shard: tuple[int, int] = (1, 1),
-) -> dict[str, pd.DataFrame]:
-    """Run every experiment of the study with the settings that suit the data.
-
-    Interrupted, the same call resumes; once it is done, it changes nothing. ``results/`` holds the
-    rows in small files, see :func:`~audiointerp.paper.pack_results`.
-
-    Args:
-        data, subset: see :func:`choose_setting`.
-        methods, resume, device, workers, shard: see :func:`~audiointerp.experiments.runner.run`.
-        out: the folder of results; if None the setting's own.
-
-    Returns:
-        The rows of each experiment, by name. Those of ``NOISE_TRAINED`` are among them if there is
-        a network that heard the noises, see :func:`settings_of_study`.
-
-    Raises:
-        ModelError, ArgumentError: see :func:`load_or_train`.
-
-    Example (hours)::
-
-        results = run_study("data/ESC-50", "esc10", workers=4)
-        results["mel_clean"].groupby("method")["FF"].mean()
-    """
-    settings = settings_of_study(data, subset)
-    folds = {setting.transform: open_folds(setting) for setting in settings}
-    # All networks are loaded first, so that a missing one is reported before the long runs.
-    classifiers = [
-        load_or_train(setting, folds[setting.transform], device=device)[0] for setting in settings
-    ]
-    # The experiments of one sample rate share the clips in memory.
-    clips = {
-        setting.transform: EvenSubset(InMemory(folds[setting.transform][2]), setting.scored)
-        for setting in settings
-    }
-    results = {}
-    backgrounds: dict[str, Tensor] = {}
-    for setting, classifier in zip(settings, classifiers, strict=True):
-        train, valid, _ = folds[setting.transform]
-        # Two networks on equal features share it.
-        features = str(classifier.transform.to_dict())
-        if features not in backgrounds:
-            backgrounds[features] = background_of(train, classifier.transform)
-        reference = ood_reference(classifier, train, valid)
-        for experiment in _experiments_of(setting):
-            results[experiment.name] = run(
-                experiment,
-                classifier,
-                clips[setting.transform],
-                methods,
-                out or setting.results,
-                background=backgrounds[features],
-                reference=reference,
-                masks=STUDY_MASKS,
-                attributions=False,
-                resume=resume,
-                device=device,
-                workers=workers,
-                shard=shard,
-            )
-    return results
-
-
-def settings_of_study(
-    data: str | os.PathLike[str] | None = None, subset: str | None = None
-) -> list[Setting]:
-    """Return the settings of the study's experiments: STFT, mel, and mel trained with noise.
-
-    The last is left out if there is no network of it in ``weights`` or ``trained``.
-
-    Args:
-        data, subset: see :func:`choose_setting`.
-
-    >>> [setting.name for setting in settings_of_study()][:2]
-    ['synthetic_stft_cnn10', 'synthetic_mel_cnn10']
-    """
-    transforms = dict.fromkeys(experiment.transform for experiment in EXPERIMENTS.values())
-    settings = [choose_setting(transform, data, subset) for transform in transforms]
-    noise_trained = choose_setting("mel", data, subset, noise_trained=True)
-    return settings if weights_of(noise_trained) is None else [*settings, noise_trained]
-
-
-def _experiments_of(setting: Setting) -> list[Experiment]:
-    known = NOISE_TRAINED if setting.noise_trained else EXPERIMENTS
-    return [each for each in known.values() if each.transform == setting.transform]

@@ -42,7 +42,7 @@ def clip_values(rows: pd.DataFrame, name: str) -> pd.DataFrame:
         clip, method, mask = duplicates.iloc[0][["clip", "method", "mask"]]
         raise AudioInterpError(
             f"clip {clip}: two rows of {method}, {mask} in one condition; "
-            f"metrics.csv was edited: run the experiment again"
+            f"its table was edited: run the experiment again"
         )
     values = scored.pivot(index=CLIP, columns=["method", "mask"], values=name).astype(float)
     return values[in_order(cells_of(values))]

@@ -56,7 +56,7 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     paths = sorted(_files_below(root, "metrics.csv") + _files_below(root, SHARDS))
     if not paths:
         raise AudioInterpError(
-            f"{root}: holds no results (TRANSFORM/EXPERIMENT/METHOD/metrics.csv); "
+            f"{root}: holds no results (TRANSFORM/EXPERIMENT/METHOD with metrics.csv or shards/); "
             "make them with `audiointerp run`"
         )
     return _read_tables(paths)
@@ -73,13 +73,13 @@ def read_runs(folders: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
 
     >>> read_runs(["no such folder"])
     Traceback (most recent call last):
-    audiointerp.errors.AudioInterpError: no such folder: holds no metrics.csv; ...
+    audiointerp.errors.AudioInterpError: no such folder: holds no metrics.csv or shards/; ...
     """
     paths = [_table_of(Path(folder).resolve()) for folder in folders]
     for folder, path in zip(folders, paths, strict=True):
         if not path.exists():
             raise AudioInterpError(
-                f"{folder}: holds no metrics.csv; give the folder of a method that "
+                f"{folder}: holds no metrics.csv or shards/; give the folder of a method that "
                 "`audiointerp run` has finished"
             )
     return _read_tables(paths)

@@ -71,6 +71,10 @@ def test_the_same_rows_in_other_bytes_are_left_as_they_are(results, tmp_path):
     pq.write_table(table, older, compression="none")
     assert pack_results(results, tmp_path)[0] == older
     assert not path.exists()
+    older.write_bytes(older.read_bytes()[:-100])
+    assert pack_results(results, tmp_path)[0] == path
+    assert not older.exists()
+    path.unlink()
     # One digit more is another row.
     place = table.column_names.index("FF")
     moved = pa.array(table["FF"].to_numpy() + np.float32(0.001), table.schema.field("FF").type)

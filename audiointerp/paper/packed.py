@@ -72,26 +72,31 @@ def _pack(folder: Path, target: Path) -> Path:
     rows = read_runs([folder]).drop(columns=PLACE)
     content = small_parquet_bytes(rows, {"rows": len(rows)})
     digest = hashlib.sha256(content).hexdigest()[:12]
-    folder = target / "shards"
-    path = _same_rows(folder, content) or folder / f"{_stem(rows)}-{digest}.parquet"
+    shards = target / "shards"
+    path = _same_rows(shards, content) or shards / f"{_stem(rows)}-{digest}.parquet"
     if not path.exists():
         write_bytes(str(path), content)
-    for other in path.parent.glob("*.parquet"):
+    for other in shards.glob("*.parquet"):
         if other != path:
             other.unlink()
     write_text(target / "run.json", json_text({**record, "kept_bits": KEPT_BITS}))
     return path
 
 
-def _same_rows(folder: Path, content: bytes) -> Path | None:
+def _same_rows(shards: Path, content: bytes) -> Path | None:
     """Find a file with the rows of ``content``: another pyarrow writes them in other bytes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(pa.BufferReader(content))
-    for path in sorted(folder.glob("*.parquet")):
+    rows = pq.read_table(pa.BufferReader(content)).to_pandas()
+    for path in sorted(shards.glob("*.parquet")):
+        try:
+            written = pq.read_table(path).to_pandas()
+        except (pa.ArrowInvalid, OSError):
+            # Damaged: it is replaced.
+            continue
         # NaN is a value here: an equal table has it in the same places.
-        if pq.read_table(path).to_pandas().equals(table.to_pandas()):
+        if written.equals(rows):
             return path
     return None
 

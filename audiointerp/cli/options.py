@@ -52,7 +52,14 @@ MASK_NAMES = (
 )
 FILL_NAMES = ("silence", "background", "mean", "blur", "noise", "swap")
 NULL_NAMES = ("pixelwise", "smooth", "rolled", "other", "matched")
-NETWORK_NAMES = ("esc10-mel", "esc10-mel-gain", "esc10-mel-noise", "esc10-stft", "synthetic-mel")
+NETWORK_NAMES = (
+    "esc10-mel",
+    "esc10-mel-gain",
+    "esc10-mel-noise",
+    "esc10-stft",
+    "esc10-stft-gain",
+    "synthetic-mel",
+)
 ALL_NULLS = ",".join(NULL_NAMES)
 MASKS_HELP = f"{', '.join(MASK_NAMES)}; also topK_20 or another percentage, for all that have one"
 

@@ -15,6 +15,7 @@ SHIPPED = {
     "esc10-mel-gain": "esc10_mel_cnn10_gain.safetensors",
     "esc10-mel-noise": "esc10_mel_cnn10_noise.safetensors",
     "esc10-stft": "esc10_stft_cnn10.safetensors",
+    "esc10-stft-gain": "esc10_stft_cnn10_gain.safetensors",
     "synthetic-mel": "synthetic_mel_cnn10.safetensors",
 }
 """The files of the networks by their names; ``weights/README.md`` describes them."""

@@ -679,6 +679,7 @@ def made_on_sounds():
 def test_it_is_pickled_and_saved(direct, tmp_path, monkeypatch):
     foreign = made_on_sounds()
     foreign.network.module.function = nn.Identity()
+    # Bytes that were made here; no file is unpickled.
     again = pickle.loads(pickle.dumps(foreign))
     assert again.features == foreign.features
     maps = [explained(each, noise(1.0), "saliency") for each in (foreign, again)]

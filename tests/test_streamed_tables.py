@@ -136,6 +136,17 @@ def test_the_command_streams_above_a_number_of_rows(root, tmp_path, call, monkey
     assert "groups have means alone" in by_method.stdout
 
 
+@pytest.mark.parametrize("most_rows", [10, 10_000])
+def test_the_command_names_what_is_not_finished(root, tmp_path, call, monkeypatch, most_rows):
+    monkeypatch.setattr("audiointerp.tables.result_parts.MOST_ROWS_IN_MEMORY", most_rows)
+    results = shutil.copytree(root, tmp_path / "results")
+    assert "missing" not in call("tables", results).stdout
+    (results / "mel" / "made" / "lime" / "clips").mkdir(parents=True)
+    for arguments in ((), ("--by", "method")):
+        last = call("tables", results, *arguments).stdout.splitlines()[-1]
+        assert last == "missing: made: lime is not finished (no metrics.csv yet)"
+
+
 def test_of_soft_masks_alone_chance_is_not_known(tmp_path):
     write_made(tmp_path, 40, 2, ["minmax", "sigmoid"], 1, shard_size=16)
     text = lead_text(read_results(tmp_path))

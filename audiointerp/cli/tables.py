@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_COLUMNS = "transform,experiment,method,mask"
 MORE = "\n--all prints every group, --out FILE writes them"
+MISSING = "missing: "
 MEANS_ALONE = (
     "Of so many rows, groups have means alone; without --by and --all, methods are compared with "
     "their best null."
@@ -81,6 +82,7 @@ def tables(
 
 
 def _print_summary(results: Path, by: str | None, out: Path | None, everything: bool) -> None:
+    from ..paper import unfinished
     from ..tables import GROUPS, are_too_many, open_parts
 
     columns = [
@@ -93,6 +95,8 @@ def _print_summary(results: Path, by: str | None, out: Path | None, everything: 
         _print_streamed(parts, columns, is_lead, out)
     else:
         _print_rows(results, columns, is_lead, out)
+    for sentence in unfinished(results):
+        typer.echo(MISSING + sentence)
 
 
 def _print_rows(results: Path, columns: list[str], is_lead: bool, out: Path | None) -> None:
@@ -162,4 +166,4 @@ def _write_paper_tables(
             typer.echo(f"wrote {path}{'/' if path.is_dir() else ''}")
     typer.echo(f"{len(paper.tables)} tables")
     for sentence in paper.lacking:
-        typer.echo(f"missing: {sentence}")
+        typer.echo(MISSING + sentence)

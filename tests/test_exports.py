@@ -86,16 +86,17 @@ def test_marks_in_each_format():
 
 def test_csv_holds_the_numbers_in_full():
     table = paper_tables(made_rows(("mel_clean",), ("lime",), on=("features",)), ["masks"], True)[0]
-    read = pd.read_csv(io.StringIO(as_csv(table))).set_index(["method", "mask"])
+    # As text: some versions of pandas read the last digit of a number wrong.
+    read = pd.read_csv(io.StringIO(as_csv(table)), dtype=str).set_index(["method", "mask"])
     for column in table.columns:
         name = f"{column.head} {column.sub}".strip()
-        assert np.array_equal(read[name], table.numbers(column)["mean"], equal_nan=True)
+        assert np.array_equal(read[name].map(float), table.numbers(column)["mean"], equal_nan=True)
         if column.higher_is_better is not None:
             assert (
                 read[f"{name} mark"].fillna("").tolist()
                 == table.marks[column.head, column.sub].tolist()
             )
-    assert np.array_equal(read["FF low"], table.numbers(table.columns[0])["low"])
+    assert np.array_equal(read["FF low"].map(float), table.numbers(table.columns[0])["low"])
 
 
 def test_equal_as_shown_is_marked_alike():

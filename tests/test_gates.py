@@ -193,7 +193,11 @@ def test_tensors_that_do_not_fit_are_all_named(kind, tmp_path):
     state["bn0.num_batches_tracked"] = torch.tensor(0.5)
     del state["fc1.bias"]
     state["surplus"] = torch.zeros(1)
-    save_file(state, tmp_path / "a.safetensors", metadata={"audiointerp": json.dumps(record)})
+    try:
+        save_file(state, tmp_path / "a.safetensors", metadata={"audiointerp": json.dumps(record)})
+    except KeyError:
+        assert kind == "complex"
+        pytest.skip("this version of safetensors knows no complex numbers")
     with pytest.raises(ModelError, match=message) as error:
         Classifier.load(tmp_path / "a.safetensors")
     for other in (

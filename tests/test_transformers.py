@@ -295,7 +295,7 @@ def test_a_folder_decides_as_its_owners_pipeline(folders, name):
     assert check.largest_difference < 1e-4
     p = torch.cat([classifier.probabilities(clip[None, None]) for clip in clips])
     # Answers that do not depend on the sound would agree, too.
-    assert (p - p[0]).abs().max() > 1e-3
+    assert (p - p[0]).abs().max() > 3e-4
 
 
 @EACH
@@ -370,11 +370,13 @@ def test_gradients_of_the_score_equal_finite_differences_by_the_levels(folders, 
     for _ in range(3):
         direction = torch.randn(clip.db.shape, generator=generator, dtype=torch.float64)
         # Eager attention has a softmax in float32, whose rounding needs a step of this size.
-        step = 1e-2
+        step, rounding = 1e-2, 1e-7
         with torch.no_grad():
             difference = score(levels + step * direction) - score(levels - step * direction)
         expected = float(difference / (2 * step))
-        assert float((gradient * direction).sum()) == pytest.approx(expected, rel=1e-3)
+        assert float((gradient * direction).sum()) == pytest.approx(
+            expected, rel=1e-3, abs=rounding / (2 * step)
+        )
 
 
 METHODS = {
@@ -517,6 +519,9 @@ def test_no_folder_and_an_empty_folder(tmp_path):
     refused(ModelError, "no such folder; give that of save_pretrained", tmp_path / "absent")
     refused(ModelError, "no such folder", "./absent")
     refused(ModelError, f"{tmp_path}: its configuration cannot be loaded", tmp_path)
+    # Some versions of transformers take a name for a type of model.
+    (named := tmp_path / "my_wav2vec2").mkdir()
+    refused(ModelError, "there is no config.json; give the folder of save_pretrained", named)
 
 
 def test_a_hub_name_without_network(monkeypatch):

@@ -54,6 +54,12 @@ def load_model(source: Source) -> nn.Module:
     Traceback (most recent call last):
     audiointerp.errors.ModelError: ./no-such-folder: no such folder; give that of save_pretrained
     """
+    # Without this file, some versions of transformers guess a type from the folder's name.
+    if Path(source).is_dir() and not (Path(source) / "config.json").is_file():
+        raise ModelError(
+            f"{source}: its configuration cannot be loaded: there is no config.json; give the "
+            "folder of save_pretrained"
+        )
     config = _load("AutoConfig", source, "its configuration")
     kind = config.model_type
     if kind not in FRONT_ENDS:

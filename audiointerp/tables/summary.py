@@ -92,8 +92,8 @@ def compare(rows: pd.DataFrame, than: str, by: Sequence[str] = ("method", "mask"
     ...                      "clip": ["a", "b"], "protocol": "corrected",
     ...                      **dict.fromkeys(AREAS, np.nan), **dict.fromkeys(RELATIVE, 0.5),
     ...                      **{f"{name}_smooth": [0.0, 0.25] for name in RELATIVE}})
-    >>> compare(rows, "smooth").loc[("random", "bin"), ("FF", "mean")]
-    np.float64(0.375)
+    >>> float(compare(rows, "smooth").loc[("random", "bin"), ("FF", "mean")])
+    0.375
     """
     by_clip = paired_differences(rows, than, by)
     keys = [name for name in by_clip.index.names if name not in _clip_keys(by)]

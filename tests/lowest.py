@@ -29,6 +29,14 @@ OF_PINNED_VERSIONS = (
     "tests/test_dependencies.py::test_every_copyleft_licence_that_is_installed_is_named",
     # torch 2.6 imports sympy by itself when a network is built without its weights' memory.
     "tests/test_shell_interpret.py::test_one_clip_is_explained_without_what_is_slow_to_import",
+    # With transformers 5.0 the untrained weights are others: SEW's p differ by 5e-4 from sound to
+    # sound (the test asks for 1e-3), and a difference of the Conformer's score is near the rounding
+    # of float32.
+    "tests/test_transformers.py::test_a_folder_decides_as_its_owners_pipeline[SEW]",
+    (
+        "tests/test_transformers.py::"
+        "test_gradients_of_the_score_equal_finite_differences_by_the_levels[Wav2Vec2Conformer]"
+    ),
 )
 """Tests of what is true of the pinned versions alone."""
 

@@ -295,7 +295,7 @@ def test_a_folder_decides_as_its_owners_pipeline(folders, name):
     assert check.largest_difference < 1e-4
     p = torch.cat([classifier.probabilities(clip[None, None]) for clip in clips])
     # Answers that do not depend on the sound would agree, too.
-    assert (p - p[0]).abs().max() > 3e-4
+    assert (p - p[0]).abs().max() > 1e-3
 
 
 @EACH
@@ -370,13 +370,11 @@ def test_gradients_of_the_score_equal_finite_differences_by_the_levels(folders, 
     for _ in range(3):
         direction = torch.randn(clip.db.shape, generator=generator, dtype=torch.float64)
         # Eager attention has a softmax in float32, whose rounding needs a step of this size.
-        step, rounding = 1e-2, 1e-7
+        step = 1e-2
         with torch.no_grad():
             difference = score(levels + step * direction) - score(levels - step * direction)
         expected = float(difference / (2 * step))
-        assert float((gradient * direction).sum()) == pytest.approx(
-            expected, rel=1e-3, abs=rounding / (2 * step)
-        )
+        assert float((gradient * direction).sum()) == pytest.approx(expected, rel=1e-3)
 
 
 METHODS = {

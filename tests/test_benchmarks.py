@@ -10,7 +10,7 @@ import torch
 pytest.importorskip("benchmarks", reason="installed without its sources")
 
 from audiointerp import MASKS, Cnn14
-from benchmarks import layers, page, score_profile, whole_study
+from benchmarks import forward_batch, layers, page, score_profile, whole_study
 from benchmarks.__main__ import main, measure_work, with_rows
 from benchmarks.material import TINY, calibrate
 from benchmarks.measure import Work, matrix_product_rate, measure, observed, quartiles, timed
@@ -140,6 +140,16 @@ def test_the_layers_by_themselves(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 + 12
     assert "| 32 to 64 | 15 x 2 |" in lines[-2]
+
+
+def test_versions_in_a_forward_pass(capsys):
+    names = ["Cnn10, 16 channels, mel", "Cnn10, 16 channels, STFT"]
+    forward_batch.main(["--rounds", "1", "--cases", *names])
+    _, _, *rows = capsys.readouterr().out.splitlines()
+    cells = [row.strip("| ").split(" | ") for row in rows]
+    # Of 2.1 and 10.3 MB for a version, the output of the first convolution.
+    assert [row[:2] for row in cells] == [[names[0], "4"], [names[1], "2"]]
+    assert all(float(cell) > 0 for row in cells for cell in row[2:])
 
 
 def test_the_shares_of_score(capsys):

@@ -9,6 +9,7 @@ from survival import Counted, go, tables
 
 from audiointerp.errors import ArgumentError, AudioInterpError, Stopped
 from audiointerp.experiments.store import Store
+from audiointerp.scoring import RecentAttributions
 from audiointerp.util.files import locked
 
 
@@ -25,6 +26,21 @@ def test_shards_in_any_order_make_the_same_table(tmp_path, expected):
         go(tmp_path / "run", shard=(7, 99999))
     go(tmp_path / "run", shard=(2, 4))
     assert tables(tmp_path / "run") == expected
+
+
+def test_of_a_shard_only_the_next_clip_is_explained_too(tmp_path, monkeypatch):
+    """Clips of a shard follow one another: the null "other" explains the next clip as well."""
+    explained, own = [], RecentAttributions.explain
+
+    def noted(self, classifier, clip, explainer, *arguments):
+        attribution = own(self, classifier, clip, explainer, *arguments)
+        explained.append((clip.loaded.name, attribution))
+        return attribution
+
+    monkeypatch.setattr(RecentAttributions, "explain", noted)
+    go(tmp_path / "run", methods=["saliency"], shard=(2, 2), nulls=["other"])
+    computed = {id(attribution): name for name, attribution in explained}
+    assert sorted(computed.values()) == [f"burst/{index}.wav" for index in (0, 3, 4, 5)]
 
 
 def test_the_table_is_written_from_records_read_under_its_lock(tmp_path, monkeypatch):

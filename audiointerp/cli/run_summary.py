@@ -28,13 +28,12 @@ def print_run(
 
     Example: ``audiointerp run mel_clean`` calls it.
     """
+    from ..experiments import clips_of_shard
     from ..tables import lead_text
     from ..util import encodable
 
-    first, step = shard
-    shard_clips = {
-        encodable(dataset.clip_id(index)) for index in range(first - 1, len(dataset), step)
-    }
+    indices = clips_of_shard(shard, len(dataset))
+    shard_clips = {encodable(dataset.clip_id(index)) for index in indices}
     errors = rows[(rows["status"] == "error") & rows["clip"].isin(shard_clips)]
     if len(errors) < len(rows):
         typer.echo(lead_text(rows))

@@ -11,6 +11,7 @@ from .engines import Engine, Finished, MissingShard, ShardJob, compute_shards, l
 from .fingerprint import settings_of, sha256_of_state
 from .gathered import rows_by_engine
 from .on_ray import ray_engine
+from .opening import clips_of_shard
 from .recall import FinishedMethod, finished_methods
 from .runner import check_run, run
 from .sharded import ShardedRun, run_shards
@@ -54,6 +55,7 @@ __all__ = [
     "check_network",
     "check_run",
     "clips_of",
+    "clips_of_shard",
     "compute_shards",
     "cross_validate",
     "find_experiment",

@@ -55,6 +55,25 @@ results of the other shards: empty the folder first
         yield
 
 
+def clips_of_shard(shard: tuple[int, int], clips: int) -> range:
+    """Return the numbers of the clips of one shard.
+
+    They follow one another, since a null needs the explanation of the next clip, too. The first
+    shards may have one clip more than the last; of more shards than clips, the last are empty.
+
+    Args:
+        shard: (i, n), the i-th of n parts, from (1, 1).
+        clips: the number of clips of all shards.
+
+    >>> clips_of_shard((1, 2), 5), clips_of_shard((2, 2), 5)
+    (range(0, 3), range(3, 5))
+    """
+    number, parts = shard
+    size, larger = divmod(clips, parts)
+    start, stop = (size * count + min(count, larger) for count in (number - 1, number))
+    return range(start, stop)
+
+
 def _refuse_other_division(folder: Path, shards: int) -> None:
     """Shards of one division share no clip; shards of two divisions may."""
     for path in folder.glob(".lock-*-of-*"):

@@ -16,7 +16,7 @@ from ..model import Classifier
 from ..scoring import OutOfDistribution, RecentClips, check_fits, nulls_of
 from ..util import Progress, show_progress
 from .computation import Task, compute_here
-from .opening import opened
+from .opening import clips_of_shard, opened
 from .prepare import PreparedRun, plan_of, prepare_run
 from .signals import stoppable
 from .study import Experiment, check_network, clips_of, own_experiment
@@ -166,7 +166,7 @@ def _compute_missing(
     prepared: PreparedRun, shard: tuple[int, int], workers: int, title: str, progress: Progress
 ) -> None:
     """Compute what the stores need for one shard of the clips, and keep it."""
-    indices = range(shard[0] - 1, len(prepared.clips), shard[1])
+    indices = clips_of_shard(shard, len(prepared.clips))
     clips, plan = RecentClips(prepared.clips), prepared.computation.plan
     reached = 0
     with (

@@ -5,7 +5,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ArgumentError, ModelError
-from ..util import log_probabilities, network_logits, probabilities, reason_of_nan
+from ..util import (
+    forward_batch,
+    log_probabilities,
+    network_logits,
+    probabilities,
+    reason_of_nan,
+)
 
 
 class Score(nn.Module):
@@ -72,7 +78,7 @@ class Score(nn.Module):
 
         With ``against``, it is the probability given that the class is one of the two.
         """
-        logits = network_logits(self.network, db, self.output)
+        logits = self._logits_of_versions(db)
         if self.against is not None:
             return self.chosen(logits).sigmoid()
         return _select_class(probabilities(logits, self.output), self.target)
@@ -82,12 +88,19 @@ class Score(nn.Module):
 
         p is that of :meth:`probability`; both are accurate where p rounds to 0 or 1.
         """
-        logits = network_logits(self.network, db, self.output)
+        logits = self._logits_of_versions(db)
         if self.against is not None:
             log_odds = self.chosen(logits).double()
             return functional.logsigmoid(log_odds), functional.logsigmoid(-log_odds)
         log_p, log_not_p = log_probabilities(logits, self.output)
         return _select_class(log_p, self.target), _select_class(log_not_p, self.target)
+
+    def _logits_of_versions(self, db: Tensor) -> Tensor:
+        """Return the logits ``(N, C)``, in several forward passes if that is faster."""
+        # With gradients the network is run once: a method may look at what its layers return.
+        most = len(db) if torch.is_grad_enabled() else forward_batch(self.network, len(db))
+        parts = [network_logits(self.network, part, self.output) for part in db.split(most)]
+        return torch.cat(parts)
 
     def settle(self, db: Tensor) -> None:
         """Fix target and logits by a forward pass without gradients."""

@@ -17,7 +17,7 @@ class RelativeLevel(nn.Module):
     levels alike, and so the limit: the result stays the same, unless the limit, or a bin of the
     loudest patch, comes down to the floor of -100 dB. What is below the limit becomes 0, digital
     silence too. So a mask that removes the loudest part makes the rest louder for the network.
-    The steps are poolings, a ReLU and sums, through which SHAP's rule is exact.
+    The steps are sums, a pooling and a ReLU, through which SHAP's rule is exact.
 
     Args:
         level_range: R, how far the limit lies below the loudest patch, in dB.
@@ -37,15 +37,40 @@ class RelativeLevel(nn.Module):
         if not 0 < level_range < math.inf:
             raise ArgumentError(f"level_range={level_range!r} must be finite and above 0 dB")
         self.level_range = level_range
-        self.patches = nn.AvgPool2d(PATCH, stride=1)
         self.loudest = nn.MaxPool1d(1)
         self.above = nn.ReLU()
 
     def forward(self, db: Tensor) -> Tensor:
         """Return ``(N, 1, F, T)``, dB above the limit, of levels ``(N, 1, F, T)``."""
-        patches = self.patches(db).flatten(2)
+        bins, frames = PATCH
+        sums = _sums_of_neighbours(_sums_of_neighbours(db, frames, -1), bins, -2)
+        patches = (sums / (bins * frames)).flatten(2)
         # The maximum over all patches, for any length.
         self.loudest.kernel_size = self.loudest.stride = patches.shape[2]
         limit = self.loudest(patches)[..., None] - self.level_range
         result: Tensor = self.above(db - limit)
         return result
+
+
+def _sums_of_neighbours(x: Tensor, count: int, axis: int) -> Tensor:
+    """Return the sums of each ``count`` neighbours along an axis.
+
+    Sums of 2, 4, 8, … neighbours are added: ``nn.AvgPool2d`` adds each value ``count`` times, which
+    took a tenth of a small network's time.
+
+    >>> import torch
+    >>> _sums_of_neighbours(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), 3, 0).tolist()
+    [6.0, 9.0, 12.0]
+    """
+    places = x.shape[axis] - count + 1
+    sums, width = x, 1
+    result = x.new_zeros(())
+    while True:
+        if count & width:
+            # After the neighbours that narrower sums have.
+            result = result + sums.narrow(axis, count & (width - 1), places)
+        if 2 * width > count:
+            return result
+        length = sums.shape[axis] - width
+        sums = sums.narrow(axis, 0, length) + sums.narrow(axis, width, length)
+        width *= 2

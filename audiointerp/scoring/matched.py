@@ -102,7 +102,9 @@ def matched_masks(
     targets = heard_under(parts, masks, on=on)
     if targets.isnan().any():
         return None
-    ranks = (-fields.flatten(1)).argsort(dim=1, stable=True).argsort(dim=1)
+    order = (-fields.flatten(1)).argsort(dim=1, stable=True)
+    places = torch.arange(order.shape[1], device=order.device).expand_as(order)
+    ranks = torch.empty_like(order).scatter_(1, order, places)
 
     def largest(numbers: Tensor, counts: Tensor) -> Tensor:
         is_chosen: Tensor = ranks[numbers] < counts.to(ranks.device)[:, None]

@@ -33,7 +33,7 @@ class Outcomes:
             against another).
         log_odds: ``(3, M)``, those of the explained class.
         target: the index of the explained class among the C'.
-        batch: versions of the clip per forward: :data:`BATCH`, or less after out-of-memory.
+        batch: versions of the clip made at a time: :data:`BATCH`, or less after out-of-memory.
         content: of the kept part under each mask, ``(M,)`` by name: HEARD and ENERGY, see
             :mod:`~audiointerp.scoring.content`; with a reference also ``ood_in`` and ``ood_out``,
             see :mod:`~audiointerp.scoring.out_of_distribution`.

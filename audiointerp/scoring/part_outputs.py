@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import choose
 from ..model import Classifier, version_log_probabilities, windows_of
 from ..processing import MaskedParts, Spectrogram, check_mask, levels_of_sounds
-from ..util import halve_on_oom
+from ..util import forward_batch, halve_on_oom
 from .content import heard_shares
 from .embeddings import embeddings_of, pooled
 from .out_of_distribution import OutOfDistribution
@@ -18,7 +18,9 @@ from .out_of_distribution import OutOfDistribution
 ON = ("features", "audio")
 """What is scored: the masked features, or the features of the audio made from them."""
 BATCH = 16
-"""Versions of a clip per forward: the kept and the removed parts of half as many masks."""
+"""Versions of a clip that are made at a time: the kept and removed parts of half as many masks.
+
+A forward pass takes them all, or fewer, see :mod:`~audiointerp.util.batches`."""
 GPU_BATCH = 512
 """The same on a GPU, which small batches leave idle."""
 
@@ -188,7 +190,8 @@ class ClipParts:
             kept_levels = given[:kept]
         shares = torch.full((len(given),), torch.nan, dtype=torch.float64)
         shares[:kept] = heard_shares(self.spectrogram.db, kept_levels)
-        forwards = [self._forward(versions) for versions in given.split(size)]
+        clips = forward_batch(self.classifier.network, size)
+        forwards = [self._forward(versions) for versions in given.split(clips)]
         log_p, log_not_p, distances = (torch.cat(each) for each in zip(*forwards, strict=True))
         return PartOutputs(log_p, log_not_p, shares, distances)
 
@@ -205,7 +208,7 @@ class ClipParts:
 
 
 def batch_on(device: torch.device) -> int:
-    """Return the versions of a clip per forward on a device.
+    """Return the versions of a clip that are made at a time on a device.
 
     >>> batch_on(torch.device("cpu"))
     16

@@ -65,8 +65,8 @@ def clip_rows(
       the curves; additivity_gap: of SHAP, the largest over the windows; surrogate_r2: of LIME, the
       smallest; the scores of the nulls (``FF_pixelwise`` …);
     - optimize: how the network was made faster, a name in ``OPTIMIZATIONS``;
-    - batch, explainer_batch: versions of the clip per forward, fewer than planned only after
-      out-of-memory;
+    - batch, explainer_batch: versions of the clip that are made at a time, fewer than planned only
+      after out-of-memory;
     - status, ``ok`` or ``error`` (of the method, or of one mask whose parts give NaN); the error's
       stage (``read``, ``explain`` or ``score``), its type and its message.
 

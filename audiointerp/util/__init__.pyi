@@ -1,4 +1,5 @@
 from .batch_norm import right_batch_norm_gradients
+from .batches import forward_batch
 from .cache import Cache, CacheChoice, digest_of, file_digest, open_cache
 from .cluster import Cluster, compute_on_cluster
 from .devices import halve_on_oom, is_out_of_memory, usable_device
@@ -88,6 +89,7 @@ __all__ = [
     "file_names",
     "fill_levels",
     "folded",
+    "forward_batch",
     "halve_on_oom",
     "importing",
     "input_gradient",

@@ -5,6 +5,7 @@ import itertools
 import weakref
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from .batch_norm import match_gradient, right_batch_norm_gradients
+from .batches import set_forward_batch
 from .forward import evaluating
 from .memory import return_memory
 from .products import ProductConv2d, can_be_product
@@ -63,14 +65,14 @@ class Affine(nn.Module):
 
 @dataclass(frozen=True)
 class _Observed:
-    """What one forward pass shows: the names of layers and of the batch normalisations that follow
-    them, of the ReLU whose inputs such a normalisation makes, and by layer, of the modules that
-    return the same tensor, e.g. a block that ends with it.
+    """What a forward pass shows: layers and the batch normalisations that follow them, ReLUs after
+    those, the modules that return a layer's tensor, and the bytes of the largest output.
     """
 
     pairs: list[tuple[str, str]]
     rectifiers: list[str]
     same_outputs: dict[str, list[str]]
+    largest: int
 
 
 class _Numbers:
@@ -153,16 +155,15 @@ def _is_hooked(module: nn.Module) -> bool:
 def _observe(network: nn.Module, example: Tensor) -> _Observed:
     """Run the network, and see which module takes what which other one has made."""
     calls: list[tuple[str, nn.Module, int, int]] = []
-    numbers = _Numbers()
-    handles = [
-        module.register_forward_hook(
-            # The default argument keeps this turn's name.
-            lambda module, inputs, output, name=name: calls.append(
-                (name, module, numbers.of(inputs[0] if inputs else None), numbers.of(output))
-            )
-        )
-        for name, module in network.named_modules()
-    ]
+    numbers, sizes = _Numbers(), [1]
+    named = network.named_modules()
+
+    def note(name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        taken = inputs[0] if inputs else None
+        calls.append((name, module, numbers.of(taken), numbers.of(output)))
+        sizes.append(output.nbytes if isinstance(output, Tensor) else 1)
+
+    handles = [module.register_forward_hook(partial(note, name)) for name, module in named]
     try:
         network(example)
     finally:
@@ -187,7 +188,7 @@ def _observe(network: nn.Module, example: Tensor) -> _Observed:
     for layer, _ in pairs:
         others = [name for name, _, _, output in calls if output == outputs[layer]]
         same_outputs[layer] = [name for name in others if name != layer]
-    return _Observed(pairs, rectifiers, same_outputs)
+    return _Observed(pairs, rectifiers, same_outputs, max(sizes))
 
 
 def _fit(layer: nn.Module, norm: nn.Module) -> bool:
@@ -233,6 +234,7 @@ def _fold(network: nn.Module, observed: _Observed) -> nn.Module:
         for name, module in list(network.named_modules()):
             if isinstance(module, nn.Conv2d) and can_be_product(module):
                 _replace(network, name, ProductConv2d(module))
+        set_forward_batch(network, observed.largest)
     # See interpretation/base.py, which refuses other networks in channels_last.
     network.has_checked_gradients = True  # type: ignore[assignment]
     return network.requires_grad_(False)

@@ -1,7 +1,7 @@
 """How long a version of a clip takes by the versions in a forward pass.
 
 ``python -m benchmarks.forward_batch`` prints a table of the copies for inference, whose numbers of
-clips ``audiointerp/util/batches.py`` chooses, by CPU time.
+clips ``audiointerp/util/batches.py`` chooses, by the clock.
 """
 
 import argparse
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     options = parser.parse_args(arguments)
+    print(f"threads: {torch.get_num_threads()}")
     print("| network | chosen | " + " | ".join(map(str, BATCHES)) + " |")
     print("|---|---|" + "---|" * len(BATCHES))
     for name in options.cases:
@@ -78,10 +79,10 @@ def _row(name: str, case: Case, rounds: int) -> str:
 
 @torch.inference_mode()
 def _seconds(network: nn.Module, levels: torch.Tensor, batch: int) -> float:
-    start = time.process_time()
+    start = time.perf_counter()
     for part in levels.split(batch):
         network(part)
-    return time.process_time() - start
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -145,7 +145,8 @@ def test_the_layers_by_themselves(capsys):
 def test_versions_in_a_forward_pass(capsys):
     names = ["Cnn10, 16 channels, mel", "Cnn10, 16 channels, STFT"]
     forward_batch.main(["--rounds", "1", "--cases", *names])
-    _, _, *rows = capsys.readouterr().out.splitlines()
+    threads, _, _, *rows = capsys.readouterr().out.splitlines()
+    assert threads == "threads: 1"
     cells = [row.strip("| ").split(" | ") for row in rows]
     # Of 2.1 and 10.3 MB for a version, the output of the first convolution.
     assert [row[:2] for row in cells] == [[names[0], "4"], [names[1], "2"]]

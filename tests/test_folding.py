@@ -10,10 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from audiointerp import ESC50, Classifier, Cnn6, Cnn10, Cnn14
-from audiointerp.interpretation.score import Score
 from audiointerp.model import initialise
 from audiointerp.util import right_batch_norm_gradients
-from audiointerp.util.batches import FEW_BYTES, forward_batch
 from audiointerp.util.folding import Affine, folded
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -207,37 +205,3 @@ def test_the_network_is_not_run_beside_its_copy():
     network = Counted(with_statistics(Cnn6(2, base_channels=2)))
     assert folded(network, DB) is not None
     assert network.runs == network.runs_before_the_copy > 0
-
-
-def test_clips_of_one_forward_pass_fit_the_caches_unless_the_weights_are_many():
-    """By hand, of the first block's output: 4 bytes times channels times frames times bins."""
-    db = torch.rand(2, 1, 64, 501)
-    for network, base in ((Cnn6, 16), (Cnn10, 16), (Cnn6, 2)):
-        twin = folded(with_statistics(network(2, base_channels=base)), db)
-        assert twin.forward_batch == FEW_BYTES // (4 * base * 501 * 64)
-        assert forward_batch(twin, 2) == 2
-    # 18 MB of weights, and 0.8 MB of the largest output.
-    twin = folded(with_statistics(Cnn6(2)), db[..., :48])
-    weights, largest = sum(parameter.nbytes for parameter in twin.parameters()), 4 * 64 * 48 * 64
-    assert twin.forward_batch == weights // (2 * largest) > FEW_BYTES // largest
-    # An output of 8.2 MB alone.
-    assert folded(with_statistics(Cnn6(2, base_channels=64)), db).forward_batch == 2
-    assert forward_batch(nn.ReLU(), 16) == 16
-
-
-def test_versions_without_gradients_are_divided_and_say_the_same():
-    network = with_statistics(Cnn6(3, base_channels=4))
-    db = 20 * torch.randn(5, 1, 64, 130, generator=torch.Generator().manual_seed(1)) - 50
-    twin = folded(network, db[:2])
-    twin.forward_batch = 2
-    sizes = []
-    twin.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    score = Score(twin, torch.tensor([1]))
-    with torch.no_grad():
-        divided = score.probability(db)
-        log_p, _ = score.log_probability(db)
-    assert sizes == [2, 2, 1, 2, 2, 1]
-    whole = score.probability(db)
-    assert sizes[6:] == [5]
-    assert torch.allclose(divided, whole, atol=1e-6)
-    assert torch.allclose(log_p.exp().float(), whole, atol=1e-6)

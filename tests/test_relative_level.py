@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import relative_level_figures
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,12 @@ from audiointerp.errors import ArgumentError
 from audiointerp.fit import FitSettings, train_classifier
 from audiointerp.interpretation import SHAP
 from audiointerp.model import Classifier, build_network, initialise
-from audiointerp.model.relative_level import PATCH, RelativeLevel
+from audiointerp.model.relative_level import (
+    PATCH,
+    RelativeLevel,
+    _sums_of_neighbours,
+    patch_levels,
+)
 from audiointerp.processing import LogMel
 from audiointerp.util import FLOOR, folded
 
@@ -54,6 +60,35 @@ def test_levels_by_hand():
     expected[..., 2 : 2 + bins, 3 : 3 + frames] = 40.0
     expected[0, 0, 0, -1] = 50.0
     assert torch.allclose(relative, expected, atol=1e-4)
+
+
+@given(count=st.integers(1, 20), more=st.integers(0, 9), axis=st.sampled_from([-1, -2, 1]))
+def test_sums_of_neighbours_are_those_of_windows(count, more, axis):
+    x = torch.arange(1.0, 31.0).expand(2, 30, 30)
+    x = (x * x.mT).narrow(axis, 0, count + more)
+    assert _sums_of_neighbours(x, count, axis).equal(x.unfold(axis, count, 1).sum(-1))
+
+
+def test_levels_of_patches_are_means():
+    db = levels()
+    bins, frames = PATCH
+    means = db.unfold(2, bins, 1).unfold(3, frames, 1).mean((-1, -2))
+    assert torch.allclose(patch_levels(db), means, atol=1e-4)
+    assert torch.allclose(
+        relative_level_figures.loudest_patch(db), means.flatten(1).amax(1), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_rounds_the_mean_alone(dtype):
+    db = levels().to(dtype)
+    assert patch_levels(db).equal(patch_levels(db.float()).to(dtype))
+
+
+@pytest.mark.parametrize("size", [(64, 2), (15, 100)])
+def test_too_few_bins_or_frames_for_a_patch(size):
+    with pytest.raises(ArgumentError, match="at least 16 bins and 3 frames"):
+        RelativeLevel(60.0)(torch.zeros(1, 1, *size))
 
 
 @given(gain=st.floats(-49, 30), seed=st.integers(0, 1000), span=st.floats(10, 60))

@@ -57,7 +57,7 @@ def study(
     device: Device = "cpu",
     workers: Workers = 1,
     shard: Annotated[
-        str, typer.Option(help="2/4: only the second of four parts of the clips, as of run.")
+        str, typer.Option(help="2/4: only the second of four parts of the clips, in order.")
     ] = "1/1",
 ) -> None:
     """Run the experiments of the study: four on mel features, one on STFT, ten methods each.

@@ -106,7 +106,7 @@ def run(
     ] = None,
     resume: Resume = True,
     shard: Annotated[
-        str, typer.Option(help="2/4: only the second of four parts of the clips, or of the shards.")
+        str, typer.Option(help="2/4: only the second of four parts, in order, of clips or shards.")
     ] = "1/1",
     max_errors: MaxErrors = 0,
     out: Annotated[

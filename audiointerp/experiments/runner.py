@@ -68,8 +68,9 @@ def run(
         attributions: whether to keep the attributions.
         resume: whether to keep earlier results, compute what is missing and retry failed clips;
             otherwise earlier results are deleted.
-        shard: (i, n), to run only the i-th of n parts of the clips. Shards may run at the same
-            time, into one folder; the last one to end writes the tables.
+        shard: (i, n), to run only the i-th of n parts of the clips, which follow one another: it is
+            no sample of the data set. Shards may run at the same time, into one folder; the last
+            one to end writes the tables.
         workers: the number of processes, each with one thread and a copy of the network. On a CPU,
             one per core is about a quarter faster than one process that uses all cores.
 

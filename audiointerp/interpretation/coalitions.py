@@ -27,7 +27,7 @@ def values_of_sets(
         segments: the segment of each bin, from :func:`~.segments.segmented`.
         fill: replaces the other segments, see :func:`~.segments.filling`.
         kept: which segments each set keeps, ``(K, segments)`` bool.
-        batch: sets in one forward pass.
+        batch: sets whose levels are made at a time.
         advance: called with the number of sets just done.
 
     >>> db, segments = torch.tensor([[[[1.0, 2.0, 5.0]]]]), torch.tensor([[[[0, 0, 1]]]])

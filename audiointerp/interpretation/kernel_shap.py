@@ -14,7 +14,7 @@ from .score import Score
 from .segments import FILLINGS, SEGMENTS, segmented
 
 BATCH = 32
-"""Versions of a clip in one forward pass."""
+"""Versions of a clip that are made at a time."""
 END_WEIGHT = 1e6
 """The weight of the whole clip and of the empty set, as in captum; all others have 1."""
 
@@ -82,7 +82,9 @@ class KernelSHAP(Explainer):
         samples = _number_of_samples(self.samples, count)
         kept = _draw_sets(count, samples, seed_of(db, self.seed))
         with show_calls(self.name, samples, self.progress) as advance:
-            values = values_of_sets(score, db, segments, self.fill, kept, self.batch, advance)
+            values = values_of_sets(
+                score.of_versions, db, segments, self.fill, kept, self.batch, advance
+            )
         is_end = kept.all(1) | ~kept.any(1)
         weights = torch.ones(samples).masked_fill(is_end, END_WEIGHT)
         coefficients, _ = weighted_fit(kept, values, weights)

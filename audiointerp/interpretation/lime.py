@@ -37,7 +37,7 @@ class LIME(Explainer):
             ``"mean"``.
         samples: the number of draws; the whole clip is one of them.
         seed: of the draws, the same for every clip; 12345 as published.
-        batch: draws in one forward pass; it affects memory and rounding only.
+        batch: draws that are made at a time; it affects memory and rounding only.
         progress: whether to show a progress bar, by default on a terminal or in a notebook; or a
             function of (calls done, total).
 

@@ -13,7 +13,7 @@ from .calls import show_calls
 from .score import Score
 
 BATCH = 32
-"""Versions of a clip in one forward pass."""
+"""Versions of a clip that are made at a time."""
 
 
 class Occlusion(Explainer):
@@ -90,7 +90,7 @@ class Occlusion(Explainer):
             for batch in places.to(db.device).split(self.batch):
                 row, column = (covers[batch[:, axis]] for axis, covers in enumerate(on_device))
                 silenced = (row[:, :, None] & column[:, None, :])[:, None]
-                falls.append(whole - score(torch.where(silenced, FLOOR, db)))
+                falls.append(whole - score.of_versions(torch.where(silenced, FLOOR, db)))
                 advance(len(batch))
         # Float64 on the CPU, since not every device has it.
         by_place = torch.cat(falls).cpu().double().view(len(rows), len(columns))

@@ -41,7 +41,7 @@ class RISE(Explainer):
         fill: replaces what is removed: ``"silence"``, or ``"mean"``, the band's mean in this clip.
         samples: the number of masked versions.
         seed: of the masks, together with the clip's features.
-        batch: versions in one forward pass; it affects memory and rounding only.
+        batch: versions that are made at a time; it affects memory and rounding only.
         progress: whether to show a progress bar, by default on a terminal or in a notebook; or a
             function of (calls done, total).
 

@@ -68,6 +68,10 @@ class Score(nn.Module):
                 )
         return self.chosen(logits)
 
+    def of_versions(self, db: Tensor) -> Tensor:
+        """Return the explained score ``(N,)`` of versions of a clip, without looking at layers."""
+        return self.chosen(self._logits_of_versions(db))
+
     def chosen(self, logits: Tensor) -> Tensor:
         """Return the explained score ``(N,)`` of logits ``(N, C)``."""
         score = _select_class(logits, self.target)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..processing import Spectrogram, Windows, level_is_known
-from ..util import INDEPENDENT, log_of_the_others, log_probabilities
+from ..util import INDEPENDENT, forward_batch, log_of_the_others, log_probabilities
 from .decider import Decider
 
 Logs = tuple[Tensor, Tensor]
@@ -162,12 +162,12 @@ def log_probabilities_by_window(classifier: Decider, parts: Spectrogram) -> Logs
 
 
 def _by_window(classifier: Decider, inputs: Tensor, *, allow_nan: bool = False) -> Logs:
-    logs = [
-        log_probabilities(classifier.logits(window, allow_nan=allow_nan).cpu(), classifier.output)
-        for window in inputs
-    ]
-    log_p, log_not_p = (torch.stack(of_windows) for of_windows in zip(*logs, strict=True))
-    return log_p, log_not_p
+    most = forward_batch(classifier.network, inputs.shape[1])
+    parts = [part for window in inputs for part in window.split(most)]
+    logits = torch.cat([classifier.logits(part, allow_nan=allow_nan).cpu() for part in parts])
+    log_p, log_not_p = log_probabilities(logits, classifier.output)
+    size = (*inputs.shape[:2], -1)
+    return log_p.view(size), log_not_p.view(size)
 
 
 def pool_windows(classifier: Decider, windows: Windows, logs: Logs) -> Logs:

@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError
@@ -25,7 +26,6 @@ class RelativeLevel(nn.Module):
     Raises:
         ArgumentError: the range is not a positive number.
 
-    >>> import torch
     >>> db = -20 - 50 * torch.rand(2, 1, 64, 100)
     >>> relative = RelativeLevel(60.0)
     >>> bool(torch.allclose(relative(db), relative(db - 10), atol=1e-4))
@@ -42,14 +42,39 @@ class RelativeLevel(nn.Module):
 
     def forward(self, db: Tensor) -> Tensor:
         """Return ``(N, 1, F, T)``, dB above the limit, of levels ``(N, 1, F, T)``."""
-        bins, frames = PATCH
-        sums = _sums_of_neighbours(_sums_of_neighbours(db, frames, -1), bins, -2)
-        patches = (sums / (bins * frames)).flatten(2)
+        patches = patch_levels(db).flatten(2)
         # The maximum over all patches, for any length.
         self.loudest.kernel_size = self.loudest.stride = patches.shape[2]
         limit = self.loudest(patches)[..., None] - self.level_range
         result: Tensor = self.above(db - limit)
         return result
+
+
+def patch_levels(db: Tensor) -> Tensor:
+    """Return the level of each patch, the mean of its levels in dB.
+
+    Args:
+        db: ``(N, 1, F, T)``, at least a patch.
+
+    Returns:
+        ``(N, 1, F - 15, T - 2)``.
+
+    Raises:
+        ArgumentError: there are fewer bins or frames than a patch has.
+
+    >>> patch_levels(torch.full((2, 1, 64, 100), -30.0)).unique(), PATCH
+    (tensor([-30.]), (16, 3))
+    """
+    bins, frames = PATCH
+    if db.shape[-2] < bins or db.shape[-1] < frames:
+        raise ArgumentError(
+            f"levels {tuple(db.shape)}: relative levels need at least {bins} bins and {frames} "
+            "frames, the size of a patch"
+        )
+    # In half precision, sums would be rounded to fractions of a dB.
+    exact = db.to(torch.promote_types(db.dtype, torch.float32))
+    sums = _sums_of_neighbours(_sums_of_neighbours(exact, frames, -1), bins, -2)
+    return (sums / (bins * frames)).to(db.dtype)
 
 
 def _sums_of_neighbours(x: Tensor, count: int, axis: int) -> Tensor:
@@ -58,18 +83,18 @@ def _sums_of_neighbours(x: Tensor, count: int, axis: int) -> Tensor:
     Sums of 2, 4, 8, … neighbours are added: ``nn.AvgPool2d`` adds each value ``count`` times, which
     took a tenth of a small network's time.
 
-    >>> import torch
     >>> _sums_of_neighbours(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), 3, 0).tolist()
     [6.0, 9.0, 12.0]
     """
     places = x.shape[axis] - count + 1
     sums, width = x, 1
-    result = x.new_zeros(())
+    result: Tensor | None = None
     while True:
         if count & width:
             # After the neighbours that narrower sums have.
-            result = result + sums.narrow(axis, count & (width - 1), places)
-        if 2 * width > count:
+            others = sums.narrow(axis, count & (width - 1), places)
+            result = others if result is None else result + others
+        if result is not None and 2 * width > count:
             return result
         length = sums.shape[axis] - width
         sums = sums.narrow(axis, 0, length) + sums.narrow(axis, width, length)

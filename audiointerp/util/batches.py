@@ -1,13 +1,20 @@
 """How many clips of a batch one forward pass should take on a CPU.
 
 With few clips the activations stay in the processor's caches. With many, the weights are read less
-often, which counts where they are more than the activations.
+often, which counts where they are many times the activations.
 """
 
+import torch
 from torch import nn
 
+from .forward import explained_model
+
 FEW_BYTES = 2**23
-"""As many clips as have no larger activation than this are always taken together."""
+"""Clips are taken together as long as the outputs of each layer have at most so many bytes."""
+WEIGHTS_SHARE = 8
+"""They are also taken together as long as these are at most one in so many bytes of the weights."""
+NAME = "_clips_of_a_forward_pass"
+"""The attribute of a network that says how many clips one or two threads should take."""
 
 
 def set_forward_batch(network: nn.Module, largest: int) -> None:
@@ -15,26 +22,32 @@ def set_forward_batch(network: nn.Module, largest: int) -> None:
 
     Args:
         network: any module.
-        largest: the bytes of its largest activation for one clip.
+        largest: the bytes of a layer's output for one clip, of the layer that has the largest.
 
     >>> network = nn.Linear(2, 2)
     >>> set_forward_batch(network, 2**21)
-    >>> forward_batch(network, 16)
-    4
+    >>> forward_batch(network, 99) >= 4
+    True
     """
     weights = sum(parameter.nbytes for parameter in network.parameters())
-    clips = max(2, FEW_BYTES // largest, weights // (2 * largest))
-    network.forward_batch = clips  # type: ignore[assignment]
+    setattr(network, NAME, max(2, FEW_BYTES // largest, weights // (WEIGHTS_SHARE * largest)))
 
 
 def forward_batch(network: nn.Module, most: int) -> int:
     """Return how many clips a forward pass should take, at most so many.
 
     Args:
-        network: any module; one that :func:`set_forward_batch` was not called for takes all.
+        network: any module, or one that is bound to a clip; without :func:`set_forward_batch`, and
+            on other devices than the CPU, it takes all clips.
         most: the clips of a batch.
 
     >>> forward_batch(nn.Flatten(), 16)
     16
     """
-    return min(most, getattr(network, "forward_batch", most))
+    model = explained_model(network)
+    clips: int | None = getattr(model, NAME, None)
+    devices = {parameter.device.type for parameter in model.parameters()}
+    if clips is None or devices != {"cpu"}:
+        return most
+    # Two threads are fastest with as many as one (docs/speed.md); more need more to share.
+    return min(most, clips * max(1, torch.get_num_threads() // 2))

@@ -55,12 +55,27 @@ def pytest_collection():
         gc.freeze()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item):
-    """Let each test draw the same numbers in each run, whatever ran before it in its process."""
-    seed = zlib.crc32(item.nodeid.encode())
-    torch.manual_seed(seed)
-    np.random.seed(seed)
+class SameDraws:
+    """Lets each test and each fixture draw the same numbers, whatever ran before in its process."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef, request):
+        self._seed(f"{fixturedef.argname} {getattr(request, 'param_index', 0)}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item):
+        self._seed(item.nodeid)
+
+    def _seed(self, name):
+        seed = zlib.crc32(name.encode())
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+
+
+def pytest_configure(config):
+    """Register what doctests outside this folder need, too; ``make torture`` draws others."""
+    if torture(short=True, whole=False):
+        config.pluginmanager.register(SameDraws())
 
 
 def pytest_collection_modifyitems(config, items):

@@ -10,9 +10,11 @@ from torch import nn
 from audiointerp import METHODS, Classifier, Cnn10, score
 from audiointerp.interpretation import Saliency
 from audiointerp.interpretation.score import Score
-from audiointerp.model import optimized
-from audiointerp.scoring import classify_parts
+from audiointerp.model import optimized, version_log_probabilities, windows_of
+from audiointerp.scoring import OutOfDistribution, classify_parts
 from audiointerp.scoring.by_sound import decide_by_sound
+from audiointerp.scoring.embeddings import embeddings_of, pooled
+from audiointerp.scoring.part_outputs import ClipParts
 from audiointerp.util import folded
 from audiointerp.util.batches import FEW_BYTES, WEIGHTS_SHARE, forward_batch, set_forward_batch
 
@@ -66,12 +68,12 @@ def test_many_weights_are_read_for_several_clips():
     assert forward_batch(layer, 100) == several > 3
 
 
-def test_more_than_two_threads_have_more():
+def test_four_threads_have_more():
     network = nn.Linear(2, 2)
     set_forward_batch(network, FEW_BYTES // 3)
     threads = torch.get_num_threads()
     try:
-        for number, clips in ((1, 3), (2, 3), (4, 6)):
+        for number, clips in ((1, 3), (2, 3), (3, 3), (4, 6)):
             torch.set_num_threads(number)
             assert forward_batch(network, 100) == clips
     finally:
@@ -99,6 +101,39 @@ def test_the_parts_are_divided(make, on):
     assert sizes == [1, 2, 2, 2, 2, 2]
     together = classify_parts(whole, clip, target, masks, on=on)
     assert torch.allclose(few.probs, together.probs, atol=1e-5)
+
+
+def test_versions_in_windows_are_divided():
+    """Against the versions and windows one by one."""
+    fast, sizes = noted(small_classifier())
+    clip = fast.transform(torch.randn(1, 1, 80000, generator=torch.Generator().manual_seed(0)))
+    shares = torch.rand(5, 1, *clip.db.shape[2:], generator=torch.Generator().manual_seed(1))
+    versions = clip.db - 60 * shares
+    windows = windows_of(fast, clip)
+    with embeddings_of(fast.network) as embeddings:
+        log_p, _ = version_log_probabilities(fast, windows, versions)
+    assert sizes == [2, 2, 1] * len(windows.weights)
+    alone = [version_log_probabilities(fast, windows, version[None])[0] for version in versions]
+    assert torch.allclose(log_p, torch.cat(alone), atol=1e-5)
+    assert not torch.allclose(log_p[:-1], log_p[1:], atol=1e-3)
+    by_version = pooled(embeddings, windows.weights, 5)
+    for number, version in enumerate(versions):
+        with embeddings_of(fast.network) as own:
+            version_log_probabilities(fast, windows, version[None])
+        assert torch.allclose(by_version[number], pooled(own, windows.weights, 1)[0], atol=1e-5)
+
+
+def test_distances_of_divided_parts():
+    classifier = small_classifier()
+    fast, sizes = noted(classifier)
+    training = torch.rand(20, classifier.network.head.in_features, dtype=torch.float64)
+    reference = OutOfDistribution(training, clean_distance=1.0)
+    clip = fast.transform(torch.randn(1, 1, 32000, generator=torch.Generator().manual_seed(0)))
+    masks = torch.rand(3, 1, *clip.db.shape[2:], generator=torch.Generator().manual_seed(1))
+    parts = [ClipParts(each, clip, reference).outputs(masks)[0] for each in (fast, classifier)]
+    assert sizes == [1, 2, 2, 2]
+    assert parts[0].distances.isfinite().all()
+    assert torch.allclose(parts[0].distances, parts[1].distances, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", FEW)

@@ -166,8 +166,8 @@ def _by_window(classifier: Decider, inputs: Tensor, *, allow_nan: bool = False) 
     parts = [part for window in inputs for part in window.split(most)]
     logits = torch.cat([classifier.logits(part, allow_nan=allow_nan).cpu() for part in parts])
     log_p, log_not_p = log_probabilities(logits, classifier.output)
-    size = (*inputs.shape[:2], -1)
-    return log_p.view(size), log_not_p.view(size)
+    size = inputs.shape[:2]
+    return log_p.unflatten(0, size), log_not_p.unflatten(0, size)
 
 
 def pool_windows(classifier: Decider, windows: Windows, logs: Logs) -> Logs:

@@ -42,11 +42,13 @@ class RelativeLevel(nn.Module):
 
     def forward(self, db: Tensor) -> Tensor:
         """Return ``(N, 1, F, T)``, dB above the limit, of levels ``(N, 1, F, T)``."""
-        patches = patch_levels(db).flatten(2)
+        # In half precision, each step would be rounded to fractions of a dB.
+        exact = db.to(torch.promote_types(db.dtype, torch.float32))
+        patches = patch_levels(exact).flatten(2)
         # The maximum over all patches, for any length.
         self.loudest.kernel_size = self.loudest.stride = patches.shape[2]
         limit = self.loudest(patches)[..., None] - self.level_range
-        result: Tensor = self.above(db - limit)
+        result: Tensor = self.above(exact - limit).to(db.dtype)
         return result
 
 
@@ -71,10 +73,8 @@ def patch_levels(db: Tensor) -> Tensor:
             f"levels {tuple(db.shape)}: relative levels need at least {bins} bins and {frames} "
             "frames, the size of a patch"
         )
-    # In half precision, sums would be rounded to fractions of a dB.
-    exact = db.to(torch.promote_types(db.dtype, torch.float32))
-    sums = _sums_of_neighbours(_sums_of_neighbours(exact, frames, -1), bins, -2)
-    return (sums / (bins * frames)).to(db.dtype)
+    sums = _sums_of_neighbours(_sums_of_neighbours(db, frames, -1), bins, -2)
+    return sums / (bins * frames)
 
 
 def _sums_of_neighbours(x: Tensor, count: int, axis: int) -> Tensor:

@@ -53,7 +53,8 @@ def pooled(embeddings: Sequence[Tensor], weights: Tensor, parts: int) -> Tensor 
     """Return the mean embedding ``(K, D)`` over the windows of a clip.
 
     Args:
-        embeddings: of each window, ``(K, D)``.
+        embeddings: of all versions of the first window, then of the second one …, in pieces
+            ``(n, D)`` as the network was given them.
         weights: of the windows, ``(W,)``.
         parts: K, the number of versions of the clip.
 
@@ -65,6 +66,7 @@ def pooled(embeddings: Sequence[Tensor], weights: Tensor, parts: int) -> Tensor 
     >>> pooled([torch.zeros(1, 2), torch.ones(1, 2)], halves, 1).tolist()
     [[0.5, 0.5]]
     """
-    if [len(embedding) for embedding in embeddings] != [parts] * len(weights):
+    if sum(len(embedding) for embedding in embeddings) != parts * len(weights):
         return None
-    return torch.einsum("w,wkd->kd", weights, torch.stack(list(embeddings)).double())
+    by_window = torch.cat(list(embeddings)).double().unflatten(0, (len(weights), parts))
+    return torch.einsum("w,wkd->kd", weights, by_window)

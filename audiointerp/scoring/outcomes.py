@@ -94,8 +94,9 @@ def classify_parts(
     """Classify a clip and its kept and removed parts under masks; score them with the result.
 
     Equal masks are classified once, and a mask of ones gives exactly the clean clip's
-    probabilities. Batches depend on the masks only, so the same masks give the same bits. After
-    out-of-memory the batch is halved, which changes a probability by at most 1e-5.
+    probabilities. Batches depend on the masks, the network and the number of threads only, so the
+    same masks give the same bits. After out-of-memory the batch is halved, which changes a
+    probability by at most 1e-5.
 
     Args:
         classifier: the classifier.

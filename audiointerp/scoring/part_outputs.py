@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import choose
 from ..model import Classifier, version_log_probabilities, windows_of
 from ..processing import MaskedParts, Spectrogram, check_mask, levels_of_sounds
-from ..util import forward_batch, halve_on_oom
+from ..util import halve_on_oom
 from .content import heard_shares
 from .embeddings import embeddings_of, pooled
 from .out_of_distribution import OutOfDistribution
@@ -190,13 +190,12 @@ class ClipParts:
             kept_levels = given[:kept]
         shares = torch.full((len(given),), torch.nan, dtype=torch.float64)
         shares[:kept] = heard_shares(self.spectrogram.db, kept_levels)
-        clips = forward_batch(self.classifier.network, size)
-        forwards = [self._forward(versions) for versions in given.split(clips)]
+        forwards = [self._forward(versions) for versions in given.split(size)]
         log_p, log_not_p, distances = (torch.cat(each) for each in zip(*forwards, strict=True))
         return PartOutputs(log_p, log_not_p, shares, distances)
 
     def _forward(self, versions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return log p, log(1 - p) and the distances of versions of the clip, of one forward."""
+        """Return log p, log(1 - p) and the distances of versions of the clip."""
         classifier, windows = self.classifier, windows_of(self.classifier, self.spectrogram)
         unknown = torch.full((len(versions),), torch.nan, dtype=torch.float64)
         if self.reference is None:

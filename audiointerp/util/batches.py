@@ -10,9 +10,9 @@ from torch import nn
 from .forward import explained_model
 
 FEW_BYTES = 2**23
-"""Clips are taken together as long as the outputs of each layer have at most so many bytes."""
+"""Clips are taken together as long as what a module returns for all of them has so many bytes."""
 WEIGHTS_SHARE = 8
-"""They are also taken together as long as these are at most one in so many bytes of the weights."""
+"""They are also taken together as long as the weights are so many times what a module returns."""
 NAME = "_clips_of_a_forward_pass"
 """The attribute of a network that says how many clips one or two threads should take."""
 
@@ -22,7 +22,7 @@ def set_forward_batch(network: nn.Module, largest: int) -> None:
 
     Args:
         network: any module.
-        largest: the bytes of a layer's output for one clip, of the layer that has the largest.
+        largest: the bytes of the largest tensor that one of its modules returns for one clip.
 
     >>> network = nn.Linear(2, 2)
     >>> set_forward_batch(network, 2**21)
@@ -47,7 +47,7 @@ def forward_batch(network: nn.Module, most: int) -> int:
     model = explained_model(network)
     clips: int | None = getattr(model, NAME, None)
     devices = {parameter.device.type for parameter in model.parameters()}
-    if clips is None or devices != {"cpu"}:
+    if clips is None or devices - {"cpu"}:
         return most
     # Two threads are fastest with as many as one (docs/speed.md); more need more to share.
     return min(most, clips * max(1, torch.get_num_threads() // 2))

@@ -10,9 +10,9 @@ from torch import nn
 from .forward import explained_model
 
 FEW_BYTES = 2**23
-"""Clips are taken together as long as what a module returns for all of them has so many bytes."""
+"""Clips are taken together as long as no module returns more bytes than this for all of them."""
 WEIGHTS_SHARE = 8
-"""They are also taken together as long as the weights are so many times what a module returns."""
+"""They are, too, as long as the weights are at least so many times what a module returns."""
 NAME = "_clips_of_a_forward_pass"
 """The attribute of a network that says how many clips one or two threads should take."""
 

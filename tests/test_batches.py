@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from optimal_mask import Analysis
 from small import small_classifier
 from torch import nn
 
@@ -24,17 +25,6 @@ FEW = {
     "kernel_shap": {"samples": 150},
     "occlusion": {"samples": 20},
 }
-
-
-class Analysis(nn.Module):
-    """A network on features as one on sounds."""
-
-    def __init__(self, classifier):
-        super().__init__()
-        self.transform, self.network = classifier.transform, classifier.network
-
-    def forward(self, wav):
-        return self.network(self.transform(wav).db)
 
 
 def heard(classifier):

@@ -1,8 +1,9 @@
 """The study's setting: which data, network and weights; the part of a data set a trial takes."""
 
 import csv
+import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -417,3 +418,17 @@ def test_a_run_for_a_network_that_heard_noise_refuses_one_that_did_not(tmp_path)
             go(record)
     assert not list(tmp_path.iterdir())
     assert set(go({"noises": ["white"]})["status"]) == {"ok"}
+
+
+@pytest.mark.parametrize("transform", ["mel", "stft"])
+def test_the_setting_trains_what_the_committed_network_is(transform, esc10):
+    setting = choose_setting(transform, esc10)
+    weights = Path(__file__).parents[1] / "weights"
+    network = Classifier.load(weights / f"{setting.name}.safetensors").network
+    card = json.loads((weights / f"{setting.name}.json").read_text())
+    assert network.settings["base_channels"] == setting.base_channels
+    assert network.settings["level_range"] == setting.level_range
+    # The precision changes the time, and the seed is chosen by validation.
+    committed = card["training"]["fit"]
+    same = {"precision": committed["precision"], "seed": committed["seed"]}
+    assert committed == asdict(setting.fit) | same

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("few_shares")
 
 COMPLETE = {
     "interpret --method s": ["saliency", "shap", "smoothgrad"],
-    "interpret --weights esc10-s": ["esc10-stft", "esc10-stft-gain"],
+    "interpret --weights esc10-s": ["esc10-stft", "esc10-stft-absolute"],
     "interpret --mask topK_5": ["topK_5", "topK_50", "topK_5_pos", "topK_50_pos"],
     "interp": ["interpret"],
 }

@@ -54,10 +54,10 @@ FILL_NAMES = ("silence", "background", "mean", "blur", "noise", "swap")
 NULL_NAMES = ("pixelwise", "smooth", "rolled", "other", "matched")
 NETWORK_NAMES = (
     "esc10-mel",
-    "esc10-mel-gain",
+    "esc10-mel-absolute",
     "esc10-mel-noise",
     "esc10-stft",
-    "esc10-stft-gain",
+    "esc10-stft-absolute",
     "synthetic-mel",
 )
 ALL_NULLS = ",".join(NULL_NAMES)

@@ -12,10 +12,10 @@ from .classifier import Classifier
 
 SHIPPED = {
     "esc10-mel": "esc10_mel_cnn10.safetensors",
-    "esc10-mel-gain": "esc10_mel_cnn10_gain.safetensors",
+    "esc10-mel-absolute": "esc10_mel_cnn10_absolute.safetensors",
     "esc10-mel-noise": "esc10_mel_cnn10_noise.safetensors",
     "esc10-stft": "esc10_stft_cnn10.safetensors",
-    "esc10-stft-gain": "esc10_stft_cnn10_gain.safetensors",
+    "esc10-stft-absolute": "esc10_stft_cnn10_absolute.safetensors",
     "synthetic-mel": "synthetic_mel_cnn10.safetensors",
 }
 """The files of the networks by their names; ``weights/README.md`` describes them."""

@@ -34,6 +34,7 @@ class Setting:
         checkpoint: the weights that training starts from; None for random ones.
         scored: how many test clips are explained and scored; None for all.
         noise_trained: whether the network hears the study's noises in training.
+        level_range: in dB, see :func:`~audiointerp.fit.train_classifier`; None for absolute levels.
         description: the data and the network in words.
 
     >>> setting = Setting("mel", None, None, "synthetic", "Cnn10", 8, 0.0, 0.1, FitSettings())
@@ -54,6 +55,7 @@ class Setting:
     scored: int | None = None
     description: str = ""
     noise_trained: bool = False
+    level_range: float | None = None
 
     @property
     def name(self) -> str:
@@ -186,19 +188,21 @@ def _folder_setting(transform: str, root: Path, subset: str | None, checkpoint: 
     else:
         data, title = "esc10", "ESC-10, 10 classes"
     if transform == "mel":
-        channels, fit = 16, FitSettings()
+        fit = FitSettings(averaging=0.99)
     else:
-        channels, fit = 12, FitSettings(epochs=50, frequency_mask=32, time_mask=25)
+        fit = FitSettings(averaging=0.99, frequency_mask=32, time_mask=25)
     return Setting(
         transform,
         root,
         subset,
         data,
         network="Cnn10",
-        base_channels=channels,
+        base_channels=16,
         dropout=0.1,
         head_dropout=0.2,
         fit=fit,
+        # So a quieter clip is the same to the network, see weights/README.md.
+        level_range=100.0,
         description=f"Data: {title}, from {root.name}/.\nNetwork: a small Cnn10, trained from "
         f"random weights. The published setting, Cnn14, needs all of ESC-50 and {checkpoint}.",
     )

@@ -80,6 +80,7 @@ def train(
         dropout=setting.dropout,
         head_dropout=setting.head_dropout,
         settings=setting.fit,
+        level_range=setting.level_range,
         seeds=(setting.fit.seed,),
         checkpoint=setting.checkpoint,
         device=device,

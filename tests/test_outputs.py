@@ -117,16 +117,16 @@ def test_probabilities_are_not_squashed_twice(output):
 
 
 def test_a_dog_stays_a_dog(clips):
-    """On a real clip and the trained network: p 0.977 was 0.227 after a second softmax."""
+    """On a real clip and the trained network: p 0.970 was 0.226 after a second softmax."""
     trained = Classifier.load(WEIGHTS / "esc10_mel_cnn10.safetensors")
     db = trained.transform(clips[0]).db
     settings = trained.transform, trained.labels, trained.duration
     ends_in_softmax = Scaled(trained.network, nn.Softmax(-1), scale=1.0)
     with pytest.warns(UserWarning, match="output='probabilities'"):
         squashed = Classifier(ends_in_softmax, *settings).probabilities(db).max()
-    assert squashed.item() == pytest.approx(0.2274, abs=1e-3)
+    assert squashed.item() == pytest.approx(0.2261, abs=1e-3)
     p = Classifier(ends_in_softmax, *settings, output="probabilities").probabilities(db)
-    assert p.max().item() == pytest.approx(0.9766, abs=1e-3)
+    assert p.max().item() == pytest.approx(0.9701, abs=1e-3)
     assert torch.allclose(p, trained.probabilities(db), atol=1e-6)
     assert trained.labels[int(p.argmax())] == "dog"
 

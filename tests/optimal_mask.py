@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 import audiointerp as ai
 from audiointerp.dataset import recording_of
-from audiointerp.experiments import TEST_FOLDS, open_data
+from audiointerp.experiments import TEST_FOLDS, TRAIN_FOLDS, background_of, open_data
 from audiointerp.interpretation import ranking, resolve_mask
 from audiointerp.interpretation.default_layer import early_layer
 from audiointerp.interpretation.measurement import Measurement
@@ -42,6 +42,8 @@ from audiointerp.tables import FEWEST, bootstrap_interval
 WEIGHTS = Path(__file__).parents[1] / "weights" / "esc10_mel_cnn10.safetensors"
 AREAS = (10, 20, 30)
 FILL = "background"
+BACKGROUND: list[Tensor] = []
+"""For SHAP, put here by :func:`measure`: two clips of each class, of the training folds."""
 
 
 class WithDropout(ai.OptimalMask):
@@ -162,6 +164,7 @@ METHODS = {
     "layercam, early": early_layercam,
     "saliency": lambda network, db: ai.Saliency(network),
     "integrated_gradients": lambda network, db: ai.IntegratedGradients(network),
+    "shap": lambda network, db: ai.SHAP(network, BACKGROUND[0]),
     "occlusion": lambda network, db: ai.Occlusion(network, samples=300),
     "rise": lambda network, db: ai.RISE(network, samples=300),
     "lime": lambda network, db: ai.LIME(network, "grid", samples=512),
@@ -242,6 +245,8 @@ def measure(options: argparse.Namespace) -> pd.DataFrame:
     others = {Path(path).stem: ai.Classifier.load(path) for path in options.others}
     bench = Bench(classifier, others)
     data = open_esc10(options.data, classifier)
+    train = open_esc10(options.data, classifier, TRAIN_FOLDS)
+    BACKGROUND[:] = [background_of(train, classifier.transform)]
     rows = []
     kept = Path(options.rows) if options.rows else None
     if kept is not None and kept.is_file():
@@ -259,10 +264,12 @@ def measure(options: argparse.Namespace) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def open_esc10(path: str, classifier: ai.Classifier) -> ai.ESC50:
-    """The test clips of ESC-10."""
+def open_esc10(
+    path: str, classifier: ai.Classifier, folds: tuple[int, ...] = TEST_FOLDS
+) -> ai.ESC50:
+    """The clips of some folds of ESC-10, by default the test clips."""
     rate, duration = classifier.sample_rate, classifier.duration
-    return open_data(path, TEST_FOLDS, "esc10", sample_rate=rate, duration=duration)
+    return open_data(path, folds, "esc10", sample_rate=rate, duration=duration)
 
 
 def chosen(bench: Bench, data: ai.ESC50, clips: int) -> list[int]:

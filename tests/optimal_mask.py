@@ -21,6 +21,7 @@ import argparse
 import copy
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
@@ -145,6 +146,12 @@ def through_the_sound(classifier, spectrogram):
     return heard.bind(spectrogram)
 
 
+@cache
+def shap(network):
+    """One explainer for all clips, since it runs its background once."""
+    return ai.SHAP(network, BACKGROUND[0])
+
+
 def early_layercam(network, db):
     return ai.LayerCAM(network, early_layer(Measurement(network, db)))
 
@@ -164,7 +171,7 @@ METHODS = {
     "layercam, early": early_layercam,
     "saliency": lambda network, db: ai.Saliency(network),
     "integrated_gradients": lambda network, db: ai.IntegratedGradients(network),
-    "shap": lambda network, db: ai.SHAP(network, BACKGROUND[0]),
+    "shap": lambda network, db: shap(network),
     "occlusion": lambda network, db: ai.Occlusion(network, samples=300),
     "rise": lambda network, db: ai.RISE(network, samples=300),
     "lime": lambda network, db: ai.LIME(network, "grid", samples=512),

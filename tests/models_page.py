@@ -70,7 +70,7 @@ through these steps equal finite differences within 0.1 % (float64, `tests/test_
 A network on this library's features can be explained directly, or as a module of sounds with its
 own front end; both give the same logits (within 1e-6), but not the same maps:
 
-| correlation, Cnn10 of `weights/` on two clips of ESC-10 | dog | sneezing |
+| correlation, `esc10-mel-absolute` on two clips of ESC-10 | dog | sneezing |
 |---|---|---|
 | Grad-CAM | 1.000 | 1.000 |
 | LayerCAM | 1.000 | 1.000 |

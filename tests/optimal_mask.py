@@ -22,9 +22,11 @@ import copy
 import time
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import spearmanr
@@ -38,10 +40,11 @@ from audiointerp.interpretation.default_layer import early_layer
 from audiointerp.interpretation.measurement import Measurement
 from audiointerp.interpretation.preserve import seeded
 from audiointerp.metrics import average_drop, faithfulness
-from audiointerp.tables import FEWEST, bootstrap_interval
+from audiointerp.tables import FEWEST, bootstrap_interval, bootstrap_p_values, holm
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "esc10_mel_cnn10.safetensors"
 AREAS = (10, 20, 30)
+SIGNIFICANT = 0.05
 FILL = "background"
 BACKGROUND: list[Tensor] = []
 """For SHAP, put here by :func:`measure`: two clips of each class, of the training folds."""
@@ -302,30 +305,40 @@ def table(rows: pd.DataFrame, reference: str = "optimal") -> str:
             index=["clip", "recording"], columns=["method", "area"], values=["AD", "FF"]
         )
         seconds = of_network.groupby("method")["seconds"].mean()
+        differences = _differences(wide, reference)
         for method in of_network["method"].unique():
             means = [
                 f"{wide[score, method, area].mean():.{1 if score == 'AD' else 2}f}"
                 for score in ("AD", "FF")
                 for area in AREAS
             ]
-            differences = [difference(wide, score, method, reference) for score in ("AD", "FF")]
-            cells = [method, *means, *differences, f"{seconds[method]:.1f}"]
+            less = [differences.get((method, score), "") for score in ("AD", "FF")]
+            cells = [method, *means, *less, f"{seconds[method]:.1f}"]
             lines += ["| " + " | ".join(cells) + " |"]
     return "\n".join(lines)
 
 
-def difference(wide: pd.DataFrame, score: str, method: str, reference: str) -> str:
-    """The mean over the areas of the reference less a method, with its interval."""
-    if reference == method:
-        return ""
-    paired = (wide[score, reference] - wide[score, method]).mean(axis=1).dropna()
-    recordings = paired.index.get_level_values("recording").tolist()
-    decimals = 1 if score == "AD" else 2
-    text = f"{paired.mean():+.{decimals}f}"
-    if len(set(recordings)) < FEWEST:
-        return text
-    low, high = bootstrap_interval(paired.to_numpy()[:, None], recordings)
-    return f"{text} [{low[0]:+.{decimals}f}, {high[0]:+.{decimals}f}]"
+def _differences(wide: pd.DataFrame, reference: str) -> dict[tuple[str, str], str]:
+    """The mean over the areas of the reference less each method, with its interval.
+
+    Bold is what remains after Holm's correction over the methods and both scores.
+    """
+    methods = [name for name in wide["AD"].columns.unique("method") if name != reference]
+    texts, p_values = {}, []
+    for method, score in product(methods, ("AD", "FF")):
+        paired = (wide[score, reference] - wide[score, method]).mean(axis=1).dropna()
+        recordings = paired.index.get_level_values("recording").tolist()
+        values, decimals = paired.to_numpy()[:, None], 1 if score == "AD" else 2
+        texts[method, score] = f"{paired.mean():+.{decimals}f}"
+        if len(set(recordings)) >= FEWEST:
+            low, high = bootstrap_interval(values, recordings)
+            texts[method, score] += f" [{low[0]:+.{decimals}f}, {high[0]:+.{decimals}f}]"
+        p_values.append(float(bootstrap_p_values(values, recordings)[0]))
+    corrected = holm(np.array(p_values))
+    return {
+        key: f"**{text}**" if p_value <= SIGNIFICANT else text
+        for (key, text), p_value in zip(texts.items(), corrected, strict=True)
+    }
 
 
 def correlations(options: argparse.Namespace) -> str:

@@ -14,7 +14,7 @@ from audiointerp.util import atomic_write, write_text
 
 CLIP = "5-233160-A-1.ogg"
 """Of the test fold; "Rooster - Crow 2 - 96kHz.wav" by JarredGibb, freesound.org, CC0."""
-METHOD, MASK = "gradcam", "topK_30"
+METHOD, MASK = "optimal", "topK_30"
 
 
 def explain_rooster(data):

@@ -86,6 +86,18 @@ def test_half_precision_rounds_once(dtype):
     assert RelativeLevel(60.0)(db).equal(exact.to(dtype))
 
 
+def test_the_loudest_patch_is_that_of_a_pooling():
+    """Without gradients a faster maximum takes its place; rules are those of the module."""
+    relative, db = RelativeLevel(60.0), levels()
+    pooled = []
+    relative.loudest.register_forward_hook(lambda *_: pooled.append(True))
+    fast = relative(db)
+    assert not pooled
+    exact = relative(db.clone().requires_grad_())
+    assert pooled
+    assert torch.equal(fast, exact)
+
+
 @pytest.mark.parametrize("size", [(64, 2), (15, 100)])
 def test_too_few_bins_or_frames_for_a_patch(size):
     with pytest.raises(ArgumentError, match="at least 16 bins and 3 frames"):

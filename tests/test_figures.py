@@ -98,15 +98,15 @@ def test_changed_results_change_the_figures(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("interval", "has_zero"),
+    ("interval", "expected"),
     [
-        ("−0.10 [−0.16, +0.02]", True),
-        ("+0.30 [+0.20, +0.44]", False),
-        ("−27.0 [−43.2, −15.7]", False),
+        ("−0.10 [−0.16, +0.02]", (-0.16, 0.02)),
+        ("+0.30 [+0.20, +0.44]", (0.20, 0.44)),
+        ("−27.0 [−43.2, −15.7]", (-43.2, -15.7)),
     ],
 )
-def test_whether_a_printed_interval_has_zero(interval, has_zero):
-    assert figures.has_zero(interval) == has_zero
+def test_the_ends_of_a_printed_interval(interval, expected):
+    assert figures.ends(interval) == expected
 
 
 def test_the_page_of_localisation_is_that_of_its_rows():

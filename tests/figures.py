@@ -225,7 +225,7 @@ SENTENCES = (
     ),
     Sentence(
         "README.md",
-        "even the *true* region of a sound is not ahead of random bins (FF {});",
+        "even the loudest fifth of a sound's *true* region is not ahead of random bins (FF {});",
         FILLS,
         lambda: [truth_under(SILENCE)["FF"]],
         lambda: ends(truth_under(SILENCE)["FF"])[0] <= 0,

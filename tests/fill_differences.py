@@ -120,7 +120,8 @@ Means over the classes, {area} % of the bins. FidIn is of classes that are also 
 - Read FF and AD with `fill="background"` and `on="audio"`, the defaults of `score`: the parts are
   sounds that a listener can hear, and lie about as far from the training clips as clean clips do.
   `noise` does as well, but is one draw of many, and `background` never makes a bin louder.
-- With silence on features, the published way, FF and AD do not say where a sound is.
+- With silence on features, the published way, FF puts the loudest fifth of the true region behind
+  scattered bins or beside them; what is kept lies far from all training clips.
 - A map can be ahead of the true region. In AD, over the background on audio: {ahead}. They find
   bins that suffice for this network, not the sound: a low AD is a statement about the network, and
   where the sound is, only the truth tells ([localisation.md](localisation.md)).

@@ -1,6 +1,7 @@
 """A network that sees levels relative to the clip's loudest part: no gain changes what it says."""
 
 import json
+import warnings
 
 import pytest
 import relative_level_figures
@@ -96,6 +97,21 @@ def test_the_loudest_patch_is_that_of_a_pooling():
     exact = relative(db.clone().requires_grad_())
     assert pooled
     assert torch.equal(fast, exact)
+
+
+def test_what_is_traced_or_exported_keeps_the_pooling():
+    """The gradient of a maximum would be another where patches are equally loud."""
+    relative, db = RelativeLevel(60.0), levels()
+    db[..., 30:] = db[..., :30]
+    inputs = db.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(relative(inputs).square().sum(), inputs)
+    exported = torch.export.export(relative, (db,)).module()
+    with warnings.catch_warnings(action="ignore"):
+        traced = [torch.jit.trace(relative, example) for example in (db, inputs)]
+    for recorded in (*traced, exported):
+        again = db.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(recorded(again).square().sum(), again)
+        assert torch.equal(gradient, expected)
 
 
 @pytest.mark.parametrize("size", [(64, 2), (15, 100)])

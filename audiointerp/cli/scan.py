@@ -101,9 +101,9 @@ def scan(
 
     Examples (in a shell):
 
-      audiointerp scan hour.flac --weights weights/esc10_mel_cnn10.safetensors
+      audiointerp scan hour.flac --weights esc10-mel-absolute
 
-      audiointerp scan recordings --weights weights/esc10_mel_cnn10.safetensors --workers 2
+      audiointerp scan recordings --weights esc10-mel-absolute --workers 2
 
       audiointerp scan recordings --model my_model:make_classifier --threshold whale=0.8,ship=0.5
 

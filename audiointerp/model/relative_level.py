@@ -18,7 +18,8 @@ class RelativeLevel(nn.Module):
     levels alike, and so the limit: the result stays the same, unless the limit, or a bin of the
     loudest patch, comes down to the floor of -100 dB. What is below the limit becomes 0, digital
     silence too. So a mask that removes the loudest part makes the rest louder for the network.
-    The steps are sums, a pooling and a ReLU, through which SHAP's rule is exact.
+    The steps are sums, a pooling (without gradients, a maximum) and a ReLU, through which SHAP's
+    rule is exact.
 
     Args:
         level_range: R, how far the limit lies below the loudest patch, in dB.
@@ -51,10 +52,11 @@ class RelativeLevel(nn.Module):
 
     def _largest(self, patches: Tensor) -> Tensor:
         """Return the largest of ``(N, 1, P)``, ``(N, 1, 1)``, for any number of patches."""
+        is_recorded = torch._C._is_tracing() or torch.compiler.is_compiling()
         # A pooling takes a GPU one thread per clip: a quarter of what the GPU did to score a clip.
-        if not patches.requires_grad:
+        if not (patches.requires_grad or is_recorded):
             return patches.amax(2, keepdim=True)
-        # The rules of DeepLIFT and SHAP are those of modules.
+        # The rules of DeepLIFT and SHAP are those of modules, and exported graphs may be explained.
         self.loudest.kernel_size = self.loudest.stride = patches.shape[2]
         result: Tensor = self.loudest(patches)
         return result

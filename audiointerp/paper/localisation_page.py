@@ -154,7 +154,8 @@ def verdict(rows: pd.DataFrame) -> str:
         weighted = ", weighted by the level" if weight == "level" else ""
         lines.append(
             f"- **{score}**{weighted}: best is {best}, {of_weight.max():.2f}; the level has "
-            f"{means[LEVEL, 'none']:.2f} and random values {means['random', 'none']:.2f}; "
+            f"{means[LEVEL, 'none']:.2f} and random values{weighted and ' with this weight'} "
+            f"{means['random', weight]:.2f}; "
             f"difference to the level {lead['mean']:+.2f}"
             + (f" ({finding} after Holm)" if is_known else "")
             + "."
@@ -218,9 +219,10 @@ def _draw(
     with atomic_write(path) as partial:
         figure.savefig(partial, dpi=80)
     return (
-        f"The mixture {name}, whose contrast by {best[0]} is the median. A row for each explained "
-        f"class: the mixture; red where its source is the louder, blue where another one is; the "
-        f"level and the best maps by their ranks, with their contrast."
+        f"The mixture {name}, whose contrast by {best[0]} is the median of the {len(ordered)} with "
+        f"{contrasts.size().max()} explained classes at {MAIN} dB. A row for each class: the "
+        f"mixture; red where its source is the louder, blue where another one is; the level and "
+        f"the best maps by their ranks, with their contrast."
     )
 
 

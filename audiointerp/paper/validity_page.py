@@ -197,14 +197,16 @@ Right of the line is better. Bars are 95 % intervals over recordings; filled mar
 null after Holm's correction over all marks of a colour: on the right, from each null; on the left,
 from the best one, with p times the number of nulls that it was chosen from. *Silence* and
 *background*: what a removed bin becomes. *On features*: the masked spectrogram is classified, as
-published; *on audio*: its sound. `random` does not look at the clip: it is the control.
+published; *on audio*: its sound. `random` does not look at the clip: it is the control. Its bins
+are scattered, and blobs score higher, so it can lie below its best null. `optimal` was searched for
+with this network and these fills, so it must be ahead here.
 
 {beyond}
 
 {distances}Where two colours disagree, the score measures how the network bears the
 holes, not what it listens to: a hole of silence on features is unlike any clip that it was trained
-on. `docs/fills.md` says which one to believe: under silence on features even the true region of a
-sound is not ahead of random masks; over the background on audio it is.
+on. `docs/fills.md` says which one to believe: under silence on features the loudest fifth of a
+sound's true region is not ahead of scattered random bins in FF; over the background on audio it is.
 
 ## What any map must do
 
@@ -225,7 +227,7 @@ depend on the mask alone.
 
 Two comparisons say nothing about a mask's choice of bins and are left out. In the scores of the
 masked sound, soft masks and any others (*not comparable*): {soft}
-lower every level, which the network does not tolerate, wherever the mask is high, on features or on
+lower every level, which a network tolerates badly, wherever the mask is high, on features or on
 audio. In SPS and COMP, masks that contain each other by definition, as `topK_5` contains
 `topK_5_pos`, and `pos_thresh_50` contains `pos_thresh_75`. The means over the {masks} masks include
 the soft masks, as published.

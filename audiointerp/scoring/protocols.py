@@ -46,8 +46,8 @@ class ScoringProtocol:
             audio, are of masked levels in dB. The two differ for soft masks only.
         fills: what removed bins may become, names in :data:`~audiointerp.util.fills.FILLS`.
         default_fill, default_on: what ``score`` takes for ``fill`` and ``on`` if they are not
-            given. Under silence on features even the true region is not ahead of random masks, over
-            the background on audio it is (docs/fills.md).
+            given. Under silence on features FF does not put the loudest fifth of the true region
+            ahead of random bins, over the background on audio it does (docs/fills.md).
 
     Raises:
         ArgumentError: the domain or a fill is unknown.

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..scoring import CHECKS, SanityCheck
 from .bootstrap import bootstrap_interval
-from .cells import Column
+from .cells import Column, format_interval
 from .table import Table, as_markdown, table_of
 
 NOT_DONE = "not done"
@@ -100,7 +100,10 @@ class CheckColumn(Column):
         verdict = _verdict(self.check, mean, low, high)
         if self.check.is_difference:
             return f"{mean:.1g} {verdict}"
-        return f"{super().text(mean, low, high)} {verdict}"
+        decimals = self.decimals, self.decimals
+        # A verdict is read off the ends.
+        text = format_interval(mean, low, high, *decimals, "z").replace("-", "−")
+        return f"{text} {verdict}"
 
 
 def sanity_columns(summary: pd.DataFrame) -> Table:

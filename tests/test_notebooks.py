@@ -198,7 +198,7 @@ def test_what_leads(committed):
     codes = {name: codes_of(committed[name]) for name in ("experiments_mel", "tables")}
     _, start, two, *_ = codes["experiments_mel"]
     assert "load_or_train" in start
-    assert "verdict.is_explained" in two
+    assert "verdict.head, result.verdict.is_removed" in two
     _, lead, *_ = codes["tables"]
     assert "forest_plot(lead.differences" in lead
     assert lead.endswith("lead.shown_means.round(3)")

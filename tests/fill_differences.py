@@ -30,7 +30,7 @@ from fill_figures import (
     truth_table,
     wide,
 )
-from fill_rows import AREA, METHODS, Bench, measure, open_esc10
+from fill_rows import AREA, METHODS, RISE_SAMPLES, Bench, measure, open_esc10
 from matplotlib.figure import Figure
 
 from audiointerp import Classifier
@@ -217,7 +217,7 @@ def page(rows: pd.DataFrame, mixtures: int, picture: str) -> str:
         "clean": f"{rows.drop_duplicates(CLASS)['ood_clean'].mean():.2f}",
         "ahead": ahead_of_truth(rows),
         "maps": rows["method"].nunique() - len(NOT_ORDERED),
-        "budgets": budgets_of(METHODS),
+        "budgets": fewer_passes(),
         "picture": picture,
         "truth_table": truth_table(figures),
         "exact_table": truth_table(exact),
@@ -231,15 +231,27 @@ def page(rows: pd.DataFrame, mixtures: int, picture: str) -> str:
     return PAGE.format(**values)
 
 
-def refuse_other_network(path: Path, classifier: Classifier) -> None:
-    """Stop if the rows are of another network than the file beside them says; write it if missing.
+def fewer_passes() -> str:
+    """Return which methods use fewer forward passes than by default."""
+    return f"{budgets_of(METHODS)}, rise (cells (8, 8), samples {RISE_SAMPLES})"
+
+
+def refuse_other_rows(path: Path, classifier: Classifier) -> None:
+    """Stop if the rows have other settings than the file beside them says; write it if missing.
 
     Raises:
         SystemExit: they are.
     """
-    record = {"network_sha256": sha256_of_state(classifier.network)}
+    record = {
+        "network_sha256": sha256_of_state(classifier.network),
+        # Rows of other methods, or of other numbers of passes, are measured anew.
+        "methods": list(METHODS),
+        "fewer_passes": fewer_passes(),
+    }
     if path.is_file() and read_json(path) != record:
-        raise SystemExit(f"{path}: the rows beside it are of another network; delete both")
+        raise SystemExit(
+            f"{path}: the rows beside it are of another network or of other methods; delete both"
+        )
     make_folder(path.parent)
     write_json(path, record)
 
@@ -254,7 +266,7 @@ def main() -> None:
     torch.set_num_threads(1)
     classifier = Classifier.load(WEIGHTS)
     mixtures = Mixtures(open_esc10(classifier, options.data, TEST_FOLDS), options.mixtures, 0.0)
-    refuse_other_network(options.rows.with_suffix(".json"), classifier)
+    refuse_other_rows(options.rows.with_suffix(".json"), classifier)
     rows = measure(Bench.of(classifier, options.data), mixtures, options.rows)
     picture = options.out.with_suffix(".png")
     with atomic_write(picture) as part:

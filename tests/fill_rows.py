@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from audiointerp import Classifier
 from audiointerp.dataset import Mixtures, load_clip
 from audiointerp.experiments import TRAIN_FOLDS, VALID_FOLDS, background_of, open_data
-from audiointerp.interpretation import Explainer, null_seed, random_field, top
+from audiointerp.interpretation import RISE, Explainer, null_seed, random_field, top
 from audiointerp.metrics import METRICS
 from audiointerp.model import optimized
 from audiointerp.paper import localisation_methods
@@ -46,6 +46,8 @@ METHODS = (
     *("saliency", "gradcam", "layercam", "layercam@conv_block1", "integrated_gradients", "shap"),
     *("occlusion", "lime", "rise", "optimal"),
 )
+RISE_SAMPLES = 200
+"""Forward passes of RISE for each class, since each map is scored under every fill."""
 AREA = 0.2
 """The share of the bins that a mask keeps, beside as many as the truth has."""
 SCORES = ("FidIn", "AD", "FF", "HEARD", "ood_in", "ood_out")
@@ -67,6 +69,8 @@ class Bench:
         training, clean = (open_esc10(classifier, data, f) for f in (TRAIN_FOLDS, VALID_FOLDS))
         background = background_of(training, classifier.transform)
         explainers = localisation_methods(methods, classifier, background)
+        if "rise" in explainers:
+            explainers["rise"] = RISE(classifier.network, samples=RISE_SAMPLES)
         reference = ood_reference(classifier, training, clean)
         return Bench(classifier, optimized(classifier, "folded"), explainers, reference)
 

@@ -159,6 +159,7 @@ def few(classifier: Classifier, wav: torch.Tensor) -> dict[str, dict[str, object
         "lime": {"segments": "grid", "fill": "silence", "samples": samples},
         "kernel_shap": {"samples": samples},
         "rise": {"samples": 100},
+        "rise_logit": {"samples": 100},
         "integrated_gradients": {"steps": 20},
         "smoothgrad": {"samples": 8},
         "gradient_shap": {"samples": 10},

@@ -22,6 +22,7 @@ from audiointerp.util.batches import FEW_BYTES, WEIGHTS_SHARE, forward_batch, se
 FEW = {
     "lime": {"samples": 20},
     "rise": {"samples": 20},
+    "rise_logit": {"samples": 20},
     "kernel_shap": {"samples": 150},
     "occlusion": {"samples": 20},
 }

@@ -36,6 +36,7 @@ FEW = {
     "kernel_shap": {"samples": 120},
     "occlusion": {"patch": (32, 50), "stride": (32, 50)},
     "rise": {"samples": 20},
+    "rise_logit": {"samples": 20},
     "optimal": {"steps": 2},
 }
 

@@ -36,6 +36,7 @@ QUICK = {
     "kernel_shap": lambda network: ai.KernelSHAP(network, samples=120),
     "occlusion": lambda network: ai.Occlusion(network, (32, 50), (32, 50)),
     "rise": lambda network: ai.RISE(network, samples=20),
+    "rise_logit": lambda network: ai.LogitRISE(network, samples=20),
     "optimal": lambda network: ai.OptimalMask(network, steps=2),
 }
 
@@ -246,7 +247,7 @@ class Frozen(nn.Module):
         return self.head(features)
 
 
-BLACK_BOXES = ("lime", "random", "kernel_shap", "occlusion", "rise")
+BLACK_BOXES = ("lime", "random", "kernel_shap", "occlusion", "rise", "rise_logit")
 
 
 def exported(network):

@@ -12,7 +12,7 @@ from torch import nn
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError
-from audiointerp.interpretation import RISE, calls
+from audiointerp.interpretation import RISE, LogitRISE, calls
 from audiointerp.interpretation.rise import smooth_masks
 from audiointerp.util import progress as shown_progress
 
@@ -94,6 +94,27 @@ def test_the_values_are_those_of_the_paper_less_their_mean():
     noise = p.mean() * (masks.mean(0) - KEEP) / KEEP
     assert torch.allclose(ours.double(), paper - noise, atol=1e-4)
     assert masks.mean() == pytest.approx(KEEP, abs=0.01)
+
+
+def test_of_the_logit_it_is_as_steep_where_the_probability_is_flat():
+    """Cov(logit, mask) / keep with the masks that were used; a hundred times the logits, p is 1."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(60, 3))
+    db = torch.randn(1, 1, *SIZE) - 30
+    explainer = LogitRISE(network, CELLS, KEEP, samples=300)
+    values = explainer(db, target=1).values
+    masks = torch.cat(list(explainer._masks(db)))
+    fill = db.minimum(db.sort(-1).values[..., [1]])
+    with torch.no_grad():
+        logits = network(fill + masks.float() * (db - fill))[:, 1].double()
+    expected = ((logits - logits.mean()) @ (masks.flatten(1) - KEEP)) / KEEP / 299
+    assert torch.allclose(values.flatten().double(), expected, atol=1e-4)
+    with torch.no_grad():
+        network[1].weight *= 100
+        network[1].bias *= 100
+    assert torch.allclose(explainer(db, target=1).values, 100 * values, rtol=1e-3, atol=1e-2)
+    of_two = explainer(db, target=1, against=0).values
+    assert torch.allclose(of_two, -explainer(db, target=0, against=1).values, rtol=1e-3)
 
 
 def test_masks_are_bilinear_and_shifted():

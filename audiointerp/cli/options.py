@@ -32,6 +32,7 @@ METHOD_NAMES = (
     "guided_gradcam",
     "layercam",
     "rise",
+    "rise_logit",
     "optimal",
 )
 MASK_NAMES = (

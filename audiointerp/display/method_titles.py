@@ -14,6 +14,7 @@ METHOD_TITLES = {
     "guided_gradcam": "Guided Grad-CAM",
     "layercam": "LayerCAM",
     "rise": "RISE",
+    "rise_logit": "Logit-RISE",
     "optimal": "Optimal mask",
 }
 """A method of your own has none, and is shown by its name."""

@@ -37,7 +37,7 @@ from .optimal import OptimalMask
 from .preserve import seeded
 from .random import Random
 from .resolve import AnyMask, CheckedMask, resolve_mask
-from .rise import RISE
+from .rise import RISE, LogitRISE
 from .saliency import Saliency
 from .shap import LARGEST_GAP, SHAP, relative_gap, relative_to
 
@@ -65,6 +65,7 @@ __all__ = [
     "LayerCAM",
     "Level",
     "LevelAboveMedian",
+    "LogitRISE",
     "MapsFolder",
     "Mask",
     "Occlusion",

@@ -8,7 +8,7 @@ from .lime import LIME
 from .occlusion import Occlusion
 from .optimal import OptimalMask
 from .random import Random
-from .rise import RISE
+from .rise import RISE, LogitRISE
 from .saliency import Saliency
 from .shap import SHAP
 
@@ -27,6 +27,7 @@ METHODS: dict[str, type[Explainer]] = {
     "guided_gradcam": GuidedGradCAM,
     "layercam": LayerCAM,
     "rise": RISE,
+    "rise_logit": LogitRISE,
     "optimal": OptimalMask,
 }
 """Each method by its ``name``."""

@@ -1,4 +1,4 @@
-"""RISE (Petsiuk, Das and Saenko, BMVC 2018)."""
+"""RISE (Petsiuk, Das and Saenko, BMVC 2018), of the probability and of the logit."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,13 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, choose
-from ..util import Progress
+from ..util import FILLS, Progress, fill_levels
 from .base import Explainer, seed_of
 from .calls import show_calls
 from .score import Score
-from .segments import filling
-
-FILLS = ("silence", "mean")
 
 
 class RISE(Explainer):
@@ -38,7 +35,7 @@ class RISE(Explainer):
         network: see :class:`~audiointerp.interpretation.Explainer`.
         cells: of the coarse grid, in frequency and in time.
         keep: the probability of a cell to be kept.
-        fill: replaces what is removed: ``"silence"``, or ``"mean"``, the band's mean in this clip.
+        fill: what is removed becomes this, a name in :data:`~audiointerp.util.fills.FILLS`.
         samples: the number of masked versions.
         seed: of the masks, together with the clip's features.
         batch: versions that are made at a time; it affects memory and rounding only.
@@ -97,7 +94,7 @@ class RISE(Explainer):
         values, errors, means = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         variance = values.flatten(1).var(1, correction=0)
         info = {
-            "mean_probability": means,
+            f"mean_{self.explains}": means,
             "standard_error": errors,
             "noise_share": (errors.square() / variance).nan_to_num(1.0).clamp_max(1.0),
         }
@@ -105,19 +102,19 @@ class RISE(Explainer):
 
     @torch.no_grad()
     def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the values ``(1, 1, F, T)``, the standard error ``(1,)`` and the mean p ``(1,)``.
+        """Return the values ``(1, 1, F, T)``, the standard error and the mean output, ``(1,)``.
 
         The masks are made twice, since all of them would not fit into memory.
         """
-        fill = filling(db, torch.zeros_like(db, dtype=torch.long), self.fill)
-        probabilities = []
+        fill = fill_levels(db, self.fill, self.seed)
+        parts = []
         with show_calls(self.name, self.samples, self.progress) as advance:
             for masks in self._masks(db):
-                probabilities.append(score.probability(torch.lerp(fill, db, masks.to(db))))
+                parts.append(self._output(score, torch.lerp(fill, db, masks.to(db))))
                 advance(len(masks))
-        p = torch.cat(probabilities).to(_precision(db))
-        rise = p - p.mean()
-        total = torch.zeros(db[0].numel(), dtype=p.dtype, device=db.device)
+        output = torch.cat(parts).to(_precision(db))
+        rise = output - output.mean()
+        total = torch.zeros(db[0].numel(), dtype=output.dtype, device=db.device)
         squares = torch.zeros_like(total)
         for masks, rises in zip(self._masks(db), rise.split(self.batch), strict=True):
             shares = (masks.flatten(1) - self.keep) / self.keep
@@ -126,7 +123,11 @@ class RISE(Explainer):
         values = (total / (self.samples - 1)).view(db.shape)
         variance = squares / self.samples - (total / self.samples).square()
         error = (variance / self.samples).mean().clamp_min(0).sqrt()
-        return values.to(db), error[None].to(db), p.mean()[None].to(db)
+        return values.to(db), error[None].to(db), output.mean()[None].to(db)
+
+    def _output(self, score: Score, versions: Tensor) -> Tensor:
+        """Return what is explained of versions of a clip, ``(K,)``."""
+        return score.probability(versions)
 
     def _masks(self, db: Tensor) -> Iterator[Tensor]:
         """Yield the masks in batches ``(K, 1, F, T)`` on the clip's device, the same each time."""
@@ -138,6 +139,46 @@ class RISE(Explainer):
         corners = shifts.long().to(db.device).split(self.batch)
         for some_cells, some_corners in zip(cells, corners, strict=True):
             yield smooth_masks(some_cells, some_corners, (db.shape[2], db.shape[3]))
+
+
+class LogitRISE(RISE):
+    """How much the explained logit rises, on average, where a bin is kept.
+
+    As :class:`RISE`, with the logit in place of the probability, and the clip's own background in
+    place of silence. A probability also rises where another class falls, and is flat near 0 and 1;
+    silence is unlike any clip. Not in the paper; ``docs/methods.md`` compares them.
+
+    Args:
+        network, cells, keep, fill, samples, seed, batch, progress: as for :class:`RISE`.
+
+    Raises:
+        ArgumentError: as for :class:`RISE`.
+
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(160, 2))
+    >>> attribution = LogitRISE(network, cells=(2, 4), samples=20)(torch.rand(2, 1, 8, 20))
+    >>> attribution.values.shape, attribution.info["mean_logit"].shape
+    (torch.Size([2, 1, 8, 20]), torch.Size([2]))
+    """
+
+    name = "rise_logit"
+    uses_layers = False
+    explains = "logit"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        cells: tuple[int, int] = (8, 8),
+        keep: float = 0.5,
+        fill: str = "background",
+        samples: int = 1000,
+        seed: int = 0,
+        batch: int = 16,
+        progress: Progress = None,
+    ) -> None:
+        super().__init__(network, cells, keep, fill, samples, seed, batch, progress)
+
+    def _output(self, score: Score, versions: Tensor) -> Tensor:
+        return score.logit(versions)
 
 
 def _precision(db: Tensor) -> torch.dtype:

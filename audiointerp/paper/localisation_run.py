@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from ..dataset import ClipDataset, Mixtures
 from ..errors import ArgumentError, AudioInterpError
 from ..experiments import settings_of, sha256_of_state
-from ..interpretation import LIME, RISE, Explainer, IntegratedGradients, Occlusion
+from ..interpretation import LIME, Explainer, IntegratedGradients, Occlusion
 from ..model import Classifier
 from ..scoring import (
     BASELINES,
@@ -31,7 +31,6 @@ CHEAP: Mapping[str, tuple[type[Explainer], Mapping[str, Any]]] = {
     "integrated_gradients": (IntegratedGradients, {"steps": 20}),
     "occlusion": (Occlusion, {"samples": 48}),
     "lime": (LIME, {"samples": 100}),
-    "rise": (RISE, {"cells": (8, 8), "samples": 200}),
 }
 """Methods whose default needs many forward passes, with fewer; the page says so."""
 BASELINE_NAMES = frozenset(kind.name for kind in BASELINES)

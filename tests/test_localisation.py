@@ -24,7 +24,7 @@ from audiointerp.scoring import (
     truth_of,
     weighted,
 )
-from audiointerp.scoring.localisation_scores import undefined_reason
+from audiointerp.scoring.localisation_scores import mean_ranks, undefined_reason
 
 LAWS_OF = "localisation scores"
 SCORES = list(LOCALISATION_SCORES)
@@ -187,6 +187,18 @@ def test_the_weighted_level_has_the_order_of_the_level(case):
 def test_a_weighted_map_is_zero_where_nothing_is_heard():
     values, db = torch.tensor([[[[9.0, 8.0, 1.0]]]]), torch.tensor([[[[-90.0, -20.0, -20.0]]]])
     assert weighted(values, db, "level").flatten().tolist() == pytest.approx([0, 2 / 3, 1 / 3])
+
+
+@given(maps_with_truth())
+def test_among_bins_that_are_heard_the_map_alone_decides(case):
+    values, _ = case
+    db = -5.0 * torch.arange(float(values.numel())).view(values.shape)
+    shares = (
+        weighted(values, db, "level").flatten() * len(db.flatten()) / mean_ranks(values.flatten())
+    )
+    # A weight of 1 down to 40 dB below the loudest bin, then a quarter less every 5 dB.
+    weights = [*[1.0] * 9, 0.75, 0.5, 0.25, *[0.0] * 20][: values.numel()]
+    assert shares.tolist() == pytest.approx(weights, abs=1e-12)
 
 
 @pytest.fixture(scope="module")

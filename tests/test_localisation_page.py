@@ -153,6 +153,9 @@ def test_what_was_measured_is_not_measured_again(classifier, tmp_path, monkeypat
     assert len(table) == len(more)
     with pytest.raises(AudioInterpError, match="other settings"):
         measure_localisation(*arguments, methods, tmp_path, min_p=0.5)
+    monkeypatch.setattr("audiointerp.paper.localisation_run.WEIGHT_DB", (60.0, 0.0))
+    with pytest.raises(AudioInterpError, match="other settings"):
+        measure_localisation(*arguments, methods, tmp_path, min_p=0)
 
 
 def test_a_clip_that_failed_is_measured_again(classifier, tmp_path):

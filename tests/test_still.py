@@ -49,7 +49,7 @@ def test_a_long_clip_has_panels_below_each_other_in_the_same_colours():
     for colours, ax in zip(panel_colours(result), axes, strict=True):
         assert np.abs(colours - as_matplotlib_paints(ax)).max() < 4
     height, width, _ = still_picture(result).shape
-    assert height > 3 * 384
+    assert height > 3 * 406
     assert width == 1680
 
 

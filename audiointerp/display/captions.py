@@ -46,21 +46,27 @@ def titles(result: ExplainedClip) -> list[str]:
 
 
 def time_labels(result: ExplainedClip) -> list[str]:
-    """Return what stands below the four panels: time, and the layer below its attribution.
+    """Return what stands below the four panels: time, what colours say, an attribution's layer.
 
     >>> import torch, audiointerp as ai
     >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
-    >>> result = ai.interpret(classifier, torch.randn(32000), "gradcam", compared=0)
-    >>> time_labels(result)[0], len(time_labels(result)[1].splitlines())
-    ('time (s)', 2)
+    >>> result = ai.interpret(classifier, torch.randn(32000), "saliency", compared=0)
+    >>> for label in time_labels(result)[1:]:
+    ...     print(label.splitlines())
+    ['time (s)', 'red: for it, blue: against it']
+    ['time (s)', 'grey: left out']
+    ['time (s)', 'grey: left out']
     """
     starts = f"from {result.limits[0]:.4g} s of the clip on" if result.limits else ""
-    layer = str(layer_cell(result.attribution))
+    keys = ["", "red: for it, blue: against it", "grey: left out", "grey: left out"]
+    layers = ["", str(layer_cell(result.attribution)), "", ""]
     if is_long(result):
         # Below each other, the panels share the time axis of the last one.
-        return [starts, layer, "", "time (s)"]
-    clip, explained = ", ".join(filter(None, ["time (s)", starts])), f"time (s)\n{layer}".strip()
-    return [clip, explained, "time (s)", "time (s)"]
+        times = [starts, "", "", "time (s)"]
+    else:
+        times = [", ".join(filter(None, ["time (s)", starts])), *["time (s)"] * 3]
+    lines = zip(times, keys, layers, strict=True)
+    return ["\n".join(filter(None, panel)) for panel in lines]
 
 
 def frequency_ticks(centres: np.ndarray) -> list[int]:

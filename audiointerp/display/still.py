@@ -24,8 +24,8 @@ from .pixels import BLUE_TO_RED, GREY, MAGMA, blended, coloured
 WIDTH = 1680
 LEFT, RIGHT, GAP = 78, 10, 20
 """Beside the panels, and between two that stand beside each other."""
-ABOVE, BELOW = 58, 82
-"""For two lines of text above a panel; for ticks and two lines below it."""
+ABOVE, BELOW = 58, 104
+"""For two lines of text above a panel; for ticks and three lines below it."""
 HEIGHT = {False: 244, True: 190}
 """The panels of a short and of a long clip."""
 TEXT, TITLE, LEAST = 16.7, 20.0, 9.0
@@ -48,7 +48,7 @@ def still_picture(result: ExplainedClip) -> np.ndarray:
     >>> import torch, audiointerp as ai
     >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
     >>> still_picture(ai.interpret(classifier, torch.randn(32000), "saliency", compared=0)).shape
-    (384, 1680, 3)
+    (406, 1680, 3)
     """
     spec = result.spectrogram
     frames = spec.db.shape[-1]

@@ -20,6 +20,7 @@ from ..scoring import (
     BASELINES,
     LEAST_P,
     LOCALISATION_COLUMNS,
+    WEIGHT_DB,
     LocalisationPlan,
     build_explainer,
     localised_methods,
@@ -181,6 +182,7 @@ def measure_localisation(
         "classifier": [classifier.duration, classifier.output, classifier.normalize],
         "clips": clips,
         "plan": [list(plan.weights), plan.axis, plan.min_p],
+        "weight_db": WEIGHT_DB,
         "seed": seed,
     }
     progress = Progress(make_folder(folder) / "localisation.jsonl", settings)

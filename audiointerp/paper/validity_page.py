@@ -1,7 +1,7 @@
 """The page ``docs/validity.md``: do the published conclusions hold on other clips?"""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from .conclusions import aspects_in, conclusions, published_winners
 from .published import STUDY_MASKS
 from .published_faults import Fault
 from .validity import better_than_random, failures, frame_as_markdown, main_table
+from .validity_answer import short_answer
 from .validity_sanity import sanity_section
 
 FILL_TITLES = {
@@ -67,7 +68,10 @@ def report(
         [vars(fault) for fault in measured_faults], columns=["name", "figure", "before", "after"]
     ).set_axis(["fault", "figure", "with it", "without"], axis=1)
     failed = failures(rows)
+    verdicts = {fill: conclusions(part) for fill, part in _of_fills(rows).items()}
+    differences = best_null_differences(rows)
     return PAGE.format(
+        answer=short_answer(verdicts, differences),
         clips=rows.loc[rows["status"] == "ok", "clip"].nunique(),
         weights=Path(weights).name,
         labels=", ".join(labels),
@@ -76,17 +80,17 @@ def report(
         published=_published_text(),
         faults=frame_as_markdown(faults_table),
         picture=picture,
-        beyond=_beyond_best_null(best_null_differences(rows)),
+        beyond=_beyond_best_null(differences),
         distances=_distances(rows),
         checks="were not done." if checks is None else sanity_section(checks),
         fewest=FEWEST,
         masks=len(STUDY_MASKS),
         soft=", ".join(f"`{mask}`" for mask in SOFT_MASKS),
-        verdicts=_by_fill(rows, _verdicts),
-        counts=_by_fill(
-            rows, lambda part: frame_as_markdown(better_than_random(part).reset_index())
+        verdicts=_by_fill(
+            {fill: _verdicts(table, aspects_in(rows)) for fill, table in verdicts.items()}
         ),
-        table=_by_fill(rows, lambda part: frame_as_markdown(main_table(part).reset_index())),
+        counts=_by_fill(_tables(rows, better_than_random)),
+        table=_by_fill(_tables(rows, main_table)),
     )
 
 
@@ -136,29 +140,39 @@ def _distances(rows: pd.DataFrame) -> str:
     )
 
 
-def _by_fill(rows: pd.DataFrame, text_of: Callable[[pd.DataFrame], str]) -> str:
-    """Return the text on the rows of each fill, the published silence last, with a line before.
+def _of_fills(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the rows of each fill, the published silence last."""
+    fills = set(rows.loc[rows["status"] == "ok", "fill"])
+    ordered = sorted(fills, key=lambda fill: (fill == "silence", fill))
+    return {fill: rows[rows["fill"] == fill] for fill in ordered}
 
-    Rows of one fill have no such line.
-    """
-    fills = sorted(
-        set(rows.loc[rows["status"] == "ok", "fill"]), key=lambda fill: fill == "silence"
-    )
-    texts = {fill: text_of(rows[rows["fill"] == fill]) for fill in fills}
+
+def _tables(rows: pd.DataFrame, table_of: Callable[[pd.DataFrame], pd.DataFrame]) -> dict[str, str]:
+    return {
+        fill: frame_as_markdown(table_of(part).reset_index())
+        for fill, part in _of_fills(rows).items()
+    }
+
+
+def _by_fill(texts: Mapping[str, str]) -> str:
+    """Join the text on each fill, with a line before; that on a single fill has no such line."""
     if len(texts) == 1:
         return "".join(texts.values())
     return "\n\n".join(f"{FILL_TITLES.get(fill, fill)}\n\n{text}" for fill, text in texts.items())
 
 
-def _verdicts(rows: pd.DataFrame) -> str:
+def _verdicts(verdicts: pd.DataFrame, aspects: Iterable[str]) -> str:
     """Return the table of the published conclusions, and a list of which survive."""
-    verdicts = conclusions(rows)
     table = verdicts.rename(columns={"winner": "published best"}).drop(columns="kind")
-    lines = [_summary_line(verdicts, aspect) for aspect in aspects_in(rows)]
+    lines = [_summary_line(verdicts, aspect) for aspect in aspects]
     return "\n".join([frame_as_markdown(table), "", *lines])
 
 
 PAGE = """# Do the published conclusions hold?
+
+In short (`docs/fills.md` says why the background is the one to believe):
+
+{answer}
 
 One command wrote this page, run on {clips} test clips (fold 5) and {weights}.
 The classes: {labels}. {failures}The command:

@@ -42,7 +42,7 @@ from .localisation_scores import (
     pointing_game,
     relevance_mass,
 )
-from .localisation_truth import Truth, truth_of, weighted
+from .localisation_truth import WEIGHT_DB, Truth, truth_of, weighted
 from .one_clip import explained_clip
 from .out_of_distribution import OutOfDistribution, ood_reference
 from .outcomes import Outcomes, classify_parts, mask_and_classify
@@ -102,6 +102,7 @@ __all__ = [
     "SHARES",
     "STAGES",
     "VALUES",
+    "WEIGHT_DB",
     "WINDOWS",
     "Curves",
     "Difference",

@@ -11,8 +11,8 @@ from .localisation_scores import mean_ranks
 
 AUDIBLE = 40.0
 """A source is audible where its level is within so many dB of its own largest."""
-WEIGHT_RANGE = 60.0
-"""The weight of a bin falls to 0 so many dB below the clip's largest level."""
+WEIGHT_DB = (60.0, AUDIBLE)
+"""The weight of a bin rises from 0 to 1 between so many dB below the clip's largest level."""
 AXES = ("bins", "time")
 """What is compared: bins of the spectrogram, or frames."""
 WEIGHTS = ("none", "level")
@@ -71,8 +71,9 @@ def weighted(values: Tensor, db: Tensor, weight: str = "none") -> Tensor:
     """Return a map, weighted by the level of the clip if asked for.
 
     ``"level"``: the share of bins with a value at most as large (the mean rank of equal ones),
-    times the bin's level between 60 dB below the clip's largest, 0, and that, 1. So a bin is high
-    where the map is and there is something to hear, whatever the map's unit and sign.
+    times the weight of the bin's level: 0 from 60 dB below the clip's largest on, rising to 1 at
+    40 dB below. So a bin is high where the map is and there is something to hear, whatever the
+    map's unit and sign; among bins that are heard, the map alone decides.
 
     Args:
         values: the map ``(1, 1, F, T)``.
@@ -82,14 +83,17 @@ def weighted(values: Tensor, db: Tensor, weight: str = "none") -> Tensor:
     Raises:
         ArgumentError: the weight is unknown.
 
-    >>> values, db = torch.tensor([[[[-1.0, 5.0]]]]), torch.tensor([[[[-20.0, -50.0]]]])
+    >>> values = torch.tensor([[[[0.1, -1.0, 0.7, 5.0]]]])
+    >>> db = torch.tensor([[[[-20.0, -60.0, -70.0, -90.0]]]])
     >>> weighted(values, db, "level").tolist()
-    [[[[0.5, 0.5]]]]
+    [[[[0.5, 0.25, 0.375, 0.0]]]]
     """
     if choose("weight", weight, WEIGHTS) == "none":
         return values
     ranks = mean_ranks(values.flatten()).view(values.shape) / values.numel()
-    return ranks * (1 + (db.double() - db.double().max()) / WEIGHT_RANGE).clamp_min(0)
+    none, full = WEIGHT_DB
+    below = db.double().max() - db.double()
+    return ranks * ((none - below) / (none - full)).clamp(0, 1)
 
 
 def compared(values: Tensor, axis: str = "bins") -> Tensor:

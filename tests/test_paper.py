@@ -12,7 +12,7 @@ from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.experiments.study import EXPERIMENTS
 from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.paper.conditions import find_conditions
-from audiointerp.paper.missing import missing, unfinished
+from audiointerp.paper.missing import missing
 from audiointerp.paper.paper_tables import Paper, notes, paper_of, paper_tables
 from audiointerp.paper.published import (
     PUBLISHED_METHODS,
@@ -22,7 +22,7 @@ from audiointerp.paper.published import (
 )
 from audiointerp.paper.statistics import CLIP, averaged, clip_values, with_intervals
 from audiointerp.scoring.columns import COLUMNS
-from audiointerp.tables import sums_of_values
+from audiointerp.tables import sums_of_values, unfinished
 from audiointerp.tables.bootstrap import FEWEST, bootstrap_interval
 
 

@@ -1,6 +1,9 @@
 """Scoring a data set, running an experiment and writing its results."""
 
 import json
+import shutil
+import warnings
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -81,6 +84,22 @@ def test_a_clip_that_fails_is_a_row(tmp_path):
     assert (record["rows"], record["errors"], record["clips"]) == (6, 2, 4)
     table = summarise(read_results(tmp_path))
     assert table["clips"].eq(2).all()
+
+
+def test_reading_results_names_what_is_not_finished(tmp_path):
+    root = Path(__file__).parents[1] / "results"
+    shutil.copytree(root / "mel" / "mel_clean" / "random", tmp_path / "mel/mel_clean/random")
+    with warnings.catch_warnings(action="error"):
+        rows = read_results(tmp_path)
+    (tmp_path / "mel" / "mel_clean" / "lime" / "clips").mkdir(parents=True)
+    (tmp_path / "fold_2" / "mel" / "mel_clean" / "rise" / "clips").mkdir(parents=True)
+    with pytest.warns(UserWarning, match="left out") as caught:
+        pd.testing.assert_frame_equal(read_results(tmp_path), rows)
+    assert [str(warning.message).partition("left out: ")[2] for warning in caught] == [
+        "fold_2 mel_clean: rise is not finished (no metrics.csv yet)",
+        "mel_clean: lime is not finished (no metrics.csv yet)",
+    ]
+    assert all(warning.filename == __file__ for warning in caught)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -82,8 +82,7 @@ def tables(
 
 
 def _print_summary(results: Path, by: str | None, out: Path | None, everything: bool) -> None:
-    from ..paper import unfinished
-    from ..tables import GROUPS, are_too_many, open_parts
+    from ..tables import GROUPS, are_too_many, open_parts, unfinished
 
     columns = [
         choose("column", name, GROUPS)
@@ -100,9 +99,9 @@ def _print_summary(results: Path, by: str | None, out: Path | None, everything: 
 
 
 def _print_rows(results: Path, columns: list[str], is_lead: bool, out: Path | None) -> None:
-    from ..tables import as_text, lead_text, read_results, summarise
+    from ..tables import as_text, completed_rows, lead_text, summarise
 
-    rows = read_results(results)
+    rows = completed_rows(results)
     typer.echo(f"{lead_text(rows)}\n{MORE}" if is_lead else as_text(rows, columns))
     if out is not None:
         _write(summarise(rows, columns), out)

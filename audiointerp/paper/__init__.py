@@ -6,7 +6,6 @@ Nothing here is needed to explain a classifier of your own; the rooms below know
 from .finished import find_rows, finished_rows
 from .localisation_page import localisation_page, write_localisation
 from .localisation_run import localisation_methods, measure_localisation, ratios_in
-from .missing import unfinished
 from .packed import pack_results
 from .paper_tables import Paper, paper_of, paper_tables
 from .published import (
@@ -52,7 +51,6 @@ __all__ = [
     "settings_of_study",
     "study_sanity",
     "train",
-    "unfinished",
     "write_localisation",
     "write_supplementary",
 ]

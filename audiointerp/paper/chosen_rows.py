@@ -13,9 +13,9 @@ from ..tables import (
     Part,
     are_too_many,
     clip_names,
+    completed_rows,
     condensed_rows,
     open_parts,
-    read_results,
 )
 from ..util import FILLS
 
@@ -29,7 +29,7 @@ def chosen_rows(
     """Return the rows of results that have one of the wanted values in each column.
 
     Args:
-        root: see :func:`~audiointerp.tables.read_results`.
+        root: see :func:`~audiointerp.tables.completed_rows`.
         wanted: the values by column: ``experiment``, ``method``, ``fill``; None takes all.
 
     Returns:
@@ -44,7 +44,7 @@ def chosen_rows(
     """
     parts = open_parts(root)
     if not are_too_many(parts):
-        rows = _with_values(read_results(root), wanted)
+        rows = _with_values(completed_rows(root), wanted)
         return rows, clip_names(rows), ()
     kinds, clips = condensed_rows(parts)
     rows = _with_values(kinds, wanted)

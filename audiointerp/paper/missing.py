@@ -1,8 +1,6 @@
 """What results lack for all of the paper's tables, in sentences."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -15,27 +13,6 @@ from .published import PUBLISHED_METHODS, STUDY_MASKS
 from .shard_pairs import have_same_shards
 
 KEYS = ["transform", "experiment", "method"]
-
-
-def unfinished(root: str | os.PathLike[str]) -> list[str]:
-    """Return a sentence for each run below a folder of results that has begun or lost its table.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     (Path(folder) / "mel" / "mel_clean" / "lime" / "clips").mkdir(parents=True)
-    ...     unfinished(folder)
-    ['mel_clean: lime is not finished (no metrics.csv yet)']
-    """
-    sentences = []
-    for clips in sorted(Path(root).glob("*/*/*/clips")):
-        run = clips.parent
-        if clips.is_dir() and not (run / "metrics.csv").exists():
-            sentences.append(f"{run.parent.name}: {run.name} is not finished (no metrics.csv yet)")
-    for record in sorted(Path(root).glob("*/*/*/run.json")):
-        run = record.parent
-        if not ((run / "metrics.csv").exists() or (run / "shards").is_dir()):
-            sentences.append(f"{run.parent.name}: {run.name} has a run.json and no rows")
-    return sentences
 
 
 def missing(

@@ -11,15 +11,24 @@ import pandas as pd
 from ..errors import choose
 from ..metrics import METRICS
 from ..scoring import ON
-from ..tables import FEWEST, ClipNames, Table, classes_of, clip_names, versions_of, write_tables
+from ..tables import (
+    FEWEST,
+    ClipNames,
+    Table,
+    classes_of,
+    clip_names,
+    unfinished,
+    versions_of,
+    write_tables,
+)
 from .chosen_rows import chosen_rows
 from .conditions import Condition, find_conditions
-from .missing import missing, unfinished
+from .missing import missing
 from .published import PUBLISHED_SCORES
 from .streamed import streamed_conditions
 from .table_kinds import FORMER_KINDS, KINDS
 
-__all__ = ["KINDS", "Paper", "missing", "notes", "paper_of", "paper_tables", "unfinished"]
+__all__ = ["KINDS", "Paper", "missing", "notes", "paper_of", "paper_tables"]
 
 LEADING = (("background", "audio"), ("silence", "features"))
 """The fills and what is scored that pages lead with: what is heard, and as published."""
@@ -207,7 +216,7 @@ def notes(
 
     Args:
         rows: results, see :func:`~audiointerp.tables.results.read_results`.
-        lacking: sentences of :func:`missing` and :func:`unfinished`.
+        lacking: sentences of :func:`missing`, and on runs that are not finished.
         classes: the names of the classes.
         clips: the clips of the results; those of the rows if None.
 

@@ -19,12 +19,14 @@ from .condensed import ClipNames, clip_names, condensed_rows
 from .group_sums import Distinct
 from .lead import forest_text, lead_of, lead_text, scores_beside
 from .listening import listening_text, read_answers
+from .not_finished import unfinished
 from .nulls_present import has_null, nulls_in
 from .page_cells import PageScores, all_cells, lead_cells, page_scores, rows_of_mask
 from .plain_text import as_text, interval_text
 from .result_parts import Part, are_too_many, open_parts, parts_of_methods
 from .results import (
     classes_of,
+    completed_rows,
     read_results,
     read_runs,
     recording_column,
@@ -68,6 +70,7 @@ __all__ = [
     "classes_of",
     "clip_names",
     "compare",
+    "completed_rows",
     "condensed_rows",
     "ends",
     "forest_text",
@@ -106,6 +109,7 @@ __all__ = [
     "sums_of_values",
     "table_as_text",
     "table_of",
+    "unfinished",
     "versions_of",
     "with_shares",
     "write_tables",

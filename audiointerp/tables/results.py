@@ -1,6 +1,7 @@
 """Reads a folder of results: every table, checked against the run.json beside it."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from ..dataset import esc50_recording
 from ..errors import AudioInterpError
 from ..scoring import ADDED, VALUES, check_pyarrow, empty_cell, read_parquet, read_rows
 from ..util import read_json
+from .not_finished import unfinished
 from .run_record import SHARDS, check_same_inputs, check_shards, read_record
 
 NUMERIC = [name for name in VALUES if name not in ADDED]
@@ -31,7 +33,7 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     Older tables are brought up to date: protocol ``sound`` is now ``corrected``, a missing column
     ``recording`` is filled by :func:`recordings_by_clip`, a missing ``fill`` is ``silence``, and
     columns that version 0.1.0 did not have, e.g. those of the nulls ``rolled`` and ``other``, are
-    empty.
+    empty. A warning names the runs that have begun and are not finished: they are left out.
 
     Returns:
         The rows of all files, with three columns before the files' own: ``transform``,
@@ -51,6 +53,21 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
     ...     rows = read_results(root)
     >>> rows[["experiment", "recording", "FF"]].values.tolist()
     [['mel_clean', '9032', 0.5]]
+    """
+    for sentence in unfinished(root):
+        warnings.warn(f"{root}: left out: {sentence}", stacklevel=2)
+    return completed_rows(root)
+
+
+def completed_rows(root: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read results as :func:`read_results` does, without a warning of runs that are not finished.
+
+    Raises:
+        AudioInterpError: as for :func:`read_results`.
+
+    >>> completed_rows("no such folder")
+    Traceback (most recent call last):
+    audiointerp.errors.AudioInterpError: no such folder: holds no results (TRANSFORM/EXPERIMENT/...
     """
     root = Path(root)
     paths = sorted(_files_below(root, "metrics.csv") + _files_below(root, SHARDS))

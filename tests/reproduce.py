@@ -37,7 +37,12 @@ CODE = (
     # Pages and their pictures are made of these, too.
     *(f"audiointerp/display/page/*.{kind}" for kind in ("js", "css", "html")),
 )
-SANITY_METHODS = "saliency,gradcam,layercam,guided_gradcam,random"
+GRADIENT_METHODS = (
+    "saliency,gradcam,layercam,guided_gradcam,integrated_gradients,shap,optimal,random"
+)
+OUTPUT_METHODS = "lime,occlusion,rise,rise_logit"
+SANITY_ROWS = {name: f"results/sanity/{name}.csv" for name in ("gradients", "outputs")}
+"""The rows of docs/sanity.md, of methods by gradients and by outputs of the network alone."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +100,29 @@ def steps(data: str) -> list[Step]:
             "resumes mixture by mixture; rows of earlier settings are kept",
         ),
         Step(
-            "sanity",
+            "sanity_gradients",
             [
                 *("audiointerp", "sanity", "--weights", WEIGHTS, *clips),
-                *("--methods", SANITY_METHODS, "--out", "docs/sanity.md"),
+                *("--methods", GRADIENT_METHODS, "--out", "results/sanity/gradients.md"),
             ],
             [WEIGHTS],
-            ["docs/sanity.md", "docs/sanity.csv"],
+            [SANITY_ROWS["gradients"]],
+        ),
+        Step(
+            "sanity_outputs",
+            [
+                *("audiointerp", "sanity", "--weights", WEIGHTS, *clips, "--samples", "200"),
+                *("--methods", OUTPUT_METHODS, "--out", "results/sanity/outputs.md"),
+            ],
+            [WEIGHTS],
+            [SANITY_ROWS["outputs"]],
+        ),
+        Step(
+            "sanity",
+            ["audiointerp", "sanity", "--rows", ",".join(SANITY_ROWS.values())]
+            + ["--out", "docs/sanity.md"],
+            [*SANITY_ROWS.values()],
+            ["docs/sanity.md"],
         ),
         Step(
             "fills",

@@ -24,6 +24,7 @@ from audiointerp import (
     Saliency,
     Synthetic,
 )
+from audiointerp.cli.sanity_page import _with_budget
 from audiointerp.interpretation import SHAP, Explainer
 from audiointerp.scoring import (
     CHECKS,
@@ -448,6 +449,15 @@ def test_on_the_committed_network(esc10):
     assert figures["gradcam", "shift"] > 0.9
     assert figures["gradcam", "determinism"] == 0
     assert figures["gradcam", "batch"] < 1e-3
+
+
+def test_a_budget_is_of_versions_and_points_alone():
+    """The optimal mask's steps are neither: fewer would make another mask."""
+    classifier = Classifier(Cnn6(2, base_channels=2), LogMel(), ["cat", "dog"], duration=1.0)
+    assert _with_budget("lime", classifier, None, 7).samples == 7
+    assert _with_budget("integrated_gradients", classifier, None, 7).steps == 7
+    for name in ("optimal", "gradcam"):
+        assert _with_budget(name, classifier, None, 7) == name
 
 
 def test_the_command_writes_a_page_that_its_rows_make_again(tmp_path, in_this_process):

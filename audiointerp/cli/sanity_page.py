@@ -169,7 +169,8 @@ def _with_budget(
     kind = METHODS[name]
     parameters = inspect.signature(kind).parameters
     budget = next((word for word in ("samples", "steps") if word in parameters), None)
-    if samples is None or budget is None:
+    # The steps of the optimal mask are no versions of the clip: with few, it is another mask.
+    if samples is None or budget is None or kind is METHODS["optimal"]:
         return name
     given = {"background": background} if kind.needs_background else {}
     try:

@@ -119,8 +119,10 @@ def steps(data: str) -> list[Step]:
         ),
         Step(
             "sanity",
-            ["audiointerp", "sanity", "--rows", ",".join(SANITY_ROWS.values())]
-            + ["--out", "docs/sanity.md"],
+            [
+                *("audiointerp", "sanity", "--rows", ",".join(SANITY_ROWS.values())),
+                *("--out", "docs/sanity.md"),
+            ],
             [*SANITY_ROWS.values()],
             ["docs/sanity.md"],
         ),

@@ -25,6 +25,7 @@ from audiointerp import (
     Synthetic,
 )
 from audiointerp.cli.sanity_page import _with_budget
+from audiointerp.experiments import settings_of
 from audiointerp.interpretation import SHAP, Explainer
 from audiointerp.scoring import (
     CHECKS,
@@ -455,7 +456,7 @@ def test_a_budget_is_of_versions_and_points_alone():
     """The optimal mask's steps are neither: fewer would make another mask."""
     classifier = Classifier(Cnn6(2, base_channels=2), LogMel(), ["cat", "dog"], duration=1.0)
     assert _with_budget("lime", classifier, None, 7).samples == 7
-    assert _with_budget("integrated_gradients", classifier, None, 7).steps == 7
+    assert settings_of(_with_budget("integrated_gradients", classifier, None, 7))["steps"] == 7
     for name in ("optimal", "gradcam"):
         assert _with_budget(name, classifier, None, 7) == name
 

@@ -13,7 +13,7 @@ training                ``compute_features``, ``fit.fit``, ``FitSettings``
 attributions            ``Saliency``, ``GradCAM``, ``SHAP``, ``LIME``, ``Random``,
                         ``IntegratedGradients``, ``SmoothGrad``, ``GradientSHAP``, ``KernelSHAP``,
                         ``Occlusion``, ``GuidedGradCAM``, ``LayerCAM``, ``RISE``,
-                        ``LogitRISE``, ``OptimalMask``;
+                        ``LogitRISE``, ``MaskGradient``, ``OptimalMask``;
                         by name: ``METHODS``; any captum method: ``Captum``
 masks and scores        ``MASKS``, ``METRICS``, ``evaluate``, ``Curves``, ``PROTOCOLS``
 all steps at once       ``interpret`` one clip, ``score`` a data set, ``run`` one of ``EXPERIMENTS``

@@ -5,10 +5,10 @@
 
 DATA is a folder like ESC-50. Two clips of different classes of a fold are mixed at 0 dB, as in
 docs/localisation.md, and each class of which the network is sure enough is explained. The ranks of
-each map are multiplied by a weight of the bin's level, which rises from 0 at 60 dB below the clip's
-largest to 1 at so many dB below it: 0 (in proportion to the level), 20, or 40 (all bins that count
-as audible weigh the same). Fold 4 chose among them, so fold 5 is free for the page. Prints a table
-in Markdown: mean pointing and IoU for each weight.
+each map are multiplied by a weight of the bin's level, which rises from 0 at 60 dB below the
+mixture's largest to 1 at so many dB below it: 0 (in proportion to the level), 20, or 40, the
+library's. Fold 4 chose among them, so fold 5 is free for the page. Prints a table in Markdown: mean
+pointing and IoU for each weight.
 """
 
 import argparse
@@ -23,16 +23,16 @@ import audiointerp as ai
 from audiointerp.dataset import Mixtures, load_clip
 from audiointerp.scoring import (
     LEAST_P,
-    WEIGHT_DB,
     explain_clip,
     localisation_scores,
     truth_of,
     weighted,
 )
 from audiointerp.scoring.localisation import BASELINES
-from audiointerp.scoring.localisation_scores import mean_ranks
 from audiointerp.scoring.localised_clip import mixed_clip
 
+LOWEST = 60.0
+"""A bin has no weight from so many dB below the clip's largest level on."""
 FULL = (0.0, 20.0, 40.0)
 """A bin has the full weight from so many dB below the clip's largest level up."""
 SCORES = ("pointing", "iou")
@@ -56,6 +56,7 @@ def main() -> None:
     methods = [
         *(ai.Saliency(network), ai.GradCAM(network), ai.OptimalMask(network)),
         *(kind(network, samples=options.samples) for kind in (ai.RISE, ai.LogitRISE)),
+        ai.MaskGradient(network),
         *(kind(network) for kind in BASELINES),
     ]
     rows = pd.DataFrame(
@@ -82,20 +83,12 @@ def mixture_rows(classifier, mixtures, index, methods):
         for method in methods:
             values = explain_clip(classifier, mixed.spectrogram, method, source.target).values
             for full in (None, *FULL):
-                compared = values if full is None else weighted_from(values, db, full)
+                compared = values
+                if full is not None:
+                    compared = weighted(values, db, "level", (LOWEST, full))
                 scores = localisation_scores(compared, truth.source, truth.audible)
                 name = "none" if full is None else f"{full:.0f} dB"
                 yield {"method": method.name, "full": name, **scores}
-
-
-def weighted_from(values, db, full):
-    """Weight a map so that bins weigh fully from ``full`` dB below the clip's largest level up."""
-    none, own = WEIGHT_DB
-    if full == own:
-        return weighted(values, db, "level")
-    below = db.double().max() - db.double()
-    ranks = mean_ranks(values.flatten()).view(values.shape) / values.numel()
-    return ranks * ((none - below) / (none - full)).clamp(0, 1)
 
 
 if __name__ == "__main__":

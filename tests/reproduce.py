@@ -38,7 +38,8 @@ CODE = (
     *(f"audiointerp/display/page/*.{kind}" for kind in ("js", "css", "html")),
 )
 GRADIENT_METHODS = (
-    "saliency,gradcam,layercam,guided_gradcam,integrated_gradients,shap,optimal,random"
+    "saliency,gradcam,layercam,guided_gradcam,integrated_gradients,shap,mask_gradient,"
+    "optimal,random"
 )
 OUTPUT_METHODS = "lime,occlusion,rise,rise_logit"
 SANITY_ROWS = {name: f"results/sanity/{name}.csv" for name in ("gradients", "outputs")}

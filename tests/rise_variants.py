@@ -1,4 +1,4 @@
-"""Of the probability or of the logit, over silence or over the background: what RISE shows.
+"""What RISE and the gradient by its masks show: of what output, over silence or the background.
 
     python tests/rise_variants.py DATA
     python tests/rise_variants.py DATA --fold 4 --mixtures 60 --samples 400
@@ -41,6 +41,8 @@ def main() -> None:
         for of, kind in KINDS.items()
         for fill in FILLS
     }
+    for fill in FILLS:
+        methods[f"gradient_{fill}"] = ai.MaskGradient(classifier.network, fill=fill)
     rows = localise(classifier, Mixtures(clips, options.mixtures, 0.0), methods, progress=False)
     scores = [score for score, _ in COLUMNS]
     table = rows[rows["status"] == "ok"].groupby(["method", "weight"])[scores].mean()

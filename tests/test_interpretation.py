@@ -37,6 +37,7 @@ FEW = {
     "occlusion": {"patch": (32, 50), "stride": (32, 50)},
     "rise": {"samples": 20},
     "rise_logit": {"samples": 20},
+    "mask_gradient": {"samples": 8},
     "optimal": {"steps": 2},
 }
 

@@ -189,6 +189,24 @@ def test_a_weighted_map_is_zero_where_nothing_is_heard():
     assert weighted(values, db, "level").flatten().tolist() == pytest.approx([0, 2 / 3, 1 / 3])
 
 
+def test_weights_of_levels_at_the_edge():
+    values = torch.tensor([[[[1.0, 2.0, 3.0, 4.0]]]])
+    ranks = values / 4
+    for levels, expected in (
+        (torch.full_like(values, -70.0), ranks),
+        # Nothing is heard of silence, also where all else is quiet.
+        (torch.full_like(values, -100.0), 0 * ranks),
+        (torch.tensor([[[[-65.0, -100.0, -65.0, -66.0]]]]), ranks * (values != 2)),
+    ):
+        torch.testing.assert_close(weighted(values, levels, "level"), expected.double())
+    one_bin = weighted(torch.tensor([[[[-3.0]]]]), torch.tensor([[[[-9.0]]]]), "level")
+    assert one_bin.flatten().tolist() == [1.0]
+    # In proportion to the level, from 60 dB below the largest to that.
+    db = torch.tensor([[[[0.0, -15.0, -30.0, -60.0]]]])
+    shares = weighted(values, db, "level", (60.0, 0.0)) / ranks
+    assert shares.flatten().tolist() == pytest.approx([1, 0.75, 0.5, 0])
+
+
 @given(maps_with_truth())
 def test_among_bins_that_are_heard_the_map_alone_decides(case):
     values, _ = case

@@ -37,6 +37,7 @@ QUICK = {
     "occlusion": lambda network: ai.Occlusion(network, (32, 50), (32, 50)),
     "rise": lambda network: ai.RISE(network, samples=20),
     "rise_logit": lambda network: ai.LogitRISE(network, samples=20),
+    "mask_gradient": lambda network: ai.MaskGradient(network, samples=8),
     "optimal": lambda network: ai.OptimalMask(network, steps=2),
 }
 

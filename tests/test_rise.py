@@ -81,6 +81,21 @@ def test_the_standard_error_is_the_error():
     assert errors[0] / errors[1] == pytest.approx(2, rel=0.15)
 
 
+@pytest.mark.parametrize("kind", [RISE, LogitRISE])
+def test_the_share_of_noise_is_that_of_float32_in_float16(kind):
+    """Squares of small values vanish in float16."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(60, 3))
+    with torch.no_grad():
+        network[1].weight /= 1000
+    db = torch.randn(1, 1, *SIZE).half()
+    share = kind(network, CELLS, samples=300)(db.float(), target=1).info["noise_share"]
+    half = kind(network.half(), CELLS, samples=300)(db, target=1)
+    assert half.values.dtype == torch.float16
+    assert float(share) > 0.01
+    assert float(half.info["noise_share"]) == pytest.approx(float(share), rel=0.5)
+
+
 def test_the_values_are_those_of_the_paper_less_their_mean():
     """sum(p · M) / (N · E[M]), here with the masks that were used."""
     explainer = RISE(ShareKept(), CELLS, KEEP, samples=5000, batch=500)
@@ -176,10 +191,13 @@ def test_wrong_arguments_of_rise_are_refused():
         {"samples": 2.5},
         {"seed": -1},
         {"batch": 0},
+        {"seed": True},
+        {"cells": (True, 2)},
     ):
-        with pytest.raises(ArgumentError, match="whole numbers"):
-            RISE(network, **wrong)
-    for keep in (0, 1):
+        for kind in (RISE, LogitRISE):
+            with pytest.raises(ArgumentError, match="whole numbers"):
+                kind(network, **wrong)
+    for keep in (0, 1, "0.5", None, float("nan")):
         with pytest.raises(ArgumentError, match="between 0 and 1"):
             RISE(network, keep=keep)
     with pytest.raises(ArgumentError, match="fill"):

@@ -96,10 +96,16 @@ def test_reading_results_names_what_is_not_finished(tmp_path):
     with pytest.warns(UserWarning, match="left out") as caught:
         pd.testing.assert_frame_equal(read_results(tmp_path), rows)
     assert [str(warning.message).partition("left out: ")[2] for warning in caught] == [
-        "fold_2 mel_clean: rise is not finished (no metrics.csv yet)",
+        "fold_2, mel_clean: rise is not finished (no metrics.csv yet)",
         "mel_clean: lime is not finished (no metrics.csv yet)",
     ]
     assert all(warning.filename == __file__ for warning in caught)
+    # The rows of a run in shards are read, though what it computed them of is still there.
+    shutil.rmtree(tmp_path / "mel" / "mel_clean" / "lime")
+    shutil.rmtree(tmp_path / "fold_2")
+    (tmp_path / "mel" / "mel_clean" / "random" / "clips").mkdir()
+    with warnings.catch_warnings(action="error"):
+        pd.testing.assert_frame_equal(read_results(tmp_path), rows)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -65,6 +65,21 @@ def test_the_captions_are_those_of_the_figure():
     assert [ax.get_xlabel() for ax in axes] == time_labels(result)
 
 
+def test_the_key_says_what_the_colours_of_a_method_mean():
+    for_it, zero = "red: for it, blue: against it", "red: above 0, blue: below 0"
+    for method, key in (("saliency", for_it), ("random", zero), ("optimal", zero)):
+        labels = [label.splitlines()[1:] for label in time_labels(explained(1.0, method))]
+        assert labels == [[], [key], ["grey: removed"], ["grey: kept"]]
+    of_layer = time_labels(explained(1.0, "gradcam"))[1].splitlines()
+    assert of_layer[:2] == ["time (s)", for_it]
+    assert of_layer[2].startswith("layer conv_block4")
+    picture = still_picture(explained(1.0, "saliency"))
+    # Two lines below the ticks, of four panels the second to the fourth.
+    second_line = picture[302 + 31 + 22 : 302 + 31 + 44].min((0, 2))
+    assert second_line[:440].min() == 255
+    assert all(second_line[left : left + 300].min() < 100 for left in (480, 880, 1290))
+
+
 def frame_of(picture):
     """The first row and column of the frame of the first panel, and the row and column after it."""
     is_black = (picture == 0).all(2)

@@ -33,13 +33,46 @@ from audiointerp.paper.validity import (
     frame_as_markdown,
     main_table,
 )
+from audiointerp.paper.validity_answer import short_answer
 from audiointerp.paper.validity_page import _beyond_best_null, _summary_line
+from audiointerp.scoring import Difference
 from audiointerp.scoring.columns import VALUES
 from audiointerp.tables import SOFT_MASKS
 from audiointerp.tables.best_null import _ByClip, _p_value, best_null_differences
 from audiointerp.tables.bootstrap import FEWEST
 from audiointerp.tables.results import read_results
 from audiointerp.tables.summary import compare
+
+
+def lines_of(group, certain, methods=("lime", "rise")):
+    """A difference to the best null of each method and score; some are certain."""
+    return [
+        Difference(panel, method, group, certain.get((panel[:2], method), 0.1), 0, 1, True)
+        if (panel[:2], method) in certain
+        else Difference(panel, method, group, 0.1, -1, 1, False)
+        for panel in ("FF", "FidIn", "AD, lower is better")
+        for method in methods
+    ]
+
+
+def test_the_answer_of_the_page_names_who_is_ahead_in_how_many_scores():
+    group = "background, on audio"
+    verdicts = pd.DataFrame(
+        {"on audio": ["survives: +1", "open: 0", "not comparable", "–", "refuted: -1"]}
+    )
+    every = {("FF", "lime"): 0.2, ("Fi", "lime"): 0.2, ("AD", "lime"): 0.2}
+    for certain, ahead in (
+        (every, "in FF, FidIn and AD: lime; in none: rise."),
+        ({("FF", "rise"): 0.2}, "in FF, FidIn and AD: no method; in some of these scores: rise; "),
+        # Certainly worse is not ahead.
+        ({("FF", "rise"): -0.2}, "in FF, FidIn and AD: no method; in none: lime, rise."),
+    ):
+        answer = short_answer({"background": verdicts}, lines_of(group, certain))
+        assert f"Certainly ahead of the best null {ahead}" in answer
+    assert "of 5 published conclusions 1 survive, 1 refuted, 1 open, 2 not judged." in answer
+    assert "As published" not in answer
+    assert "No null was scored." in short_answer({"background": verdicts}, [])
+    assert short_answer({"noise": verdicts}, []) == ""
 
 
 def made_rows(lead, clips=20):

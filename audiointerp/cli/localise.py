@@ -10,7 +10,7 @@ from .runs import open_for, training_background_of
 
 METHODS = (
     "saliency,gradcam,layercam,layercam@conv_block1,integrated_gradients,shap,occlusion,lime,rise,"
-    "rise_logit,optimal"
+    "rise_logit,mask_gradient,optimal"
 )
 
 

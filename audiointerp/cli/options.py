@@ -33,6 +33,7 @@ METHOD_NAMES = (
     "layercam",
     "rise",
     "rise_logit",
+    "mask_gradient",
     "optimal",
 )
 MASK_NAMES = (

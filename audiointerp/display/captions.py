@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..scoring import ExplainedClip, layer_cell
+from .method_titles import METHOD_TITLES
 
 RANGE = 80.0
 """Range of displayed levels below the peak, in dB."""
@@ -10,6 +11,10 @@ LONG = 20.0
 """Seconds; the panels of a longer clip have the whole width."""
 _MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
 _LINEAR_TICK_STEP = 2000
+
+
+SILENT = frozenset({"optimal", "random"})
+"""Methods whose values are not for or against a class: a ranking, and nothing at all."""
 
 
 def is_long(result: ExplainedClip) -> bool:
@@ -54,11 +59,13 @@ def time_labels(result: ExplainedClip) -> list[str]:
     >>> for label in time_labels(result)[1:]:
     ...     print(label.splitlines())
     ['time (s)', 'red: for it, blue: against it']
-    ['time (s)', 'grey: left out']
-    ['time (s)', 'grey: left out']
+    ['time (s)', 'grey: removed']
+    ['time (s)', 'grey: kept']
     """
     starts = f"from {result.limits[0]:.4g} s of the clip on" if result.limits else ""
-    keys = ["", "red: for it, blue: against it", "grey: left out", "grey: left out"]
+    speaks = result.attribution.method in METHOD_TITLES.keys() - SILENT
+    red_and_blue = "red: for it, blue: against it" if speaks else "red: above 0, blue: below 0"
+    keys = ["", red_and_blue, "grey: removed", "grey: kept"]
     layers = ["", str(layer_cell(result.attribution)), "", ""]
     if is_long(result):
         # Below each other, the panels share the time axis of the last one.

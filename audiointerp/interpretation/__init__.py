@@ -20,6 +20,7 @@ from .kernel_shap import KernelSHAP
 from .level import Level, LevelAboveMedian
 from .lime import LIME
 from .maps_folder import MapsFolder
+from .mask_gradient import MaskGradient
 from .masks import MASKS, Mask, checked, tie_share, top, top_at_shares
 from .methods import METHODS
 from .naming import usable_name
@@ -68,6 +69,7 @@ __all__ = [
     "LogitRISE",
     "MapsFolder",
     "Mask",
+    "MaskGradient",
     "Occlusion",
     "OptimalMask",
     "Random",

@@ -5,6 +5,7 @@ from .captum_methods import GradientSHAP, IntegratedGradients, SmoothGrad
 from .gradcam import GradCAM, GuidedGradCAM, LayerCAM
 from .kernel_shap import KernelSHAP
 from .lime import LIME
+from .mask_gradient import MaskGradient
 from .occlusion import Occlusion
 from .optimal import OptimalMask
 from .random import Random
@@ -28,6 +29,7 @@ METHODS: dict[str, type[Explainer]] = {
     "layercam": LayerCAM,
     "rise": RISE,
     "rise_logit": LogitRISE,
+    "mask_gradient": MaskGradient,
     "optimal": OptimalMask,
 }
 """Each method by its ``name``."""

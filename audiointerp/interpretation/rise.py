@@ -29,7 +29,9 @@ class RISE(Explainer):
     In ``info``, each ``(N,)``: ``"mean_probability"``; ``"standard_error"``, the root mean square
     over the bins; ``"noise_share"``, its square divided by the variance of the values over the
     bins, at most 1. Of a share near 1 the map says nothing; four times the samples have a quarter
-    of it.
+    of it. Of fewer than 30 samples both are too small; with few cells the share is too large, since
+    noise that all bins have in common is counted. A fill that is drawn, ``"noise"`` or ``"swap"``,
+    is drawn once for each clip, and the error is that of the masks alone.
 
     Args:
         network: see :class:`~audiointerp.interpretation.Explainer`.
@@ -70,13 +72,13 @@ class RISE(Explainer):
         super().__init__(network)
         self.fill = choose("fill", fill, FILLS)
         numbers = (*cells, samples, seed, batch) if isinstance(cells, list | tuple) else ()
-        are_integers = len(numbers) == 5 and all(isinstance(number, int) for number in numbers)
+        are_integers = len(numbers) == 5 and all(type(number) is int for number in numbers)
         if not are_integers or min(*cells, batch) < 1 or samples < 2 or seed < 0:
             raise ArgumentError(
                 f"cells={cells!r}, samples={samples!r}, seed={seed!r}, batch={batch!r}: must be "
                 f"whole numbers, two cells of at least 1, samples of 2, the seed 0, the batch 1"
             )
-        if not 0 < keep < 1:
+        if not isinstance(keep, int | float) or not 0 < keep < 1:
             raise ArgumentError(f"keep={keep!r}: must be a probability between 0 and 1")
         self.cells, self.keep, self.samples, self.seed = tuple(cells), keep, samples, seed
         self.batch: int = batch
@@ -98,13 +100,23 @@ class RISE(Explainer):
             "standard_error": errors,
             "noise_share": (errors.square() / variance).nan_to_num(1.0).clamp_max(1.0),
         }
-        return values, info
+        info = {name: value.float() for name, value in info.items()}
+        if self.explains == "logit":
+            info["from_fill"] = self._from_fill(score, db)
+        return values.to(db), info
+
+    @torch.no_grad()
+    def _from_fill(self, score: Score, db: Tensor) -> Tensor:
+        """Return the logits of the clips less those of their fills, ``(N,)``."""
+        fill = fill_levels(db, self.fill, self.seed)
+        return score(db) - score(fill)
 
     @torch.no_grad()
     def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the values ``(1, 1, F, T)``, the standard error and the mean output, ``(1,)``.
 
-        The masks are made twice, since all of them would not fit into memory.
+        All are as exact as the device allows, since squares of small values vanish in float16. The
+        masks are made twice, since all of them would not fit into memory.
         """
         fill = fill_levels(db, self.fill, self.seed)
         parts = []
@@ -112,7 +124,7 @@ class RISE(Explainer):
             for masks in self._masks(db):
                 parts.append(self._output(score, torch.lerp(fill, db, masks.to(db))))
                 advance(len(masks))
-        output = torch.cat(parts).to(_precision(db))
+        output = torch.cat(parts).to(precision(db))
         rise = output - output.mean()
         total = torch.zeros(db[0].numel(), dtype=output.dtype, device=db.device)
         squares = torch.zeros_like(total)
@@ -121,9 +133,7 @@ class RISE(Explainer):
             total += rises @ shares
             squares += rises.square() @ shares.square()
         values = (total / (self.samples - 1)).view(db.shape)
-        variance = squares / self.samples - (total / self.samples).square()
-        error = (variance / self.samples).mean().clamp_min(0).sqrt()
-        return values.to(db), error[None].to(db), output.mean()[None].to(db)
+        return values, standard_error(total, squares, self.samples), output.mean()[None]
 
     def _output(self, score: Score, versions: Tensor) -> Tensor:
         """Return what is explained of versions of a clip, ``(K,)``."""
@@ -135,7 +145,7 @@ class RISE(Explainer):
         kept = torch.rand((self.samples, 1, *self.cells), generator=generator) < self.keep
         sizes = [-(-size // cells) for size, cells in zip(db.shape[2:], self.cells, strict=True)]
         shifts = torch.rand((self.samples, 2), generator=generator) * torch.tensor(sizes)
-        cells = kept.to(db.device, _precision(db)).split(self.batch)
+        cells = kept.to(db.device, precision(db)).split(self.batch)
         corners = shifts.long().to(db.device).split(self.batch)
         for some_cells, some_corners in zip(cells, corners, strict=True):
             yield smooth_masks(some_cells, some_corners, (db.shape[2], db.shape[3]))
@@ -147,6 +157,10 @@ class LogitRISE(RISE):
     As :class:`RISE`, with the logit in place of the probability, and the clip's own background in
     place of silence. A probability also rises where another class falls, and is flat near 0 and 1;
     silence is unlike any clip. Not in the paper; ``docs/methods.md`` compares them.
+
+    Of a network that returns probabilities of classes that compete, the logit is not known and
+    log p is taken, which is flat near 1. In ``info``, ``"mean_logit"`` and ``"from_fill"``, the
+    logit of the clip less that of its fill, by which windows of a long clip are weighted.
 
     Args:
         network, cells, keep, fill, samples, seed, batch, progress: as for :class:`RISE`.
@@ -178,11 +192,30 @@ class LogitRISE(RISE):
         super().__init__(network, cells, keep, fill, samples, seed, batch, progress)
 
     def _output(self, score: Score, versions: Tensor) -> Tensor:
-        return score.logit(versions)
+        return score.of_versions(versions)
 
 
-def _precision(db: Tensor) -> torch.dtype:
-    """Return the most exact number type of the clip's device; MPS has no float64."""
+def standard_error(total: Tensor, squares: Tensor, samples: int) -> Tensor:
+    """Return the standard error of means, its root mean square over the bins, ``(1,)``.
+
+    Args:
+        total: the sums over the samples, one for each bin.
+        squares: the sums of their squares.
+        samples: how many, at least 2.
+
+    >>> standard_error(torch.tensor([3.0, 4.0]), torch.tensor([5.0, 8.0]), 2).tolist()
+    [0.3535533845424652]
+    """
+    variance = (squares - total.square() / samples) / (samples - 1)
+    return (variance / samples).mean().clamp_min(0).sqrt()[None]
+
+
+def precision(db: Tensor) -> torch.dtype:
+    """Return the most exact number type of the clip's device; MPS has no float64.
+
+    >>> precision(torch.zeros(1))
+    torch.float64
+    """
     return torch.float32 if db.device.type == "mps" else torch.float64
 
 

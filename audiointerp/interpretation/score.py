@@ -77,10 +77,6 @@ class Score(nn.Module):
         score = _select_class(logits, self.target)
         return score if self.against is None else score - _select_class(logits, self.against)
 
-    def logit(self, db: Tensor) -> Tensor:
-        """Return the explained score of versions of a clip, as :meth:`forward` does."""
-        return self.chosen(self._logits_of_versions(db))
-
     def probability(self, db: Tensor) -> Tensor:
         """Return the probability of the explained class ``(N,)``.
 

@@ -10,7 +10,7 @@ from ..dataset import ClipDataset
 from ..errors import AudioInterpError
 from ..experiments import Experiment, sha256_of_state
 from ..model import Classifier
-from ..tables import read_results, read_runs
+from ..tables import completed_rows, read_runs
 from ..util import encodable
 from .published import STUDY_MASKS, STUDY_METHODS
 
@@ -40,7 +40,7 @@ def finished_rows(
 
         finished_rows("results", classifier, test)["method"].unique()
     """
-    results = read_results(root)
+    results = completed_rows(root)
     rows = results[results["experiment"] == "mel_clean"].reset_index(drop=True)
     if rows.empty:
         raise AudioInterpError(f"{root}: holds no results of mel_clean; leave out --rows to run it")

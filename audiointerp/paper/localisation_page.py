@@ -252,8 +252,8 @@ other and within 40 dB of its own largest level.{unit}
   median of each band, `random` random values. A method that does not beat the level has explained
   nothing.
 - *level* in the column weight: the ranks of the map times a weight of the bin's level, 0 from 60 dB
-  below the clip's largest on, and 1 from 40 dB below up: among bins that are heard the map alone
-  decides. `random` with this weight is what the weight alone does.
+  below the mixture's largest on, and 1 from 40 dB below up: among bins within 40 dB of the loudest
+  the map alone decides. `random` with this weight is what the weight alone does.
 - Fewer forward passes than by default: {settings}. These methods, and others without gradients,
   are measured at some of the ratios only.
 - In brackets: 95 % BCa intervals. Mixtures that share a recording, or share one with a third, are

@@ -1,4 +1,4 @@
-"""The answer at the top of ``docs/validity.md``, in three sentences for a reader in a hurry."""
+"""The answer at the top of ``docs/validity.md``, for a reader in a hurry."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,11 @@ VIEWS = {
 }
 """How a fill and what is scored are told; the results may lack either."""
 
+INTRODUCTION = (
+    "In short (`docs/fills.md` says why the background is the one to believe; `optimal` was "
+    "searched for with\nthis network, so it must be ahead there):\n"
+)
+
 
 def short_answer(
     verdicts_by_fill: Mapping[str, pd.DataFrame], differences: Sequence[Difference]
@@ -27,14 +32,15 @@ def short_answer(
         differences: of :func:`~audiointerp.tables.best_null.best_null_differences`.
 
     Returns:
-        A list item with two sentences for each of :data:`VIEWS` that the results have; empty if
-        they have none.
+        A line, and a list item with two sentences for each of :data:`VIEWS` that the results have,
+        with empty lines after them; empty if they have none.
 
     >>> verdicts = pd.DataFrame({"on features": ["survives: +2 to a", "open: +1 to a", "–"]})
     >>> line = Difference("FF", "lime", "silence, on features", 0.3, 0.2, 0.4, True)
-    >>> print(short_answer({"silence": verdicts}, [line]).replace(". ", ".\n").partition("**: ")[2])
-    1 of 2 published conclusions survives, 0 are refuted, 1 is open.
-    Ahead of the best null in FF: lime.
+    >>> answer = short_answer({"silence": verdicts}, [line])
+    >>> print(answer.replace(". ", ".\n").partition("**: ")[2].strip())
+    of 3 published conclusions 1 survive, 0 refuted, 1 open, 1 not judged.
+    Certainly ahead of the best null in FF: lime.
     """
     items = []
     for (fill, on), title in VIEWS.items():
@@ -42,35 +48,36 @@ def short_answer(
         if verdicts is not None and f"on {on}" in verdicts:
             lines = [line for line in differences if line.group == f"{fill}, on {on}"]
             items.append(f"- **{title}**: {_counts(verdicts[f'on {on}'])} {_ahead(lines)}")
-    return "\n".join(items)
+    return "\n".join([INTRODUCTION, *items, "", ""]) if items else ""
 
 
 def _counts(verdicts: pd.Series) -> str:
     """Return how many conclusions there are of each verdict, in a sentence."""
     words = verdicts.str.partition(":")[0]
-    counts = [int((words == word).sum()) for word in ("survives", "refuted", "open")]
-    survive, refuted, still_open = counts
-    return (
-        f"{survive} of {sum(counts)} published conclusions survive{'s' * (survive == 1)}, "
-        f"{refuted} {_are(refuted)} refuted, {still_open} {_are(still_open)} open."
-    )
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+    counts = {word: int((words == word).sum()) for word in ("survives", "refuted", "open")}
+    parts = [f"{counts['survives']} survive", f"{counts['refuted']} refuted"]
+    parts += [f"{counts['open']} open", f"{len(words) - sum(counts.values())} not judged"]
+    return f"of {len(words)} published conclusions {', '.join(parts)}."
 
 
 def _ahead(lines: Sequence[Difference]) -> str:
     """Return which methods are ahead of their best null in all scores, in some and in none."""
+    if not lines:
+        return "No null was scored."
     scores = list(dict.fromkeys(line.panel.partition(",")[0] for line in lines))
     ahead = Counter({line.row: 0 for line in lines})
     ahead.update(line.row for line in lines if line.is_certain and line.mean > 0)
+    every = f"{', '.join(scores[:-1])} and {scores[-1]}" if scores[1:] else scores[0]
     groups = {
-        f"in {' and '.join(scores)}": [
-            name for name, count in ahead.items() if count == len(scores)
+        f"in {every}": [name for name, count in ahead.items() if count == len(scores)],
+        "in some of these scores": [
+            name for name, count in ahead.items() if 0 < count < len(scores)
         ],
-        "in some of them": [name for name, count in ahead.items() if 0 < count < len(scores)],
         "in none": [name for name, count in ahead.items() if count == 0],
     }
-    parts = [f"{place}: {', '.join(sorted(names))}" for place, names in groups.items() if names]
-    return f"Ahead of the best null {'; '.join(parts)}."
+    parts = [
+        f"{place}: {', '.join(sorted(names)) or 'no method'}"
+        for number, (place, names) in enumerate(groups.items())
+        if names or number == 0
+    ]
+    return f"Certainly ahead of the best null {'; '.join(parts)}."

@@ -170,11 +170,7 @@ def _verdicts(verdicts: pd.DataFrame, aspects: Iterable[str]) -> str:
 
 PAGE = """# Do the published conclusions hold?
 
-In short (`docs/fills.md` says why the background is the one to believe):
-
-{answer}
-
-One command wrote this page, run on {clips} test clips (fold 5) and {weights}.
+{answer}One command wrote this page, run on {clips} test clips (fold 5) and {weights}.
 The classes: {labels}. {failures}The command:
 
     {command}

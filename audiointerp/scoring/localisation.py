@@ -93,8 +93,8 @@ def localise(
         dataset: clips with known sources.
         methods: as for :func:`~audiointerp.predict.score`; also
             :class:`~audiointerp.interpretation.MapsFolder`, the maps of others.
-        weights: ``"none"``, the map as it is, and ``"level"``, its ranks times the level of the
-            clip, see :func:`~audiointerp.scoring.localisation_truth.weighted`.
+        weights: ``"none"``, the map as it is, and ``"level"``, its ranks weighted by the level
+            of the clip, see :func:`~audiointerp.scoring.localisation_truth.weighted`.
         axis: ``"bins"``; ``"time"`` compares frames: maps are averaged over the bands.
         min_p: each class of a clip is explained where the network gives it at least this p.
         background: for methods that need one, features ``(B, 1, F, T)`` of training clips.
@@ -221,7 +221,7 @@ def _method_rows(
         yield _row(named, **_failure("explain", error))
         return
     for weight in plan.weights:
-        # The ranks of the level times the level have the order of the level.
+        # The ranks of the level, weighted by the level, have the order of the level.
         if weight == "level" and explainer.name == Level.name:
             continue
         values = compared(weighted(attribution.values, spectrogram.db, weight), plan.axis)

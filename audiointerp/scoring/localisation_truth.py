@@ -11,7 +11,7 @@ from .localisation_scores import mean_ranks
 
 AUDIBLE = 40.0
 """A source is audible where its level is within so many dB of its own largest."""
-WEIGHT_DB = (60.0, AUDIBLE)
+WEIGHT_DB = (60.0, 40.0)
 """The weight of a bin rises from 0 to 1 between so many dB below the clip's largest level."""
 AXES = ("bins", "time")
 """What is compared: bins of the spectrogram, or frames."""
@@ -67,18 +67,24 @@ def _audible(db: Tensor) -> Tensor:
     return (db >= db.max() - AUDIBLE) & (db > FLOOR)
 
 
-def weighted(values: Tensor, db: Tensor, weight: str = "none") -> Tensor:
+def weighted(
+    values: Tensor,
+    db: Tensor,
+    weight: str = "none",
+    between: tuple[float, float] = WEIGHT_DB,
+) -> Tensor:
     """Return a map, weighted by the level of the clip if asked for.
 
     ``"level"``: the share of bins with a value at most as large (the mean rank of equal ones),
-    times the weight of the bin's level: 0 from 60 dB below the clip's largest on, rising to 1 at
-    40 dB below. So a bin is high where the map is and there is something to hear, whatever the
-    map's unit and sign; among bins that are heard, the map alone decides.
+    times the weight of the bin's level: 0 from 60 dB below the clip's largest on and at the floor,
+    rising to 1 at 40 dB below. So a bin is high where the map is and there is something to hear,
+    whatever the map's unit and sign; among bins within 40 dB of the largest, the map alone decides.
 
     Args:
         values: the map ``(1, 1, F, T)``.
         db: the clip's levels, likewise.
         weight: a name in :data:`WEIGHTS`.
+        between: where the weight is 0 and where it is 1, in dB below the clip's largest level.
 
     Raises:
         ArgumentError: the weight is unknown.
@@ -91,9 +97,10 @@ def weighted(values: Tensor, db: Tensor, weight: str = "none") -> Tensor:
     if choose("weight", weight, WEIGHTS) == "none":
         return values
     ranks = mean_ranks(values.flatten()).view(values.shape) / values.numel()
-    none, full = WEIGHT_DB
+    lowest, full = between
     below = db.double().max() - db.double()
-    return ranks * ((none - below) / (none - full)).clamp(0, 1)
+    weights = ((lowest - below) / (lowest - full)).clamp(0, 1)
+    return ranks * torch.where(db > FLOOR, weights, 0.0)
 
 
 def compared(values: Tensor, axis: str = "bins") -> Tensor:

@@ -154,8 +154,9 @@ def explained_differences(
     if explainer.explains != "logit":
         return None
     infos = [attribution.info for attribution in attributions]
-    if all("difference" in info for info in infos):
-        return torch.cat([info["difference"] for info in infos])
+    for stated in ("difference", "from_fill"):
+        if all(stated in info for info in infos):
+            return torch.cat([info[stated] for info in infos])
     differences = torch.cat([_from_silence(*window, classifier.output) for window in bound])
     first = attributions[0]
     if not differences.isfinite().all():

@@ -18,11 +18,11 @@ def unfinished(root: str | os.PathLike[str]) -> list[str]:
     sentences = []
     for clips in _paths(root, "clips"):
         run = clips.parent
-        if clips.is_dir() and not (run / "metrics.csv").exists():
+        if clips.is_dir() and not _has_rows(run):
             sentences.append(f"{_name(root, run)} is not finished (no metrics.csv yet)")
     for record in _paths(root, "run.json"):
         run = record.parent
-        if not ((run / "metrics.csv").exists() or (run / SHARDS).is_dir()):
+        if not _has_rows(run):
             sentences.append(f"{_name(root, run)} has a run.json and no rows")
     return sentences
 
@@ -34,4 +34,8 @@ def _paths(root: str | os.PathLike[str], name: str) -> list[Path]:
 
 def _name(root: str | os.PathLike[str], run: Path) -> str:
     *fold, _, experiment, method = run.relative_to(root).parts
-    return f"{' '.join([*fold, experiment])}: {method}"
+    return f"{', '.join([*fold, experiment])}: {method}"
+
+
+def _has_rows(run: Path) -> bool:
+    return (run / "metrics.csv").exists() or (run / SHARDS).is_dir()

@@ -40,9 +40,10 @@ def read_results(root: str | os.PathLike[str]) -> pd.DataFrame:
         ``experiment`` and ``network``, the SHA-256 of the network in run.json ("" if not known).
 
     Raises:
-        AudioInterpError: there are no results, a file is not a complete table of results, two
-            methods of one experiment were run on different networks or clips, or a clip is in two
-            folds. Clips are compared between the methods that could read the same ones.
+        AudioInterpError: there are no results, a run in shards is not finished, a file is not a
+            complete table of results, two methods of one experiment were run on different networks
+            or clips, or a clip is in two folds. Clips are compared between the methods that could
+            read the same ones.
 
     >>> import tempfile
     >>> row = dict.fromkeys(COLUMNS, 0.5) | {"clip": "5-9032-A-0.ogg", "status": "ok"}

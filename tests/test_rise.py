@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import audiointerp as ai
-from audiointerp.errors import ArgumentError
+from audiointerp.errors import ArgumentError, ModelError
 from audiointerp.interpretation import RISE, LogitRISE, calls
 from audiointerp.interpretation.rise import smooth_masks
 from audiointerp.util import progress as shown_progress
@@ -130,6 +130,21 @@ def test_of_the_logit_it_is_as_steep_where_the_probability_is_flat():
     assert torch.allclose(explainer(db, target=1).values, 100 * values, rtol=1e-3, atol=1e-2)
     of_two = explainer(db, target=1, against=0).values
     assert torch.allclose(of_two, -explainer(db, target=0, against=1).values, rtol=1e-3)
+
+
+class NaNOfQuietClips(nn.Module):
+    """It divides by a level that removal makes 0."""
+
+    def forward(self, db):
+        loud = torch.where(db.mean((1, 2, 3)) > -40, 1.0, torch.nan)
+        return loud[:, None] * db.mean((1, 2, 3))[:, None] * torch.tensor([1.0, 2.0])
+
+
+@pytest.mark.parametrize("kind", [RISE, LogitRISE, ai.MaskGradient])
+def test_outputs_that_are_not_finite_where_bins_are_removed_are_named(kind):
+    db = torch.zeros(1, 1, *SIZE)
+    with pytest.raises(ModelError, match="outputs where bins are removed"):
+        kind(NaNOfQuietClips(), CELLS, fill="silence", samples=20)(db)
 
 
 def test_masks_are_bilinear_and_shifted():

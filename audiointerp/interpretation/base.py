@@ -240,7 +240,8 @@ class Explainer(ABC):
         if not values.isfinite().all():
             raise ModelError(
                 f"{self.name}: the attribution contains NaN or infinite values; "
-                f"check that the network's weights are finite"
+                "check that the network's weights are finite, and its outputs where bins are "
+                "removed"
             )
         probs = probabilities(score.logits, output)
         return Attribution(values, score.target, probs, self.name, info, score.against)

@@ -15,7 +15,7 @@ METHOD_TITLES = {
     "layercam": "LayerCAM",
     "rise": "RISE",
     "rise_logit": "Logit-RISE",
-    "mask_gradient": "Mask gradient",
+    "mask_gradient": "MaskGradient",
     "optimal": "Optimal mask",
 }
 """A method of your own has none, and is shown by its name."""

@@ -241,8 +241,8 @@ SENTENCES = (
     ),
     Sentence(
         "README.md",
-        "{} (contrast {}) and {} ({}) show best which of two sounds they explain, and no method "
-        "reaches 0.75",
+        "{} (contrast {}) and {} ({}) show best which of two sounds at 0 dB they explain, and no "
+        "method reaches 0.75",
         LOCALISATION,
         best_contrasts,
         lambda: contrasts().max() < 0.75,

@@ -124,7 +124,7 @@ def test_a_page_and_a_picture_show_the_layer(tmp_path):
     assert text.startswith("layer conv_block4.conv2, cells of ")
     assert f"mask topK_30, {text}.</p>" in players_html(result)
     figure = plot.interpretation(result)
-    assert figure.axes[1].get_xlabel() == f"time (s)\n{text}"
+    assert figure.axes[1].get_xlabel() == (f"time (s)\nred: for it, blue: against it\n{text}")
     write_interpretation(result, tmp_path, "noise")
     assert '"layer": "conv_block4.conv2"' in (tmp_path / "scores.json").read_text()
     plain = interpret(CLASSIFIER, noise(0.3), "saliency")

@@ -101,7 +101,7 @@ def test_a_written_interpretation_draws_one_picture(result, tmp_path, monkeypatc
     assert len(drawn) == 1
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(WRITTEN)
     written = plt.imread(tmp_path / "new" / "picture.png")
-    assert written.shape[:2] == (384, 1680)
+    assert written.shape[:2] == (406, 1680)
     html = (tmp_path / "new" / "index.html").read_text()
     embedded = re.search(r"image/webp;base64,([^\"]+)", html)[1]
     picture = plt.imread(io.BytesIO(base64.b64decode(embedded)), format="webp")

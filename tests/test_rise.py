@@ -210,7 +210,7 @@ def test_wrong_arguments_of_rise_are_refused():
         {"cells": (True, 2)},
     ):
         for kind in (RISE, LogitRISE):
-            with pytest.raises(ArgumentError, match="whole numbers"):
+            with pytest.raises(ArgumentError, match="whole number"):
                 kind(network, **wrong)
     for keep in (0, 1, "0.5", None, float("nan")):
         with pytest.raises(ArgumentError, match="between 0 and 1"):

@@ -239,9 +239,8 @@ class Explainer(ABC):
         values = values.detach().to(db.dtype).contiguous()
         if not values.isfinite().all():
             raise ModelError(
-                f"{self.name}: the attribution contains NaN or infinite values; "
-                "check that the network's weights are finite, and its outputs where bins are "
-                "removed"
+                f"{self.name}: the attribution contains NaN or infinite values; check that the "
+                "network's weights are finite, and its outputs where bins are removed"
             )
         probs = probabilities(score.logits, output)
         return Attribution(values, score.target, probs, self.name, info, score.against)

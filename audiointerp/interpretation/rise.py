@@ -71,13 +71,15 @@ class RISE(Explainer):
     ) -> None:
         super().__init__(network)
         self.fill = choose("fill", fill, FILLS)
-        numbers = (*cells, samples, seed, batch) if isinstance(cells, list | tuple) else ()
-        are_integers = len(numbers) == 5 and all(type(number) is int for number in numbers)
-        if not are_integers or min(*cells, batch) < 1 or samples < 2 or seed < 0:
+        is_pair = isinstance(cells, list | tuple) and len(cells) == 2
+        if not is_pair or not all(type(number) is int and number >= 1 for number in cells):
             raise ArgumentError(
-                f"cells={cells!r}, samples={samples!r}, seed={seed!r}, batch={batch!r}: must be "
-                f"whole numbers, two cells of at least 1, samples of 2, the seed 0, the batch 1"
+                f"cells={cells!r}: must be two whole numbers from 1 on, in frequency and in time"
             )
+        least = {"samples": (samples, 2), "seed": (seed, 0), "batch": (batch, 1)}
+        for name, (number, smallest) in least.items():
+            if type(number) is not int or number < smallest:
+                raise ArgumentError(f"{name}={number!r}: must be a whole number from {smallest} on")
         if not isinstance(keep, int | float) or not 0 < keep < 1:
             raise ArgumentError(f"keep={keep!r}: must be a probability between 0 and 1")
         self.cells, self.keep, self.samples, self.seed = tuple(cells), keep, samples, seed
@@ -88,7 +90,8 @@ class RISE(Explainer):
         score.settle(db)
         if self.cells[0] > db.shape[2] or self.cells[1] > db.shape[3]:
             raise ArgumentError(
-                f"cells={self.cells} are more than the bins and frames {tuple(db.shape[2:])}"
+                f"cells={self.cells}, in frequency and in time, are more than the bins and frames "
+                f"{tuple(db.shape[2:])}"
             )
         parts = [
             self._explain_clip(score.of(number), db[number, None]) for number in range(len(db))
@@ -109,7 +112,7 @@ class RISE(Explainer):
     def _from_fill(self, score: Score, db: Tensor) -> Tensor:
         """Return the logits of the clips less those of their fills, ``(N,)``."""
         fill = fill_levels(db, self.fill, self.seed)
-        return score(db) - score(fill)
+        return score.of_versions(db) - score.of_versions(fill)
 
     @torch.no_grad()
     def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor, Tensor]:

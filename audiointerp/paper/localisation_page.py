@@ -148,15 +148,17 @@ def verdict(rows: pd.DataFrame) -> str:
         means = pd.Series(mean_of(values.to_numpy(float)), values.columns)
         of_weight = means.xs(weight, level="weight").drop(list(BASELINE_NAMES), errors="ignore")
         best = str(of_weight.idxmax())
+        printed = {str(name): f"{mean:.2f}" for name, mean in of_weight.items()}
+        alike = ", ".join(name for name, mean in printed.items() if mean == printed[best])
         lead = differences.xs((best, weight, score)).astype(float)
         is_known = not np.isnan(lead["p_value"])
         finding = "significant" if lead["p_value"] <= SIGNIFICANT else "not significant"
         weighted = ", weighted by the level" if weight == "level" else ""
         lines.append(
-            f"- **{score}**{weighted}: best is {best}, {of_weight.max():.2f}; the level has "
+            f"- **{score}**{weighted}: best {alike}, {printed[best]}; the level has "
             f"{means[LEVEL, 'none']:.2f} and random values{weighted and ' with this weight'} "
             f"{means['random', weight]:.2f}; "
-            f"difference to the level {lead['mean']:+.2f}"
+            f"difference of {best} to the level {lead['mean']:+.2f}"
             + (f" ({finding} after Holm)" if is_known else "")
             + "."
         )
@@ -231,6 +233,8 @@ FRAMES = (
     "averaged over the bands."
 )
 PAGE = """# Does a map show the sound that it explains?
+
+At 0 dB, where all methods were measured:
 
 {verdict}
 

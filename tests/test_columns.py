@@ -129,7 +129,9 @@ def test_a_page_and_a_picture_show_the_layer(tmp_path):
     assert '"layer": "conv_block4.conv2"' in (tmp_path / "scores.json").read_text()
     plain = interpret(CLASSIFIER, noise(0.3), "saliency")
     assert "layer" not in players_html(plain)
-    assert plot.interpretation(plain).axes[1].get_xlabel() == "time (s)"
+    assert plot.interpretation(plain).axes[1].get_xlabel() == (
+        "time (s)\nred: for it, blue: against it"
+    )
 
 
 def test_the_name_of_a_layer_is_escaped():

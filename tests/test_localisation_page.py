@@ -86,9 +86,10 @@ def test_the_page_leads_with_the_verdict_and_tells_each_ratio():
     page = localisation_page(
         pd.concat([rows, skipped]), {"lime": None}, "audiointerp localise", "mel.safetensors"
     )
-    verdict = page.splitlines()[2]
-    assert verdict.startswith("- **contrast**: best is good")
-    assert verdict.endswith("difference to the level +0.20 (significant after Holm).")
+    assert page.splitlines()[2] == "At 0 dB, where all methods were measured:"
+    verdict = page.splitlines()[4]
+    assert verdict.startswith("- **contrast**: best good, ")
+    assert verdict.endswith("difference of good to the level +0.20 (significant after Holm).")
     assert "48 classes are explained; 1 have too small a p" in page
     assert page.index("at 0 dB") < page.index("at −5 dB")
     assert "lime (samples 100)" in page

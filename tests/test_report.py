@@ -105,7 +105,7 @@ def test_a_written_interpretation_draws_one_picture(result, tmp_path, monkeypatc
     html = (tmp_path / "new" / "index.html").read_text()
     embedded = re.search(r"image/webp;base64,([^\"]+)", html)[1]
     picture = plt.imread(io.BytesIO(base64.b64decode(embedded)), format="webp")
-    assert picture.shape[:2] == (384, 1680)
+    assert picture.shape[:2] == (406, 1680)
 
 
 def test_a_card_leaves_the_classifier_as_it_is(classifier, tmp_path):

@@ -91,7 +91,7 @@ def test_the_difference_from_the_fill_weights_the_windows():
 
 
 def test_windows_of_a_long_clip_are_weighted_by_the_difference_from_the_fill():
-    """A louder background in one window takes its weight, but none from silence."""
+    """Not by the difference from silence, of which such a method never hears anything."""
     from audiointerp.scoring.pooling import explained_differences
 
     classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"], 1.0)

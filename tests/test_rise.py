@@ -132,6 +132,16 @@ def test_of_the_logit_it_is_as_steep_where_the_probability_is_flat():
     assert torch.allclose(of_two, -explainer(db, target=0, against=1).values, rtol=1e-3)
 
 
+@pytest.mark.parametrize("kind", [RISE, LogitRISE, ai.MaskGradient, ai.Random])
+def test_features_in_bfloat16_are_explained(kind):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(60, 3)).bfloat16()
+    budget = {} if kind is ai.Random else {"cells": CELLS, "samples": 10}
+    values = kind(network, **budget)(torch.randn(1, 1, *SIZE).bfloat16()).values
+    assert values.dtype == torch.bfloat16
+    assert float(values.std()) > 0
+
+
 class NaNOfQuietClips(nn.Module):
     """It divides by a level that removal makes 0."""
 

@@ -74,6 +74,10 @@ def test_the_answer_of_the_page_names_who_is_ahead_in_how_many_scores():
     assert "As published" not in answer
     assert "No null was scored." in short_answer({"background": verdicts}, [])
     assert short_answer({"noise": verdicts}, []) == ""
+    # What is said of a method is said where it is.
+    for methods in (["lime"], ["lime", "optimal"]):
+        answer = short_answer({"background": verdicts}, lines_of(group, {}, methods))
+        assert ("must be ahead" in answer) == ("optimal" in methods)
 
 
 def made_rows(lead, clips=20):

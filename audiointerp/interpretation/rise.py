@@ -112,7 +112,7 @@ class RISE(Explainer):
     def _from_fill(self, score: Score, db: Tensor) -> Tensor:
         """Return the logits of the clips less those of their fills, ``(N,)``."""
         fill = fill_levels(db, self.fill, self.seed)
-        return score.of_versions(db) - score.of_versions(fill)
+        return score.chosen(score.logits) - score.of_versions(fill)
 
     @torch.no_grad()
     def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor, Tensor]:

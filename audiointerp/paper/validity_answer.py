@@ -16,10 +16,10 @@ VIEWS = {
 """How a fill and what is scored are told; the results may lack either."""
 
 INTRODUCTION = (
-    "In short (`docs/fills.md` says why the background is the one to believe; over it `optimal` "
-    "must be ahead, since it\nwas searched for with this network; *certainly*: significant after "
-    "Holm's correction):\n"
+    "In short (`docs/fills.md` says why the background is the one to believe; {optimal}"
+    "*certainly*: significant after Holm's correction):\n"
 )
+OF_OPTIMAL = "over it `optimal` must be ahead, since it\nwas searched for with this network; "
 
 
 def short_answer(
@@ -46,10 +46,12 @@ def short_answer(
     items = []
     for (fill, on), title in VIEWS.items():
         verdicts = verdicts_by_fill.get(fill)
-        if verdicts is not None and f"on {on}" in verdicts:
+        if verdicts is not None:
             lines = [line for line in differences if line.group == f"{fill}, on {on}"]
             items.append(f"- **{title}**: {_counts(verdicts[f'on {on}'])} {_ahead(lines)}")
-    return "\n".join([INTRODUCTION, *items, "", ""]) if items else ""
+    has_optimal = any(line.row == "optimal" for line in differences)
+    introduction = INTRODUCTION.format(optimal=OF_OPTIMAL if has_optimal else "")
+    return "\n".join([introduction, *items, "", ""]) if items else ""
 
 
 def _counts(verdicts: pd.Series) -> str:

@@ -20,11 +20,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from audiointerp.cli.crossval import accuracy_text
 from audiointerp.display import METHOD_TITLES
 from audiointerp.paper.localisation_page import MAIN
 from audiointerp.paper.localisation_run import BASELINE_NAMES
 from audiointerp.paper.localisation_tables import scored_at, values_by_clip
-from audiointerp.tables import mean_of, read_runs, recording_column
+from audiointerp.tables import (
+    best_null_differences,
+    mean_of,
+    read_results,
+    read_runs,
+    recording_column,
+)
 from audiointerp.util import read_json, write_text
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +40,7 @@ LOCALISATION = "results/localisation/localisation.csv"
 FILLS = "docs/fills.md"
 """A page that one command writes; its rows are not always there."""
 CLEAN = "results/mel/mel_clean/gradcam"
+FOLDS = "results/crossval_mel_clean"
 RESULTS_PAGE = "results/README.md"
 CLIP_SHARE = "topK_30"
 """The mask of README's picture, whose share its caption spells out."""
@@ -179,6 +187,23 @@ def clips_and_recordings() -> list[str]:
     return [str(rows["clip"].nunique()), str(recording_column(rows).nunique())]
 
 
+@cache
+def ahead_in_folds() -> Mapping[str, str]:
+    """Return by how much each method is ahead of its best null in FF, over five folds."""
+    return {
+        line.row: f"{line.mean:+.2f} [{line.low:+.2f}, {line.high:+.2f}]".replace("-", "−")
+        for line in best_null_differences(read_results(ROOT / FOLDS))
+        if line.panel.startswith("FF")
+    }
+
+
+def accuracy_of_folds() -> list[str]:
+    """Return the accuracy over five folds, and the ends of its interval."""
+    rows = read_results(ROOT / FOLDS)
+    text = accuracy_text(rows.assign(fold=rows["clip"].str[0]))
+    return re.findall(r"[\d.]+", text.partition("]")[0])
+
+
 def results_table() -> str:
     """Return the table of the results: by experiment its network, methods and devices."""
     lines = ["| folder | network | methods | computed on |", "|---|---|---|---|"]
@@ -246,6 +271,19 @@ SENTENCES = (
         LOCALISATION,
         best_contrasts,
         lambda: contrasts().max() < 0.75,
+    ),
+    Sentence(
+        "README.md",
+        "FF is ahead of the best of these by {} (saliency), {} (Grad-CAM) and {} (random values)",
+        FOLDS,
+        lambda: [ahead_in_folds()[name] for name in ("saliency", "gradcam", "random")],
+        lambda: ends(ahead_in_folds()["gradcam"])[0] > 0,
+    ),
+    Sentence(
+        "docs/reproduce.md",
+        "The five networks hear {} [{}, {}] of the clips right",
+        FOLDS,
+        accuracy_of_folds,
     ),
     Sentence(
         "docs/scores.md",

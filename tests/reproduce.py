@@ -31,7 +31,10 @@ RECORD = Path(".reproduce.json")
 """What is done: for each step the digest of what it was made of and of what it made, seconds."""
 WEIGHTS = "weights/esc10_mel_cnn10.safetensors"
 CARD = "weights/esc10_mel_cnn10.json"
-ROWS = ("results/*/*/*/metrics.*", "results/*/*/*/run.json", "results/*/*/*/shards/*.parquet")
+ROWS = (
+    *("results/*/*/*/metrics.*", "results/*/*/*/run.json", "results/*/*/*/shards/*.parquet"),
+    "results/crossval_*/fold_*/*/*/*/shards/*.parquet",
+)
 CODE = (
     *("audiointerp/**/*.py", "audiointerp/**/*.csv"),
     # Pages and their pictures are made of these, too.

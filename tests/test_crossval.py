@@ -1,6 +1,7 @@
 """Cross-validation: each clip is scored once, by a network that never heard its recording."""
 
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.experiments import EXPERIMENTS, cross_validate, rounds_of, sha256_of_state
 from audiointerp.fit import FitSettings, train_classifier
 from audiointerp.model import Classifier
+from audiointerp.paper import pack_results
 from audiointerp.processing import LogMel
 from audiointerp.tables import bootstrap_interval, read_results
 
@@ -191,6 +193,28 @@ def test_a_finished_one_trains_nothing_and_another_training_is_refused(finished)
     assert train.heard == []
     with pytest.raises(ArgumentError, match=r"fold_1.*epochs: 1 before, 2 now.*--no-resume"):
         validated(out, train, training={"epochs": 2})
+
+
+def test_packed_folds_are_read_as_one_result_and_are_not_gone_on_with(finished, tmp_path, call):
+    pytest.importorskip("pyarrow")
+    out, rows, _ = finished
+    packed = tmp_path / "packed"
+    # As a cross-validation, and as one of several things in a folder of results.
+    assert len(pack_results(out, packed / "alone")) == 6
+    assert len(pack_results(out.parent, packed)) == 6
+    for folder in (packed / "alone", packed / out.name):
+        read = read_results(folder)
+        assert sorted(read["clip"]) == sorted(rows["clip"])
+        assert read["network"].nunique() == 3
+    # Beside other results it is named.
+    shutil.copytree(packed / out.name / "fold_1" / "mel", packed / "mel")
+    pointer = f"a cross-validation in it: audiointerp tables {packed / out.name}"
+    assert pointer in call("tables", packed).stdout.splitlines()
+    assert "cross-validation" not in call("tables", packed / "alone").stdout
+    train = Trainer(killed_at=1)
+    with pytest.raises(ArgumentError, match=r"fold_1: holds results without their network; give"):
+        validated(packed / out.name, train)
+    assert train.heard == []
 
 
 def test_shap_compares_with_the_training_clips_of_the_fold(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """Two methods on three clips, one of which fails in the second method."""
+    """Two methods on three clips."""
     out = tmp_path_factory.mktemp("results")
     clips = small_set(count=3)
     ai.run(
@@ -125,6 +125,50 @@ def test_packed_results_are_packed_as_they_are(results, tmp_path):
     first = pack_results(results, tmp_path / "once")
     second = pack_results(tmp_path / "once", tmp_path / "twice")
     assert [path.read_bytes() for path in second] == [path.read_bytes() for path in first]
+
+
+def test_rows_of_one_fill_alone(tmp_path, call):
+    source, out = tmp_path / "source", tmp_path / "packed"
+    ai.run(
+        "own",
+        small_classifier(10),
+        small_set(count=2),
+        ["random"],
+        source,
+        masks=["topK_30"],
+        fill=["silence", "background"],
+        nulls=[],
+        progress=False,
+        attributions=False,
+    )
+    assert call("pack", source, out, "--fill", "background").returncode == 0
+    rows, packed = read_results(source), read_results(out)
+    expected = rows[rows["fill"] == "background"].reset_index(drop=True)
+    assert 0 < len(packed) < len(rows)
+    assert packed["clip"].tolist() == expected["clip"].tolist()
+    np.testing.assert_allclose(packed["FF"], expected["FF"], rtol=6.2e-5)
+    record = json.loads((out / "mel" / "own" / "random" / "run.json").read_text())
+    assert (record["kept_fill"], record["rows"]) == ("background", len(packed))
+    wrong = call("pack", source, tmp_path / "other", "--fill", "blur")
+    assert wrong.returncode == 1
+    assert "has no rows of fill 'blur'; it has background, silence" in wrong.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_clip_that_failed_is_kept_with_any_fill(tmp_path):
+    class OneDamaged(ai.EvenSubset):
+        def __getitem__(self, index):
+            if index == 1:
+                raise AudioInterpError("damaged")
+            return super().__getitem__(index)
+
+    settings = {"masks": ["topK_30"], "on": "features", "nulls": [], "progress": False}
+    clips = OneDamaged(small_set(count=3), 3)
+    fills = ["silence", "background"]
+    ai.run("own", small_classifier(10), clips, ["random"], tmp_path / "all", fill=fills, **settings)
+    pack_results(tmp_path / "all", tmp_path / "packed", "background")
+    packed = read_results(tmp_path / "packed")
+    assert packed["status"].tolist() == ["ok", "error", "ok"]
 
 
 def test_packing_in_a_shell(results, tmp_path, call):

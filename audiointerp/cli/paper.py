@@ -7,6 +7,7 @@ import typer
 
 from ..errors import AudioInterpError
 from .options import (
+    FILL_NAMES,
     Device,
     Out,
     Results,
@@ -111,18 +112,23 @@ def _refuse_failed(failed: int) -> None:
 def pack(
     source: Annotated[Path, typer.Argument(help="A folder of finished results.")],
     out: Annotated[Path, typer.Argument(help="The folder to write to.")],
+    fill: Annotated[
+        str | None, typer.Option(help=f"Only rows of this fill: {', '.join(FILL_NAMES)}.")
+    ] = None,
 ) -> None:
     """Write finished results once more as small Parquet files, with four digits of each number.
 
     Everything that reads results reads them. What is there already is left as it is.
 
-    Example (in a shell):
+    Examples (in a shell):
 
       audiointerp pack results_esc10 results
+
+      audiointerp pack results_esc10/crossval_mel_clean folds --fill background
     """
     from ..paper import pack_results
 
-    paths = pack_results(source, out)
+    paths = pack_results(source, out, fill)
     size = sum(path.stat().st_size for path in paths)
     typer.echo(f"packed {len(paths)} methods into {out}: {size / 1e6:.1f} MB")
 

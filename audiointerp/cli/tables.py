@@ -96,6 +96,8 @@ def _print_summary(results: Path, by: str | None, out: Path | None, everything: 
         _print_rows(results, columns, is_lead, out)
     for sentence in unfinished(results):
         typer.echo(MISSING + sentence)
+    for folder in sorted({fold.parent for fold in results.glob("*/fold_*/")}):
+        typer.echo(f"a cross-validation in it: audiointerp tables {folder}")
 
 
 def _print_rows(results: Path, columns: list[str], is_lead: bool, out: Path | None) -> None:

@@ -52,7 +52,8 @@ def validate(
 ) -> None:
     """Test the published conclusions beside nulls and on audio; write a page about it.
 
-    With --rows it takes minutes, since the clips were scored before.
+    With --rows it takes minutes, since the clips were scored before. A cross-validation in that
+    folder, crossval_mel_clean, is in the page's answer.
 
     Examples (in a shell):
 
@@ -69,6 +70,7 @@ def validate(
         failures,
         faults,
         finished_rows,
+        fold_rows,
         kept_accuracies,
         report,
         study_sanity,
@@ -109,7 +111,8 @@ def validate(
     picture = out.with_suffix(".png")
     _write_forest_plot(best_null_differences(rows), picture)
     labels = classifier.labels
-    text = report(rows, figures, command_line(), file, labels, picture.name, origin, checks)
+    folds = None if rows_from is None else fold_rows(rows_from, setting.name)
+    text = report(rows, figures, command_line(), file, labels, picture.name, origin, checks, folds)
     write_text(out, text)
     typer.echo(f"wrote {out} and {picture}")
     _refuse_failures(failures(rows))

@@ -166,6 +166,9 @@ def _trained(
                 f"{path}: was trained otherwise ({'; '.join(changed)}); {OTHER_FOLDER}"
             )
         return Classifier.load(folder / earlier["weights"])
+    if resume and earlier is None and any(folder.glob("*/*/*/run.json")):
+        # Before the training, whose network could not go on with them.
+        raise ArgumentError(f"{folder}: holds results without their network; {OTHER_FOLDER}")
     # Without its record, a training that is killed now counts as not done.
     path.unlink(missing_ok=True)
     weights = train(sets, folder / "weights")

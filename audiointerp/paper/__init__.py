@@ -3,7 +3,7 @@
 Nothing here is needed to explain a classifier of your own; the rooms below know nothing of it.
 """
 
-from .finished import find_rows, finished_rows
+from .finished import find_rows, finished_rows, fold_rows
 from .localisation_page import localisation_page, write_localisation
 from .localisation_run import localisation_methods, measure_localisation, ratios_in
 from .packed import pack_results
@@ -36,6 +36,7 @@ __all__ = [
     "faults",
     "find_rows",
     "finished_rows",
+    "fold_rows",
     "kept_accuracies",
     "load_or_train",
     "localisation_methods",

@@ -10,7 +10,7 @@ from ..dataset import ClipDataset
 from ..errors import AudioInterpError
 from ..experiments import Experiment, sha256_of_state
 from ..model import Classifier
-from ..tables import completed_rows, read_runs
+from ..tables import completed_rows, read_results, read_runs
 from ..util import encodable
 from .published import STUDY_MASKS, STUDY_METHODS
 
@@ -63,6 +63,19 @@ def finished_rows(
                 "out --rows to compute them"
             )
     return rows
+
+
+def fold_rows(root: str | os.PathLike[str], experiment: str) -> pd.DataFrame | None:
+    """Read the cross-validation of an experiment that lies in a folder of results, if one does.
+
+    Raises:
+        AudioInterpError: no fold is finished, a table is damaged, or a clip is in two folds.
+
+    >>> fold_rows("no such folder", "mel_clean") is None
+    True
+    """
+    folder = Path(root) / f"crossval_{experiment}"
+    return read_results(folder) if folder.is_dir() else None
 
 
 def find_rows(

@@ -17,17 +17,21 @@ from ..util import json_text, read_json, write_bytes, write_text
 
 PLACE = ["transform", "experiment", "network"]
 """Columns that reading adds, since the folders and ``run.json`` hold them."""
+_METHOD = "*/*/*/run.json"
+PLACES = (_METHOD, f"fold_*/{_METHOD}", f"*/fold_*/{_METHOD}")
+"""Where the records of methods lie: in results, in a cross-validation, in results with some."""
 
 
-def pack_results(source: Path, out: Path) -> list[Path]:
+def pack_results(source: Path, out: Path, fill: str | None = None) -> list[Path]:
     """Write every finished method below a folder of results once more, as small as possible.
 
     A method whose rows are there already is left as it is.
 
     Args:
-        source: a folder of results, ``TRANSFORM/EXPERIMENT/METHOD``; with the folds of a
-            cross-validation, too.
+        source: a folder of results, ``TRANSFORM/EXPERIMENT/METHOD``; of a cross-validation, or
+            with cross-validations in it, too.
         out: where the same folders are written, each with ``run.json`` and ``shards/``.
+        fill: only the rows of this fill; None for all.
 
     Returns:
         The Parquet files.
@@ -35,7 +39,7 @@ def pack_results(source: Path, out: Path) -> list[Path]:
     Raises:
         AudioInterpError: no method is finished, pyarrow is missing, ``out`` is or lies in
             ``source``, or a folder in ``out`` holds a ``metrics.csv``; then nothing is written. Or
-            a table is damaged; then the methods before it are written.
+            a table is damaged or has no such fill; then the methods before it are written.
 
     >>> pack_results(Path("no such folder"), Path("packed"))
     Traceback (most recent call last):
@@ -47,8 +51,7 @@ def pack_results(source: Path, out: Path) -> list[Path]:
             f"{out}: is or lies in {source}, so files would take the place of those they are made "
             "of; pack into another folder"
         )
-    records = [*source.glob("*/*/*/run.json"), *source.glob("fold_*/*/*/*/run.json")]
-    folders = sorted(record.parent for record in records)
+    folders = [record.parent for place in PLACES for record in sorted(source.glob(place))]
     if not folders:
         raise AudioInterpError(
             f"{source}: holds no finished results (TRANSFORM/EXPERIMENT/METHOD/run.json); make "
@@ -61,15 +64,19 @@ def pack_results(source: Path, out: Path) -> list[Path]:
                 f"{target}: holds a metrics.csv, and would hold the same results twice; pack into "
                 "another folder"
             )
-    return [_pack(folder, target) for folder, target in zip(folders, targets, strict=True)]
+    return [_pack(folder, target, fill) for folder, target in zip(folders, targets, strict=True)]
 
 
-def _pack(folder: Path, target: Path) -> Path:
+def _pack(folder: Path, target: Path, fill: str | None) -> Path:
     """Write one method."""
     record = read_json(folder / "run.json")
     if not isinstance(record, dict):
         raise AudioInterpError(f"{folder / 'run.json'}: not a record of a run; repeat the run")
     rows = read_runs([folder]).drop(columns=PLACE)
+    written: dict[str, object] = {"kept_bits": KEPT_BITS}
+    if fill is not None:
+        rows = _rows_of_fill(folder, rows, fill)
+        written |= {"kept_fill": fill, "rows": len(rows)}
     content = small_parquet_bytes(rows, {"rows": len(rows)})
     digest = hashlib.sha256(content).hexdigest()[:12]
     shards = target / "shards"
@@ -79,8 +86,17 @@ def _pack(folder: Path, target: Path) -> Path:
     for other in shards.glob("*.parquet"):
         if other != path:
             other.unlink()
-    write_text(target / "run.json", json_text({**record, "kept_bits": KEPT_BITS}))
+    write_text(target / "run.json", json_text({**record, **written}))
     return path
+
+
+def _rows_of_fill(folder: Path, rows: pd.DataFrame, fill: str) -> pd.DataFrame:
+    # A clip that failed has no fill: it is kept.
+    chosen = rows[rows["fill"].isin([fill, ""])]
+    if fill not in set(chosen["fill"]):
+        fills = ", ".join(sorted(set(rows["fill"]) - {""}))
+        raise AudioInterpError(f"{folder}: has no rows of fill {fill!r}; it has {fills}")
+    return chosen.reset_index(drop=True)
 
 
 def _same_rows(shards: Path, content: bytes) -> Path | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ..display import Difference
+from ..tables import best_null_differences
 
 VIEWS = {
     ("silence", "features"): "As published (removed bins silent, the spectrogram classified)",
@@ -23,7 +24,9 @@ OF_OPTIMAL = "over it `optimal` must be ahead, since it\nwas searched for with t
 
 
 def short_answer(
-    verdicts_by_fill: Mapping[str, pd.DataFrame], differences: Sequence[Difference]
+    verdicts_by_fill: Mapping[str, pd.DataFrame],
+    differences: Sequence[Difference],
+    folds: pd.DataFrame | None = None,
 ) -> str:
     r"""Return a list: how many published conclusions survive, and which methods beat their nulls.
 
@@ -31,10 +34,11 @@ def short_answer(
         verdicts_by_fill: of :func:`~audiointerp.paper.conclusions.conclusions` for the rows of each
             fill.
         differences: of :func:`~audiointerp.tables.best_null.best_null_differences`.
+        folds: the rows of a cross-validation; None if there is none.
 
     Returns:
         A line, and a list item with two sentences for each of :data:`VIEWS` that the results have,
-        with empty lines after them; empty if they have none.
+        and one for the folds, with empty lines after them; empty if they have none.
 
     >>> verdicts = pd.DataFrame({"on features": ["survives: +2 to a", "open: +1 to a", "–"]})
     >>> line = Difference("FF", "lime", "silence, on features", 0.3, 0.2, 0.4, True)
@@ -49,9 +53,22 @@ def short_answer(
         if verdicts is not None:
             lines = [line for line in differences if line.group == f"{fill}, on {on}"]
             items.append(f"- **{title}**: {_counts(verdicts[f'on {on}'])} {_ahead(lines)}")
+    if items and folds is not None:
+        items.append(_folds_item(folds))
     has_optimal = any(line.row == "optimal" for line in differences)
     introduction = INTRODUCTION.format(optimal=OF_OPTIMAL if has_optimal else "")
     return "\n".join([introduction, *items, "", ""]) if items else ""
+
+
+def _folds_item(rows: pd.DataFrame) -> str:
+    """Return what a cross-validation says of the methods, over the background on audio."""
+    fill, on = "background", "audio"
+    lines = best_null_differences(rows[(rows["fill"] == fill) & (rows["on"] == on)])
+    return (
+        f"- **The latter by {rows['network'].nunique()} networks of the same kind, each explained "
+        f"on the fold that it was not trained on ({rows['clip'].nunique()} clips)**: "
+        f"{_ahead(lines)}"
+    )
 
 
 def _counts(verdicts: pd.Series) -> str:

@@ -41,6 +41,7 @@ def report(
     picture: str,
     origin: str = "",
     checks: pd.DataFrame | None = None,
+    folds: pd.DataFrame | None = None,
 ) -> str:
     """Return the text of ``docs/validity.md``.
 
@@ -54,6 +55,7 @@ def report(
             :func:`~audiointerp.tables.best_null.best_null_differences`.
         origin: a sentence on where the results come from, if the command did not compute them.
         checks: of :func:`~audiointerp.paper.validity_sanity.study_sanity`, if they were done.
+        folds: the rows of a cross-validation, if there is one.
 
     Raises:
         AudioInterpError: no clip was scored with a published winner.
@@ -71,7 +73,7 @@ def report(
     verdicts = {fill: conclusions(part) for fill, part in _of_fills(rows).items()}
     differences = best_null_differences(rows)
     return PAGE.format(
-        answer=short_answer(verdicts, differences),
+        answer=short_answer(verdicts, differences, folds),
         clips=rows.loc[rows["status"] == "ok", "clip"].nunique(),
         weights=Path(weights).name,
         labels=", ".join(labels),

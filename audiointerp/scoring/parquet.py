@@ -124,8 +124,9 @@ def small_parquet_bytes(rows: "pd.DataFrame", description: Mapping[str, Any]) ->
     pq.write_table(
         table,
         sink,
-        compression="zstd",
-        compression_level=19,
+        # A tenth smaller than by zstd.
+        compression="brotli",
+        compression_level=11,
         use_dictionary=[name for name in rows.columns if name not in numbers],
         # The first bytes of all numbers stand together, and are much alike.
         column_encoding=dict.fromkeys(numbers, "BYTE_STREAM_SPLIT"),

@@ -44,8 +44,9 @@ GRADIENT_METHODS = (
     "saliency,gradcam,layercam,guided_gradcam,integrated_gradients,shap,mask_gradient,"
     "optimal,random"
 )
-SANITY_ROWS = "results/sanity/gradients.csv"
-"""The rows of docs/sanity.md."""
+OUTPUT_METHODS = "lime,occlusion,rise,rise_logit"
+SANITY_ROWS = {name: f"results/sanity/{name}.csv" for name in ("gradients", "outputs")}
+"""The rows of docs/sanity.md: of methods by gradients, and by outputs of the network alone."""
 
 
 @dataclass(frozen=True)
@@ -103,18 +104,30 @@ def steps(data: str) -> list[Step]:
             "resumes mixture by mixture; rows of earlier settings are kept",
         ),
         Step(
-            "sanity_rows",
+            "sanity_gradients",
             [
                 *("audiointerp", "sanity", "--weights", WEIGHTS, *clips),
                 *("--methods", GRADIENT_METHODS, "--out", "results/sanity/gradients.md"),
             ],
             [WEIGHTS],
-            [SANITY_ROWS],
+            [SANITY_ROWS["gradients"]],
+        ),
+        Step(
+            "sanity_outputs",
+            [
+                *("audiointerp", "sanity", "--weights", WEIGHTS, *clips, "--samples", "200"),
+                *("--methods", OUTPUT_METHODS, "--out", "results/sanity/outputs.md"),
+            ],
+            [WEIGHTS],
+            [SANITY_ROWS["outputs"]],
         ),
         Step(
             "sanity",
-            ["audiointerp", "sanity", "--rows", SANITY_ROWS, "--out", "docs/sanity.md"],
-            [SANITY_ROWS],
+            [
+                *("audiointerp", "sanity", "--rows", ",".join(SANITY_ROWS.values())),
+                *("--out", "docs/sanity.md"),
+            ],
+            [*SANITY_ROWS.values()],
             ["docs/sanity.md"],
         ),
         Step(

@@ -18,7 +18,7 @@ GRADIENT_SIGNS = ("grad", "derivative", "backward", "differentiated")
 FIRST_LAYERS = (nn.Conv1d, nn.Conv2d, nn.RNNBase, nn.TransformerEncoderLayer, nn.Linear)
 """Layers whose type and size say what a network takes."""
 WRAP = "wrap it in a module that does so"
-BLACK_BOX_METHODS = "rise, occlusion, lime or kernel_shap"
+BLACK_BOX_METHODS = "rise, rise_logit, occlusion, lime or kernel_shap"
 """Methods that need only the network's outputs."""
 
 

@@ -7,7 +7,8 @@
 # make docs            writes the pages of docs/ as a site, in site/: open site/index.html
 # make noises          writes the audio files of noises/ again, byte for byte
 # make results         runs the experiments of the study on all cores, on the data in AUDIOINTERP_DATA (else
-#                      data/ESC-50); resumes an interrupted run; those of ESC-10 are packed into results/
+#                      data/ESC-50), on ESC-10 also five folds, each by a network that it trains; resumes an
+#                      interrupted run; results of ESC-10 are packed into results/
 # make supplementary   writes the figures and the page of supplementary/
 # make torture         runs the long tests, then the fault tests, and writes docs/reliability.md; then
 #                      installs the wheel into an empty environment and uses it, and runs the tests

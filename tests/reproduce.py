@@ -33,7 +33,7 @@ WEIGHTS = "weights/esc10_mel_cnn10.safetensors"
 CARD = "weights/esc10_mel_cnn10.json"
 ROWS = (
     *("results/*/*/*/metrics.*", "results/*/*/*/run.json", "results/*/*/*/shards/*.parquet"),
-    "results/crossval_*/fold_*/*/*/*/shards/*.parquet",
+    *(f"results/crossval_*/fold_*/*/*/*/{name}" for name in ("run.json", "shards/*.parquet")),
 )
 CODE = (
     *("audiointerp/**/*.py", "audiointerp/**/*.csv"),

@@ -18,9 +18,17 @@ from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.experiments import EXPERIMENTS, cross_validate, rounds_of, sha256_of_state
 from audiointerp.fit import FitSettings, train_classifier
 from audiointerp.model import Classifier
-from audiointerp.paper import pack_results
+from audiointerp.paper import fold_rows, pack_results
+from audiointerp.paper.example import example_rows
 from audiointerp.processing import LogMel
-from audiointerp.tables import bootstrap_interval, read_results
+from audiointerp.tables import (
+    bootstrap_interval,
+    leads_by_network,
+    nulls_in,
+    read_results,
+    unfinished,
+)
+from audiointerp.tables.by_network import networks_beside, networks_text
 
 FOLDS = (1, 2, 3)
 HOW = {"epochs": 1}
@@ -211,10 +219,53 @@ def test_packed_folds_are_read_as_one_result_and_are_not_gone_on_with(finished, 
     pointer = f"a cross-validation in it: audiointerp tables {packed / out.name}"
     assert pointer in call("tables", packed).stdout.splitlines()
     assert "cross-validation" not in call("tables", packed / "alone").stdout
+    alone = tmp_path / "alone"
+    shutil.copytree(packed / out.name, alone / "own fold")
+    assert f"audiointerp tables '{alone / 'own fold'}'" not in call("tables", packed).stdout
+    assert f"but the cross-validation {alone / 'own fold'}" in call("tables", alone).stderr
+    # A record of the training without the network; and no record, of a later fold alone.
     train = Trainer(killed_at=1)
     with pytest.raises(ArgumentError, match=r"fold_1: holds results without their network; give"):
         validated(packed / out.name, train)
+    shutil.rmtree(packed / out.name / "fold_1")
+    (packed / out.name / "fold_2" / "training.json").unlink()
+    with pytest.raises(ArgumentError, match=r"fold_2: holds results without their network; give"):
+        validated(packed / out.name, train)
     assert train.heard == []
+
+
+def test_a_fold_without_a_method_is_told(finished, tmp_path):
+    out, _, _ = finished
+    folder = tmp_path / "crossval_mel_clean"
+    shutil.copytree(out, folder)
+    assert unfinished(folder) == []
+    assert len(fold_rows(tmp_path, "mel_clean")) == len(read_results(out))
+    shutil.rmtree(folder / "fold_2" / "mel" / "mel_clean" / "random")
+    sentence = "fold_2, mel_clean: random is missing, other folds have it"
+    assert unfinished(folder) == [sentence]
+    with pytest.raises(AudioInterpError, match=f"{sentence}; finish it"):
+        fold_rows(tmp_path, "mel_clean")
+
+
+def test_each_network_alone_is_compared_with_its_own_best_null():
+    """Of two networks one is ahead by 0.2 at least, the other behind by 0.1."""
+    rows = example_rows(on=["audio"], clips=3)
+    rows = rows[rows["method"] == "gradcam"].assign(method="lime")
+
+    def of_network(name, score, lowest, highest):
+        cells = {"network": name}
+        for metric, sign in (("FF", 1), ("FidIn", 1), ("AD", -1)):
+            cells |= {f"{metric}_{null}": sign * lowest for null in nulls_in(rows)}
+            cells |= {metric: sign * score, f"{metric}_smooth": sign * highest}
+        return rows.assign(**cells)
+
+    rows = pd.concat([of_network("a", 0.5, 0.1, 0.3), of_network("b", 0.4, 0.1, 0.5)])
+    leads = leads_by_network(rows)
+    assert leads.loc[("a", "lime")].tolist() == pytest.approx([0.2] * 3)
+    assert leads.loc[("b", "lime")].tolist() == pytest.approx([-0.1] * 3)
+    text = networks_text(networks_beside(rows))
+    assert "1 of 2: -0.10 to +0.20" in text
+    assert networks_beside(rows[rows["network"] == "a"]) is None
 
 
 def test_shap_compares_with_the_training_clips_of_the_fold(tmp_path, monkeypatch):

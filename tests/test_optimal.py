@@ -250,7 +250,9 @@ def test_models_without_gradients_are_refused_with_the_methods_that_work():
         duration=0.5,
         normalize="none",
     )
-    with pytest.raises(ArgumentError, match=r"optimal needs gradients.*rise, rise_logit, occlusion, lime"):
+    with pytest.raises(
+        ArgumentError, match=r"optimal needs gradients.*rise, rise_logit, occlusion, lime"
+    ):
         OptimalMask(classifier.network)
 
 

@@ -153,6 +153,16 @@ def test_rows_of_one_fill_alone(tmp_path, call):
     assert wrong.returncode == 1
     assert "has no rows of fill 'blur'; it has background, silence" in wrong.stderr
     assert not (tmp_path / "other").exists()
+    unknown = call("pack", source, tmp_path / "other", "--fill", "blurr")
+    assert "unknown fill 'blurr'" in unknown.stderr
+    # Rows of all fills are not replaced by those of one; the other way round they are.
+    pack_results(source, tmp_path / "all")
+    with pytest.raises(AudioInterpError, match=r"holds rows of all fills, which those of silence"):
+        pack_results(source, tmp_path / "all", "silence")
+    with pytest.raises(AudioInterpError, match=r"holds rows of background, which those of silence"):
+        pack_results(source, out, "silence")
+    pack_results(source, out)
+    assert len(read_results(out)) == len(rows)
 
 
 def test_a_clip_that_failed_is_kept_with_any_fill(tmp_path):

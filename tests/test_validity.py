@@ -19,6 +19,7 @@ from audiointerp.metrics import METRICS, RELATIVE
 from audiointerp.model.classifier import Classifier
 from audiointerp.paper.comparable import PARTS_OF
 from audiointerp.paper.conclusions import ASPECTS, _verdict, aspects_in, conclusions
+from audiointerp.paper.example import example_rows
 from audiointerp.paper.published import PUBLISHED_METHODS, STUDY_MASKS, published_tables
 from audiointerp.paper.published_faults import (
     KeptAccuracies,
@@ -40,6 +41,7 @@ from audiointerp.scoring.columns import VALUES
 from audiointerp.tables import SOFT_MASKS
 from audiointerp.tables.best_null import _ByClip, _p_value, best_null_differences
 from audiointerp.tables.bootstrap import FEWEST
+from audiointerp.tables.nulls_present import nulls_in
 from audiointerp.tables.results import read_results
 from audiointerp.tables.summary import compare
 
@@ -77,7 +79,21 @@ def test_the_answer_of_the_page_names_who_is_ahead_in_how_many_scores():
     # What is said of a method is said where it is.
     for methods in (["lime"], ["lime", "optimal"]):
         answer = short_answer({"background": verdicts}, lines_of(group, {}, methods))
-        assert ("must be ahead" in answer) == ("optimal" in methods)
+        assert ("is expected ahead" in answer) == ("optimal" in methods)
+
+
+def test_the_answer_of_the_page_names_the_methods_that_each_network_puts_ahead():
+    verdicts = {"background": pd.DataFrame({"on audio": ["open: 0"]})}
+    rows = example_rows(on=["audio"], clips=3).assign(fill="background", network="a", FF=0.5)
+    rows = rows.assign(**{f"FF_{null}": 0.4 for null in nulls_in(rows)})
+    other = rows.assign(network="b").assign(FF=0.3, clip=rows["clip"] + "b")
+    answer = short_answer(verdicts, [], pd.concat([rows, other]))
+    assert "by 2 networks of the same kind" in answer
+    assert "(6 clips)" in answer
+    assert "by each of them alone ahead in all three: no method." in answer
+    for folds in (None, rows.assign(on="features"), rows[:0]):
+        assert "networks" not in short_answer(verdicts, [], folds)
+    assert short_answer({"noise": verdicts["background"]}, [], rows) == ""
 
 
 def made_rows(lead, clips=20):

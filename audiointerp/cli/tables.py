@@ -1,5 +1,6 @@
 """The command that reads results: tables."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,7 +83,7 @@ def tables(
 
 
 def _print_summary(results: Path, by: str | None, out: Path | None, everything: bool) -> None:
-    from ..tables import GROUPS, are_too_many, open_parts, unfinished
+    from ..tables import GROUPS, are_too_many, cross_validations_in, open_parts, unfinished
 
     columns = [
         choose("column", name, GROUPS)
@@ -96,8 +97,8 @@ def _print_summary(results: Path, by: str | None, out: Path | None, everything: 
         _print_rows(results, columns, is_lead, out)
     for sentence in unfinished(results):
         typer.echo(MISSING + sentence)
-    for folder in sorted({fold.parent for fold in results.glob("*/fold_*/")}):
-        typer.echo(f"a cross-validation in it: audiointerp tables {folder}")
+    for folder in cross_validations_in(results):
+        typer.echo(f"a cross-validation in it: audiointerp tables {shlex.quote(str(folder))}")
 
 
 def _print_rows(results: Path, columns: list[str], is_lead: bool, out: Path | None) -> None:

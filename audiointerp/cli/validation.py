@@ -86,6 +86,7 @@ def validate(
     background = training_background_of(classifier, data, subset)
     accuracies = kept_accuracies(card or file.with_suffix(".json"))
     check_page(out)
+    folds = None if rows_from is None else fold_rows(rows_from, setting.name)
     if rows_from is None:
         rows = run_experiment(
             setting,
@@ -111,7 +112,6 @@ def validate(
     picture = out.with_suffix(".png")
     _write_forest_plot(best_null_differences(rows), picture)
     labels = classifier.labels
-    folds = None if rows_from is None else fold_rows(rows_from, setting.name)
     text = report(rows, figures, command_line(), file, labels, picture.name, origin, checks, folds)
     write_text(out, text)
     typer.echo(f"wrote {out} and {picture}")

@@ -119,7 +119,10 @@ def cross_validate(
         ``audiointerp crossval mel_clean`` calls it.
     """
     tables = []
-    for fold in rounds_of(folds):
+    rounds = rounds_of(folds)
+    for fold in rounds if resume else ():
+        _refuse_results_alone(Path(out) / fold.folder)
+    for fold in rounds:
         sets = (
             open_folds(fold.train),
             open_folds((fold.validation,)),
@@ -166,14 +169,22 @@ def _trained(
                 f"{path}: was trained otherwise ({'; '.join(changed)}); {OTHER_FOLDER}"
             )
         return Classifier.load(folder / earlier["weights"])
-    if resume and earlier is None and any(folder.glob("*/*/*/run.json")):
-        # Before the training, whose network could not go on with them.
-        raise ArgumentError(f"{folder}: holds results without their network; {OTHER_FOLDER}")
     # Without its record, a training that is killed now counts as not done.
     path.unlink(missing_ok=True)
     weights = train(sets, folder / "weights")
     write_json(path, {**record, "weights": weights.relative_to(folder).as_posix()})
     return Classifier.load(weights)
+
+
+def _refuse_results_alone(folder: Path) -> None:
+    """Refuse results, e.g. packed ones, whose network is not there: another one cannot go on."""
+    record = read_json(folder / "training.json")
+    weights = record.get("weights") if isinstance(record, dict) else None
+    has_network = isinstance(weights, str) and (folder / weights).is_file()
+    if not has_network and any(folder.glob("*/*/*/run.json")):
+        raise ArgumentError(
+            f"{folder}: holds results without their network; give another folder (--out, --name)"
+        )
 
 
 def _warn_of_shared_recordings(fold: Fold, sets: Sets) -> None:

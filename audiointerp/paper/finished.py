@@ -10,7 +10,7 @@ from ..dataset import ClipDataset
 from ..errors import AudioInterpError
 from ..experiments import Experiment, sha256_of_state
 from ..model import Classifier
-from ..tables import completed_rows, read_results, read_runs
+from ..tables import completed_rows, read_runs, unfinished
 from ..util import encodable
 from .published import STUDY_MASKS, STUDY_METHODS
 
@@ -69,13 +69,17 @@ def fold_rows(root: str | os.PathLike[str], experiment: str) -> pd.DataFrame | N
     """Read the cross-validation of an experiment that lies in a folder of results, if one does.
 
     Raises:
-        AudioInterpError: no fold is finished, a table is damaged, or a clip is in two folds.
+        AudioInterpError: it is not finished, a table is damaged, or a clip is in two folds.
 
     >>> fold_rows("no such folder", "mel_clean") is None
     True
     """
     folder = Path(root) / f"crossval_{experiment}"
-    return read_results(folder) if folder.is_dir() else None
+    if not folder.is_dir():
+        return None
+    for sentence in unfinished(folder):
+        raise AudioInterpError(f"{folder}: {sentence}; finish it, or move the folder away")
+    return completed_rows(folder)
 
 
 def find_rows(

@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import AudioInterpError
+from ..errors import AudioInterpError, choose
 from ..experiments import Shard
 from ..scoring import KEPT_BITS, check_pyarrow, small_parquet_bytes
 from ..tables import read_runs
-from ..util import json_text, read_json, write_bytes, write_text
+from ..util import FILLS, json_text, read_json, write_bytes, write_text
 
 PLACE = ["transform", "experiment", "network"]
 """Columns that reading adds, since the folders and ``run.json`` hold them."""
 _METHOD = "*/*/*/run.json"
 PLACES = (_METHOD, f"fold_*/{_METHOD}", f"*/fold_*/{_METHOD}")
 """Where the records of methods lie: in results, in a cross-validation, in results with some."""
+
+
+TRAINING = "training.json"
+"""How the network of a fold was trained."""
 
 
 def pack_results(source: Path, out: Path, fill: str | None = None) -> list[Path]:
@@ -38,14 +42,18 @@ def pack_results(source: Path, out: Path, fill: str | None = None) -> list[Path]
 
     Raises:
         AudioInterpError: no method is finished, pyarrow is missing, ``out`` is or lies in
-            ``source``, or a folder in ``out`` holds a ``metrics.csv``; then nothing is written. Or
-            a table is damaged or has no such fill; then the methods before it are written.
+            ``source``, or a folder in ``out`` holds a ``metrics.csv`` or, with ``fill``, rows of
+            other fills; then nothing is written. Or a table is damaged or has no such fill; then
+            the methods before it are written.
+        ArgumentError: the fill is unknown.
 
     >>> pack_results(Path("no such folder"), Path("packed"))
     Traceback (most recent call last):
     audiointerp.errors.AudioInterpError: no such folder: holds no finished results ...
     """
     check_pyarrow()
+    if fill is not None:
+        choose("fill", fill, FILLS)
     if out.resolve().is_relative_to(source.resolve()):
         raise AudioInterpError(
             f"{out}: is or lies in {source}, so files would take the place of those they are made "
@@ -64,7 +72,25 @@ def pack_results(source: Path, out: Path, fill: str | None = None) -> list[Path]
                 f"{target}: holds a metrics.csv, and would hold the same results twice; pack into "
                 "another folder"
             )
-    return [_pack(folder, target, fill) for folder, target in zip(folders, targets, strict=True)]
+        _refuse_to_lose_rows(target, fill)
+    pairs = list(zip(folders, targets, strict=True))
+    paths = [_pack(folder, target, fill) for folder, target in pairs]
+    # How the networks of a cross-validation were trained, and on which clips.
+    for fold, target in {folder.parents[2]: target.parents[2] for folder, target in pairs}.items():
+        if (fold / TRAINING).is_file():
+            write_text(target / TRAINING, (fold / TRAINING).read_text(encoding="utf-8"))
+    return paths
+
+
+def _refuse_to_lose_rows(target: Path, fill: str | None) -> None:
+    """Refuse to replace rows of all fills, or of another one, by those of one fill."""
+    record = read_json(target / "run.json")
+    if fill is not None and isinstance(record, dict) and record.get("kept_fill") != fill:
+        earlier = record.get("kept_fill", "all fills")
+        raise AudioInterpError(
+            f"{target}: holds rows of {earlier}, which those of {fill} would replace; pack into "
+            "another folder"
+        )
 
 
 def _pack(folder: Path, target: Path, fill: str | None) -> Path:
@@ -93,7 +119,7 @@ def _pack(folder: Path, target: Path, fill: str | None) -> Path:
 def _rows_of_fill(folder: Path, rows: pd.DataFrame, fill: str) -> pd.DataFrame:
     # A clip that failed has no fill: it is kept.
     chosen = rows[rows["fill"].isin([fill, ""])]
-    if fill not in set(chosen["fill"]):
+    if fill not in set(chosen["fill"]) and (rows["status"] == "ok").any():
         fills = ", ".join(sorted(set(rows["fill"]) - {""}))
         raise AudioInterpError(f"{folder}: has no rows of fill {fill!r}; it has {fills}")
     return chosen.reset_index(drop=True)

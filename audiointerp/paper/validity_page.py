@@ -211,7 +211,7 @@ from the best one, with p times the number of nulls that it was chosen from. *Si
 *background*: what a removed bin becomes. *On features*: the masked spectrogram is classified, as
 published; *on audio*: its sound. `random` does not look at the clip: it is the control. Its bins
 are scattered, and blobs score higher, so it can lie below its best null. `optimal` was searched for
-with this network over the background, so there it must be ahead.
+with this network over the background, so there it is expected ahead.
 
 {beyond}
 

@@ -12,6 +12,7 @@ from .bootstrap import (
     means_without_each,
     recordings_known,
 )
+from .by_network import leads_by_network
 from .cell_sums import CellSums, SummedCells, sums_of_values
 from .cells import Cell, Column
 from .comparisons import MANY_DRAWS, bootstrap_p_values, holm, percentile_interval
@@ -19,7 +20,7 @@ from .condensed import ClipNames, clip_names, condensed_rows
 from .group_sums import Distinct
 from .lead import forest_text, lead_of, lead_text, scores_beside
 from .listening import listening_text, read_answers
-from .not_finished import unfinished
+from .not_finished import cross_validations_in, unfinished
 from .nulls_present import has_null, nulls_in
 from .page_cells import PageScores, all_cells, lead_cells, page_scores, rows_of_mask
 from .plain_text import as_text, interval_text
@@ -72,6 +73,7 @@ __all__ = [
     "compare",
     "completed_rows",
     "condensed_rows",
+    "cross_validations_in",
     "ends",
     "forest_text",
     "has_null",
@@ -80,6 +82,7 @@ __all__ = [
     "lead_cells",
     "lead_of",
     "lead_text",
+    "leads_by_network",
     "listening_text",
     "mean_of",
     "means_without_each",

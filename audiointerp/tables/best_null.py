@@ -102,12 +102,19 @@ def _of_group(rows: pd.DataFrame, group: str) -> list[Difference]:
     compared: list[Compared] = []
     for name in PANELS:
         for method, of_method in rows.groupby("method", sort=True):
-            compared.append((name, str(method), _differences(of_method, name)))
+            compared.append((name, str(method), differences_to_nulls(of_method, name)))
     return differences_to_best(compared, group)
 
 
-def _differences(rows: pd.DataFrame, name: str) -> list[Differences]:
-    """Return a method's differences by clip to each null; positive is better."""
+def differences_to_nulls(rows: pd.DataFrame, name: str) -> list[Differences]:
+    """Return a method's differences by clip to each null; positive is better.
+
+    Args:
+        rows: of one method.
+        name: the score.
+
+    Example: :func:`best_null_differences` calls it for each method.
+    """
     # Grouped by method alone, a clip's masks are averaged.
     return [
         _ByClip(sign_of(name) * paired_differences(rows, null, by=("method",))[name])

@@ -11,6 +11,7 @@ from ..scoring import PROTOCOLS, Difference
 from .best_null import LEVEL, best_null_differences
 from .binary import soft_masks
 from .bootstrap import FEWEST
+from .by_network import networks_beside, networks_text
 from .nulls_present import nulls_in
 from .plain_text import interval_text, means_as_text
 from .summary import scored_rows, summarise
@@ -75,6 +76,7 @@ def lead_of(rows: pd.DataFrame) -> "Lead":
         masks=tuple(kept["mask"].unique()),
         soft=soft,
         means=summarise(kept, ["method"]),
+        by_network=networks_beside(kept),
         notes=(*left_out(scored, shown), *scores_beside(rows)),
     )
 
@@ -92,6 +94,7 @@ class Lead:
         soft: the masks with values between 0 and 1.
         means: the mean scores by method.
         notes: sentences that follow.
+        by_network: of :func:`networks_beside`.
 
     Example: :func:`lead_of` makes one of rows in memory.
     """
@@ -104,10 +107,13 @@ class Lead:
     soft: Set[str]
     means: pd.DataFrame
     notes: Sequence[str]
+    by_network: pd.DataFrame | None = None
 
     def text(self) -> str:
-        """The forest plot and the table as text."""
-        return "\n\n".join([self.heading, self._forest_or_note(), self._table(), *self.notes])
+        """The forest plot and the tables as text."""
+        networks = [] if self.by_network is None else [networks_text(self.by_network)]
+        parts = [self.heading, self._forest_or_note(), *networks, self._table(), *self.notes]
+        return "\n\n".join(parts)
 
     @property
     def heading(self) -> str:

@@ -12,7 +12,7 @@ from ..dataset import esc50_recording
 from ..errors import AudioInterpError
 from ..scoring import ADDED, VALUES, check_pyarrow, empty_cell, read_parquet, read_rows
 from ..util import read_json
-from .not_finished import unfinished
+from .not_finished import cross_validations_in, unfinished
 from .run_record import SHARDS, check_same_inputs, check_shards, read_record
 
 NUMERIC = [name for name in VALUES if name not in ADDED]
@@ -72,6 +72,8 @@ def completed_rows(root: str | os.PathLike[str]) -> pd.DataFrame:
     """
     root = Path(root)
     paths = sorted(_files_below(root, "metrics.csv") + _files_below(root, SHARDS))
+    if not paths and (below := cross_validations_in(root)):
+        raise AudioInterpError(f"{root}: holds no results but the cross-validation {below[0]}")
     if not paths:
         raise AudioInterpError(
             f"{root}: holds no results (TRANSFORM/EXPERIMENT/METHOD with metrics.csv or shards/); "

@@ -216,20 +216,21 @@ def accuracy_of_folds() -> list[str]:
 
 
 def results_table() -> str:
-    """Return the table of the results: by experiment its network, methods and devices."""
-    lines = ["| folder | network | methods | computed on |", "|---|---|---|---|"]
+    """Return the table of the results: by experiment its network, and its methods by device."""
+    lines = ["| folder | network | methods, by the device that computed them |", "|---|---|---|"]
     for folder in sorted(ROOT.glob("results/*/*")):
         records = {path.parent.name: read_json(path) for path in sorted(folder.glob("*/run.json"))}
         if not records:
             continue
-        methods = [name for name in METHOD_TITLES if name in records]
-        devices = sorted({record["device"] for record in records.values()})
+        by_device: dict[str, list[str]] = {}
+        for name in METHOD_TITLES:
+            if name in records:
+                by_device.setdefault(records[name]["device"], []).append(METHOD_TITLES[name])
+        devices = [f"{device}: {', '.join(by_device[device])}" for device in sorted(by_device)]
         trained = "_noise" if folder.name.endswith("_noise_trained") else ""
         lines.append(
             f"| `{folder.relative_to(ROOT / 'results').as_posix()}` "
-            f"| `esc10_{folder.parent.name}_cnn10{trained}` "
-            f"| {', '.join(METHOD_TITLES[name] for name in methods)} "
-            f"| {', '.join(devices)} |"
+            f"| `esc10_{folder.parent.name}_cnn10{trained}` | {'; '.join(devices)} |"
         )
     return "\n".join(lines)
 
@@ -285,7 +286,8 @@ SENTENCES = (
     ),
     Sentence(
         "README.md",
-        "FF is ahead of the best of these by {} (saliency), {} (Grad-CAM) and {} (random values)",
+        "minus that of the best of these is {} for saliency, {} for Grad-CAM and {} for random "
+        "values",
         FOLDS,
         lambda: [ahead_in_folds()[name] for name in ("saliency", "gradcam", "random")],
         lambda: ends(ahead_in_folds()["gradcam"])[0] > 0,

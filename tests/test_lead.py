@@ -200,7 +200,12 @@ def test_the_folds_of_a_cross_validation_lead_together():
     rows = example_rows(clips=30).assign(**NULLS)
     networks = {clip: f"network {number % 5}" for number, clip in enumerate(rows["clip"].unique())}
     by_fold = rows.assign(network=rows["clip"].map(networks))
-    assert lead_text(by_fold) == lead_text(rows)
+    before, networks, after = lead_text(by_fold).partition("The intervals are over recordings")
+    assert networks
+    _, table, means = after.split("\n\n", 2)
+    assert before + means == lead_text(rows)
+    assert table.split()[:4] == ["method", "FF", "FidIn", "AD"]
+    assert table.count("of 5: ") == 3 * rows["method"].nunique()
     assert "\n30 recordings\n" in lead_text(by_fold)
 
 

@@ -72,7 +72,7 @@ def test_the_answer_of_the_page_names_who_is_ahead_in_how_many_scores():
         answer = short_answer({"background": verdicts}, lines_of(group, certain))
         assert f"Certainly ahead of the best null {ahead}" in answer
     counted = "1 survive, 1 refuted, 1 open, 2 not judged."
-    assert f"of 5 published conclusions, no chance subtracted, {counted}" in answer
+    assert f"of 5 published conclusions, by raw scores, {counted}" in answer
     assert "As published" not in answer
     assert "No null was scored." in short_answer({"background": verdicts}, [])
     assert short_answer({"noise": verdicts}, []) == ""

@@ -47,7 +47,7 @@ def short_answer(
     >>> line = Difference("FF", "lime", "silence, on features", 0.3, 0.2, 0.4, True)
     >>> answer = short_answer({"silence": verdicts}, [line])
     >>> print(answer.replace(". ", ".\n").partition("**: ")[2].strip())
-    of 3 published conclusions, no chance subtracted, 1 survive, 0 refuted, 1 open, 1 not judged.
+    of 3 published conclusions, by raw scores, 1 survive, 0 refuted, 1 open, 1 not judged.
     Certainly ahead of the best null in FF: lime.
     """
     items = []
@@ -82,7 +82,7 @@ def _counts(verdicts: pd.Series) -> str:
     counts = {word: int((words == word).sum()) for word in ("survives", "refuted", "open")}
     parts = [f"{counts['survives']} survive", f"{counts['refuted']} refuted"]
     parts += [f"{counts['open']} open", f"{len(words) - sum(counts.values())} not judged"]
-    return f"of {len(words)} published conclusions, no chance subtracted, {', '.join(parts)}."
+    return f"of {len(words)} published conclusions, by raw scores, {', '.join(parts)}."
 
 
 def _ahead(lines: Sequence[Difference]) -> str:

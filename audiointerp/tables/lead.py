@@ -129,7 +129,8 @@ class Lead:
             return f"These results have no {reason}: whether a method beats chance is not known."
         title = (
             "Each method minus its best null (a mask that knows nothing): right of | is better;\n"
-            f"* differs from 0 (p <= {LEVEL:g} after Holm's correction), o may not"
+            f"* differs from 0 (p <= {LEVEL:g} after Holm's correction, which the intervals lack), "
+            "o may not"
         )
         return f"{title}\n\n{forest_text(self.differences)}"
 

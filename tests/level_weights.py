@@ -2,6 +2,7 @@
 
     python tests/level_weights.py DATA
     python tests/level_weights.py DATA --fold 4 --mixtures 60 --samples 400
+    python tests/level_weights.py DATA --only mask_gradient
 
 DATA is a folder like ESC-50. Two clips of different classes of a fold are mixed at 0 dB, as in
 docs/localisation.md, and each class of which the network is sure enough is explained. The ranks of
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--fold", type=int, default=4)
     parser.add_argument("--mixtures", type=int, default=60)
     parser.add_argument("--samples", type=int, default=400)
+    parser.add_argument("--only", help="the name of one method")
     options = parser.parse_args()
     torch.set_num_threads(1)
     classifier = ai.load("esc10-mel")
@@ -59,6 +61,7 @@ def main() -> None:
         ai.MaskGradient(network),
         *(kind(network) for kind in BASELINES),
     ]
+    methods = [each for each in methods if options.only in (None, each.name)]
     rows = pd.DataFrame(
         row
         for index in tqdm(range(len(mixtures)), unit="mixture", disable=None)

@@ -10,6 +10,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 import audiointerp as ai
+from audiointerp.scoring.by_sound import decide_by_sound
+from audiointerp.scoring.verdict import COMPARED, random_masks
 from audiointerp.util import atomic_write, write_text
 
 CLIP = "5-233160-A-1.ogg"
@@ -22,6 +24,14 @@ def explain_rooster(data):
     return ai.interpret(ai.load("esc10-mel"), Path(data) / "audio" / CLIP, METHOD, MASK)
 
 
+def least_random_rest(result):
+    """Return the least p of the rest that the verdict's random masks leave, as sounds."""
+    kept = random_masks(result.spectrogram.db, METHOD, result.mask, MASK, COMPARED)
+    place = (result.classifier, result.spectrogram, result.attribution)
+    probs, column = decide_by_sound(*place, 1 - kept, fill=result.fill)
+    return float(probs[:, column].min())
+
+
 def figures_of(result):
     """Return what README says of the picture, p of sounds rounded as there."""
     return {
@@ -29,6 +39,7 @@ def figures_of(result):
         "method": METHOD,
         "mask": MASK,
         **{name: round(float(result.heard[name]), 3) for name in ("p", "p_in", "p_out")},
+        "p_out_random": round(least_random_rest(result), 3),
         "verdict": str(result.verdict),
     }
 

@@ -2,6 +2,7 @@
 
     python tests/rise_variants.py DATA
     python tests/rise_variants.py DATA --fold 4 --mixtures 60 --samples 400
+    python tests/rise_variants.py DATA --only gradient    # or rise
 
 DATA is a folder like ESC-50. Two clips of different classes of a fold are mixed at 0 dB, as in
 docs/localisation.md, and each class of which the network is sure enough is explained. Fold 4 chose
@@ -21,6 +22,8 @@ from audiointerp.scoring import localise
 
 KINDS = {"probability": ai.RISE, "logit": ai.LogitRISE}
 FILLS = ("silence", "background")
+FRAMES = (0.0, 0.5, 1.0, 2.0, 5.0)
+"""Weights of the mean over a frame, of the gradient over the background."""
 COLUMNS = (("contrast", "none"), ("pointing", "level"), ("iou", "level"))
 
 
@@ -32,17 +35,23 @@ def main() -> None:
     parser.add_argument("--fold", type=int, default=4)
     parser.add_argument("--mixtures", type=int, default=60)
     parser.add_argument("--samples", type=int, default=400)
+    parser.add_argument("--only", choices=("rise", "gradient"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     classifier = ai.load("esc10-mel")
     clips = open_esc10(classifier, options.data, (options.fold,))
-    methods = {
-        f"{of}_{fill}": kind(classifier.network, fill=fill, samples=options.samples)
-        for of, kind in KINDS.items()
-        for fill in FILLS
-    }
-    for fill in FILLS:
-        methods[f"gradient_{fill}"] = ai.MaskGradient(classifier.network, fill=fill)
+    methods = {}
+    if options.only != "gradient":
+        methods = {
+            f"{of}_{fill}": kind(classifier.network, fill=fill, samples=options.samples)
+            for of, kind in KINDS.items()
+            for fill in FILLS
+        }
+    if options.only != "rise":
+        methods["gradient_silence"] = ai.MaskGradient(classifier.network, fill="silence", frame=0)
+        for frame in FRAMES:
+            name = f"gradient_background_frame_{frame:g}"
+            methods[name] = ai.MaskGradient(classifier.network, frame=frame)
     rows = localise(classifier, Mixtures(clips, options.mixtures, 0.0), methods, progress=False)
     scores = [score for score, _ in COLUMNS]
     table = rows[rows["status"] == "ok"].groupby(["method", "weight"])[scores].mean()

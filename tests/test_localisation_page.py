@@ -89,12 +89,25 @@ def test_the_page_leads_with_the_verdict_and_tells_each_ratio():
     assert page.splitlines()[2] == "At 0 dB, where all methods were measured:"
     verdict = page.splitlines()[4]
     assert verdict.startswith("- **contrast**: best good, ")
-    assert verdict.endswith("difference of good to the level +0.20 (significant after Holm).")
+    lead, rivals = verdict.split("; not certainly ahead of: ")
+    assert lead.endswith("difference of good to the level +0.20 (significant after Holm)")
+    assert rivals == "none."
+    assert "**Which of two sounds** is asked twice in 0 of 24 mixtures" in page
     assert "48 classes are explained; 1 have too small a p" in page
     assert page.index("at 0 dB") < page.index("at −5 dB")
     assert "lime (samples 100)" in page
     with pytest.raises(AudioInterpError, match="no class was explained at 0 dB"):
         localisation_page(made_rows(ratio=5.0), {}, "", "")
+
+
+def test_a_mixture_with_both_classes_explained_asks_twice():
+    other = made_rows(groups=3, lead=0.4).assign(explained="rain")
+    page = localisation_page(pd.concat([made_rows(), other]), {}, "audiointerp localise", "mel")
+    (line,) = re.findall(r".*asked twice in 3 of 24 mixtures.*", page)
+    good, level = (float(mean) for mean in re.findall(r"(?:good|level) (0\.\d\d)", line))
+    levels = [0.3, 0.4, 0.5]
+    assert level == pytest.approx(np.mean(levels), abs=0.006)
+    assert good == pytest.approx(np.mean(levels) + 0.3, abs=0.006)
 
 
 def test_ratios():

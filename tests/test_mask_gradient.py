@@ -32,19 +32,19 @@ def test_of_a_linear_network_it_is_known_without_a_mask():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(240, 3)).double()
     db = clip()
-    attribution = MaskGradient(network, CELLS, samples=3)(db, target=2)
+    attribution = MaskGradient(network, CELLS, samples=3, frame=0)(db, target=2)
     by_bin = network[1].weight[2].view(1, 1, *SIZE) * (db - fill_levels(db, "background"))
     expected = around(12, 4) @ by_bin @ around(20, 5).T
     torch.testing.assert_close(attribution.values, expected.detach())
     assert attribution.info["noise_share"].tolist() == [0.0]
-    against = MaskGradient(network, CELLS, samples=3)(db, target=2, against=0).values
-    of_other = MaskGradient(network, CELLS, samples=3)(db, target=0).values
+    against = MaskGradient(network, CELLS, samples=3, frame=0)(db, target=2, against=0).values
+    of_other = MaskGradient(network, CELLS, samples=3, frame=0)(db, target=0).values
     torch.testing.assert_close(against, attribution.values - of_other)
 
 
 def test_a_value_is_the_derivative_of_the_mean_logit_by_a_cell():
     network, db = curved(), clip()
-    explainer = MaskGradient(network, CELLS, fill="noise", samples=7, batch=3, seed=2)
+    explainer = MaskGradient(network, CELLS, fill="noise", samples=7, batch=3, seed=2, frame=0)
     values = explainer(db, target=1).values
     fill = fill_levels(db, "noise", 2)
     masks = torch.cat(list(explainer._masks(db)))
@@ -58,6 +58,20 @@ def test_a_value_is_the_derivative_of_the_mean_logit_by_a_cell():
         with torch.no_grad():
             slope = (mean_logit(step * cell) - mean_logit(-step * cell)) / (2 * step)
         assert float(values[0, 0, row, column]) == pytest.approx(float(slope), rel=1e-5, abs=1e-8)
+
+
+def test_the_mean_of_its_frame_is_added_to_a_value():
+    network, db = curved(), clip()
+    alone = MaskGradient(network, CELLS, samples=5, frame=0)(db, target=1).values
+    for frame in (0.5, 2.0):
+        both = MaskGradient(network, CELLS, samples=5, frame=frame)(db, target=1).values
+        torch.testing.assert_close(both, alone + frame * alone.mean(2, keepdim=True))
+
+
+@pytest.mark.parametrize("frame", [-1.0, float("nan"), float("inf")])
+def test_a_weight_of_the_frame_that_is_none_is_refused(frame):
+    with pytest.raises(ai.ArgumentError, match=rf"frame={frame} must be finite"):
+        MaskGradient(curved(), CELLS, frame=frame)
 
 
 def test_cells_around_the_middle_are_triangles():

@@ -60,7 +60,11 @@ def lines_of(group, certain, methods=("lime", "rise")):
 def test_the_answer_of_the_page_names_who_is_ahead_in_how_many_scores():
     group = "background, on audio"
     verdicts = pd.DataFrame(
-        {"on audio": ["survives: +1", "open: 0", "not comparable", "–", "refuted: -1"]}
+        {
+            "score": ["FF", "AI", "AD", "SPS", "AG"],
+            "winner": ["saliency", "lime", "sigmoid", "shap", "lime"],
+            "on audio": ["survives: +1", "open: 0", "not comparable", "–", "refuted: -1"],
+        }
     )
     every = {("FF", "lime"): 0.2, ("Fi", "lime"): 0.2, ("AD", "lime"): 0.2}
     for certain, ahead in (
@@ -71,8 +75,8 @@ def test_the_answer_of_the_page_names_who_is_ahead_in_how_many_scores():
     ):
         answer = short_answer({"background": verdicts}, lines_of(group, certain))
         assert f"Certainly ahead of the best null {ahead}" in answer
-    counted = "1 survive, 1 refuted, 1 open, 2 not judged."
-    assert f"of 5 published conclusions, by raw scores, {counted}" in answer
+    counted = "1 survive (FF saliency), 1 refuted (AG lime), 1 open, 2 not judged"
+    assert f"of 5 published conclusions, by raw scores, {counted}. " in answer
     assert "As published" not in answer
     assert "No null was scored." in short_answer({"background": verdicts}, [])
     assert short_answer({"noise": verdicts}, []) == ""
@@ -82,15 +86,31 @@ def test_the_answer_of_the_page_names_who_is_ahead_in_how_many_scores():
         assert ("is expected ahead" in answer) == ("optimal" in methods)
 
 
+def test_a_conclusion_survives_minus_each_null_if_it_does_minus_all():
+    verdicts = pd.DataFrame({"score": ["FF", "AD", "AG"], "winner": ["saliency", "lime", "shap"]})
+    verdicts["on audio"] = ["survives: +2", "survives: +2", "open: 0"]
+    verdicts["features − smooth"] = "open: 0"
+    verdicts["audio − smooth"] = ["survives: +1", "survives: +1", "survives: +1"]
+    verdicts["audio − other"] = ["survives: +1", "open: 0", "survives: +1"]
+    answer = short_answer({"background": verdicts}, [])
+    assert "conclusions, 1 survive (FF saliency) minus the score of each null; by raw" in answer
+    verdicts["audio − other"] = "open: 0"
+    answer = short_answer({"background": verdicts}, [])
+    assert "conclusions, 0 survive minus the score of each null; by raw scores, 2" in answer
+
+
 def test_the_answer_of_the_page_names_the_methods_that_each_network_puts_ahead():
-    verdicts = {"background": pd.DataFrame({"on audio": ["open: 0"]})}
-    rows = example_rows(on=["audio"], clips=3).assign(fill="background", network="a", FF=0.5)
+    verdict = {"score": ["FF"], "winner": ["saliency"], "on audio": ["open: 0"]}
+    verdicts = {"background": pd.DataFrame(verdict)}
+    rows = example_rows(on=["audio"], clips=3, masks=["bin", "topK_50"])
+    rows = rows.assign(fill="background", network="a", FF=0.5)
     rows = rows.assign(**{f"FF_{null}": 0.4 for null in nulls_in(rows)})
     other = rows.assign(network="b").assign(FF=0.3, clip=rows["clip"] + "b")
     answer = short_answer(verdicts, [], pd.concat([rows, other]))
     assert "by 2 networks of the same kind" in answer
     assert "(6 clips)" in answer
-    assert "by each of them alone ahead in all three: no method." in answer
+    assert "alone (the sign of its mean) ahead in all three: no method." in answer
+    assert "half of the bins are kept (`topK_50`), certainly behind: no method." in answer
     for folds in (None, rows.assign(on="features"), rows[:0]):
         assert "networks" not in short_answer(verdicts, [], folds)
     assert short_answer({"noise": verdicts["background"]}, [], rows) == ""

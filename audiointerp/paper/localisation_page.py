@@ -22,6 +22,7 @@ from .localisation_tables import (
     differences_from_level,
     differences_table,
     means_table,
+    rivals_of,
     scored_at,
     values_by_clip,
 )
@@ -153,6 +154,7 @@ def verdict(rows: pd.DataFrame) -> str:
         lead = differences.xs((best, weight, score)).astype(float)
         is_known = not np.isnan(lead["p_value"])
         finding = "significant" if lead["p_value"] <= SIGNIFICANT else "not significant"
+        rivals = rivals_of(rows, best, weight, score)
         weighted = ", weighted by the level" if weight == "level" else ""
         lines.append(
             f"- **{score}**{weighted}: best {alike}, {printed[best]}; the level has "
@@ -160,9 +162,31 @@ def verdict(rows: pd.DataFrame) -> str:
             f"{means['random', weight]:.2f}; "
             f"difference of {best} to the level {lead['mean']:+.2f}"
             + (f" ({finding} after Holm)" if is_known else "")
-            + "."
+            + f"; not certainly ahead of: {', '.join(rivals) or 'none'}."
         )
+    lines.append(_both_explained(rows))
     return "\n".join(lines).replace("level -", "level −")
+
+
+def _both_explained(rows: pd.DataFrame) -> str:
+    """Say how many mixtures have both classes explained, and the contrast there.
+
+    Where the network hears one class only, a map that is the same for every class would do.
+    """
+    plain = rows[rows["weight"] == "none"]
+    explained = plain.drop_duplicates(["clip", "explained"]).groupby("clip").size()
+    both = plain[plain["clip"].isin(explained.index[explained > 1])]
+    text = (
+        f"- **Which of two sounds** is asked twice in {(explained > 1).sum()} of {len(explained)} "
+        "mixtures, where the network hears both; of the others a map that is the same for every "
+        "class could show the one."
+    )
+    if both.empty:
+        return text
+    means = both.groupby("method")["contrast"].mean()
+    highest = means.drop(list(BASELINE_NAMES), errors="ignore").nlargest(SHOWN)
+    named = ", ".join(f"{name} {mean:.2f}" for name, mean in highest.items())
+    return f"{text} Contrast there, highest first: {named}; the level {means[LEVEL]:.2f}."
 
 
 def _counts(rows: pd.DataFrame) -> str:
@@ -258,10 +282,11 @@ other and within 40 dB of its own largest level.{unit}
 - *level* in the column weight: the ranks of the map times a weight of the bin's level, 0 from 60 dB
   below the mixture's largest on, and 1 from 40 dB below up: among bins within 40 dB of the loudest
   the map alone decides. `random` with this weight is what the weight alone does.
-- Fewer forward passes than by default: {settings}. These methods, and others without gradients,
-  are measured at some of the ratios only.
+- Fewer forward passes than by default: {settings}. Others have their defaults (RISE's is 1000),
+  so budgets are not equal. Methods without gradients are measured at some of the ratios only.
 - In brackets: 95 % BCa intervals. Mixtures that share a recording, or share one with a third, are
-  one group, and groups are drawn; with fewer than {fewest} there is no interval. Differences from
+  one group, and groups are drawn; with fewer than {fewest} there is no interval, and with some
+  twenty an interval of 95 % covers about nine in ten (`docs/scores.md`). Differences from
   the level are paired by class, with percentile intervals; **bold** is a p-value of at most
   {alpha:g} after Holm's correction over the table, in either direction.
 

@@ -123,6 +123,31 @@ def differences_from_level(rows: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def rivals_of(rows: pd.DataFrame, best: str, weight: str, score: str) -> list[str]:
+    """Return the methods that the best one is not certainly ahead of, for the same classes.
+
+    Args:
+        rows: at one ratio.
+        best: a method.
+        weight, score: what is compared.
+
+    Returns:
+        Those whose p-value, by a paired bootstrap over recordings, is above 0.05 after Holm's
+        correction over the methods; all of them if there are too few recordings for one.
+
+    >>> rows = pd.DataFrame({"clip": "a", "explained": "dog", "recording": "1", "weight": "none",
+    ...                      "method": ["level", "lime"], "auc": [0.5, 0.75]})
+    >>> rivals_of(rows, "lime", "none", "auc")
+    ['level']
+    """
+    of_weight = rows[rows["weight"] == weight]
+    values = values_by_clip(of_weight, score).droplevel("weight", axis=1)
+    leads = -values.drop(columns=best).sub(values[best], axis=0)
+    p_values = holm(bootstrap_p_values(leads.to_numpy(float), _recordings(leads)))
+    is_ahead = (p_values <= SIGNIFICANT) & (mean_of(leads.to_numpy(float)) > 0)
+    return [str(name) for name in leads.columns[~is_ahead]]
+
+
 def _recordings(values: pd.DataFrame) -> list[str]:
     return [str(recording) for recording in values.index.get_level_values("recording")]
 

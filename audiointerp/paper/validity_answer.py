@@ -16,6 +16,8 @@ VIEWS = {
 }
 """How a fill and what is scored are told; the results may lack either."""
 
+HALF = "topK_50"
+"""The mask under which a method that is ahead on average may be behind."""
 INTRODUCTION = (
     "In short (`docs/fills.md` says why the background is the one to believe; {optimal}"
     "*certainly*: significant after Holm's correction):\n"
@@ -31,7 +33,7 @@ def short_answer(
     differences: Sequence[Difference],
     folds: pd.DataFrame | None = None,
 ) -> str:
-    r"""Return a list: how many published conclusions survive, and which methods beat their nulls.
+    r"""Return a list: which published conclusions survive, and which methods beat their nulls.
 
     Args:
         verdicts_by_fill: of :func:`~audiointerp.paper.conclusions.conclusions` for the rows of each
@@ -43,11 +45,14 @@ def short_answer(
         A line, and a list item with two sentences for each of :data:`VIEWS` that the results have,
         and one for the folds, with empty lines after them; empty if they have none.
 
-    >>> verdicts = pd.DataFrame({"on features": ["survives: +2 to a", "open: +1 to a", "–"]})
+    >>> verdicts = pd.DataFrame({"score": ["FF", "AD"], "winner": ["saliency", "lime"]})
+    >>> verdicts["on features"] = ["survives: +2 to shap", "refuted: -1 to shap"]
+    >>> verdicts["features − smooth"] = ["open: +1 to shap", "refuted: -1 to shap"]
     >>> line = Difference("FF", "lime", "silence, on features", 0.3, 0.2, 0.4, True)
     >>> answer = short_answer({"silence": verdicts}, [line])
-    >>> print(answer.replace(". ", ".\n").partition("**: ")[2].strip())
-    of 3 published conclusions, by raw scores, 1 survive, 0 refuted, 1 open, 1 not judged.
+    >>> print(answer.replace(". ", ".\n").replace("; ", ";\n").partition("**: ")[2].strip())
+    of 2 published conclusions, 0 survive minus the score of each null;
+    by raw scores, 1 survive (FF saliency), 1 refuted (AD lime), 0 open.
     Certainly ahead of the best null in FF: lime.
     """
     items = []
@@ -55,7 +60,7 @@ def short_answer(
         verdicts = verdicts_by_fill.get(fill)
         if verdicts is not None:
             lines = [line for line in differences if line.group == f"{fill}, on {on}"]
-            items.append(f"- **{title}**: {_counts(verdicts[f'on {on}'])} {_ahead(lines)}")
+            items.append(f"- **{title}**: {_conclusions(verdicts, on)} {_ahead(lines)}")
     if folds is not None and "background" in verdicts_by_fill:
         on_audio = folds[(folds["fill"] == "background") & (folds["on"] == "audio")]
         items += [_folds_item(on_audio)] * (len(on_audio) > 0)
@@ -71,18 +76,54 @@ def _folds_item(rows: pd.DataFrame) -> str:
     return (
         f"- **The latter by {rows['network'].nunique()} networks of the same kind, each explained "
         f"on a fold that it was not trained on ({rows['clip'].nunique()} clips)**: "
-        f"{_ahead(best_null_differences(rows))} This is the mean over these networks; by each of "
-        f"them alone ahead in all three: {by_each}."
+        f"{_ahead(best_null_differences(rows))} This is the mean over these networks, as they are; "
+        f"with each of them alone (the sign of its mean) ahead in all three: {by_each}."
+        f"{_of_half(rows)}"
     )
 
 
-def _counts(verdicts: pd.Series) -> str:
-    """Return how many conclusions there are of each verdict, in a sentence."""
-    words = verdicts.str.partition(":")[0]
-    counts = {word: int((words == word).sum()) for word in ("survives", "refuted", "open")}
-    parts = [f"{counts['survives']} survive", f"{counts['refuted']} refuted"]
-    parts += [f"{counts['open']} open", f"{len(words) - sum(counts.values())} not judged"]
-    return f"of {len(words)} published conclusions, by raw scores, {', '.join(parts)}."
+def _of_half(rows: pd.DataFrame) -> str:
+    """Return which methods are behind with half of the bins kept; nothing without such rows.
+
+    The mean over masks is over all areas, and what a method is worth depends on the area.
+    """
+    lines = best_null_differences(rows[rows["mask"] == HALF])
+    if not lines:
+        return ""
+    behind = [
+        f"{line.row} in {line.panel.partition(',')[0]}"
+        for line in lines
+        if line.is_certain and line.mean < 0 and line.row != "random"
+    ]
+    return (
+        " These are means over masks of very different areas; where half of the bins are kept "
+        f"(`{HALF}`), certainly behind: {', '.join(behind) or 'no method'}."
+    )
+
+
+def _conclusions(verdicts: pd.DataFrame, on: str) -> str:
+    """Return how many conclusions have each verdict, in a sentence, and which are decided."""
+    names = verdicts["score"] + " " + verdicts["winner"]
+    words = verdicts[f"on {on}"].str.partition(":")[0]
+    parts = [
+        _named(names[words == "survives"], "survive"),
+        _named(names[words == "refuted"], "refuted"),
+        f"{(words == 'open').sum()} open",
+    ]
+    if not_judged := (~words.isin(["survives", "refuted", "open"])).sum():
+        parts.append(f"{not_judged} not judged")
+    published = f"of {len(verdicts)} published conclusions,"
+    minus_nulls = verdicts.filter(regex=f"^{on} −")
+    if minus_nulls.empty:
+        return f"{published} by raw scores, {', '.join(parts)}."
+    beside = minus_nulls.apply(lambda column: column.str.startswith("survives")).all(axis=1)
+    survive = _named(names[beside & (words == "survives")], "survive")
+    return f"{published} {survive} minus the score of each null; by raw scores, {', '.join(parts)}."
+
+
+def _named(names: pd.Series, verdict: str) -> str:
+    """Return how many conclusions have a verdict, and which, e.g. "1 survive (FF saliency)"."""
+    return f"{len(names)} {verdict}" + (f" ({', '.join(names)})" if len(names) else "")
 
 
 def _ahead(lines: Sequence[Difference]) -> str:

@@ -199,9 +199,11 @@ And no score was compared with chance, nor with what the network says of the *so
 
 ## What survives
 
-A **null** is a mask with the same values that knows nothing about what the network heard. A method
-that is no better has explained nothing, whatever its score is. Here each method's mean score over
-the masks of zeros and ones, minus that of its best null:
+A **null** is a mask to compare with: random, as blobs or bin by bin, with the same values or with
+as many audible bins; the mask itself moved in time; that of another clip (`docs/scores.md`). The
+last two keep what a method knows of bands, and of clips in general. A method that is no better has
+explained nothing of this clip, whatever its score is. Here each method's mean score over the masks
+of zeros and ones, minus that of its best null, which may be another one for each method:
 
 ![Each method minus its best null]({picture})
 
@@ -248,8 +250,8 @@ the soft masks, as published.
 
 ## Details: does a method beat chance?
 
-The number of a method's masks whose score is better than that of a null, a mask that knows nothing
-about the clip, and of how many. The p-values are two-sided, twice the share of bootstrap draws on
+The number of a method's masks whose score is better than that of a null, and of how many. The
+p-values are two-sided, twice the share of bootstrap draws on
 the wrong side of 0, and adjusted by Holm over the masks of a cell (at most 0.05: the chance of any
 false one in a cell is 5 %). Masks with the same scores in 95 % of the clips, mostly `topK_…` and
 `topK_…_pos`, count once. `random` is the control: it does not look at the sound, and beats

@@ -41,7 +41,7 @@ def best_null_differences(rows: pd.DataFrame) -> list[Difference]:
     >>> from audiointerp.paper.example import example_rows
     >>> lines = best_null_differences(example_rows(on=["features", "audio"], clips=30))
     >>> [(line.panel, line.row, line.group) for line in lines][0]
-    ('FF', 'gradcam', 'silence, on audio')
+    ('FF', 'saliency', 'silence, on audio')
     """
     scored = rows[rows["status"] == "ok"]
     scored = scored[~scored["mask"].isin(soft_masks(scored))]
@@ -50,7 +50,39 @@ def best_null_differences(rows: pd.DataFrame) -> list[Difference]:
         for (fill, on), part in scored.groupby(["fill", "on"], sort=True)
     ]
     lines = [line for group in groups for line in group]
-    return sorted(lines, key=lambda line: list(PANELS.values()).index(line.panel))
+    return in_order_of_lead(lines)
+
+
+def in_order_of_lead(lines: Sequence[Difference]) -> list[Difference]:
+    """Return the lines of a forest plot in the order in which it shows them.
+
+    Panels are in the order of :data:`PANELS`, and in each the row with the largest lead comes
+    first: that of the first panel, in the first group (over the background on audio, if it has it).
+
+    Args:
+        lines: of :func:`differences_to_best`; groups stay in their order. A lead of NaN is the
+            least.
+
+    >>> low, high = (Difference("FF", row, "on audio", mean, 0, 1, True) for row, mean in
+    ...              [("lime", 0.1), ("shap", 0.2)])
+    >>> [line.row for line in in_order_of_lead([low, high])]
+    ['shap', 'lime']
+    """
+    panels = list(PANELS.values())
+    by_panel = sorted(lines, key=lambda line: panels.index(line.panel))
+    leads: dict[str, float] = {}
+    for line in by_panel:
+        leads.setdefault(line.row, line.mean if line.mean == line.mean else -np.inf)
+    groups = list(dict.fromkeys(line.group for line in lines))
+    return sorted(
+        by_panel,
+        key=lambda line: (
+            panels.index(line.panel),
+            groups.index(line.group),
+            -leads[line.row],
+            line.row,
+        ),
+    )
 
 
 class Differences(Protocol):

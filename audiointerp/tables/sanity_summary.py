@@ -183,18 +183,22 @@ def sanity_page(rows: pd.DataFrame) -> str:
 
 def _verdict_lines(summary: pd.DataFrame) -> str:
     """Return a list: the methods that pass all that was done, and what each other one misses."""
-    clean, lines = [], []
+    clean, unclear, lines = [], [], []
     for method, of_method in summary[summary["verdict"] != NOT_DONE].groupby("method", sort=False):
         phrases = [
             f"{word} {_titles(of_method.loc[of_method['verdict'] == word, 'check'])}"
             for word in ("fails", "unclear")
             if (of_method["verdict"] == word).any()
         ]
+        if len(phrases) == 1 and phrases[0].startswith("unclear"):
+            unclear.append(f"`{method}`")
         if phrases:
             lines.append(f"- `{method}`: {'; '.join(phrases)}.")
         else:
             clean.append(f"`{method}`")
-    return "\n".join([f"- passes every check that was done: {', '.join(clean) or 'none'}.", *lines])
+    first = f"- passes every check that was done: {', '.join(clean) or 'none'}; fails none, but is "
+    first += f"unclear in some: {', '.join(unclear) or 'none'}."
+    return "\n".join([first, *lines])
 
 
 def _titles(names: Iterable[str]) -> str:
@@ -246,7 +250,9 @@ A check asks what a map must do whatever the truth about the clip is. The figure
 
 The bounds are chosen. Figures are means over the clips, with 95 % BCa intervals over recordings
 (none if there are fewer than 20). *passes*: the whole interval does; *fails*: no part of it does;
-*unclear*: neither, or no interval. No check says that a map is right.
+*unclear*: neither, or no interval. A method that draws at random (`lime`, `rise`, `rise_logit`,
+`mask_gradient`, `optimal`) draws anew for a shifted clip, so a part of what it fails there is noise
+of the sampling. No check says that a map is right.
 
 ## Method × check
 

@@ -16,7 +16,7 @@ from ..errors import ArgumentError, AudioInterpError
 from ..interpretation import MASKS, NULLS
 from ..metrics import METRICS, RELATIVE
 from ..scoring import AREAS, CONTENT
-from .best_null import PANELS, Compared, differences_to_best
+from .best_null import PANELS, Compared, differences_to_best, in_order_of_lead
 from .binary import soft_and_telling, soft_masks
 from .group_sums import Distinct, GroupSums
 from .lead import SETTING, Lead, failures_beside, hard_or_all, leading_rows, left_out
@@ -114,8 +114,8 @@ def streamed_lead_text(parts: Sequence[Part]) -> str:
     lead = Lead(
         setting=setting,
         recordings=len(recordings),
-        differences=differences_to_best(
-            compared_of(sums), f"{setting['fill']}, on {setting['on']}"
+        differences=in_order_of_lead(
+            differences_to_best(compared_of(sums), f"{setting['fill']}, on {setting['on']}")
         ),
         has_nulls=has_nulls,
         masks=tuple(kept["mask"].unique()),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..metrics import FROM_AREA, METRICS
 from ..scoring import Difference
-from .best_null import PANELS, differences_to_best
+from .best_null import differences_to_best, in_order_of_lead
 from .binary import soft_and_telling
 from .group_sums import Distinct
 from .lead import failures_beside, leading_rows
@@ -115,4 +115,4 @@ def _differences(parts: Sequence[Part], settings: pd.DataFrame) -> list[Differen
     lines: list[Difference] = []
     for (fill, on), sums in sorted(by_group.items()):
         lines += differences_to_best(compared_of(sums), f"{fill}, on {on}")
-    return sorted(lines, key=lambda line: list(PANELS.values()).index(line.panel))
+    return in_order_of_lead(lines)

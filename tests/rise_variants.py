@@ -22,7 +22,7 @@ from audiointerp.scoring import localise
 
 KINDS = {"probability": ai.RISE, "logit": ai.LogitRISE}
 FILLS = ("silence", "background")
-FRAMES = (0.0, 0.5, 1.0, 2.0, 5.0)
+FRAMES = (0.0, 1.0, 2.0, 5.0)
 """Weights of the mean over a frame, of the gradient over the background."""
 COLUMNS = (("contrast", "none"), ("pointing", "level"), ("iou", "level"))
 

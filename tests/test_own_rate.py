@@ -215,6 +215,25 @@ def test_too_many_channels_are_said_and_heard_in_mono(song, monkeypatch):
         assert recording_of(path, noise(1.0), 32000) is None
 
 
+def test_a_band_that_the_file_does_not_have_is_said(call, classifier, tmp_path):
+    classifier.save(tmp_path / "small.safetensors")
+    save_audio(tmp_path / "low.wav", 0.1 * noise(0.2)[..., :4000], 4000)
+    place = ("--weights", tmp_path / "small.safetensors", "--out", tmp_path / "out")
+    note = "The file has 4000 Hz: nothing above 2000 Hz is in it, and the network listens up to "
+    done = call("interpret", tmp_path / "low.wav", "--method", "saliency", *place)
+    assert done.stdout.count(note + "14000 Hz.") == 1
+    page = html.unescape((tmp_path / "out" / "index.html").read_text())
+    assert note in page
+    # MP3 has no such rate: the page's sound has another one than the file.
+    assert "the file's own, one channel at 4000 Hz" in page
+    assert "holds the file at 16000 Hz, since an MP3 cannot have 4000 Hz" in page
+    done = call("scan", tmp_path / "low.wav", "--explain", 0, *place)
+    assert done.stdout.count(note) == 1
+    assert note in html.unescape((tmp_path / "out" / "low.wav" / "index.html").read_text())
+    save_audio(tmp_path / "high.wav", 0.1 * noise(1.0), 44100)
+    assert interpret(classifier, tmp_path / "high.wav", "saliency", compared=0).rate_note() == ""
+
+
 def test_channels_are_read_as_they_are(tmp_path):
     wav = torch.rand(1, 3, 5000)
     save_audio(tmp_path / "three.wav", wav, 12345)

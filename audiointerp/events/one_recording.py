@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import AudioWarning
 from ..model import Classifier
+from ..processing import file_rate, missing_band_note
 from ..util import encodable, make_folder, one_line, write_json, write_text
 from .detection import Threshold, detect
 from .event import Event
@@ -84,7 +85,7 @@ class ScannedRecording:
         events: all events, in their order; those with a box have its band.
         explained: the events that are explained.
         pooled: p of the whole recording.
-        notes: the warnings about its file.
+        notes: the warnings about its file, and what it lacks for its sample rate.
 
     Example: see :func:`scan_recording`.
     """
@@ -152,6 +153,8 @@ def scan_recording(
     notes = [warning for warning in caught if issubclass(warning.category, AudioWarning)]
     # Each file is read twice, and so are its faults.
     texts = dict.fromkeys(one_line(warning.message) for warning in notes)
+    if missing_band := missing_band_note(file_rate(path), classifier.transform):
+        texts[missing_band] = None
     name = name or encodable(path.name)
     pooled = result.pooled(settings.pooling)
     return ScannedRecording(name, result, events, explained, pooled, tuple(texts))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..interpretation import Attribution, is_constant
 from ..model import Classifier
-from ..processing import Spectrogram
+from ..processing import Spectrogram, missing_band_note
 from .sounds import Sounds
 from .strongest import padding_note, window_note
 from .verdict import Verdict, p_text, question_of
@@ -132,6 +132,20 @@ class ExplainedClip:
         if self.limits is None and self.classifier is not None:
             return padding_note(self.spectrogram.length / self.sample_rate, self.classifier)
         return window_note(self.limits, self.clip_seconds, self.explained, option)
+
+    def rate_note(self) -> str:
+        """Return a sentence on what the file lacks for its low sample rate, or nothing.
+
+        >>> import torch
+        >>> from audiointerp import Classifier, Cnn6, LogMel, interpret
+        >>> network = Cnn6(2, base_channels=4)
+        >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+        >>> interpret(classifier, (torch.randn(8000) / 9, 8000), compared=0).rate_note()[:48]
+        'The file has 8000 Hz: nothing above 4000 Hz is i'
+        """
+        if self.file_sounds is None:
+            return ""
+        return missing_band_note(self.file_sounds.sample_rate, self.spectrogram.transform)
 
     def p_text(self, name: str) -> str:
         """Return a p of the scores and that of the sound, each labelled; once if they are one.

@@ -178,6 +178,21 @@ def test_a_file_is_heard_with_its_rate_channels_and_level(classifier, song, tmp_
     assert np.abs(played[0] - expected).max() < 2**-14
 
 
+def test_how_far_the_p_of_the_file_are_from_those_of_the_verdict_is_said(classifier, song):
+    path, _ = song
+    result = interpret(classifier, path, "saliency", windows="all", compared=2)
+    verdict = result.verdict
+    of_verdict = {"p": verdict.p, "p_in": verdict.p_kept, "p_out": verdict.p_removed}
+    for name, part in (("p", "clip"), ("p_in", "kept part"), ("p_out", "removed part")):
+        for distance, said in ((0.187, f"differ by up to .187 (that of the {part})."), (0.04, "")):
+            p = of_verdict[name]
+            moved = p + distance if p < 0.5 else p - distance
+            heard = {**of_verdict, name: moved}
+            note = replace(result, p_of_sounds=heard).file_note()
+            assert note.endswith(said or "converted, can differ a little.")
+            assert f"made at its own {RATE} Hz and then converted, " in note
+
+
 def test_only_other_files_change_what_is_heard(classifier, song, tmp_path):
     path, _ = song
     assert interpret(classifier, path, "saliency", inversion="lstsq").file_sounds is None

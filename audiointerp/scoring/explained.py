@@ -12,6 +12,11 @@ from .sounds import Sounds
 from .strongest import padding_note, window_note
 from .verdict import Verdict, p_text, question_of
 
+PARTS = {"p": "clip", "p_in": "kept part", "p_out": "removed part"}
+"""What each p is of."""
+LITTLE_DIFFERENCE = 0.05
+"""The p of a file's sound and of the verdict differ a little up to here."""
+
 
 @dataclass(frozen=True, eq=False)
 class ExplainedClip:
@@ -183,10 +188,19 @@ class ExplainedClip:
         if self.file_sounds is None or self.verdict is None:
             return ""
         rate = self.file_sounds.sample_rate
+        of_verdict = (self.verdict.p, self.verdict.p_kept, self.verdict.p_removed)
+        distances = {
+            part: abs(self.heard[name] - p)
+            for (name, part), p in zip(PARTS.items(), of_verdict, strict=True)
+        }
+        part = max(distances, key=distances.__getitem__)
+        differ = "can differ a little"
+        if distances[part] > LITTLE_DIFFERENCE:
+            differ = f"differ by up to {p_text(distances[part])} (that of the {part})"
         return (
             f"The verdict's p are of parts made at the classifier's {self.sample_rate} Hz, as for "
             f"the random masks; those of the file's sound, of parts made at its own {rate} Hz and "
-            f"then converted, can differ a little."
+            f"then converted, {differ}."
         )
 
     def __repr__(self) -> str:

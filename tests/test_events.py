@@ -1,6 +1,7 @@
 """Recordings in windows, events by cases made by hand, and files that come back equal."""
 
 import csv
+import json
 import weakref
 from itertools import pairwise
 
@@ -26,8 +27,16 @@ from audiointerp import (
     scan,
     write_events,
 )
+from audiointerp.cli.scan_page import _picture, write_events_page
 from audiointerp.errors import ArgumentError, AudioWarning
-from audiointerp.events import FORMATS, explaining, scanning
+from audiointerp.events import (
+    FORMATS,
+    ScanSettings,
+    explaining,
+    scan_recording,
+    scanning,
+    write_recording,
+)
 from audiointerp.events.boxes import Box, boxes_elsewhere, first_boxes
 from audiointerp.events.explaining import strongest_pieces
 from audiointerp.events.listening import heard_in
@@ -501,7 +510,10 @@ def test_a_steady_sound_has_no_box():
     assert not explained.loses
     assert explained.rank is None
     assert (explained.box.low, explained.box.high) == (0, RATE / 2)
-    assert "there is no box" in explained.verdict
+    assert explained.verdict.startswith("no box: ")
+    for text in (repr(explained), explained._repr_html_()):
+        assert "no box" in text
+        assert "4000 Hz" not in text
 
 
 def test_the_strongest_window_of_a_long_event_is_explained():
@@ -600,3 +612,64 @@ def test_first_boxes_hold_the_most_of_the_map(seed, bins, frames):
     assert masses == sorted(masses)
     areas = [box.area for box in boxes]
     assert areas == sorted(areas)
+
+
+@pytest.fixture(scope="module")
+def a_box_and_none(tmp_path_factory):
+    """A recording with a tone that has a box, and one of a steady tone, each with its folder."""
+    folder = tmp_path_factory.mktemp("boxes")
+    sounds = {
+        "box": with_tones(6, [(3.2, 3.6, 1500, 0.3)]),
+        "steady": with_tones(6, [(0, 6, 1500, 0.3)]),
+    }
+    written = {}
+    for name, wav in sounds.items():
+        soundfile.write(folder / f"{name}.wav", wav[0, 0].numpy(), RATE)
+        for explain in (0, 1):
+            settings = ScanSettings(threshold={"tone": 0.5}, method="occlusion", explain=explain)
+            scanned = scan_recording(tone_detector(), folder / f"{name}.wav", settings)
+            place = folder / f"{name}-{explain}"
+            write_recording(place, scanned, write_events_page, {})
+            written[name, explain] = place
+    return written
+
+
+@pytest.mark.parametrize(
+    ("name", "explain", "box"),
+    [("box", 1, "found"), ("steady", 1, "none"), ("box", 0, "not explained")],
+)
+def test_whether_there_is_a_box_is_told_in_the_files(a_box_and_none, name, explain, box):
+    folder = a_box_and_none[name, explain]
+    (row,) = csv.DictReader((folder / "events.csv").read_text().splitlines())
+    (entry,) = json.loads((folder / "events.json").read_text())["events"]
+    assert row["box"] == entry["box"] == box
+    assert (float(row["low"]), float(row["high"])) == (entry["low"], entry["high"])
+    assert (entry["high"] < RATE / 2) == (box == "found")
+    assert len(read_events(folder / "boxes.selections.txt")) == (box == "found")
+    (event,) = read_events(folder / "events.csv")
+    for file in ("events.json", "events.selections.txt", "events.labels.txt"):
+        assert read_events(folder / file) == [event]
+
+
+def test_a_page_shows_no_box_where_there_is_none(a_box_and_none):
+    page = (a_box_and_none["steady", 1] / "index.html").read_text()
+    assert "<p>No box: what lies in the background" in page
+    assert "The box" not in page
+    assert "the box alone" not in page
+    assert "<td>no box<td>" in page
+    assert page.count("<audio") == 2
+    page = (a_box_and_none["box", 1] / "index.html").read_text()
+    assert "<p>The box: 00:03." in page
+    assert page.count("<audio") == 3
+    result = json.loads((a_box_and_none["steady", 1] / "result.json").read_text())
+    assert result["explained"][0]["box"] is None
+
+
+def test_a_picture_has_no_rectangle_where_there_is_no_box(monkeypatch):
+    drawn = []
+    monkeypatch.setattr("audiointerp.display.figure_address", lambda figure: drawn.append(figure))
+    for tones in ([(3.2, 3.6, 1500, 0.3)], [(0, 6, 1500, 0.3)]):
+        wav = with_tones(6, tones)
+        (why,) = explain_events(tone_detector(), wav, [Event(3, 4, "tone")], "occlusion")
+        _picture(why)
+    assert [len(figure.axes[0].patches) for figure in drawn] == [1, 0]

@@ -415,6 +415,20 @@ def test_other_percentages_are_known_by_pattern():
     assert [name for name in MASKS if name in STUDY_MASKS] == PUBLISHED
 
 
+def test_the_table_of_masks_knows_other_percentages():
+    names = list(MASKS)
+    assert MASKS["topK_31"](VALUES).equal(top(VALUES, 0.31))
+    assert MASKS["topK_30"] is resolve_mask("topK_30")[1]
+    assert (list(MASKS), len(MASKS), "topK_31" in MASKS) == (names, 14, False)
+    assert pickle.loads(pickle.dumps(MASKS))["topK_31"](VALUES).equal(top(VALUES, 0.31))
+    with pytest.raises(ArgumentError, match="unknown mask 'topk_31'; did you mean 'topK_31'"):
+        MASKS["topk_31"]
+    for wrong in ("best", "topK_131", 30):
+        with pytest.raises(ArgumentError, match=f"unknown mask {wrong!r}; choose one of: bin, "):
+            MASKS[wrong]
+    assert MASKS.get("topK_31") is None
+
+
 def test_a_name_nearly_right_is_named():
     for wrong, meant in {
         "topk_30": "topK_30",

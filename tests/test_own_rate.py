@@ -178,6 +178,21 @@ def test_a_file_is_heard_with_its_rate_channels_and_level(classifier, song, tmp_
     assert np.abs(played[0] - expected).max() < 2**-14
 
 
+def test_how_far_the_p_of_the_file_are_from_those_of_the_verdict_is_said(classifier, song):
+    path, _ = song
+    result = interpret(classifier, path, "saliency", windows="all", compared=2)
+    verdict = result.verdict
+    of_verdict = {"p": verdict.p, "p_in": verdict.p_kept, "p_out": verdict.p_removed}
+    for name, part in (("p", "clip"), ("p_in", "kept part"), ("p_out", "removed part")):
+        for distance, said in ((0.187, f"differ by up to .187 (that of the {part})."), (0.04, "")):
+            p = of_verdict[name]
+            moved = p + distance if p < 0.5 else p - distance
+            heard = {**of_verdict, name: moved}
+            note = replace(result, p_of_sounds=heard).file_note()
+            assert note.endswith(said or "converted, can differ a little.")
+            assert f"made at its own {RATE} Hz and then converted, " in note
+
+
 def test_only_other_files_change_what_is_heard(classifier, song, tmp_path):
     path, _ = song
     assert interpret(classifier, path, "saliency", inversion="lstsq").file_sounds is None
@@ -213,6 +228,25 @@ def test_too_many_channels_are_said_and_heard_in_mono(song, monkeypatch):
     monkeypatch.setattr("audiointerp.dataset.clip_forms.load_channels", refuse)
     with pytest.warns(AudioWarning, match="too many samples; the parts are given in mono"):
         assert recording_of(path, noise(1.0), 32000) is None
+
+
+def test_a_band_that_the_file_does_not_have_is_said(call, classifier, tmp_path):
+    classifier.save(tmp_path / "small.safetensors")
+    save_audio(tmp_path / "low.wav", 0.1 * noise(0.2)[..., :4000], 4000)
+    place = ("--weights", tmp_path / "small.safetensors", "--out", tmp_path / "out")
+    note = "The file has 4000 Hz: nothing above 2000 Hz is in it, and the network listens up to "
+    done = call("interpret", tmp_path / "low.wav", "--method", "saliency", *place)
+    assert done.stdout.count(note + "14000 Hz.") == 1
+    page = html.unescape((tmp_path / "out" / "index.html").read_text())
+    assert note in page
+    # MP3 has no such rate: the page's sound has another one than the file.
+    assert "the file's own, one channel at 4000 Hz" in page
+    assert "holds the file at 16000 Hz, since an MP3 cannot have 4000 Hz" in page
+    done = call("scan", tmp_path / "low.wav", "--explain", 0, *place)
+    assert done.stdout.count(note) == 1
+    assert note in html.unescape((tmp_path / "out" / "low.wav" / "index.html").read_text())
+    save_audio(tmp_path / "high.wav", 0.1 * noise(1.0), 44100)
+    assert interpret(classifier, tmp_path / "high.wav", "saliency", compared=0).rate_note() == ""
 
 
 def test_channels_are_read_as_they_are(tmp_path):

@@ -287,6 +287,26 @@ def test_bounds_are_named(tmp_path, monkeypatch):
     assert "should have" in containers.examine(io.BytesIO(many[:-9])).fault
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.nan, "is NaN;"),
+        (np.inf, "is infinity;"),
+        (-np.inf, "is -infinity;"),
+        (-3e20, r"is -3e\+20, and its size is above 1.1e\+12;"),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_first_bad_sample_is_named(tmp_path, monkeypatch, value, words, channels):
+    samples = np.zeros((4000, channels), np.float32)
+    samples[1000, -1] = samples[3000] = value
+    soundfile.write(tmp_path / "a.wav", samples, 8000, subtype="FLOAT")
+    monkeypatch.setattr(reading, "BLOCK", 600)
+    place = r"sample 1000 \(0.125 s\)" + (" of channel 2" if channels == 2 else "")
+    with pytest.raises(AudioError, match=rf"a\.wav: {place} {words} export the file again"):
+        load_audio(tmp_path / "a.wav")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_a_file_that_may_not_be_read_is_an_audio_error(tmp_path):
     path = written(tmp_path / "clip.wav", encoded("WAV"))

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -99,6 +100,42 @@ def test_a_file_in_the_place_of_the_folder_is_refused_at_once(call, tmp_path, pl
     assert (done.returncode, done.stdout) == (1, "")
     message = f"--out {tmp_path / place}: {tmp_path / 'taken'} is a file; give a folder"
     assert done.stderr == f"audiointerp: {message}\n"
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/proc"])
+def test_a_folder_that_cannot_be_made_is_refused_at_once(call, place):
+    if not Path("/proc").is_dir():
+        pytest.skip("only there, nobody can make a folder")
+    done = call("interpret", "dog.wav", "--weights", "none.safetensors", "--out", place)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"audiointerp: --out {place}: nothing can be written into /proc")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("interpret", ""), "CLIPS"),
+        (("interpret", "dog.wav", "--out", ""), "--out"),
+        (("interpret", "dog.wav", "--out="), "--out"),
+        (("scan", "", "--weights", "esc10-mel"), "RECORDING"),
+        (("run", "mel_clean", "--out", ""), "--out"),
+        (("train", "--data", ""), "--data"),
+        (("tables", ""), "RESULTS"),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(call, tmp_path, words, name):
+    done = call(*words, place=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"audiointerp: {name} '': a path is empty, as of an unset")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_path_in_a_settings_file_is_refused(call, tmp_path):
+    (tmp_path / "s.toml").write_text('out = ""')
+    done = call("interpret", "dog.wav", "--settings", "s.toml", place=tmp_path)
+    assert (done.returncode, "out is an empty path" in done.stderr) == (1, True)
 
 
 def test_help_says_that_one_place_is_scored(call):

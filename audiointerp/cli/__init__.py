@@ -28,11 +28,11 @@ from . import (
     training,
     validation,
 )
-from .help_text import HelpWithExamples
+from .command import Command
 from .options import app
 
 for _command in app.registered_commands:
-    _command.cls = HelpWithExamples
+    _command.cls = Command
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in shells: 128 + SIGINT."""

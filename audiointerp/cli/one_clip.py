@@ -259,6 +259,8 @@ def _print_interpretation(
         )
     if note := result.window_note("--windows all"):
         typer.echo(note)
+    if note := result.rate_note():
+        typer.echo(note)
     by = f" by {method}" if method else ""
     wrong = f" (wrong: it is {label})" if label not in (None, result.predicted) else ""
     typer.echo(f"{clip}: predicted {result.predicted}{wrong}, explained {result.question}{by}")

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -67,10 +68,10 @@ MASKS_HELP = f"{', '.join(MASK_NAMES)}; also topK_20 or another percentage, for 
 
 
 def check_folder(path: Path) -> Path:
-    """Refuse a folder to write to that is a file, or lies in one, before anything is computed.
+    """Refuse a folder that cannot be made or written to, before anything is computed.
 
     Raises:
-        ArgumentError: it is, or does.
+        ArgumentError: it is a file, or lies in one, or the system refuses to write there.
 
     >>> check_folder(Path("new/folder")).name
     'folder'
@@ -78,6 +79,15 @@ def check_folder(path: Path) -> Path:
     existing = next((each for each in (path, *path.parents) if each.exists()), None)
     if existing is not None and not existing.is_dir():
         raise ArgumentError(f"--out {path}: {existing} is a file; give a folder")
+    if existing is not None:
+        try:
+            # What the system would refuse is known only when it is tried.
+            tempfile.TemporaryDirectory(prefix=".audiointerp-", dir=existing).cleanup()
+        except OSError as error:
+            raise ArgumentError(
+                f"--out {path}: nothing can be written into {existing} "
+                f"({error.strerror or error}); give another folder"
+            ) from error
     return path
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..events import ExplainedEvent, ScannedRecording
 
 NAMES = {"window": "the window", "box": "the box alone", "rest": "the window without the box"}
+NAMES_WITHOUT_BOX = {"window": "the window", "rest": "the background of the window alone"}
 MOST_EVENTS = 1000
 """The events on the page of all recordings; a page of more would be slow to open."""
 
@@ -72,8 +73,14 @@ def _link(row: dict[str, Any]) -> str:
 
 def _event_cells(event: dict[str, Any]) -> tuple[object, ...]:
     times = (_clock(event["start"]), _clock(event["end"]))
-    band = f"{event['low'] or 0:.0f} to {event['high'] or 0:.0f}"
-    return (escape(event["label"]), _link(event), *times, band, f"{event['p']:.3f}")
+    return (escape(event["label"]), _link(event), *times, _band(event), f"{event['p']:.3f}")
+
+
+def _band(event: dict[str, Any]) -> str:
+    # A result of an earlier version has no entry.
+    if event.get("box", "found") == "found":
+        return f"{event['low']:.0f} to {event['high']:.0f}"
+    return "no box" if event["box"] == "none" else "not explained"
 
 
 def _html_table(heads: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
@@ -102,13 +109,12 @@ def _summary(scanned: "ScannedRecording") -> str:
 def _table(scanned: "ScannedRecording") -> str:
     explained = {(record.event.start, record.event.label) for record in scanned.explained}
     rows = []
-    for number, event in enumerate(scanned.events, 1):
-        label = escape(event.label)
-        if (event.start, event.label) in explained:
-            label = f'<a href="#{_anchor(event.start, event.label)}">{label}</a>'
-        band = f"{event.low or 0:.0f} to {event.high or 0:.0f}"
-        times = (_clock(event.start), _clock(event.end))
-        rows.append((number, label, *times, band, f"{event.p:.3f}"))
+    for number, event in enumerate(scanned.rows, 1):
+        label = escape(event["label"])
+        if (event["start"], event["label"]) in explained:
+            label = f'<a href="#{_anchor(event["start"], event["label"])}">{label}</a>'
+        times = (_clock(event["start"]), _clock(event["end"]))
+        rows.append((number, label, *times, _band(event), f"{event['p']:.3f}"))
     return _html_table(("", "label", "from", "to", "band (Hz)", "p"), rows)
 
 
@@ -118,21 +124,32 @@ def _explanation(record: "ExplainedEvent") -> str:
     sounds = record.sounds
     peak = max(1.0, *(float(wav.abs().max()) for wav in sounds.values()))
     p_of = {"window": record.p, "box": record.p_in, "rest": record.p_out}
+    names = NAMES if record.loses else NAMES_WITHOUT_BOX
     rows = "".join(
-        f"<tr><th>{NAMES[name]}<td>{player(wav / peak, record.transform.sample_rate, 'MP3')}"
+        f"<tr><th>{text}<td>{player(sounds[name] / peak, record.transform.sample_rate, 'MP3')}"
         f"<td>{p_of[name]:.3f}"
-        for name, wav in sounds.items()
+        for name, text in names.items()
     )
-    box = record.box
+    event = record.event
+    begin = record.box.start if record.loses else event.start
     return (
-        f'<div class="audiointerp" id="{_anchor(record.event.start, box.label)}"><h2>Why '
-        f"{escape(box.label)} at {_clock(box.start)}?</h2><p>The box: {_clock(box.start)} to "
-        f"{_clock(box.end)}, {box.low or 0:.0f} to {box.high or 0:.0f} Hz. In words: "
-        f"{escape(record.verdict)}.</p>{_picture(record)}<table><tr><th><th>one shared gain"
+        f'<div class="audiointerp" id="{_anchor(event.start, event.label)}"><h2>Why '
+        f"{escape(event.label)} at {_clock(begin)}?</h2><p>{escape(_sentence(record))}.</p>"
+        f"{_picture(record)}<table><tr><th><th>one shared gain"
         f"<th>p of the sound{rows}</table><p><small>Explained is the window from "
         f"{_clock(record.window[0])} to {_clock(record.window[1])}, by "
         f"{escape(record.attribution.method)}; what is removed becomes {record.fill}.</small></p>"
         "</div>"
+    )
+
+
+def _sentence(record: "ExplainedEvent") -> str:
+    if not record.loses:
+        return record.verdict.capitalize()
+    box = record.box
+    return (
+        f"The box: {_clock(box.start)} to {_clock(box.end)}, {box.low:.0f} to {box.high:.0f} Hz. "
+        f"In words: {record.verdict}"
     )
 
 
@@ -144,15 +161,17 @@ def _picture(record: "ExplainedEvent") -> str:
 
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     spectrogram, box = record.spectrogram, record.bins_and_frames
+    title = "the window, with the box" if record.loses else "the window"
     axes = figure.subplots(1, 2, sharey=True)
-    display.plot.spectrogram(spectrogram, axes[0], title="the window, with the box")
+    display.plot.spectrogram(spectrogram, axes[0], title=title)
     display.plot.attribution(record.attribution.values, spectrogram, axes[1], title="the map")
     seconds = spectrogram.transform.hop_length / spectrogram.transform.sample_rate
-    for ax in axes:
+    for ax in axes if record.loses else ():
         corner = (box.first_frame * seconds, box.low_bin - 0.5)
         sides = (box.frames * seconds, box.bins)
         ax.add_patch(Rectangle(corner, *sides, fill=False, edgecolor="lime", linewidth=1.5))
-    return f'<img alt="box and map" src="{display.figure_address(figure)}">'
+    shown = "box and map" if record.loses else "window and map"
+    return f'<img alt="{shown}" src="{display.figure_address(figure)}">'
 
 
 def _anchor(start: float, label: str) -> str:

@@ -101,6 +101,8 @@ def _check_type(place: str, value: Any, annotation: Any) -> None:
         is_wrong_bool = isinstance(value, bool) and option_type is not bool
         if is_wrong_bool or not isinstance(value, accepted):
             raise ArgumentError(f"{place} must be {description}, not {value!r:.80}")
+    if value == "" and Path in option_types:
+        raise ArgumentError(f"{place} is an empty path; give one, or . for the current folder")
 
 
 Settings = Annotated[

@@ -35,6 +35,7 @@ OWN_SOUND = (
     "mask keeps and removes of it. Each p is that of the same part as the classifier takes it: "
     "one channel, the mean of the file's, at {heard} Hz, however loud it is played."
 )
+OTHER_RATE = "The page holds the file at {rate} Hz, since an MP3 cannot have {own} Hz."
 AS_MP3 = (
     "The clip is held as MP3 to keep this page small, so its sounds are not exactly those of WAV "
     "files that are written beside it."
@@ -132,8 +133,8 @@ def _about(result: ExplainedClip, likeliest: Sequence[tuple[str, float]], truth:
         is_right = "rightly" if truth == result.predicted else "wrongly"
         predicted = html.escape(result.predicted.replace("_", " "))
         question += f" The clip is labelled <b>{label}</b>, {is_right} predicted {predicted}."
-    note = result.window_note()
-    return f"{question} {note and f'<b>{html.escape(note)}</b> '}{text}"
+    notes = " ".join(filter(None, (result.window_note(), result.rate_note())))
+    return f"{question} {notes and f'<b>{html.escape(notes)}</b> '}{text}"
 
 
 def _explaining(results: Sequence[ExplainedClip]) -> str:
@@ -154,7 +155,10 @@ def _explaining(results: Sequence[ExplainedClip]) -> str:
 def _about_sound(result: ExplainedClip, sound: PageSound) -> str:
     channels = "one channel" if sound.wav.shape[1] == 1 else f"{sound.wav.shape[1]} channels"
     note = OWN_SOUND if sound.is_own else AS_CLASSIFIED
-    text = note.format(channels=channels, rate=sound.sample_rate, heard=result.sample_rate)
+    own_rate = result.sounds.sample_rate
+    text = note.format(channels=channels, rate=own_rate, heard=result.sample_rate)
+    if sound.sample_rate != own_rate:
+        text += " " + OTHER_RATE.format(rate=sound.sample_rate, own=own_rate)
     return f"{text} {AS_MP3}" if sound.container == "MP3" else text
 
 

@@ -236,8 +236,8 @@ def _question(result: ExplainedClip) -> str:
     method, mask = html.escape(result.attribution.method), html.escape(result.mask_name)
     layer = str(layer_cell(result.attribution))
     about = f"{method}, mask {mask}" + html.escape(layer and f", {layer}")
-    note = html.escape(result.window_note())
-    question = f"<p>Why <b>{html.escape(result.question)}</b>? {about}.{note and f' {note}'}</p>"
+    notes = html.escape(" ".join(filter(None, (result.window_note(), result.rate_note()))))
+    question = f"<p>Why <b>{html.escape(result.question)}</b>? {about}.{notes and f' {notes}'}</p>"
     if result.verdict is None:
         return question
     details = html.escape(" ".join(result.verdict.details))

@@ -59,7 +59,7 @@ class ExplainedEvent:
     def loses(self) -> bool:
         """Whether the window without the box is no longer heard as the label.
 
-        The box alone always is. If this is False, the box is the whole window.
+        The box alone always is. If this is False, no box was found: ``box`` is the whole window.
         """
         return self.p_out < self.least
 
@@ -93,26 +93,34 @@ class ExplainedEvent:
     def verdict(self) -> str:
         """Say in a sentence what was found."""
         if not self.loses:
-            return "there is no box: what lies in the background is heard as the label as well"
+            return "no box: what lies in the background is heard as the label as well"
         text = "the box is enough, and without it the label is lost"
         if self.rank is None:
             return f"{text}; there is no other place of its size"
         return f"{text}; rank {self.rank} among {self.others + 1} boxes of its size"
 
     def __repr__(self) -> str:
-        box = self.box
-        return (
-            f"ExplainedEvent({box.label}, {box.start:.2f} to {box.end:.2f} s, {box.low:.0f} to "
-            f"{box.high:.0f} Hz; p {self.p:.3f}, box {self.p_in:.3f}, rest {self.p_out:.3f})"
-        )
+        if not self.loses:
+            p = f"p {self.p:.3f}, background alone {self.p_out:.3f}"
+            return f"ExplainedEvent({self.event.label}, no box; {p})"
+        p = f"p {self.p:.3f}, box {self.p_in:.3f}, rest {self.p_out:.3f}"
+        return f"ExplainedEvent({self.box.label}, {self._limits}; {p})"
 
     def _repr_html_(self) -> str:
-        box = self.box
+        box = {
+            "box": self._limits,
+            "p of the box, of the rest": f"{self.p_in:.3f}, {self.p_out:.3f} (fill {self.fill})",
+        }
+        no_box = {"p of the background": f"{self.p_out:.3f} (fill {self.fill})"}
         rows = {
             "event": f"{self.event.start:.2f} to {self.event.end:.2f} s",
             "window": f"{self.window[0]:.2f} to {self.window[1]:.2f} s, p {self.p:.3f}",
-            "box": f"{box.start:.2f} to {box.end:.2f} s, {box.low:.0f} to {box.high:.0f} Hz",
-            "p of the box, of the rest": f"{self.p_in:.3f}, {self.p_out:.3f} (fill {self.fill})",
+            **(box if self.loses else no_box),
             "so": self.verdict,
         }
-        return table_html(f"Why {box.label}?", rows)
+        return table_html(f"Why {self.event.label}?", rows)
+
+    @property
+    def _limits(self) -> str:
+        box = self.box
+        return f"{box.start:.2f} to {box.end:.2f} s, {box.low:.0f} to {box.high:.0f} Hz"

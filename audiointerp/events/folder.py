@@ -4,8 +4,6 @@ Each recording has a folder of its own, whose last file says that it is finished
 was killed loses the recordings that it was at, and no more.
 """
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,9 @@ from ..util import (
     show_progress,
     write_text,
 )
+from .formats import table_text
 from .one_recording import (
+    EVENT_COLUMNS,
     RESULT,
     ScanSettings,
     WritePage,
@@ -36,7 +36,6 @@ from .shards import shard_of
 from .workers import OpenClassifier, scan_all
 
 RECORDING_COLUMNS = ("recording", "status", "seconds", "windows", "events", "notes", "error")
-EVENT_COLUMNS = ("recording", "start", "end", "label", "p", "low", "high")
 CHANGES = {
     "file_sha256": "of another file",
     "settings": "with other settings",
@@ -177,13 +176,13 @@ def _write_tables(task: FolderScan) -> list[dict[str, Any]]:
     with locked(task.out / ".lock-tables", wait=True):
         results = _results_in(task.out)
         rows = [_row(result) for result in results]
-        _write_csv(task.out / "recordings.csv", RECORDING_COLUMNS, rows)
+        write_text(task.out / "recordings.csv", table_text(RECORDING_COLUMNS, rows))
         events = [
             {"recording": result["recording"], **event}
             for result in results
             for event in result.get("events", ())
         ]
-        _write_csv(task.out / "events.csv", EVENT_COLUMNS, events)
+        write_text(task.out / "events.csv", table_text(("recording", *EVENT_COLUMNS), events))
         task.write_index(task.out, rows, events)
     return rows
 
@@ -205,11 +204,3 @@ def _row(result: dict[str, Any]) -> dict[str, Any]:
     named = {"recording": result["recording"], "status": result["status"]}
     details = {"events": len(result.get("events", ())), "notes": "; ".join(result.get("notes", ()))}
     return named | counts | details
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())

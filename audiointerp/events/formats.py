@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,16 +37,21 @@ def csv_text(events: Sequence[Event]) -> str:
     >>> csv_text([Event(0.5, 1.0, "dog, small", 0.9)])
     'start,end,label,p,low,high\r\n0.5,1.0,"dog, small",0.9,,\r\n'
     """
+    return table_text(COLUMNS, map(asdict, events))
+
+
+def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    r"""Return rows as CSV; a column that a row lacks is empty.
+
+    >>> table_text(("label", "p"), [{"label": "dog, small"}])
+    'label,p\r\n"dog, small",\r\n'
+    """
     text = io.StringIO()
     # With another end of the lines, a label with a carriage return would not be quoted.
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_values(event) for event in events)
+    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()
-
-
-def _values(event: Event) -> list[object]:
-    return [getattr(event, name) for name in COLUMNS]
 
 
 def csv_events(text: str) -> list[Event]:
@@ -90,8 +96,7 @@ def json_events(text: str) -> list[Event]:
 
 
 def _json_text(events: Sequence[Event]) -> str:
-    entries = [dict(zip(COLUMNS, _values(event), strict=True)) for event in events]
-    return json_text({"events": entries})
+    return json_text({"events": list(map(asdict, events))})
 
 
 FORMATS = {

@@ -10,19 +10,24 @@ from typing import Any
 
 from ..errors import AudioWarning
 from ..model import Classifier
+from ..processing import file_rate, missing_band_note
 from ..util import encodable, make_folder, one_line, write_json, write_text
 from .detection import Threshold, detect
 from .event import Event
 from .explained_event import ExplainedEvent
 from .explaining import explain_events
-from .formats import write_events
+from .formats import COLUMNS, table_text, write_events
 from .scan_record import Pooled, Scan
 from .scanning import scan
 
-WRITTEN = ("events.csv", "events.json", "events.selections.txt", "events.labels.txt")
-"""The files of the events of one recording, each with the same events."""
+WITHOUT_COLUMNS = ("events.selections.txt", "events.labels.txt")
+"""The files of the events of one recording that have no place for the column ``box``."""
+EVENT_COLUMNS = (*COLUMNS, "box")
+"""The columns of ``events.csv``, and the entries of an event in ``events.json``."""
+BOX = {True: "found", False: "none", None: "not explained"}
+"""The column ``box``, by whether the removal of a box loses the event; None if not explained."""
 BOXES = "boxes.selections.txt"
-"""The boxes of the explained events, whose times are finer."""
+"""The boxes that were found, whose times are finer."""
 RESULT = "result.json"
 """The last file that is written of a recording: with it, the recording is finished."""
 
@@ -77,10 +82,10 @@ class ScannedRecording:
     Attributes:
         name: of the file, as it was listed.
         scan: the windows.
-        events: all events, in their order; those that are explained have the limits of their box.
+        events: all events, in their order; those with a box have its band.
         explained: the events that are explained.
         pooled: p of the whole recording.
-        notes: the warnings about its file.
+        notes: the warnings about its file, and what it lacks for its sample rate.
 
     Example: see :func:`scan_recording`.
     """
@@ -91,6 +96,15 @@ class ScannedRecording:
     explained: list[ExplainedEvent]
     pooled: Pooled
     notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The events as rows of ``events.csv``; ``box`` is a value of :data:`BOX`."""
+        loses = {(each.event.start, each.event.label): each.loses for each in self.explained}
+        return [
+            {**asdict(event), "box": BOX[loses.get((event.start, event.label))]}
+            for event in self.events
+        ]
 
 
 WritePage = Callable[[Path, ScannedRecording], None]
@@ -134,10 +148,13 @@ def scan_recording(
         )
     for number, record in zip(chosen, explained, strict=True):
         # An event has the times of its detection, whether it was explained or not.
-        events[number] = replace(events[number], low=record.box.low, high=record.box.high)
+        if record.loses:
+            events[number] = replace(events[number], low=record.box.low, high=record.box.high)
     notes = [warning for warning in caught if issubclass(warning.category, AudioWarning)]
     # Each file is read twice, and so are its faults.
     texts = dict.fromkeys(one_line(warning.message) for warning in notes)
+    if missing_band := missing_band_note(file_rate(path), classifier.transform):
+        texts[missing_band] = None
     name = name or encodable(path.name)
     pooled = result.pooled(settings.pooling)
     return ScannedRecording(name, result, events, explained, pooled, tuple(texts))
@@ -157,9 +174,12 @@ def write_recording(
     Example: see :func:`~audiointerp.events.folder.scan_files`.
     """
     make_folder(folder)
-    for name in WRITTEN:
+    for name in WITHOUT_COLUMNS:
         write_events(folder / name, scanned.events)
-    write_events(folder / BOXES, [record.box for record in scanned.explained])
+    rows = scanned.rows
+    write_text(folder / "events.csv", table_text(EVENT_COLUMNS, rows))
+    write_json(folder / "events.json", {"events": rows})
+    write_events(folder / BOXES, [record.box for record in scanned.explained if record.loses])
     windows = io.StringIO()
     scanned.scan.to_frame().to_csv(windows, lineterminator="\n")
     write_text(folder / "windows.csv", windows.getvalue())
@@ -174,7 +194,7 @@ def write_recording(
         "silent_windows": int(scanned.scan.silent.sum()),
         "notes": list(scanned.notes),
         **asdict(scanned.pooled),
-        "events": [asdict(event) for event in scanned.events],
+        "events": rows,
         "explained": [_described(record) for record in scanned.explained],
     }
     write_json(folder / RESULT, result)
@@ -226,4 +246,5 @@ def fingerprint_of_recording(
 def _described(record: ExplainedEvent) -> dict[str, Any]:
     values = ("window", "p", "p_in", "p_out", "least", "rank", "others", "fill", "loses", "verdict")
     described = {name: getattr(record, name) for name in values}
-    return {"event": asdict(record.event), "box": asdict(record.box), **described}
+    box = asdict(record.box) if record.loses else None
+    return {"event": asdict(record.event), "box": box, **described}

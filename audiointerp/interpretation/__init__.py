@@ -21,7 +21,8 @@ from .level import Level, LevelAboveMedian
 from .lime import LIME
 from .maps_folder import MapsFolder
 from .mask_gradient import MaskGradient
-from .masks import MASKS, Mask, checked, tie_share, top, top_at_shares
+from .mask_names import Mask
+from .masks import MASKS, checked, tie_share, top, top_at_shares
 from .methods import METHODS
 from .naming import usable_name
 from .nulls import (

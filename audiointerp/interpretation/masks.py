@@ -7,7 +7,7 @@ exactly k entries, however many are equal. :func:`tie_share` says how many of th
 A mask of your own is any function from values to a mask; see ``resolve_mask``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
 
@@ -15,9 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError
-
-Mask = Callable[[Tensor], Tensor]
-"""A function from attribution values ``(N, 1, F, T)`` to a mask of that shape, in [0, 1]."""
+from .mask_names import NamedMasks
 
 
 def binary(values: Tensor) -> Tensor:
@@ -187,20 +185,22 @@ def checked(values: Tensor) -> Tensor:
 
 # An entry is all that finding a mask by its name needs. cli/options.py lists the names again, in
 # the same order, so that --help need not import torch.
-MASKS: dict[str, Mask] = {
-    "bin": binary,
-    "minmax": minmax,
-    "sigmoid": sigmoid,
-    "topK_5": partial(top, share=0.05),
-    "topK_30": partial(top, share=0.30),
-    "topK_50": partial(top, share=0.50),
-    "minmax_pos": partial(minmax, positive=True),
-    "sigmoid_pos": partial(sigmoid, positive=True),
-    "pos_thresh_25": partial(threshold, share=0.25),
-    "pos_thresh_50": partial(threshold, share=0.50),
-    "pos_thresh_75": partial(threshold, share=0.75),
-    "topK_5_pos": partial(top, share=0.05, positive=True),
-    "topK_30_pos": partial(top, share=0.30, positive=True),
-    "topK_50_pos": partial(top, share=0.50, positive=True),
-}
-"""The masks by name."""
+MASKS = NamedMasks(
+    {
+        "bin": binary,
+        "minmax": minmax,
+        "sigmoid": sigmoid,
+        "topK_5": partial(top, share=0.05),
+        "topK_30": partial(top, share=0.30),
+        "topK_50": partial(top, share=0.50),
+        "minmax_pos": partial(minmax, positive=True),
+        "sigmoid_pos": partial(sigmoid, positive=True),
+        "pos_thresh_25": partial(threshold, share=0.25),
+        "pos_thresh_50": partial(threshold, share=0.50),
+        "pos_thresh_75": partial(threshold, share=0.75),
+        "topK_5_pos": partial(top, share=0.05, positive=True),
+        "topK_30_pos": partial(top, share=0.30, positive=True),
+        "topK_50_pos": partial(top, share=0.50, positive=True),
+    }
+)
+"""The masks by name; ``MASKS["topK_31"]`` is found, too, though not among those listed."""

@@ -7,13 +7,11 @@ from functools import partial
 
 from torch import Tensor
 
-from ..errors import ArgumentError, unknown_name
+from ..errors import ArgumentError
 from .given import GivenMask
-from .masks import MASKS, Mask, checked
+from .mask_names import Mask, mask_called, with_percentage_of
+from .masks import MASKS, checked
 from .naming import usable_name
-
-WITH_PERCENTAGE = re.compile(r"(topK_|pos_thresh_)([0-9]+(?:\.[0-9]+)?)((?:_pos)?)", re.IGNORECASE)
-"""The names with a percentage: what is before it, the percentage, what is after it."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +93,14 @@ def resolve_mask(mask: AnyMask, masks: Mapping[str, Mask] = MASKS) -> tuple[str,
     ('topK_20', [0.0, 0.0, 1.0, 0.0, 0.0])
     """
     if isinstance(mask, str):
-        return mask, _mask_called(mask, masks)
+        return mask, mask_called(mask, masks)
     if isinstance(mask, Tensor):
         mask = GivenMask(mask)
     if isinstance(mask, CheckedMask | GivenMask):
         return mask.name, mask
     if isinstance(mask, int | float):
         name = name_of_share(mask)
-        return name, _mask_called(name, masks)
+        return name, mask_called(name, masks)
     if not callable(mask):
         raise ArgumentError(
             f"a mask is a name, e.g. 'topK_30', a share, e.g. 0.3, a tensor (F, T), or a function "
@@ -112,7 +110,7 @@ def resolve_mask(mask: AnyMask, masks: Mapping[str, Mask] = MASKS) -> tuple[str,
         if mask is known:
             return name, mask
     name = _name_of_function(mask)
-    if name in masks or name in _with_percentage_of(name, masks):
+    if name in masks or name in with_percentage_of(name, masks):
         raise ArgumentError(f"another mask is called {name}; rename your function")
     return name, CheckedMask(name, mask)
 
@@ -133,55 +131,6 @@ def name_of_share(share: float) -> str:
             f"mask {share!r}: a share of the bins lies between 0 and 1, e.g. 0.3 for topK_30"
         )
     return f"topK_{percentage}"
-
-
-def _mask_called(name: str, masks: Mapping[str, Mask]) -> Mask:
-    if name in masks:
-        return masks[name]
-    with_percentage = _with_percentage_of(name, masks)
-    if name in with_percentage:
-        return with_percentage[name]
-    # The known name of the most similar spelling has another percentage: topK_50 for topK_5.0.
-    meant = list(with_percentage) if WITH_PERCENTAGE.fullmatch(name) else None
-    raise ArgumentError(unknown_name("mask", name, masks, _patterns(masks), meant))
-
-
-def _families(masks: Mapping[str, Mask]) -> dict[str, partial[Tensor]]:
-    """Return one mask of each kind that has a percentage, by its name with ``{}`` in place of it.
-
-    Its ``share`` is a keyword, so the same definition serves all percentages.
-    """
-    families: dict[str, partial[Tensor]] = {}
-    for name, mask in masks.items():
-        match = WITH_PERCENTAGE.fullmatch(name)
-        if match and isinstance(mask, partial) and "share" in mask.keywords:
-            families[f"{match[1]}{{}}{match[3]}"] = mask
-    return families
-
-
-def _with_percentage_of(name: str, masks: Mapping[str, Mask]) -> dict[str, Mask]:
-    """Return the mask that a name with a percentage means, under its exact name, or nothing.
-
-    The exact name differs from ``name`` in case or in zeros, as ``topK_20`` from ``topk_020``: one
-    mask has one name.
-    """
-    match = WITH_PERCENTAGE.fullmatch(name)
-    if not match:
-        return {}
-    percentage = f"{float(match[2]):.4f}".rstrip("0").rstrip(".")
-    if not 0 < float(percentage) < 100:
-        return {}
-    pattern = f"{match[1]}{{}}{match[3]}".casefold()
-    return {
-        family.format(percentage): partial(mask, share=float(f"{percentage}e-2"))
-        for family, mask in _families(masks).items()
-        if family.casefold() == pattern
-    }
-
-
-def _patterns(masks: Mapping[str, Mask]) -> str:
-    patterns = [family.format("k") for family in _families(masks)]
-    return f"; or {', '.join(patterns)} with 0 < k < 100" if patterns else ""
 
 
 def _name_of_function(mask: Mask) -> str:

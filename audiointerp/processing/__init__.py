@@ -15,6 +15,7 @@ from .augmentation import augment
 from .filters import MEL_NORMS, MEL_SCALES
 from .kaldi import kaldi_fbank
 from .masking import DOMAINS, check_mask, levels_gain
+from .missing_band import missing_band_note
 from .own_rate import framing_at, grid_steps, masked_sound
 from .parts import MaskedParts, levels_of_sounds
 from .reading import LEAST_MIX, MAX_LEVEL
@@ -22,7 +23,7 @@ from .resampling import resample, resample_blocks
 from .scaling import Scaling
 from .spectrogram import LogMel, LogSTFT, transform_from_dict
 from .stft import level_is_known
-from .streaming import stream_audio
+from .streaming import file_rate, stream_audio
 from .tapers import TAPERS
 from .transform import Spectrogram, Transform
 from .windows import Windows
@@ -47,6 +48,7 @@ __all__ = [
     "augment",
     "check_mask",
     "conversion",
+    "file_rate",
     "fix_length",
     "framing_at",
     "grid_steps",
@@ -58,6 +60,7 @@ __all__ = [
     "load_channels",
     "load_levels",
     "masked_sound",
+    "missing_band_note",
     "mono",
     "normalized",
     "resample",

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AudioError
+from .bad_samples import bad_sample
 from .container_info import ContainerInfo
 from .containers import examine
 
@@ -212,7 +213,7 @@ def sound_blocks(
                         "them at one rate"
                     )
                 rate = stream.samplerate
-                for block in _decoded(path, stream):
+                for block in _decoded(path, stream, count):
                     count += len(block)
                     yield block, rate
     if not count:
@@ -264,21 +265,16 @@ def _length_error(path: Path, count: str) -> str:
     )
 
 
-def _decoded(path: Path, stream: _Stream) -> Iterator[Tensor]:
-    """Give all samples in blocks ``(n, C)``, check them and their number."""
+def _decoded(path: Path, stream: _Stream, before: int) -> Iterator[Tensor]:
+    """Give all samples in blocks ``(n, C)``, check them and their number; ``before`` came first."""
     if soundfile.SoundFile.seekable(stream):
         # As soundfile.read does; without it libsndfile's MP3 decoder returns other samples.
         stream.seek(0)
     frames, count = max(1, BLOCK // stream.channels), 0
     while True:
         block = torch.from_numpy(stream.read(frames, dtype="float32", always_2d=True))
-        peak = block.abs().amax() if len(block) else torch.zeros(())
-        # Written so that a peak of NaN is refused, too.
-        if not peak <= MAX_LEVEL:
-            raise AudioError(
-                f"{path}: NaN, infinity or a value above {MAX_LEVEL:.2g} in samples {count} to "
-                f"{count + len(block) - 1}; export the file again"
-            )
+        if fault := bad_sample(block, MAX_LEVEL, before + count, stream.samplerate):
+            raise AudioError(f"{path}: {fault}; export the file again")
         count += len(block)
         if len(block):
             yield block

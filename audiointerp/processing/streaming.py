@@ -7,6 +7,7 @@ the last block.
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
@@ -54,6 +55,26 @@ def stream_audio(
         part for _, block in chain([(rate, first)], blocks) for part in block.split(PART, -1)
     )
     yield from resample_blocks(mono_blocks, rate, sample_rate or rate)
+
+
+def file_rate(path: str | os.PathLike[str]) -> int:
+    """Return the sample rate of a sound file, in Hz.
+
+    Raises:
+        AudioError: see :func:`~audiointerp.processing.audio.load_audio`.
+
+    >>> import tempfile
+    >>> import torch
+    >>> from audiointerp.processing import save_audio
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_audio(f"{folder}/clip.wav", torch.full((1, 1, 800), 0.5), 8000)
+    ...     file_rate(f"{folder}/clip.wav")
+    8000
+    """
+    path = Path(path)
+    with readable(path), closing(sound_blocks(path)) as blocks:
+        _, rate = next(blocks)
+    return rate
 
 
 def _mono_blocks(path: Path, refuse_cancellation: bool) -> Iterator[tuple[int, Tensor]]:

@@ -7,10 +7,15 @@ from torch import Tensor
 
 from ..interpretation import Attribution, is_constant
 from ..model import Classifier
-from ..processing import Spectrogram
+from ..processing import Spectrogram, missing_band_note
 from .sounds import Sounds
 from .strongest import padding_note, window_note
 from .verdict import Verdict, p_text, question_of
+
+PARTS = {"p": "clip", "p_in": "kept part", "p_out": "removed part"}
+"""What each p is of."""
+LITTLE_DIFFERENCE = 0.05
+"""The p of a file's sound and of the verdict differ a little up to here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +138,20 @@ class ExplainedClip:
             return padding_note(self.spectrogram.length / self.sample_rate, self.classifier)
         return window_note(self.limits, self.clip_seconds, self.explained, option)
 
+    def rate_note(self) -> str:
+        """Return a sentence on what the file lacks for its low sample rate, or nothing.
+
+        >>> import torch
+        >>> from audiointerp import Classifier, Cnn6, LogMel, interpret
+        >>> network = Cnn6(2, base_channels=4)
+        >>> classifier = Classifier(network, LogMel(), ["cat", "dog"], duration=1.0)
+        >>> interpret(classifier, (torch.randn(8000) / 9, 8000), compared=0).rate_note()[:48]
+        'The file has 8000 Hz: nothing above 4000 Hz is i'
+        """
+        if self.file_sounds is None:
+            return ""
+        return missing_band_note(self.file_sounds.sample_rate, self.spectrogram.transform)
+
     def p_text(self, name: str) -> str:
         """Return a p of the scores and that of the sound, each labelled; once if they are one.
 
@@ -169,10 +188,19 @@ class ExplainedClip:
         if self.file_sounds is None or self.verdict is None:
             return ""
         rate = self.file_sounds.sample_rate
+        of_verdict = (self.verdict.p, self.verdict.p_kept, self.verdict.p_removed)
+        distances = {
+            part: abs(self.heard[name] - p)
+            for (name, part), p in zip(PARTS.items(), of_verdict, strict=True)
+        }
+        part = max(distances, key=distances.__getitem__)
+        differ = "can differ a little"
+        if distances[part] > LITTLE_DIFFERENCE:
+            differ = f"differ by up to {p_text(distances[part])} (that of the {part})"
         return (
             f"The verdict's p are of parts made at the classifier's {self.sample_rate} Hz, as for "
             f"the random masks; those of the file's sound, of parts made at its own {rate} Hz and "
-            f"then converted, can differ a little."
+            f"then converted, {differ}."
         )
 
     def __repr__(self) -> str:

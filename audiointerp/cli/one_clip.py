@@ -44,7 +44,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the network's initial weights.")] = 0,
     settings_file: Settings = None,
 ) -> None:
-    """Train a small mel classifier, explain and score its test clips; takes a few minutes.
+    """Train a small mel classifier, and explain its test clips.
+
+    They are scored, too; it takes a few minutes.
 
     Examples (in a shell):
 
@@ -127,10 +129,11 @@ def interpret(
     device: Device = "cpu",
     settings_file: Settings = None,
 ) -> None:
-    """Explain a clip: write original, kept and removed sound, a picture, a page, the scores.
+    """Explain a clip: hear what is kept and what is removed.
 
-    Of several clips, or a folder of them, the page alone is written; by several methods, a folder
-    for each and a page with all.
+    Writes original, kept and removed sound, a picture, a page and the scores. Of several clips, or
+    a folder of them, the page alone is written; by several methods, a folder for each and a page
+    with all.
 
     Examples (in a shell):
 

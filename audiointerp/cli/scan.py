@@ -94,10 +94,11 @@ def scan(
     gpus_per_worker: GpusPerWorker = 0,
     settings_file: Settings = None,
 ) -> None:
-    """Find the events in recordings of any length, and the box that each is heard in.
+    """Find events in recordings, and the box each is heard in.
 
-    Each recording has a folder with its events (CSV, JSON, Raven, Audacity), p of each window, and
-    a page with players. If a scan is interrupted, the same command resumes it.
+    Recordings may have any length. Each recording has a folder with its events (CSV, JSON, Raven,
+    Audacity), p of each window, and a page with players. If a scan is interrupted, the same command
+    resumes it.
 
     Examples (in a shell):
 

@@ -31,7 +31,7 @@ from .options import (
 from .settings_file import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..predict import Interpretation
 
@@ -161,7 +161,7 @@ def interpret(
     names = list(dict.fromkeys(methods or ["gradcam"]))
     check_sources(paths, example, label)
     for name in names:
-        choose("method", name, METHODS)
+        _check_method(name, METHODS)
     choose("windows", windows, WINDOWS)
     resolve_mask(mask)
     files = sound_files_of(paths)
@@ -207,6 +207,14 @@ def interpret(
     typer.echo(f"wrote {out}/ (open {index} to look and listen)")
     if open_page:
         typer.launch(index.absolute().as_uri())
+
+
+def _check_method(name: str, known: "Iterable[str]") -> None:
+    each = [part.strip() for part in name.split(",") if part.strip()]
+    if len(each) > 1:
+        options = " ".join(f"--method {part}" for part in each)
+        raise ArgumentError(f"--method {name}: give each method by itself: {options}")
+    choose("method", name, known)
 
 
 def _write(

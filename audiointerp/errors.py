@@ -123,7 +123,7 @@ def unknown_name(
         known: the accepted names.
         more: text after the known names.
         meant: at most one name; if None, the known name with the most similar spelling, if any is
-            similar. Upper and lower case make no difference.
+            similar, or with the same letters. Upper and lower case make no difference.
 
     >>> unknown_name("label", "Dog", ["cat", "dog"])
     "unknown label 'Dog'; did you mean 'dog'? Choose one of: cat, dog"
@@ -133,7 +133,10 @@ def unknown_name(
     names = list(known)
     if meant is None:
         by_folded_name = {known_name.casefold(): known_name for known_name in names}
-        similar = difflib.get_close_matches(str(name).casefold(), by_folded_name, 1, ALIKE)
+        folded = str(name).casefold()
+        similar = difflib.get_close_matches(folded, by_folded_name, 1, ALIKE)
+        # Of a short name with two letters swapped, too few stand in order.
+        similar = similar or [each for each in by_folded_name if sorted(each) == sorted(folded)][:1]
         meant = [by_folded_name[folded_name] for folded_name in similar]
     guess = f"did you mean {meant[0]!r}? Choose" if meant else "choose"
     return f"unknown {kind} {name!r}; {guess} one of: {', '.join(names)}{more}"

@@ -125,7 +125,8 @@ def interpret(
         mask: a name in ``MASKS``, also with another percentage, e.g. ``"topK_20"``; the share of
             the bins to keep, e.g. 0.2; a mask itself, a tensor ``(F, T)`` in [0, 1]; or a function
             from values ``(N, 1, F, T)`` to a mask of that shape in [0, 1].
-        target: the label to explain, by name or number; the predicted one if None.
+        target: the label to explain, by name or number; the predicted one if None. In a name, case,
+            spaces and underscores make no difference where one label alone fits.
         against: another label, to explain why it is the target rather than this one. p is then the
             probability of the target, given that it is one of the two.
         background: for SHAP, features ``(B, 1, F, T)`` of windows of the classifier's length.

@@ -16,7 +16,7 @@ from conftest import keep_classes
 from made_results import made_rows
 
 from audiointerp import paper
-from audiointerp.cli import options, validation
+from audiointerp.cli import app, options, validation
 from audiointerp.dataset.esc50 import ESC50
 from audiointerp.dataset.synthetic import Synthetic
 from audiointerp.experiments import EXPERIMENTS, run
@@ -152,6 +152,34 @@ def test_help_lists_the_names(call):
     assert all(name in interpret for name in (*MASKS, *METHODS))
     run = " ".join(call("run", "--help").stdout.split())
     assert all(name in run for name in (*METHODS, *EXPERIMENTS, *NULLS))
+
+
+def test_help_begins_with_what_a_newcomer_looks_for_and_cuts_no_summary(call):
+    text = call("--help").stdout
+    assert call("-h").stdout == text
+    lines = text.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["interpret", "scan", "run", "demo"]
+    assert len(lines) == len(app.registered_commands)
+    assert "..." not in text.partition("Commands:")[2]
+    for line in lines:
+        name = line.split()[0]
+        assert call(name, "-h").stdout == call(name, "--help").stdout != ""
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("score", "run"), ("explain", "interpret"), ("interprt", "interpret"), ("Scan", "scan")],
+)
+def test_an_unknown_command_is_answered_with_the_one_that_was_meant(call, name, meant):
+    done = call(name, "clip.wav")
+    assert (done.returncode, done.stdout) == (2, "")
+    text = " ".join(done.stderr.split())
+    assert f"unknown command '{name}'; did you mean '{meant}'? Choose one of: interpret," in text
+
+
+def test_a_command_like_no_other_is_answered_with_all(call):
+    text = " ".join(call("zzz").stderr.split())
+    assert "unknown command 'zzz'; choose one of: interpret, scan, run, demo, train," in text
 
 
 def test_help_does_not_import_torch():

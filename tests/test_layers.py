@@ -161,8 +161,8 @@ def test_a_layer_is_measured_once():
     explainer = GradCAM(counted)
     for _ in range(3):
         explainer(db.expand(2, -1, -1, -1))
-    # Two runs for repeatability, one beside a louder clip, two for the layer, then one per call.
-    assert [shape[0] for shape in Counted.calls] == [1, 1, 2, 1, 1, 2, 2, 2]
+    # Two runs for repeatability, two beside a louder clip, two for the layer, then one per call.
+    assert [shape[0] for shape in Counted.calls] == [1, 1, 2, 2, 1, 1, 2, 2, 2]
     assert torch.get_rng_state().equal(state[0])
     assert np.random.get_state()[1].tolist() == state[1]
     assert random.getstate() == state[2]

@@ -35,6 +35,11 @@ MISTAKES = {
         [*RUN, "--masks", "bin,topK_0"],
         "topK_k_pos with 0 < k < 100",
     ),
+    "methods with commas": (
+        [*INTERPRET, "--method", "saliency, gradcam"],
+        "give each method by itself: --method saliency --method gradcam",
+    ),
+    "label with swapped letters": ([*INTERPRET, "--target", "sirne"], "did you mean 'siren'?"),
     "label": ([*INTERPRET, "--target", "dog"], "unknown label 'dog'"),
     "background": ([*INTERPRET, "--method", "shap"], "in a shell, --background"),
     "no background": (

@@ -351,6 +351,42 @@ def test_one_output_that_depends_on_the_batch_is_refused(case):
         refuse_random(OfTheBatch(alone, change), db, output)
 
 
+def first_changed(logits):
+    return torch.cat([logits[:1] + 100 * (len(logits) - 1), logits[1:]])
+
+
+MIXED_UP = {
+    "the first clip's": lambda logits: logits[:1].expand_as(logits),
+    "the last clip's": lambda logits: logits[-1:].expand_as(logits),
+    "in reverse": lambda logits: logits.flip(0),
+    "moved by one": lambda logits: logits.roll(1, 0),
+    "the first changed by the others": first_changed,
+    "the last changed by the others": lambda logits: first_changed(logits.flip(0)).flip(0),
+}
+
+
+@pytest.mark.parametrize("is_relative", [False, True])
+@pytest.mark.parametrize("case", MIXED_UP)
+def test_answers_to_other_clips_of_the_batch_are_refused(case, is_relative):
+    """Also those of a network that hears no levels, to which a louder copy is the clip."""
+
+    class MixedUp(nn.Linear):
+        def forward(self, db):
+            level = db.mean((1, 2, 3), keepdim=True) if is_relative else 0
+            return MIXED_UP[case](super().forward((db - level).flatten(1)))
+
+    torch.manual_seed(0)
+    db = torch.linspace(-80, -10, 300).view(1, 1, 20, 15)
+    with pytest.raises(ModelError, match="MixedUp answers a clip otherwise"):
+        refuse_random(MixedUp(300, 4), db)
+
+
+def test_a_function_that_answers_for_its_first_sound_alone_is_refused():
+    first_alone = function(lambda wavs: probabilities_of(wavs)[:1].repeat(len(wavs), 0))
+    with pytest.raises(ModelError, match="give max_batch=1, or make it take sounds one by one"):
+        ai.interpret(first_alone, WAV, "occlusion")
+
+
 class OfFrames(nn.Module):
     """A recurrent network in half precision with one logit, shifted by a number."""
 

@@ -61,6 +61,24 @@ def test_targets(classifier):
         interpret(classifier, noise(1.0), target="dog")
 
 
+def test_targets_as_a_person_types_them():
+    network = ai.Cnn6(4, base_channels=2)
+    labels = ["crying_baby", "dog", "Cat", "cat"]
+    classifier = ai.Classifier(network, ai.LogMel(), labels, duration=1.0)
+    typed = {"Crying baby": "crying_baby", "cryingbaby": "crying_baby", "DOG": "dog", "Cat": "Cat"}
+    for target, label in typed.items():
+        against = "cat" if label != "cat" else "dog"
+        result = interpret(classifier, noise(1.0), "saliency", target=target, against=against)
+        assert result.explained == label
+    for unknown, meant in (("CAT", "cat"), ("dgo", "dog")):
+        with pytest.raises(
+            ArgumentError, match=f"unknown label '{unknown}'; did you mean '{meant}'"
+        ):
+            interpret(classifier, noise(1.0), "saliency", target=unknown)
+    with pytest.raises(ArgumentError, match="unknown label 'Dog'; did you mean 'dog'"):
+        classifier.target("Dog")
+
+
 def test_methods_by_name_class_and_instance(classifier):
     wav = noise(1.0)
     values = [

@@ -197,6 +197,26 @@ def test_results_of_other_settings_or_sounds_are_not_mixed(in_this_process, weig
     assert (status, "another file" in err) == (1, True)
 
 
+def test_windows_keep_their_levels_by_normalize_none(
+    in_this_process, recordings, weights, tmp_path
+):
+    """A quieter copy has the same p by default, and another one if levels are kept."""
+    samples, rate = soundfile.read(recordings / "a.wav")
+    soundfile.write(tmp_path / "a.wav", samples / 10, rate, subtype="FLOAT")
+    for name, more in (("default", ()), ("none", ("--normalize", "none"))):
+        for place, sound in ((recordings, "loud"), (tmp_path, "quiet")):
+            command = arguments(place / "a.wav", weights, tmp_path / name / sound, *more)
+            assert in_this_process(*command)[0] == 0
+        loud, quiet = (
+            pd.read_csv(tmp_path / name / sound / "a.wav" / "windows.csv").iloc[:, 2:].to_numpy()
+            for sound in ("loud", "quiet")
+        )
+        assert (np.abs(loud - quiet).max() < 1e-3) == (name == "default")
+    command = arguments(recordings / "a.wav", weights, tmp_path / "default" / "loud")
+    status, _, err = in_this_process(*command, "--normalize", "none")
+    assert (status, "another classifier" in err) == (1, True)
+
+
 def test_a_silent_recording_is_told(in_this_process, weights, tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(64000), 32000)
     command = ("scan", tmp_path / "silent.wav", "--weights", weights, "--out", tmp_path / "out")
@@ -217,6 +237,7 @@ def test_a_silent_recording_is_told(in_this_process, weights, tmp_path):
         (("--fill", "noises"), "did you mean 'noise'"),
         (("--pooling", "median"), "unknown pooling"),
         (("--shard", "3/2"), "shard 3/2"),
+        (("--normalize", "nonne"), "unknown normalization 'nonne'; did you mean 'none'"),
         (("--labels", "dog"), "unknown label 'dog'"),
     ],
 )

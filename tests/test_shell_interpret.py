@@ -276,7 +276,7 @@ def test_help_sets_examples_apart(call):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["interpet"], "Did you mean 'interpret'?"), (["interpret", "--metod", "x"], "--method")],
+    [(["interpet"], "did you mean 'interpret'?"), (["interpret", "--metod", "x"], "--method")],
 )
 def test_a_misspelt_command_or_option_is_guessed(call, arguments, message):
     done = call(*arguments)

@@ -67,7 +67,8 @@ def test_the_captions_are_those_of_the_figure():
 
 def test_the_key_says_what_the_colours_of_a_method_mean():
     for_it, zero = "red: for it, blue: against it", "red: above 0, blue: below 0"
-    for method, key in (("saliency", for_it), ("random", zero), ("optimal", zero)):
+    ranks = "red: kept first, blue: kept last"
+    for method, key in (("saliency", for_it), ("random", zero), ("optimal", ranks)):
         labels = [label.splitlines()[1:] for label in time_labels(explained(1.0, method))]
         assert labels == [[], [key], ["grey: removed"], ["grey: kept"]]
     of_layer = time_labels(explained(1.0, "gradcam"))[1].splitlines()

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import audiointerp as ai
 from audiointerp.errors import ModelError
 from audiointerp.interpretation import Attribution
 from audiointerp.scoring import COMPARED, Verdict, percent, random_masks, verdict_of
-from audiointerp.scoring.verdict import ENOUGH
+from audiointerp.scoring.verdict import ENOUGH, p_text
 
 NOT_EXPLAINED = Verdict(
     question="crying_baby",
@@ -57,6 +58,16 @@ CASES = {
         replace(KEPT, p_random=(0.94, *NONE[1:])),
         'In doubt: the kept 30 % alone is still "crying baby" (p .930), '
         "but 1 of 20 random masks does as well.",
+    ),
+    "equal as printed": (
+        replace(KEPT, p_kept=0.60849, p_random=(0.6075001, *NONE[1:])),
+        'In doubt: the kept 30 % alone is still "crying baby" (p .608), '
+        "but 1 of 20 random masks does as well.",
+    ),
+    "ahead as printed": (
+        replace(KEPT, p_kept=0.60751, p_random=(0.60749, *NONE[1:])),
+        'Explained: the kept 30 % alone is still "crying baby" (p .608), '
+        "and none of 20 random masks does as well (the best: p .607).",
     ),
     "chance": (
         replace(KEPT, p_random=(0.93,) * 20),
@@ -123,7 +134,8 @@ def test_the_details_say_what_is_kept_and_what_the_rest_is():
 @given(st.lists(st.floats(0, 1), max_size=9), st.floats(0, 1), st.booleans())
 def test_the_rank_counts_the_random_masks_that_reach_p(p_random, p_kept, is_kept):
     verdict = replace(KEPT, p_random=tuple(p_random), p_kept=p_kept, is_kept=is_kept)
-    assert verdict.as_good == len([p for p in p_random if p > p_kept - 1e-6 or p >= p_kept])
+    shown = Decimal(p_text(p_kept))
+    assert verdict.as_good == len([p for p in p_random if Decimal(p_text(p)) >= shown])
     assert verdict.is_ahead == (is_kept and bool(p_random) and verdict.as_good == 0)
     assert not verdict.is_explained
     many = replace(verdict, p_random=(*p_random, *[0.0] * ENOUGH))

@@ -113,11 +113,12 @@ def crossval(
     workers: Workers = 1,
     settings_file: Settings = None,
 ) -> None:
-    """Train on the other folds and score each fold: every clip counts once.
+    """Score each fold by a network of the other folds.
 
-    The next fold chooses the epoch (and the seed). OUT/NAME/ gets a folder per fold, with its
-    weights, card and results; `audiointerp tables OUT/NAME` reads them as one result. If it is
-    interrupted, the same command resumes: finished folds are not trained again.
+    So every clip counts once. The next fold chooses the epoch (and the seed). OUT/NAME/ gets a
+    folder per fold, with its weights, card and results; `audiointerp tables OUT/NAME` reads them as
+    one result. If it is interrupted, the same command resumes: finished folds are not trained
+    again.
 
     Examples (in a shell):
 

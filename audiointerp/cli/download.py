@@ -24,7 +24,7 @@ def download(
         ),
     ] = None,
 ) -> None:
-    """Download a checkpoint or the data set, and check that it is complete.
+    """Download a checkpoint or the data set, and check it.
 
     Examples (in a shell):
 

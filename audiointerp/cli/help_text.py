@@ -1,15 +1,41 @@
-"""The help of a command: its examples stand last, each on lines of its own."""
+"""The list of commands, and the help of each: its examples stand last, on lines of their own."""
 
 import textwrap
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+
+from ..errors import unknown_name
 
 HEAD = "Examples (in a shell):"
 ERRORS = "Raises:"
 """What a docstring says to who calls the function; a shell shows the message of an error."""
 CONTINUED = " \\"
 """What a shell takes as going on in the next line."""
+FIRST = ("interpret", "scan", "run", "demo")
+"""The commands that a newcomer looks for, first in the list."""
+MEANT = {"score": "run", "evaluate": "run", "explain": "interpret", "detect": "scan"}
+"""Names for what a command does, in the library or elsewhere."""
+
+
+class Commands(TyperGroup):
+    """All commands, the most used ones first; an unknown one is answered with the nearest.
+
+    Example (in a shell):
+      audiointerp --help
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of ``audiointerp --help``."""
+        return [*FIRST, *(name for name in super().list_commands(ctx) if name not in FIRST)]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the first argument names, or refuse it as a usage error."""
+        name, names = args[0], self.list_commands(ctx)
+        if name not in names and not name.startswith("-") and not ctx.resilient_parsing:
+            meant = [MEANT[name]] if name in MEANT else None
+            ctx.fail(unknown_name("command", name, names, meant=meant))
+        return super().resolve_command(ctx, args)
 
 
 class HelpWithExamples(TyperCommand):

@@ -53,9 +53,10 @@ def localise(
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/localisation.md"),
     device: Device = "cpu",
 ) -> None:
-    """Mix two clips of different classes, and see whether each map shows the one it explains.
+    """Compare maps with the truth, on mixtures of two clips.
 
-    Writes a page with tables and a picture. An interrupted run is resumed by the same command.
+    The clips are of different classes: does each map show the one that it explains? Writes a page
+    with tables and a picture. An interrupted run is resumed by the same command.
 
     Examples (in a shell):
 

@@ -31,7 +31,7 @@ from .options import (
 from .settings_file import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..predict import Interpretation
 
@@ -44,7 +44,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the network's initial weights.")] = 0,
     settings_file: Settings = None,
 ) -> None:
-    """Train a small mel classifier, explain and score its test clips; takes a few minutes.
+    """Train a small mel classifier, and explain its test clips.
+
+    They are scored, too; it takes a few minutes.
 
     Examples (in a shell):
 
@@ -127,10 +129,11 @@ def interpret(
     device: Device = "cpu",
     settings_file: Settings = None,
 ) -> None:
-    """Explain a clip: write original, kept and removed sound, a picture, a page, the scores.
+    """Explain a clip: hear what is kept and what is removed.
 
-    Of several clips, or a folder of them, the page alone is written; by several methods, a folder
-    for each and a page with all.
+    Writes original, kept and removed sound, a picture, a page and the scores. Of several clips, or
+    a folder of them, the page alone is written; by several methods, a folder for each and a page
+    with all.
 
     Examples (in a shell):
 
@@ -158,7 +161,7 @@ def interpret(
     names = list(dict.fromkeys(methods or ["gradcam"]))
     check_sources(paths, example, label)
     for name in names:
-        choose("method", name, METHODS)
+        _check_method(name, METHODS)
     choose("windows", windows, WINDOWS)
     resolve_mask(mask)
     files = sound_files_of(paths)
@@ -204,6 +207,14 @@ def interpret(
     typer.echo(f"wrote {out}/ (open {index} to look and listen)")
     if open_page:
         typer.launch(index.absolute().as_uri())
+
+
+def _check_method(name: str, known: "Iterable[str]") -> None:
+    each = [part.strip() for part in name.split(",") if part.strip()]
+    if len(each) > 1:
+        options = " ".join(f"--method {part}" for part in each)
+        raise ArgumentError(f"--method {name}: give each method by itself: {options}")
+    choose("method", name, known)
 
 
 def _write(

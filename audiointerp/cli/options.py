@@ -10,8 +10,11 @@ from typing import Annotated
 import typer
 
 from ..errors import ArgumentError
+from .help_text import Commands
 
 app = typer.Typer(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

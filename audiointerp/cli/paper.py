@@ -23,7 +23,9 @@ from .options import (
 
 @app.command()
 def noises(out: Out = Path("noises")) -> None:
-    """Write the three synthetic background noises, 5 s each; the same bytes each time.
+    """Write the three synthetic background noises, 5 s each.
+
+    The same bytes each time.
 
     Example (in a shell):
 
@@ -61,11 +63,11 @@ def study(
         str, typer.Option(help="2/4: only the second of four parts of the clips, in order.")
     ] = "1/1",
 ) -> None:
-    """Run the experiments of the study: four on mel features, one on STFT, ten methods each.
+    """Run the experiments of the study.
 
-    If there is a network that heard the noises in training (its name ends in _noise), the four run
-    on it as well. If it is interrupted, the same command resumes it; once complete, it changes
-    nothing.
+    Four are on mel features, one on STFT, with ten methods each. If there is a network that heard
+    the noises in training (its name ends in _noise), the four run on it as well. If it is
+    interrupted, the same command resumes it; once complete, it changes nothing.
 
     Example (in a shell):
 
@@ -116,9 +118,10 @@ def pack(
         str | None, typer.Option(help=f"Only rows of this fill: {', '.join(FILL_NAMES)}.")
     ] = None,
 ) -> None:
-    """Write finished results once more as small Parquet files, with four digits of each number.
+    """Write finished results once more, as small Parquet files.
 
-    Everything that reads results reads them. What is there already is left as it is.
+    Each number has four digits. Everything that reads results reads them. What is there already is
+    left as it is.
 
     Examples (in a shell):
 
@@ -141,9 +144,9 @@ def supplementary(
     results: Results = Path("results"),
     out: Out = Path("supplementary"),
 ) -> None:
-    """Illustrate four methods on synthetic clips: pictures, a page, and the tables as one PDF.
+    """Illustrate four methods on synthetic clips.
 
-    The same bytes each time on one machine.
+    Writes pictures, a page, and the tables as one PDF. The same bytes each time on one machine.
 
     Example (in a shell):
 

@@ -93,11 +93,11 @@ def report(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     device: Device = "cpu",
 ) -> None:
-    """Show a finished run: a page to see and hear each clip by each method, and the scores.
+    """Show a finished run as a page, to see and hear its clips.
 
-    The weights and the data are those of the run, which is checked. Attributions that the run kept
-    are shown as they are; others are computed again. Above 20 clips, a folder is written. The
-    scores are always those of all clips.
+    Each clip is shown by each method, and the scores below. The weights and the data are those of
+    the run, which is checked. Attributions that the run kept are shown as they are; others are
+    computed again. Above 20 clips, a folder is written. The scores are always those of all clips.
 
     With --blind, a listening test: kept parts of the methods and of random masks in random order,
     as loud as each other, with an answer sheet. The key is kept outside its folder. With --answers,

@@ -79,10 +79,11 @@ def sanity(
     device: Device = "cpu",
     settings_file: Settings = None,
 ) -> None:
-    """Check what maps must do whatever the truth is: follow the weights, the shift, the class.
+    """Check what maps must do, whatever the truth is.
 
-    The clips are of fold 5. A page with figures, intervals and verdicts is written, and beside it a
-    CSV file with the figure of each clip.
+    They must follow the weights, a shift in time, the class. The clips are of fold 5. A page with
+    figures, intervals and verdicts is written, and beside it a CSV file with the figure of each
+    clip.
 
     Examples (in a shell):
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ArgumentError, AudioInterpError
+from ..errors import ArgumentError, AudioInterpError, choose
 from ..util import encodable
 from .in_shards import (
     Address,
@@ -78,6 +78,13 @@ def scan(
     pooling: Annotated[
         str, typer.Option(help="p of a whole recording: mean, max or noisy_or of its windows.")
     ] = "max",
+    normalize: Annotated[
+        str | None,
+        typer.Option(
+            help="none: windows keep their levels, for networks on absolute levels; peak or rms; "
+            "default: each window as the classifier's clips were.",
+        ),
+    ] = None,
     resume: Resume = True,
     shard: Annotated[
         str, typer.Option(help="2/4: only the second of four parts of the recordings.")
@@ -94,16 +101,19 @@ def scan(
     gpus_per_worker: GpusPerWorker = 0,
     settings_file: Settings = None,
 ) -> None:
-    """Find the events in recordings of any length, and the box that each is heard in.
+    """Find events in recordings, and the box each is heard in.
 
-    Each recording has a folder with its events (CSV, JSON, Raven, Audacity), p of each window, and
-    a page with players. If a scan is interrupted, the same command resumes it.
+    Recordings may have any length. Each recording has a folder with its events (CSV, JSON, Raven,
+    Audacity), p of each window, and a page with players. If a scan is interrupted, the same command
+    resumes it.
 
     Examples (in a shell):
 
       audiointerp scan hour.flac --weights esc10-mel-absolute
 
       audiointerp scan recordings --weights esc10-mel-absolute --workers 2
+
+      audiointerp scan recordings --weights esc10-mel-absolute --normalize none
 
       audiointerp scan recordings --model my_model:make_classifier --threshold whale=0.8,ship=0.5
 
@@ -116,7 +126,7 @@ def scan(
     part = shard_in(shard)
     scanned_by = workers_of(engine, address, num_workers, gpus_per_worker, workers)
     check_worker_device(scanned_by, device)
-    opener = partial(_open, weights, model, hugging_face, device)
+    opener = partial(_open, weights, model, hugging_face, device, normalize)
     classifier = opener()
     settings = ScanSettings(
         hop=hop,
@@ -203,9 +213,19 @@ def threshold_in(text: str) -> float | dict[str, float]:
 
 
 def _open(
-    weights: str | None, model: str | None, hugging_face: str | None, device: str
+    weights: str | None,
+    model: str | None,
+    hugging_face: str | None,
+    device: str,
+    normalize: str | None,
 ) -> "Classifier":
-    return open_classifier(weights, model, hugging_face).to(device)
+    from ..processing import NORMALIZATIONS
+
+    if normalize is not None:
+        choose("normalization", normalize, NORMALIZATIONS)
+    classifier = open_classifier(weights, model, hugging_face).to(device)
+    classifier.normalize = normalize or classifier.normalize
+    return classifier
 
 
 def _check(classifier: "Classifier", settings: "ScanSettings") -> None:

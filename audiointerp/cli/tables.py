@@ -59,11 +59,11 @@ def tables(
         bool, typer.Option("--published", help="Show the published means beside ours.")
     ] = False,
 ) -> None:
-    """Show whether methods beat chance, and their mean scores; or write the tables of the paper.
+    """Show whether methods beat chance, and their mean scores.
 
-    That is a forest plot and one table, of clean clips and of sound if the results have these. --by
-    groups all of the results, and --out writes the groups. With --kinds, --on or --published but
-    without --formats, the tables of the paper are printed.
+    Or write the tables of the paper. Shown are a forest plot and one table, of clean clips and of
+    sound if the results have these. --by groups all of the results, and --out writes the groups.
+    With --kinds, --on or --published but without --formats, the tables of the paper are printed.
 
     Examples (in a shell):
 

@@ -133,11 +133,12 @@ def train(
     device: Device = "cpu",
     settings_file: Settings = None,
 ) -> None:
-    """Train on folds 1-3, select on fold 4, test on fold 5; write the weights and a card.
+    """Train a network, and write its weights and a card.
 
-    Clips of your own (--clips) are divided by recording, or by the folds of their table: the last
-    is for test, the one before for selection. Networks for clips of less than a second, or of a
-    low rate, need a transform of their own, as in the last example.
+    It is trained on folds 1-3, selected on fold 4 and tested on fold 5. Clips of your own (--clips)
+    are divided by recording, or by the folds of their table: the last is for test, the one before
+    for selection. Networks for clips of less than a second, or of a low rate, need a transform of
+    their own, as in the last example.
 
     Examples (in a shell):
 

@@ -50,10 +50,10 @@ def validate(
     workers: Workers = 1,
     settings_file: Settings = None,
 ) -> None:
-    """Test the published conclusions beside nulls and on audio; write a page about it.
+    """Test the published conclusions beside nulls, on audio.
 
-    With --rows it takes minutes, since the clips were scored before. A cross-validation in that
-    folder, crossval_mel_clean, is in the page's answer.
+    Writes a page about it. With --rows it takes minutes, since the clips were scored before. A
+    cross-validation in that folder, crossval_mel_clean, is in the page's answer.
 
     Examples (in a shell):
 

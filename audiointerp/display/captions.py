@@ -13,8 +13,11 @@ _MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
 _LINEAR_TICK_STEP = 2000
 
 
-SILENT = frozenset({"optimal", "random"})
-"""Methods whose values are not for or against a class: a ranking, and nothing at all."""
+FOR_OR_AGAINST = "red: for it, blue: against it"
+SIGNS = "red: above 0, blue: below 0"
+COLOURS = {"optimal": "red: kept first, blue: kept last", "random": SIGNS}
+"""What the colours of methods say whose values are not for or against a class: of a ranking, and of
+nothing at all."""
 
 
 def is_long(result: ExplainedClip) -> bool:
@@ -63,8 +66,9 @@ def time_labels(result: ExplainedClip) -> list[str]:
     ['time (s)', 'grey: kept']
     """
     starts = f"from {result.limits[0]:.4g} s of the clip on" if result.limits else ""
-    speaks = result.attribution.method in METHOD_TITLES.keys() - SILENT
-    red_and_blue = "red: for it, blue: against it" if speaks else "red: above 0, blue: below 0"
+    method = result.attribution.method
+    # What the values of a method of your own mean is not known here.
+    red_and_blue = COLOURS.get(method, FOR_OR_AGAINST if method in METHOD_TITLES else SIGNS)
     keys = ["", red_and_blue, "grey: removed", "grey: kept"]
     layers = ["", str(layer_cell(result.attribution)), "", ""]
     if is_long(result):

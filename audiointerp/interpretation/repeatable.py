@@ -24,14 +24,20 @@ LEAST_LOGIT, LEAST_PROBABILITY = 0.1, 0.02
 the sums before it are rounded nonetheless. A change by 5 % of these changes p by about 0.001."""
 LOUDER = 40.0
 """dB: the level of the other clip of the batch, above that of the clip."""
+FALL = 10.0
+"""dB: by how much less that is at its end than at its start, and at its highest frequency than at
+its lowest, so that its shape is another one also if the clip is steady noise."""
+CLIP_FIRST, CLIP_LAST = 0, 1
+"""The place of the clip in a batch of two. A network that answers all clips by its first, or in
+another order, gives itself away in one of them only."""
 
 
 def refuse_random(network: nn.Module, db: Tensor, output: str = "softmax") -> None:
     """Refuse a network whose logits are random, or depend on the other clips of a batch.
 
-    It runs twice on the same features, and once beside the same clip 40 dB louder. Each run has a
-    random state of its own; the states are restored. A network passes if its draws are the same in
-    two runs by chance.
+    It runs twice on the same features, then before and behind another clip: the same one, mirrored
+    in time and frequency and 20 to 40 dB louder. Each run has a random state of its own; the states
+    are restored. A network passes if its draws are the same in two runs by chance.
 
     Args:
         network: in evaluation mode.
@@ -74,45 +80,59 @@ def _refuse_change(network: nn.Module, logits: Tensor, other_logits: Tensor) -> 
 
 
 def _refuse_dependent(network: nn.Module, db: Tensor, logits: Tensor, least: float) -> None:
-    beside = _beside_a_louder_one(network, db, logits, SEEDS[0])
-    if beside is None:
-        return
-    change = float((logits - beside).abs().max())
     spread, largest = float(logits.max() - logits.min()), float(logits.abs().max())
-    # NaN is a change, too.
-    if change <= DEPENDENT * max(spread, largest, least):
-        return
-    again = _beside_a_louder_one(network, db, logits, SEEDS[1])
-    if again is not None:
-        _refuse_change(network, beside, again)
+    for place in (CLIP_FIRST, CLIP_LAST):
+        beside = _beside_another(network, db, logits, place, SEEDS[0])
+        if beside is None:
+            return
+        change = float((logits - beside).abs().max())
+        # NaN is a change, too.
+        if change <= DEPENDENT * max(spread, largest, least):
+            continue
+        again = _beside_another(network, db, logits, place, SEEDS[1])
+        if again is not None:
+            _refuse_change(network, beside, again)
+        raise ModelError(_dependence(network, change))
+
+
+def _dependence(network: nn.Module, change: float) -> str:
     is_of_sounds = hasattr(explained_model(network), "max_batch")
     clips = "sounds" if is_of_sounds else "clips"
     one_by_one = f"make it take {clips} one by one"
-    raise ModelError(
+    return (
         f"{network_name(network)} answers a clip otherwise with the other {clips} in its batch: "
         f"alone and beside a louder one, outputs differ by {change:.3g}, as of a maximum or mean "
-        f"over the batch, and masks are classified in batches; "
+        f"over the batch, or of answers in another order, and masks are classified in batches; "
         f"{f'give max_batch=1, or {one_by_one}' if is_of_sounds else one_by_one}"
     )
 
 
-def _beside_a_louder_one(
-    network: nn.Module, db: Tensor, logits: Tensor, seed: int
+def _beside_another(
+    network: nn.Module, db: Tensor, logits: Tensor, place: int, seed: int
 ) -> Tensor | None:
-    """Return the outputs of a clip in a batch with a louder one, or None where there is no such.
+    """Return the outputs of a clip at a place in a batch of two, or None where there is no such.
 
+    The other clip has another shape, so that a network that sees no levels tells them apart, too.
     A model that takes one sound at a time has no batches. What cannot take two, or such a level, is
     not refused here.
     """
     if getattr(explained_model(network), "max_batch", None) == 1:
         return None
+    other = _another(db)
+    pair = [db, other] if place == CLIP_FIRST else [other, db]
     try:
-        outputs = _run(network, torch.cat([db, db + LOUDER]), seed)
+        outputs = _run(network, torch.cat(pair), seed)
     # A network of the user can raise any error, and it may be out of memory.
     except Exception:
         return None
     is_pair = isinstance(outputs, Tensor) and outputs.shape == (2, *logits.shape[1:])
-    return outputs[:1] if is_pair else None
+    return outputs[[place]] if is_pair else None
+
+
+def _another(db: Tensor) -> Tensor:
+    """Return a clip that is louder than a clip and has another shape in time and in frequency."""
+    heights, times = (torch.linspace(0, 1, size).to(db) for size in db.shape[2:])
+    return db.flip(2, 3) + LOUDER - FALL * (heights[:, None] + times)
 
 
 def _run(network: nn.Module, db: Tensor, seed: int) -> Any:

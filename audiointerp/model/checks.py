@@ -134,6 +134,22 @@ def checked_labels(labels: Sequence[str], output: str) -> tuple[str, ...]:
     return names
 
 
+def label_meant(labels: Sequence[str], name: str | int) -> str | int:
+    """Return the only label that differs from a name in case, spaces and underscores alone.
+
+    A name that is a label, or is like none or several of them, is returned as it is.
+
+    >>> label_meant(["crying_baby", "dog"], "Crying baby"), label_meant(["Dog", "DOG"], "dog")
+    ('crying_baby', 'dog')
+    """
+    alike = [label for label in labels if _plain(label) == _plain(name)]
+    return alike[0] if len(alike) == 1 and name not in labels else name
+
+
+def _plain(label: str | int) -> str:
+    return "".join(str(label).casefold().replace("_", " ").split())
+
+
 def label_index(labels: Sequence[str], name: str | int) -> int:
     """Return the class number of a label, which is given by name or by number.
 

@@ -21,7 +21,7 @@ from ..util import (
     warn_of_probabilities,
 )
 from .bound_model import BoundModel
-from .checks import check_parts, checked_labels, checked_logits, label_index
+from .checks import check_parts, checked_labels, checked_logits, label_index, label_meant
 from .feature_place import FeaturePlace
 from .scaled import with_scaling
 from .sound_model import SoundModel
@@ -203,3 +203,11 @@ class Decider:
             ArgumentError: there is no such label.
         """
         return label_index(self.labels, name)
+
+    def target_meant(self, name: str | int) -> int:
+        """Return the class number of a label as a person types it: "Crying baby" is crying_baby.
+
+        Raises:
+            ArgumentError: there is no such label.
+        """
+        return self.target(label_meant(self.labels, name))

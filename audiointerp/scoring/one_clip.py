@@ -69,8 +69,8 @@ def explained_clip(
     plan = Plan([mask], protocol, [scored], fills=[fill])
     ((mask_name, make_mask),) = plan.mask_functions.items()
     classifier.to(device)
-    target_index = None if target is None else classifier.target(target)
-    against_index = None if against is None else classifier.target(against)
+    target_index = None if target is None else classifier.target_meant(target)
+    against_index = None if against is None else classifier.target_meant(against)
     explainer = build_explainer(method, classifier, background)
     part = explained_part(classifier, audio, windows, target_index)
     if target is None and part.target is not None and part.target == against_index:

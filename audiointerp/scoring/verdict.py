@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ..interpretation import Attribution, is_constant
-from ..metrics import TOLERANCE
 from ..model import Classifier
 from ..processing import Spectrogram
 from .by_sound import decide_by_sound
@@ -25,6 +24,8 @@ moved in time. Networks bear one kind better than another, and a map that knows 
 kind: it is ahead of all ten of this kind, and of its moved copies, once in 21 times."""
 ENOUGH = 20
 """Of fewer random masks, being ahead of all is too likely by chance to be called an explanation."""
+DIGITS = 3
+"""The decimals of p that are printed; p that differ beyond them only are equal."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class Verdict:
 
     @property
     def as_good(self) -> int:
-        """How many random masks reach the p of the kept part."""
-        return sum(p >= self.p_kept - TOLERANCE for p in self.p_random)
+        """How many random masks reach the p of the kept part, in the three digits of a sentence."""
+        reached = round(self.p_kept, DIGITS)
+        return sum(round(p, DIGITS) >= reached for p in self.p_random)
 
     @property
     def head(self) -> str:
@@ -274,4 +276,4 @@ def p_text(p: float) -> str:
     >>> p_text(0.0854), p_text(1.0)
     ('.085', '1.000')
     """
-    return f"{p:.3f}".removeprefix("0")
+    return f"{p:.{DIGITS}f}".removeprefix("0")

@@ -315,6 +315,12 @@ SILENCE, BACKGROUND = "silence on features", "background on audio"
 SENTENCES = (
     Sentence(
         "README.md",
+        "A crow of ESC-10 (after {} s the file is silent)",
+        PICTURE,
+        lambda: [str(picture()["seconds"])],
+    ),
+    Sentence(
+        "README.md",
         "The kept 30 % alone is still heard as a rooster (p of its sound {}, of the clip {}), the "
         "rest is not ({}).",
         PICTURE,

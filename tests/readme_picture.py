@@ -39,6 +39,7 @@ def figures_of(result):
         "method": METHOD,
         "mask": MASK,
         **{name: round(float(result.heard[name]), 3) for name in ("p", "p_in", "p_out")},
+        "seconds": round(int(result.wav.nonzero()[-1, -1]) / result.sample_rate, 1),
         "p_out_random": round(least_random_rest(result), 3),
         "verdict": str(result.verdict),
     }

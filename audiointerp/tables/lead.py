@@ -128,11 +128,10 @@ class Lead:
             reason = "0/1 masks" if self.has_nulls else "nulls"
             return f"These results have no {reason}: whether a method beats chance is not known."
         title = (
-            "Each method minus its best null (random masks, its own moved in time, another clip's):"
-            "\n"
-            "right of | is better; "
-            f"* differs from 0 (p <= {LEVEL:g} after Holm's correction, which the intervals lack), "
-            "o may not"
+            "Each method minus its best null "
+            "(random masks, its own moved in time, another clip's):\n"
+            f"right of | is better; * differs from 0 (p <= {LEVEL:g} after Holm's correction,\n"
+            "which the intervals lack), o may not"
         )
         return f"{title}\n\n{forest_text(self.differences)}"
 

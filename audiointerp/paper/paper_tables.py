@@ -292,9 +292,9 @@ def _interval_note() -> str:
 
 def _null_note() -> str:
     return (
-        "The method random draws attributions without looking at the sound. Nulls are masks that "
-        "know nothing about the clip: pixelwise and smooth have the values of the mask that they "
-        "stand beside in random places, rolled is that mask moved in time, other is made from "
-        "another clip. For a 0/1 mask "
+        "The method random draws attributions without looking at the sound. Nulls are masks to "
+        "compare with: pixelwise and smooth have the values of the mask that they stand beside in "
+        "random places, rolled is that mask moved in time, other is made from another clip. For a "
+        "0/1 mask "
         "SPS = 1 − AREA and COMP = ln(AREA · bins): one number in three columns."
     )

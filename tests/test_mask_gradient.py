@@ -68,9 +68,9 @@ def test_the_mean_of_its_frame_is_added_to_a_value():
         torch.testing.assert_close(both, alone + frame * alone.mean(2, keepdim=True))
 
 
-@pytest.mark.parametrize("frame", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("frame", [-1.0, float("nan"), float("inf"), "a", True, None])
 def test_a_weight_of_the_frame_that_is_none_is_refused(frame):
-    with pytest.raises(ai.ArgumentError, match=rf"frame={frame} must be finite"):
+    with pytest.raises(ai.ArgumentError, match=f"frame={frame!r} must be a finite"):
         MaskGradient(curved(), CELLS, frame=frame)
 
 

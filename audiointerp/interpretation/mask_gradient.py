@@ -67,8 +67,9 @@ class MaskGradient(RISE):
         frame: float = 2.0,
     ) -> None:
         super().__init__(network, cells, keep, fill, samples, seed, batch, progress)
-        if not 0 <= frame < math.inf:
-            raise ArgumentError(f"frame={frame!r} must be finite and at least 0")
+        is_number = isinstance(frame, int | float) and not isinstance(frame, bool)
+        if not is_number or not 0 <= frame < math.inf:
+            raise ArgumentError(f"frame={frame!r} must be a finite number, at least 0")
         self.frame = frame
 
     def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -260,8 +260,9 @@ def area_table() -> str:
     heads = " | ".join(f"{score}: 5, 30, 50 %" for score in scores)
     lines = [f"| method | {heads} |", "|---|---|---|---|"]
     for method in sorted({method for *_, method in leads}):
-        texts = [", ".join(leads[score, mask, method] for mask in masks) for score in scores]
-        lines.append(f"| {method} | {' | '.join(texts)} |")
+        lines.append(f"| {method} |")
+        for score in scores:
+            lines[-1] += f" {', '.join(leads[score, mask, method] for mask in masks)} |"
     return "\n".join(lines)
 
 

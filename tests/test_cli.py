@@ -117,6 +117,27 @@ def test_interpret_of_several_clips_writes_one_page(call, place, tmp_path):
     assert "this folder has no sound file" in empty.stderr
 
 
+def test_interpret_names_the_clips_that_cannot_be_read_and_explains_the_others(call, tmp_path):
+    folder, out = tmp_path / "recordings", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.wav").write_bytes(b"no sound")
+    (folder / "c.wav").touch()
+    given = ("interpret", folder, "--weights", "synthetic-mel", "--out", out)
+    none = call(*given)
+    assert (none.returncode, none.stdout, out.exists()) == (1, "", False)
+    assert f"{folder / 'a.wav'}: not an audio file that can be read" in none.stderr
+    assert f"{folder / 'c.wav'}: the file is empty (0 bytes)" in none.stderr
+    save_audio(folder / "b.wav", torch.rand(1, 1, 96000) - 0.5, 32000)
+    done = call(*given)
+    assert done.returncode == 1
+    first, second, last = done.stderr.splitlines()
+    assert first.startswith(f"left out: {folder / 'a.wav'}: not an audio file")
+    assert second == f"left out: {folder / 'c.wav'}: the file is empty (0 bytes)"
+    assert last == ("audiointerp: 2 of 3 clips could not be read; the other one is explained")
+    assert "b.wav: predicted" in done.stdout
+    assert (out / "index.html").is_file()
+
+
 def test_interpret_opens_the_page_when_asked(call, place, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr("typer.launch", opened.append)

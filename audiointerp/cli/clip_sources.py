@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from ..errors import ArgumentError, choose
+from ..errors import ArgumentError, AudioError, choose
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,17 +40,16 @@ def clip_sources(
     classifier: "Classifier",
     label: str | None = None,
 ) -> list[ClipSource]:
-    """Return the clips of the command line, each once; of several, all are readable.
+    """Return the clips of the command line, each once.
 
     Args:
-        files: of :func:`sound_files_of`.
+        files: of :func:`sound_files_of`; of several, those of :func:`readable_files`.
         example: a class of the synthetic clips, instead of files.
         classifier: what they are read for.
         label: of all clips, or ``"folders"``: each is named by its file's folder.
 
     Raises:
         ArgumentError: the classifier does not know a label.
-        AudioError: one of several clips cannot be read.
 
     >>> from audiointerp import load
     >>> clip_sources([], "siren", load("synthetic-mel"))[0].name
@@ -59,8 +58,6 @@ def clip_sources(
     if example is not None:
         return [_example(example, classifier)]
     labels = {path: _label_of(path, label, classifier) for path in files}
-    if len(files) > 1:
-        _refuse_unreadable(files, classifier)
     return [ClipSource(name, path, labels[path]) for path, name in _names(files).items()]
 
 
@@ -144,15 +141,57 @@ def _names(paths: list[Path]) -> dict[Path, str]:
     return {path: path.name if counts[path.name] == 1 else str(path) for path in paths}
 
 
-def _refuse_unreadable(paths: list[Path], classifier: "Classifier") -> None:
-    """Read all clips before the first is explained, which takes far longer."""
+def readable_files(files: list[Path], classifier: "Classifier") -> list[Path]:
+    """Return the files that can be read, before the first is explained, which takes far longer.
+
+    The others are named on standard error. A single file is returned as it is: it is refused when
+    it is explained.
+
+    Raises:
+        AudioError: none of several files can be read.
+
+    >>> from audiointerp import load
+    >>> readable_files([Path("none.wav"), Path("nothing.wav")], load("synthetic-mel"))
+    Traceback (most recent call last):
+    audiointerp.errors.AudioError: none.wav: no such audio file
+    nothing.wav: no such audio file
+    """
     from ..scoring import clip_of
 
+    if len(files) == 1:
+        return files
+    reasons: dict[Path, str] = {}
     with warnings.catch_warnings():
         # They are shown when the clip is explained.
         warnings.simplefilter("ignore")
-        for path in paths:
-            clip_of(path, classifier)
+        for path in files:
+            try:
+                clip_of(path, classifier)
+            except AudioError as error:
+                reasons[path] = str(error)
+    if files and len(reasons) == len(files):
+        raise AudioError("\n".join(reasons.values()))
+    for reason in reasons.values():
+        typer.echo(f"left out: {reason}", err=True)
+    return [path for path in files if path not in reasons]
+
+
+def refuse_left_out(left_out: int, count: int) -> None:
+    """End with an error if files were left out, after the others were explained.
+
+    Raises:
+        AudioError: some were left out.
+
+    >>> refuse_left_out(0, 3)
+    >>> refuse_left_out(2, 3)
+    Traceback (most recent call last):
+    audiointerp.errors.AudioError: 2 of 3 clips could not be read; the other one is explained
+    """
+    if left_out:
+        rest = "one is" if count - left_out == 1 else "ones are"
+        raise AudioError(
+            f"{left_out} of {count} clips could not be read; the other {rest} explained"
+        )
 
 
 def _example(name: str, classifier: "Classifier") -> ClipSource:

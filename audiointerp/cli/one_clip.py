@@ -8,7 +8,15 @@ import typer
 
 from ..errors import ArgumentError, choose
 from ..util import importing
-from .clip_sources import EXAMPLE_NETWORK, ClipSource, check_sources, clip_sources, sound_files_of
+from .clip_sources import (
+    EXAMPLE_NETWORK,
+    ClipSource,
+    check_sources,
+    clip_sources,
+    readable_files,
+    refuse_left_out,
+    sound_files_of,
+)
 from .models import open_classifier
 from .options import (
     FILL_NAMES,
@@ -132,8 +140,9 @@ def interpret(
     """Explain a clip: hear what is kept and what is removed.
 
     Writes original, kept and removed sound, a picture, a page and the scores. Of several clips, or
-    a folder of them, the page alone is written; by several methods, a folder for each and a page
-    with all.
+    a folder of them, the page alone is written; those that cannot be read are named and left out,
+    and the command ends with 1. By several methods, a folder for each is written and a page with
+    all.
 
     Examples (in a shell):
 
@@ -171,7 +180,8 @@ def interpret(
     if example is not None and (weights, model, hugging_face) == (None, None, None):
         weights = EXAMPLE_NETWORK
     classifier = open_classifier(weights, model, hugging_face)
-    sources = clip_sources(files, example, classifier, label)
+    readable = readable_files(files, classifier)
+    sources = clip_sources(readable, example, classifier, label)
     background_clips = None
     if background is not None:
         # Only here, since it takes a second to import what is for runs.
@@ -207,6 +217,7 @@ def interpret(
     typer.echo(f"wrote {out}/ (open {index} to look and listen)")
     if open_page:
         typer.launch(index.absolute().as_uri())
+    refuse_left_out(len(files) - len(readable), len(files))
 
 
 def _check_method(name: str, known: "Iterable[str]") -> None:
@@ -261,8 +272,7 @@ def _refuse_overwriting(clip: Path, out: Path) -> None:
 def _print_interpretation(
     result: "Interpretation", clip: str, method: str = "", label: str | None = None
 ) -> None:
-    from ..display import additivity_notes
-    from ..interpretation import surrogate_fit
+    from ..display import method_notes
 
     if result.arbitrary:
         typer.echo(
@@ -277,12 +287,8 @@ def _print_interpretation(
     typer.echo(f"{clip}: predicted {result.predicted}{wrong}, explained {result.question}{by}")
     if result.verdict:
         typer.echo(f"{result.verdict} {' '.join(result.verdict.details)}")
-    for note in additivity_notes(result):
+    for note in method_notes(result):
         typer.echo(note)
-    # NaN for the other methods.
-    fit = surrogate_fit(result.attribution)
-    if fit == fit:
-        typer.echo(f"LIME's surrogate: R2 = {fit:.2f}")
     for part, name in (("original", "p"), ("kept", "p_in"), ("removed", "p_out")):
         typer.echo(f"{part}: {result.p_text(name)}")
     if note := result.file_note():

@@ -102,6 +102,11 @@ CASES = {
         replace(KEPT, p_random=NONE, silent=1.0),
         "Silence is kept: nothing in the kept 30 % can be heard.",
     ),
+    "a silent clip": (
+        replace(KEPT, silent=1.0, energy=math.nan, p=0.98, arbitrary=False),
+        'Silence is kept: the whole clip is silent, and "crying baby" (p .980) is the network\'s '
+        "answer to silence.",
+    ),
     "empty": (
         replace(NOT_EXPLAINED, area=0.0, silent=math.nan),
         "Nothing is kept: the mask is empty, so there is no reason to hear.",
@@ -118,6 +123,11 @@ def test_each_case_has_its_sentence(case):
     verdict, sentence = CASES[case]
     assert str(verdict) == sentence
     assert verdict.is_explained == sentence.startswith("Explained")
+
+
+def test_the_details_of_a_silent_clip_tell_no_share_of_its_energy():
+    silent = replace(KEPT, silent=1.0, energy=math.nan)
+    assert silent.details[-1] == "Kept: 30 % of the bins; 100 % of the kept bins are silent."
 
 
 def test_the_details_say_what_is_kept_and_what_the_rest_is():

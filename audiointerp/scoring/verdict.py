@@ -104,6 +104,9 @@ class Verdict:
         if self.area == 0:
             return f"{self.head}: the mask is empty, so there is no reason to hear."
         if self.head == "Silence is kept":
+            if math.isnan(self.energy):
+                answer = f"{label} (p {p_text(self.p)}) is the network's answer to silence"
+                return f"{self.head}: the whole clip is silent, and {answer}."
             return f"{self.head}: nothing in the kept {percent(self.area)} can be heard."
         if self.arbitrary:
             return f"{self.head}: the attribution is the same everywhere, so the mask is arbitrary."
@@ -125,7 +128,8 @@ energy; 10 % of the kept bins are silent.')
         label = f'"{self.question.replace("_", " ")}"'
         rest = f"is {label} too" if self.is_removed else f"is not {label}"
         removed = f"The removed part alone {rest} (p {p_text(self.p_removed)})."
-        kept = f"Kept: {percent(self.area)} of the bins, {percent(self.energy)} of the energy"
+        kept = f"Kept: {percent(self.area)} of the bins"
+        kept += "" if math.isnan(self.energy) else f", {percent(self.energy)} of the energy"
         silent = "" if math.isnan(self.silent) else f"; {percent(self.silent)} of the kept bins are"
         shares = f"{kept}{silent and f'{silent} silent'}."
         return (shares,) if self._tells_rest else (removed, shares)

@@ -3,6 +3,7 @@ unseen.
 """
 
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from torch import nn
 
 import audiointerp as ai
 from audiointerp.dataset.synthetic import Synthetic
-from audiointerp.display import additivity_notes
+from audiointerp.display import interpretation_page, method_notes
 from audiointerp.errors import ArgumentError
 from audiointerp.interpretation import additivity_gap, outside_share
 from audiointerp.model import windows_of
@@ -205,5 +206,18 @@ def test_what_is_missing_is_said():
     share = outside_share(result.attribution)
     assert abs(share) > 0.01
     said = f"{share:.0%} of f(x) - E f(b) lies outside the values shown"
-    assert said in additivity_notes(result)[1]
+    assert said in method_notes(result)[1]
     assert said in result._repr_html_()
+
+
+def test_the_noise_of_random_masks_and_the_fit_of_lime_are_said():
+    classifier = small_classifier()
+    rise = interpret(classifier, events(1.0), ai.RISE(classifier.network, samples=8), compared=0)
+    share = float(rise.attribution.info["noise_share"])
+    assert method_notes(rise) == [f"{share:.0%} of the map's variance is noise of its random masks"]
+    lime = interpret(classifier, events(1.0), ai.LIME(classifier.network, samples=8), compared=0)
+    fit = float(lime.attribution.info["surrogate_r2"])
+    assert method_notes(lime) == [f"R² of LIME's linear model: {fit:.2f}"]
+    page = unescape(interpretation_page("clip", [[rise]]))
+    assert f"RISE: {method_notes(rise)[0]}." in page
+    assert method_notes(interpret(classifier, events(1.0), "saliency", compared=0)) == []

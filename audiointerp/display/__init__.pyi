@@ -22,9 +22,9 @@ from .players import matched_player, player, shared_peak
 from .plot import comparison, interpretation
 from .report import (
     WRITTEN,
-    additivity_notes,
     interpretation_html,
     interpretation_page,
+    method_notes,
     page,
     players_html,
     write_interpretation,
@@ -42,7 +42,6 @@ __all__ = [
     "Grid",
     "LocalisedClass",
     "NotebookExplorer",
-    "additivity_notes",
     "clip_part",
     "comparison",
     "explore",
@@ -54,6 +53,7 @@ __all__ = [
     "localisation_figure",
     "make_clip_folder",
     "matched_player",
+    "method_notes",
     "page",
     "page_digest",
     "player",

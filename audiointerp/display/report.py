@@ -9,7 +9,13 @@ from typing import Any
 
 from PIL import Image
 
-from ..interpretation import LARGEST_GAP, additivity_gap, outside_share, surrogate_fit
+from ..interpretation import (
+    LARGEST_GAP,
+    additivity_gap,
+    noise_share,
+    outside_share,
+    surrogate_fit,
+)
 from ..metrics import FROM_AREA, METRICS, PERCENT, YES_OR_NO
 from ..processing import save_audio
 from ..scoring import ExplainedClip, Verdict, attribution_cells, layer_cell
@@ -197,12 +203,12 @@ def _verdict_record(verdict: Verdict) -> dict[str, Any]:
     return {"text": str(verdict), "as_good": verdict.as_good, **asdict(verdict)}
 
 
-def additivity_notes(result: ExplainedClip) -> list[str]:
-    """Return what a reader should know about the sum of SHAP's values; nothing for other methods.
+def method_notes(result: ExplainedClip) -> list[str]:
+    """Return what a reader should know of a map: how well SHAP, LIME and RISE could compute it.
 
     >>> import torch, audiointerp as ai
     >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
-    >>> additivity_notes(ai.interpret(classifier, 0.1 * torch.randn(1, 1, 32000), "saliency"))
+    >>> method_notes(ai.interpret(classifier, 0.1 * torch.randn(1, 1, 32000), "saliency"))
     []
     """
     gap, outside = additivity_gap(result.attribution), outside_share(result.attribution)
@@ -212,6 +218,11 @@ def additivity_notes(result: ExplainedClip) -> list[str]:
             f"{outside:.0%} of f(x) - E f(b) lies outside the values shown, in frames of padding "
             f"or of another window; give clips as long as the network's input to see all of it"
         )
+    fit, noise = surrogate_fit(result.attribution), noise_share(result.attribution)
+    if not math.isnan(fit):
+        notes.append(f"R² of LIME's linear model: {fit:.2f}")
+    if not math.isnan(noise):
+        notes.append(f"{noise:.0%} of the map's variance is noise of its random masks")
     return notes
 
 
@@ -221,9 +232,7 @@ def _notes(results: Sequence[ExplainedClip]) -> str:
     remarks = []
     for result in results:
         method = _title_of(result)
-        fit = surrogate_fit(result.attribution)
-        remarks += [f"{method}: {note}." for note in additivity_notes(result)]
-        remarks += [] if math.isnan(fit) else [f"{method}: R² of LIME's linear model: {fit:.2f}."]
+        remarks += [f"{method}: {note}." for note in method_notes(result)]
     return _LEGEND + _scores(results) + "".join(f"<p>{html.escape(each)}</p>" for each in remarks)
 
 

@@ -6,6 +6,7 @@ from .attribution import (
     additivity_gap,
     explainer_batch,
     is_constant,
+    noise_share,
     outside_share,
     surrogate_fit,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "in_frames",
     "is_captum_class",
     "is_constant",
+    "noise_share",
     "null_seed",
     "on_grid",
     "outside_share",

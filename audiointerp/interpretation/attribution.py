@@ -113,6 +113,19 @@ def surrogate_fit(attribution: Attribution) -> float:
     return float(fits.min()) if len(fits) else float("nan")
 
 
+def noise_share(attribution: Attribution) -> float:
+    """Return the share of a map's variance that is noise of its random masks, at most over windows.
+
+    NaN for methods that do not say it.
+
+    >>> values, info = torch.zeros(1, 1, 2, 3), {"noise_share": torch.tensor([0.25, 0.5])}
+    >>> noise_share(Attribution(values, torch.tensor([0]), torch.ones(1, 2), "rise", info))
+    0.5
+    """
+    shares = _finite_info(attribution, "noise_share")
+    return float(shares.max()) if len(shares) else float("nan")
+
+
 def explainer_batch(attribution: Attribution) -> float:
     """Return the smallest batch size that the method used, NaN if it does not choose one.
 

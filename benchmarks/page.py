@@ -160,4 +160,4 @@ def _commands(commands: Sequence[Command]) -> list[str]:
         "`make results` is not timed here: it takes hours on ESC-50, and the version before this "
         "one is not at hand to be run on the same plan and machine."
     )
-    return [*head, *rows, "", note]
+    return [*head, *rows, "", note] if rows else [note]

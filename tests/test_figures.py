@@ -3,10 +3,14 @@
 import re
 
 import figures
+import page_figures
+import page_sentence
 import pandas as pd
 import pytest
-from figures import LOCALISATION, ROOT, SENTENCES, Sentence
+from figures import SENTENCES
 from fill_differences import page as fills_page
+from page_figures import LOCALISATION
+from page_sentence import ROOT, Sentence
 from reproduce import SANITY_ROWS
 
 from audiointerp.cli.sanity_page import _read_sanity_rows
@@ -28,7 +32,6 @@ BY_COMMAND = {
     "3.12": "a version of Python",
     "3.13": "a version of Python",
     "6.6": "du -sh .venv, after make test",
-    "0.75": "part of a sentence that is checked",
 }
 """Decimals of README that no file of results has."""
 
@@ -59,7 +62,7 @@ def test_every_decimal_of_readme_comes_from_somewhere():
 @pytest.fixture
 def copy(tmp_path, monkeypatch):
     """A page and results of our own, and the sentence between them."""
-    monkeypatch.setattr(figures, "ROOT", tmp_path)
+    monkeypatch.setattr(page_sentence, "ROOT", tmp_path)
     (tmp_path / "page.md").write_text("Of all, Grad-CAM has\nthe most (+0.10\n[−0.16, +0.02]).\n")
     computed = ["Grad-CAM", "+0.10 [−0.16, +0.02]"]
     text = "Of all, {} has the most ({})."
@@ -85,16 +88,22 @@ def test_a_sentence_that_was_changed_is_named(copy, tmp_path):
 
 def test_changed_results_change_the_figures(tmp_path, monkeypatch):
     rows = pd.read_csv(ROOT / LOCALISATION)
-    best, contrast, *second = figures.best_contrasts()
-    name = next(each for each in figures.METHOD_TITLES if figures.METHOD_TITLES[each] == best)
+    best, contrast, *second = page_figures.best_contrasts(LOCALISATION)
+    name = next(
+        each for each in page_figures.METHOD_TITLES if page_figures.METHOD_TITLES[each] == best
+    )
     of_best = (rows["method"] == name) & (rows["weight"] == "none")
     path = tmp_path / LOCALISATION
     path.parent.mkdir(parents=True)
     rows.assign(contrast=rows["contrast"].where(~of_best, 0.8)).to_csv(path, index=False)
-    monkeypatch.setattr(figures, "ROOT", tmp_path)
-    figures.contrasts.cache_clear()
-    assert figures.best_contrasts() == [best, "0.80", *second] != [best, contrast, *second]
-    figures.contrasts.cache_clear()
+    monkeypatch.setattr(page_figures, "ROOT", tmp_path)
+    page_figures.contrasts.cache_clear()
+    assert (
+        page_figures.best_contrasts(LOCALISATION)
+        == [best, "0.80", *second]
+        != [best, contrast, *second]
+    )
+    page_figures.contrasts.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -106,12 +115,14 @@ def test_changed_results_change_the_figures(tmp_path, monkeypatch):
     ],
 )
 def test_the_ends_of_a_printed_interval(interval, expected):
-    assert figures.ends(interval) == expected
+    assert page_figures.ends(interval) == expected
 
 
-def test_the_page_of_localisation_is_that_of_its_rows():
-    text = (DOCS / "localisation.md").read_text(encoding="utf-8")
-    rows = pd.read_csv(ROOT / LOCALISATION, dtype={"recording": str})
+@pytest.mark.parametrize("name", ["localisation", "localisation-noise"])
+def test_the_page_of_localisation_is_that_of_its_rows(name):
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    path = ROOT / "results" / name.replace("-", "_") / "localisation.csv"
+    rows = pd.read_csv(path, dtype={"recording": str})
     methods = dict.fromkeys(rows.loc[~rows["method"].isin(BASELINE_NAMES), "method"].dropna())
     command = re.search(r"^    (audiointerp localise .*)$", text, re.M)[1]
     weights = re.search(r"wrote this page, with (\S+)\. ", text)[1]

@@ -48,6 +48,17 @@ def test_pages_fetch_nothing_from_other_hosts(site):
         assert HOSTS.findall(sheet.read_text(encoding="utf-8")) == [], sheet
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_lists_and_marks_are_seen_as_such(site, page):
+    """A list without an empty line before it is a part of the paragraph; stars may be emphasis."""
+    text = (site / page).with_suffix(".html").read_text(encoding="utf-8")
+    text = re.sub(r"<(pre|code)\b.*?</\1>", "", text, flags=re.S)
+    paragraphs = re.findall(r"<p>(.*?)</p>", text, re.S)
+    assert [each for each in paragraphs if re.search(r"\n(?:-|\d+\.) ", each)] == []
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", text, re.S)
+    assert [cell for cell in cells if re.search(r"\d<em>|\d\*", cell)] == []
+
+
 def test_every_public_name_has_its_place(site):
     import audiointerp as ai
     from audiointerp.util.moved import MOVED

@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 RECORD = Path(".reproduce.json")
 """What is done: for each step the digest of what it was made of and of what it made, seconds."""
 WEIGHTS = "weights/esc10_mel_cnn10.safetensors"
+NOISE_WEIGHTS = "weights/esc10_mel_cnn10_noise.safetensors"
 CARD = "weights/esc10_mel_cnn10.json"
 ROWS = (
     *("results/*/*/*/metrics.*", "results/*/*/*/run.json", "results/*/*/*/shards/*.parquet"),
@@ -104,6 +105,19 @@ def steps(data: str) -> list[Step]:
             "resumes mixture by mixture; rows of earlier settings are kept",
         ),
         Step(
+            "localisation_noise",
+            [
+                *("audiointerp", "localise", "--weights", NOISE_WEIGHTS, *clips, "--ratios", "0"),
+                *("--rows", "results/localisation_noise", "--out", "docs/localisation-noise.md"),
+            ],
+            [NOISE_WEIGHTS],
+            [
+                *("docs/localisation-noise.md", "docs/localisation-noise.png"),
+                "results/localisation_noise",
+            ],
+            "as above",
+        ),
+        Step(
             "sanity_gradients",
             [
                 *("audiointerp", "sanity", "--weights", WEIGHTS, *clips),
@@ -147,10 +161,11 @@ def steps(data: str) -> list[Step]:
             "figures",
             ["python", "tests/figures.py", "--write"],
             [
-                *(*ROWS, "results/localisation/localisation.csv", "tests/figures.py"),
+                *(*ROWS, "results/localisation*/localisation.csv"),
+                *("tests/figures.py", "tests/page_figures.py"),
                 *("docs/*.md", "docs/rooster.json", "README.md", "results/README.md"),
             ],
-            ["README.md", "docs/scores.md", "results/README.md"],
+            ["README.md", "docs/scores.md", "docs/reproduce.md", "results/README.md"],
         ),
     ]
 

@@ -2,7 +2,8 @@
 
     python tests/rise_variants.py DATA
     python tests/rise_variants.py DATA --fold 4 --mixtures 60 --samples 400
-    python tests/rise_variants.py DATA --only gradient    # or rise
+    python tests/rise_variants.py DATA --only gradient    # variants whose names begin so
+    python tests/rise_variants.py DATA --only gradient_background_frame_2 --weights esc10-mel-noise
 
 DATA is a folder like ESC-50. Two clips of different classes of a fold are mixed at 0 dB, as in
 docs/localisation.md, and each class of which the network is sure enough is explained. Fold 4 chose
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import torch
 from fill_rows import open_esc10
+from torch import nn
 
 import audiointerp as ai
 from audiointerp.dataset import Mixtures
@@ -27,6 +29,19 @@ FRAMES = (0.0, 1.0, 2.0, 5.0)
 COLUMNS = (("contrast", "none"), ("pointing", "level"), ("iou", "level"))
 
 
+def variants_of(network: nn.Module, samples: int) -> dict[str, ai.Explainer]:
+    """Return the variants by name; each RISE takes so many samples."""
+    variants = {
+        f"rise_{of}_{fill}": kind(network, fill=fill, samples=samples)
+        for of, kind in KINDS.items()
+        for fill in FILLS
+    }
+    variants["gradient_silence"] = ai.MaskGradient(network, fill="silence", frame=0)
+    for frame in FRAMES:
+        variants[f"gradient_background_frame_{frame:g}"] = ai.MaskGradient(network, frame=frame)
+    return variants
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -35,23 +50,14 @@ def main() -> None:
     parser.add_argument("--fold", type=int, default=4)
     parser.add_argument("--mixtures", type=int, default=60)
     parser.add_argument("--samples", type=int, default=400)
-    parser.add_argument("--only", choices=("rise", "gradient"))
+    parser.add_argument("--only", default="", help="the first letters of the variants' names")
+    parser.add_argument("--weights", default="esc10-mel")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    classifier = ai.load("esc10-mel")
+    classifier = ai.load(options.weights)
     clips = open_esc10(classifier, options.data, (options.fold,))
-    methods = {}
-    if options.only != "gradient":
-        methods = {
-            f"{of}_{fill}": kind(classifier.network, fill=fill, samples=options.samples)
-            for of, kind in KINDS.items()
-            for fill in FILLS
-        }
-    if options.only != "rise":
-        methods["gradient_silence"] = ai.MaskGradient(classifier.network, fill="silence", frame=0)
-        for frame in FRAMES:
-            name = f"gradient_background_frame_{frame:g}"
-            methods[name] = ai.MaskGradient(classifier.network, frame=frame)
+    variants = variants_of(classifier.network, options.samples)
+    methods = {name: each for name, each in variants.items() if name.startswith(options.only)}
     rows = localise(classifier, Mixtures(clips, options.mixtures, 0.0), methods, progress=False)
     scores = [score for score, _ in COLUMNS]
     table = rows[rows["status"] == "ok"].groupby(["method", "weight"])[scores].mean()

@@ -35,6 +35,8 @@ CHEAP: Mapping[str, tuple[type[Explainer], Mapping[str, Any]]] = {
 }
 """Methods whose default needs many forward passes, with fewer; the page says so."""
 BASELINE_NAMES = frozenset(kind.name for kind in BASELINES)
+DIGITS = 5
+"""The significant digits of the rows, of which the page shows two: the file is half as large."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,8 @@ def measure_localisation(
                 rows += progress.rows_of(name, explainer) or []
             rows += progress.skipped_of(name)
     frame = pd.DataFrame(rows, columns=LOCALISATION_COLUMNS)
+    numbers = frame.select_dtypes("float").columns
+    frame[numbers] = frame[numbers].map(lambda value: float(f"{value:.{DIGITS}g}"))
     frame.to_csv(folder / "localisation.csv", index=False, lineterminator="\n")
     return frame
 

@@ -29,7 +29,6 @@ from page_figures import (
     best_order,
     best_random,
     caption,
-    classes_of_both,
     clips_and_recordings,
     distances_removed,
     ends,
@@ -38,6 +37,7 @@ from page_figures import (
     picture,
     reaches_zero,
     results_table,
+    rivals_in,
     share_kept,
     truth_under,
 )
@@ -109,10 +109,11 @@ SENTENCES = (
     ),
     Sentence(
         "README.md",
-        "{} (contrast {}; the level {}) and {} ({}) show best which of two sounds at 0 dB they "
+        "{} (contrast {}; the level {}) and {} ({}) tell best which of two sounds at 0 dB they "
         "explain",
         LOCALISATION,
         lambda: best_and_level(LOCALISATION),
+        lambda: "rise" in rivals_in(LOCALISATION) & rivals_in(LOCALISATION_NOISE),
     ),
     Sentence(
         "README.md",
@@ -132,12 +133,6 @@ SENTENCES = (
         "by `esc10-mel` {} {} (the level {}), {} {}.",
         LOCALISATION,
         lambda: best_and_level(LOCALISATION),
-    ),
-    Sentence(
-        "docs/scores.md",
-        "Both explain {} of them; there {} has {} by the former and {} by the latter.",
-        LOCALISATION_NOISE,
-        classes_of_both,
     ),
     Sentence(
         "README.md",

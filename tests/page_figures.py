@@ -13,7 +13,7 @@ from audiointerp.cli.crossval import accuracy_text
 from audiointerp.display import METHOD_TITLES
 from audiointerp.paper.localisation_page import MAIN
 from audiointerp.paper.localisation_run import BASELINE_NAMES
-from audiointerp.paper.localisation_tables import scored_at, values_by_clip
+from audiointerp.paper.localisation_tables import rivals_of, scored_at, values_by_clip
 from audiointerp.tables import (
     best_null_differences,
     leads_by_network,
@@ -81,20 +81,11 @@ def best_and_level(path: str) -> list[str]:
     return [best, contrast, f"{contrasts(path)['level']:.2f}", *second]
 
 
-def classes_of_both() -> list[str]:
-    """Return how many classes of mixtures both networks explain, and the best contrast there.
-
-    Of the method that is best by the network trained with noise: by this one, then by the other.
-    """
-    name = contrasts(LOCALISATION_NOISE).drop(list(BASELINE_NAMES), errors="ignore").idxmax()
-    by_network = []
-    for path in (LOCALISATION_NOISE, LOCALISATION):
-        rows = scored_at(pd.read_csv(ROOT / path, dtype={"recording": str}), MAIN)
-        rows = rows[(rows["method"] == name) & (rows["weight"] == "none")]
-        by_network.append(rows.set_index(["clip", "explained"])["contrast"])
-    both = pd.concat(by_network, axis=1, join="inner").dropna()
-    means = [f"{mean:.2f}" for mean in both.mean()]
-    return [str(len(both)), METHOD_TITLES.get(str(name), str(name)), *means]
+def rivals_in(path: str) -> set[str]:
+    """Return the methods that the best one by contrast is not certainly ahead of, at 0 dB."""
+    rows = scored_at(pd.read_csv(ROOT / path, dtype={"recording": str}), MAIN)
+    best = contrasts(path).drop(list(BASELINE_NAMES), errors="ignore").idxmax()
+    return set(rivals_of(rows, str(best), "none", "contrast"))
 
 
 def distances_removed() -> list[str]:

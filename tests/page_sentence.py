@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiointerp.display import METHOD_TITLES
 from audiointerp.util import write_text
 
 ROOT = Path(__file__).parents[1]
 INTERVAL = r"[+−][\d.]+\s\[[+−][\d.]+,\s[+−][\d.]+\]"
-VALUE = rf"{INTERVAL}|[+−]?[\d.]*\d|[A-Za-z][\w-]*"
+TITLES = "|".join(map(re.escape, sorted(METHOD_TITLES.values(), key=len, reverse=True)))
+VALUE = rf"{INTERVAL}|[+−]?[\d.]*\d|{TITLES}"
 """What a figure looks like: a number, with its interval; or the name of a method."""
 
 

@@ -115,7 +115,7 @@ def steps(data: str) -> list[Step]:
                 *("docs/localisation-noise.md", "docs/localisation-noise.png"),
                 "results/localisation_noise",
             ],
-            "as above",
+            "resumes mixture by mixture; rows of earlier settings are kept",
         ),
         Step(
             "sanity_gradients",
@@ -162,7 +162,7 @@ def steps(data: str) -> list[Step]:
             ["python", "tests/figures.py", "--write"],
             [
                 *(*ROWS, "results/localisation*/localisation.csv"),
-                *("tests/figures.py", "tests/page_figures.py"),
+                *("tests/figures.py", "tests/page_figures.py", "tests/page_sentence.py"),
                 *("docs/*.md", "docs/rooster.json", "README.md", "results/README.md"),
             ],
             ["README.md", "docs/scores.md", "docs/reproduce.md", "results/README.md"],

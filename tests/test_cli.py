@@ -110,6 +110,9 @@ def test_interpret_of_several_clips_writes_one_page(call, place, tmp_path):
     page = (out / "index.html").read_text()
     labels = re.findall(r'<section class="audiointerp clip"[^>]* aria-label="([^"]+)"', page)
     assert labels == ["clip.flac", "a.wav", "b.wav"]
+    (out / "kept.wav").touch()
+    again = call("interpret", place / "clip.flac", folder, "--weights", weights, "--out", out)
+    assert again.stderr == f"{out}: of an earlier explanation: kept.wav\n"
     assert done.stdout.count("explained") >= 3
     (tmp_path / "empty").mkdir()
     empty = call("interpret", tmp_path / "empty", "--weights", weights)
@@ -135,7 +138,12 @@ def test_interpret_names_the_clips_that_cannot_be_read_and_explains_the_others(c
     assert second == f"left out: {folder / 'c.wav'}: the file is empty (0 bytes)"
     assert last == ("audiointerp: 2 of 3 clips could not be read; the other one is explained")
     assert "b.wav: predicted" in done.stdout
-    assert (out / "index.html").is_file()
+    # As of several clips, whichever of them is damaged.
+    assert [path.name for path in out.iterdir()] == ["index.html"]
+    assert "1 of 3 clips explained" in (out / "index.html").read_text()
+    done = call(*given, "--label", "nothing")
+    # Before all files are read.
+    assert (done.returncode, done.stderr.count("left out")) == (1, 0)
 
 
 def test_interpret_opens_the_page_when_asked(call, place, tmp_path, monkeypatch):

@@ -86,12 +86,16 @@ def test_the_page_leads_with_the_verdict_and_tells_each_ratio():
     page = localisation_page(
         pd.concat([rows, skipped]), {"lime": None}, "audiointerp localise", "mel.safetensors"
     )
-    assert page.splitlines()[2] == "At 0 dB, where all methods were measured:"
+    title, _, when = page.splitlines()[:3]
+    assert (title, when) == ("# Does a map of mel show the sound that it explains?", "At 0 dB:")
+    assert "at some of the ratios only" in page
+    assert "at some of the ratios" not in localisation_page(made_rows(), {}, "", "mel")
     verdict = page.splitlines()[4]
     assert verdict.startswith("- **contrast**: best good, ")
-    lead, rivals = verdict.split("; not certainly ahead of: ")
+    assert re.search(r"the level has 0\.\d\d, random 0\.\d\d; difference", verdict)
+    lead, rivals = verdict.rsplit("; ", 1)
     assert lead.endswith("difference of good to the level +0.20 (significant after Holm)")
-    assert rivals == "none."
+    assert rivals == "certainly ahead of all others."
     assert "**Which of two sounds** is asked twice in 0 of 24 mixtures" in page
     assert "48 classes are explained; 1 have too small a p" in page
     assert page.index("at 0 dB") < page.index("at −5 dB")

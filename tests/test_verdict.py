@@ -102,10 +102,25 @@ CASES = {
         replace(KEPT, p_random=NONE, silent=1.0),
         "Silence is kept: nothing in the kept 30 % can be heard.",
     ),
+    "the rest is more of the class": (
+        replace(KEPT, p_random=NONE, p_removed=0.95, is_removed=True),
+        'In doubt: the kept 30 % alone is still "crying baby" (p .930), and none of 20 random '
+        "masks does as well (the best: p .100), but the rest alone is no less so (p .950).",
+    ),
+    "the rest is the class, though less": (
+        replace(KEPT, p_random=NONE, p_removed=0.92, is_removed=True),
+        'Explained: the kept 30 % alone is still "crying baby" (p .930), and none of 20 random '
+        "masks does as well (the best: p .100); the rest alone is too (p .920).",
+    ),
     "a silent clip": (
-        replace(KEPT, silent=1.0, energy=math.nan, p=0.98, arbitrary=False),
+        replace(KEPT, silent=1.0, energy=math.nan, p=0.98),
         'Silence is kept: the whole clip is silent, and "crying baby" (p .980) is the network\'s '
         "answer to silence.",
+    ),
+    "a silent clip, another class, the same map everywhere": (
+        replace(KEPT, silent=1.0, energy=math.nan, p=0.02, is_clip=False, arbitrary=True),
+        'Silence is kept: the whole clip is silent, and "crying baby" (p .020) is not the '
+        "network's answer to silence.",
     ),
     "empty": (
         replace(NOT_EXPLAINED, area=0.0, silent=math.nan),

@@ -43,13 +43,14 @@ def clip_sources(
     """Return the clips of the command line, each once.
 
     Args:
-        files: of :func:`sound_files_of`; of several, those of :func:`readable_files`.
+        files: of :func:`sound_files_of`; of several, those that cannot be read are left out.
         example: a class of the synthetic clips, instead of files.
         classifier: what they are read for.
         label: of all clips, or ``"folders"``: each is named by its file's folder.
 
     Raises:
         ArgumentError: the classifier does not know a label.
+        AudioError: none of several files can be read.
 
     >>> from audiointerp import load
     >>> clip_sources([], "siren", load("synthetic-mel"))[0].name
@@ -58,7 +59,8 @@ def clip_sources(
     if example is not None:
         return [_example(example, classifier)]
     labels = {path: _label_of(path, label, classifier) for path in files}
-    return [ClipSource(name, path, labels[path]) for path, name in _names(files).items()]
+    readable = files if len(files) == 1 else _readable(files, classifier)
+    return [ClipSource(name, path, labels[path]) for path, name in _names(readable).items()]
 
 
 def _label_of(path: Path, label: str | None, classifier: "Classifier") -> str | None:
@@ -141,41 +143,6 @@ def _names(paths: list[Path]) -> dict[Path, str]:
     return {path: path.name if counts[path.name] == 1 else str(path) for path in paths}
 
 
-def readable_files(files: list[Path], classifier: "Classifier") -> list[Path]:
-    """Return the files that can be read, before the first is explained, which takes far longer.
-
-    The others are named on standard error. A single file is returned as it is: it is refused when
-    it is explained.
-
-    Raises:
-        AudioError: none of several files can be read.
-
-    >>> from audiointerp import load
-    >>> readable_files([Path("none.wav"), Path("nothing.wav")], load("synthetic-mel"))
-    Traceback (most recent call last):
-    audiointerp.errors.AudioError: none.wav: no such audio file
-    nothing.wav: no such audio file
-    """
-    from ..scoring import clip_of
-
-    if len(files) == 1:
-        return files
-    reasons: dict[Path, str] = {}
-    with warnings.catch_warnings():
-        # They are shown when the clip is explained.
-        warnings.simplefilter("ignore")
-        for path in files:
-            try:
-                clip_of(path, classifier)
-            except AudioError as error:
-                reasons[path] = str(error)
-    if files and len(reasons) == len(files):
-        raise AudioError("\n".join(reasons.values()))
-    for reason in reasons.values():
-        typer.echo(f"left out: {reason}", err=True)
-    return [path for path in files if path not in reasons]
-
-
 def refuse_left_out(left_out: int, count: int) -> None:
     """End with an error if files were left out, after the others were explained.
 
@@ -192,6 +159,29 @@ def refuse_left_out(left_out: int, count: int) -> None:
         raise AudioError(
             f"{left_out} of {count} clips could not be read; the other {rest} explained"
         )
+
+
+def _readable(files: list[Path], classifier: "Classifier") -> list[Path]:
+    """Read all files before the first is explained, which takes far longer; name the damaged ones.
+
+    A single file is not read here: it is refused when it is explained.
+    """
+    from ..scoring import clip_of
+
+    reasons: dict[Path, str] = {}
+    with warnings.catch_warnings():
+        # They are shown when the clip is explained.
+        warnings.simplefilter("ignore")
+        for path in files:
+            try:
+                clip_of(path, classifier)
+            except AudioError as error:
+                reasons[path] = str(error)
+    if len(reasons) == len(files):
+        raise AudioError("\n".join(reasons.values()))
+    for reason in reasons.values():
+        typer.echo(f"left out: {reason}", err=True)
+    return [path for path in files if path not in reasons]
 
 
 def _example(name: str, classifier: "Classifier") -> ClipSource:

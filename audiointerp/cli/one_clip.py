@@ -13,7 +13,6 @@ from .clip_sources import (
     ClipSource,
     check_sources,
     clip_sources,
-    readable_files,
     refuse_left_out,
     sound_files_of,
 )
@@ -152,11 +151,7 @@ def interpret(
 
       audiointerp interpret dog.wav --weights esc10-mel --method gradcam --method saliency
 
-      audiointerp interpret dog.wav --weights esc10-mel --target rooster
-
       audiointerp interpret dog.wav --weights esc10-mel --against rooster
-
-      audiointerp interpret recordings/ --weights mine.safetensors
 
       audiointerp interpret dogs/ --weights esc10-mel --label dog
 
@@ -180,8 +175,9 @@ def interpret(
     if example is not None and (weights, model, hugging_face) == (None, None, None):
         weights = EXAMPLE_NETWORK
     classifier = open_classifier(weights, model, hugging_face)
-    readable = readable_files(files, classifier)
-    sources = clip_sources(readable, example, classifier, label)
+    sources = clip_sources(files, example, classifier, label)
+    # An example is no file.
+    count = max(len(files), 1)
     background_clips = None
     if background is not None:
         # Only here, since it takes a second to import what is for runs.
@@ -212,12 +208,12 @@ def interpret(
             results.append(replace(result, clip=shown))
         return results
 
-    _write(sources, explained, out, lossless)
+    _write(sources, count, explained, out, lossless)
     index = out / "index.html"
     typer.echo(f"wrote {out}/ (open {index} to look and listen)")
     if open_page:
         typer.launch(index.absolute().as_uri())
-    refuse_left_out(len(files) - len(readable), len(files))
+    refuse_left_out(count - len(sources), count)
 
 
 def _check_method(name: str, known: "Iterable[str]") -> None:
@@ -230,18 +226,26 @@ def _check_method(name: str, known: "Iterable[str]") -> None:
 
 def _write(
     sources: list[ClipSource],
+    count: int,
     explained: "Callable[[ClipSource], list[Interpretation]]",
     out: Path,
     lossless: bool,
 ) -> None:
-    """Write the folder of one clip, with one for each method if there are several; or a page."""
-    from ..display import interpretation_page, write_interpretation, write_report
+    """Write the folder of one clip, with one for each of several methods; or a page of ``count``.
+
+    So many were given, readable or not: what is written must not depend on that.
+    """
+    from ..display import WRITTEN, interpretation_page, write_interpretation, write_report
     from ..util import write_text
 
-    if len(sources) > 1:
-        title = f"{len(sources)} clips explained"
+    if count > 1:
+        number = f"{count}" if len(sources) == count else f"{len(sources)} of {count}"
+        title = f"{number} clips explained"
         clips = ((explained(source), source.label) for source in sources)
         write_report(clips, len(sources), out, title, lossless=lossless)
+        left = [name for name in WRITTEN[:-1] if (out / name).exists()]
+        if left:
+            typer.echo(f"{out}: of an earlier explanation: {', '.join(left)}", err=True)
         return
     (source,) = sources
     results = explained(source)

@@ -204,7 +204,7 @@ def _verdict_record(verdict: Verdict) -> dict[str, Any]:
 
 
 def method_notes(result: ExplainedClip) -> list[str]:
-    """Return what a reader should know of a map: how well SHAP, LIME and RISE could compute it.
+    """Return what a reader should know of a map: how well SHAP, LIME or random masks tell it.
 
     >>> import torch, audiointerp as ai
     >>> classifier = ai.Classifier(ai.Cnn6(2, base_channels=2), ai.LogMel(), ["dog", "rain"])
@@ -221,8 +221,9 @@ def method_notes(result: ExplainedClip) -> list[str]:
     fit, noise = surrogate_fit(result.attribution), noise_share(result.attribution)
     if not math.isnan(fit):
         notes.append(f"R² of LIME's linear model: {fit:.2f}")
-    if not math.isnan(noise):
-        notes.append(f"{noise:.0%} of the map's variance is noise of its random masks")
+    if not math.isnan(noise) and not result.arbitrary:
+        of = "map's" if len(result.attribution.info["noise_share"]) == 1 else "noisiest window's"
+        notes.append(f"{noise:.0%} of the {of} variance is noise of its random masks")
     return notes
 
 

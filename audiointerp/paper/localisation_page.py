@@ -97,14 +97,14 @@ def localisation_page(
             "no class was explained at 0 dB; give a ratio of 0, or see the columns stage and error "
             "of the rows"
         )
-    at_ratios = []
     ratios = rows.loc[rows["status"] == "ok", "ratio_db"].round().astype(int).unique()
-    for ratio in sorted(ratios, key=abs):
-        at_ratios.append(_section(scored_at(rows, ratio), int(ratio)))
+    at_ratios = [_section(scored_at(rows, each), int(each)) for each in sorted(ratios, key=abs)]
     return PAGE.format(
         command=command,
         min_p=min_p,
         weights=weights,
+        network=weights.partition(".")[0],
+        at_some=AT_SOME if len(at_ratios) > 1 else "",
         verdict=verdict(main),
         counts=_counts(rows),
         settings=budgets_of(methods),
@@ -154,15 +154,17 @@ def verdict(rows: pd.DataFrame) -> str:
         lead = differences.xs((best, weight, score)).astype(float)
         is_known = not np.isnan(lead["p_value"])
         finding = "significant" if lead["p_value"] <= SIGNIFICANT else "not significant"
-        rivals = rivals_of(rows, best, weight, score)
+        rivals = ", ".join(rivals_of(rows, best, weight, score))
+        behind = f"not certainly ahead of: {rivals}" if rivals else "certainly ahead of all others"
         weighted = ", weighted by the level" if weight == "level" else ""
+        others = means.xs(weight, level="weight").reindex(sorted(BASELINE_NAMES - {LEVEL})).dropna()
+        beside = ", ".join(f"{name} {mean:.2f}" for name, mean in others.items())
         lines.append(
             f"- **{score}**{weighted}: best {alike}, {printed[best]}; the level has "
-            f"{means[LEVEL, 'none']:.2f} and random values{weighted and ' with this weight'} "
-            f"{means['random', weight]:.2f}; "
+            f"{means[LEVEL, 'none']:.2f}{'; with this weight ' if weighted else ', '}{beside}; "
             f"difference of {best} to the level {lead['mean']:+.2f}"
             + (f" ({finding} after Holm)" if is_known else "")
-            + f"; not certainly ahead of: {', '.join(rivals) or 'none'}."
+            + f"; {behind}."
         )
     lines.append(_both_explained(rows))
     return "\n".join(lines).replace("level -", "level −")
@@ -253,12 +255,12 @@ def _draw(
 
 
 FRAMES = (
-    " Here frames alone are compared: the power of a source is that of all its bands, and a map is "
-    "averaged over the bands."
+    " Here frames alone are compared: of a source's power its sum over bands, of a map its mean."
 )
-PAGE = """# Does a map show the sound that it explains?
+AT_SOME = " Methods without gradients are measured at some of the ratios only."
+PAGE = """# Does a map of {network} show the sound that it explains?
 
-At 0 dB, where all methods were measured:
+At 0 dB:
 
 {verdict}
 
@@ -283,7 +285,7 @@ other and within 40 dB of its own largest level.{unit}
   below the mixture's largest on, and 1 from 40 dB below up: among bins within 40 dB of the loudest
   the map alone decides. `random` with this weight is what the weight alone does.
 - Fewer forward passes than by default: {settings}. Others have their defaults (RISE's is 1000),
-  so budgets are not equal. Methods without gradients are measured at some of the ratios only.
+  so budgets are not equal.{at_some}
 - In brackets: 95 % BCa intervals. Mixtures that share a recording, or share one with a third, are
   one group, and groups are drawn; with fewer than {fewest} there is no interval, and with some
   twenty an interval of 95 % covers about nine in ten (`docs/scores.md`). Differences from

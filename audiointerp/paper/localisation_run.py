@@ -36,7 +36,7 @@ CHEAP: Mapping[str, tuple[type[Explainer], Mapping[str, Any]]] = {
 """Methods whose default needs many forward passes, with fewer; the page says so."""
 BASELINE_NAMES = frozenset(kind.name for kind in BASELINES)
 DIGITS = 5
-"""The significant digits of the rows, of which the page shows two: the file is half as large."""
+"""The significant digits of the rows; the page shows two decimals."""
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,9 @@ class Verdict:
         """The verdict in two or three words."""
         if self.area == 0:
             return "Nothing is kept"
+        # Of a silent clip many maps are the same everywhere, too.
+        if self._is_silent:
+            return "Silence is kept"
         if self.arbitrary:
             return "No explanation"
         if self.silent == 1:
@@ -85,13 +88,13 @@ class Verdict:
             return "Not compared"
         if self.as_good == compared:
             return "No better than chance"
-        if self.as_good:
+        if self.as_good or self._rest_is_more:
             return "In doubt"
         return "Explained" if compared >= ENOUGH else f"Ahead of {compared}"
 
     @property
     def is_explained(self) -> bool:
-        """Whether the kept part is still the class, and no random mask of many does as well."""
+        """Whether the kept part is the class, more surely than the rest and many random masks."""
         return self.head == "Explained"
 
     @property
@@ -103,10 +106,11 @@ class Verdict:
         label = f'"{self.question.replace("_", " ")}"'
         if self.area == 0:
             return f"{self.head}: the mask is empty, so there is no reason to hear."
+        if self._is_silent:
+            is_answer = "is" if self.is_clip else "is not"
+            answer = f"{label} (p {p_text(self.p)}) {is_answer} the network's answer to silence"
+            return f"{self.head}: the whole clip is silent, and {answer}."
         if self.head == "Silence is kept":
-            if math.isnan(self.energy):
-                answer = f"{label} (p {p_text(self.p)}) is the network's answer to silence"
-                return f"{self.head}: the whole clip is silent, and {answer}."
             return f"{self.head}: nothing in the kept {percent(self.area)} can be heard."
         if self.arbitrary:
             return f"{self.head}: the attribution is the same everywhere, so the mask is arbitrary."
@@ -129,10 +133,19 @@ energy; 10 % of the kept bins are silent.')
         rest = f"is {label} too" if self.is_removed else f"is not {label}"
         removed = f"The removed part alone {rest} (p {p_text(self.p_removed)})."
         kept = f"Kept: {percent(self.area)} of the bins"
-        kept += "" if math.isnan(self.energy) else f", {percent(self.energy)} of the energy"
+        kept += "" if self._is_silent else f", {percent(self.energy)} of the energy"
         silent = "" if math.isnan(self.silent) else f"; {percent(self.silent)} of the kept bins are"
         shares = f"{kept}{silent and f'{silent} silent'}."
         return (shares,) if self._tells_rest else (removed, shares)
+
+    @property
+    def _rest_is_more(self) -> bool:
+        """Whether the removed part is the class at least as surely as the kept one."""
+        return self.is_removed and round(self.p_removed, DIGITS) >= round(self.p_kept, DIGITS)
+
+    @property
+    def _is_silent(self) -> bool:
+        return math.isnan(self.energy)
 
     @property
     def _tells_rest(self) -> bool:
@@ -154,8 +167,9 @@ energy; 10 % of the kept bins are silent.')
             return f", but {number} {masks} {does} as well"
         # Without it, 1.000 beside a best random mask of .999 would read as a success.
         best = f" (the best: p {p_text(max(self.p_random))})"
-        is_too = f"; the rest alone is too (p {p_text(self.p_removed)})"
-        rest = is_too if self._tells_rest else ""
+        rest = f"; the rest alone is too (p {p_text(self.p_removed)})" if self._tells_rest else ""
+        if self._rest_is_more:
+            rest = f", but the rest alone is no less so (p {p_text(self.p_removed)})"
         return f", and {number} {masks} {does} as well{best}{rest}"
 
 

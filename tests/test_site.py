@@ -69,6 +69,13 @@ def test_every_public_name_has_its_place(site):
         assert re.search(rf'id="audiointerp\.\w+\.{name}"', reference), name
 
 
+def test_what_is_returned_is_one_entry(site):
+    """Each line of it would otherwise be one, with the type repeated."""
+    for path in site.glob("api/*.html"):
+        for part in path.read_text(encoding="utf-8").split("Returns:</span>")[1:]:
+            assert part.split("</ul>", 1)[0].count('class="doc-section-item') == 1, path.name
+
+
 def test_docstrings_are_markdown(site):
     page = (site / "api" / "predict.html").read_text(encoding="utf-8")
     assert ":func:" not in page

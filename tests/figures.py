@@ -109,17 +109,18 @@ SENTENCES = (
     ),
     Sentence(
         "README.md",
-        "{} (contrast {}; the level {}) and {} ({}) tell best which of two sounds at 0 dB they "
-        "explain",
+        "{} shows best which of two sounds at 0 dB it explains (contrast {}; the level {}; {} {})",
         LOCALISATION,
         lambda: best_and_level(LOCALISATION),
-        lambda: "rise" in rivals_in(LOCALISATION) & rivals_in(LOCALISATION_NOISE),
+        lambda: not rivals_in(LOCALISATION),
     ),
     Sentence(
         "README.md",
-        "by the network that heard noise in training {} ({}; the level {}) and {} ({})",
+        "by the network that heard noise in training {}, too ({}; the level {}; {} {}), certainly "
+        "ahead of all others",
         LOCALISATION_NOISE,
         lambda: best_and_level(LOCALISATION_NOISE),
+        lambda: not rivals_in(LOCALISATION_NOISE),
     ),
     Sentence(
         "docs/scores.md",

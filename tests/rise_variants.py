@@ -3,7 +3,7 @@
     python tests/rise_variants.py DATA
     python tests/rise_variants.py DATA --fold 4 --mixtures 60 --samples 400
     python tests/rise_variants.py DATA --only gradient    # variants whose names begin so
-    python tests/rise_variants.py DATA --only gradient_background_frame_2 --weights esc10-mel-noise
+    python tests/rise_variants.py DATA --only gradient_components_8 --weights esc10-mel-noise
 
 DATA is a folder like ESC-50. Two clips of different classes of a fold are mixed at 0 dB, as in
 docs/localisation.md, and each class of which the network is sure enough is explained. Fold 4 chose
@@ -20,12 +20,23 @@ from torch import nn
 
 import audiointerp as ai
 from audiointerp.dataset import Mixtures
+from audiointerp.interpretation import Level
+from audiointerp.interpretation.components import component_shares, with_means
 from audiointerp.scoring import localise
 
 KINDS = {"probability": ai.RISE, "logit": ai.LogitRISE}
 FILLS = ("silence", "background")
 FRAMES = (0.0, 1.0, 2.0, 5.0)
 """Weights of the mean over a frame, of the gradient over the background."""
+COMPONENTS = (4, 8, 12)
+"""Numbers of components, whose means are added to the gradient with that of its frame."""
+SHARED = {
+    "random": ai.Random,
+    "level": Level,
+    "gradcam": ai.GradCAM,
+    "rise_logit": ai.LogitRISE,
+}
+"""Other methods, to whose values the same means are added."""
 COLUMNS = (("contrast", "none"), ("pointing", "level"), ("iou", "level"))
 
 
@@ -36,10 +47,36 @@ def variants_of(network: nn.Module, samples: int) -> dict[str, ai.Explainer]:
         for of, kind in KINDS.items()
         for fill in FILLS
     }
-    variants["gradient_silence"] = ai.MaskGradient(network, fill="silence", frame=0)
+    variants["gradient_silence"] = ai.MaskGradient(
+        network, fill="silence", frame=0, component_weight=0
+    )
     for frame in FRAMES:
-        variants[f"gradient_background_frame_{frame:g}"] = ai.MaskGradient(network, frame=frame)
+        explainer = ai.MaskGradient(network, frame=frame, component_weight=0)
+        variants[f"gradient_background_frame_{frame:g}"] = explainer
+    for count in COMPONENTS:
+        variants[f"gradient_components_{count}"] = ai.MaskGradient(network, components=count)
+    for name, kind in SHARED.items():
+        settings = {"samples": samples} if kind is ai.LogitRISE else {}
+        variants[f"{name}_alone"] = kind(network, **settings)
+        variants[f"{name}_shared"] = shared(kind)(network, **settings)
     return variants
+
+
+def shared(kind: type[ai.Explainer]) -> type[ai.Explainer]:
+    """Make a method that adds the means by frame and component, as :class:`MaskGradient` does."""
+    settings = ai.MaskGradient(nn.Identity())
+
+    class Shared(kind):
+        def _attribute(self, score, db):
+            values, info = super()._attribute(score, db)
+            added = []
+            for clip, levels in zip(values, db, strict=True):
+                shares = component_shares(levels[0], settings.components).to(clip)
+                weight = settings.component_weight
+                added.append(with_means(clip[None], settings.frame, shares, weight))
+            return torch.cat(added), info
+
+    return Shared
 
 
 def main() -> None:

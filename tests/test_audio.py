@@ -61,6 +61,13 @@ def test_fix_length_cuts_and_fills():
     assert fix_length(wav, 6).flatten().tolist() == [1, 2, 3, 4, 0, 0]
 
 
+@pytest.mark.parametrize("sample_rate", ["16k", True, float("nan"), 0])
+def test_a_rate_to_read_at_that_is_no_rate_is_refused(tmp_path, sample_rate):
+    save_audio(tmp_path / "clip.wav", torch.full((1, 1, 800), 0.5), 8000)
+    with pytest.raises(ArgumentError, match="a sample rate is a positive integer in Hz"):
+        load_audio(tmp_path / "clip.wav", sample_rate)
+
+
 def test_resample_keeps_a_tone():
     seconds = torch.arange(32000) / 32000
     slow = resample(torch.sin(2 * torch.pi * 440 * seconds)[None, None], 32000, 16000)

@@ -14,7 +14,12 @@ from packaging.version import Version
 import audiointerp
 
 ROOT = Path(audiointerp.__file__).parents[1]
-IMPORTED_AS = {"lazy-loader": "lazy_loader", "pillow": "PIL", "scikit-image": "skimage"}
+IMPORTED_AS = {
+    "lazy-loader": "lazy_loader",
+    "pillow": "PIL",
+    "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
+}
 COPYLEFT = re.compile(r"GPL|MPL|General Public|Mozilla|EUPL|CDDL|EPL")
 
 

@@ -36,7 +36,9 @@ def test_resampling_in_blocks_is_resampling_the_whole(rate, new_rate, length, si
     assert float((torch.cat(blocks, -1) - expected).abs().max()) <= 1e-6
 
 
-@pytest.mark.parametrize("new_rate", [0, -1, 22050.5])
+@pytest.mark.parametrize(
+    "new_rate", [0, -1, 22050.5, "16k", True, float("nan"), float("inf"), [1], -(10**400)]
+)
 def test_a_rate_that_is_no_rate_is_refused(new_rate):
     with pytest.raises(ArgumentError, match="a sample rate is a positive integer in Hz"):
         list(resample_blocks([torch.zeros(1, 1, 100)], 44100, new_rate))

@@ -1,8 +1,10 @@
 """The verdict: its sentence in each case by hand, and its numbers against the sounds themselves."""
 
 import math
+import re
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,6 +140,14 @@ def test_each_case_has_its_sentence(case):
     verdict, sentence = CASES[case]
     assert str(verdict) == sentence
     assert verdict.is_explained == sentence.startswith("Explained")
+
+
+def test_the_page_lists_each_verdict_of_these_cases_and_no_other():
+    page = (Path(__file__).parents[1] / "docs/hearing.md").read_text(encoding="utf-8")
+    table = page.split("| verdict | when |\n|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    listed = {line.split(" | ")[0].removeprefix("| ") for line in table.split("\n")}
+    heads = {re.sub(r"Ahead of \d+", "Ahead of N", verdict.head) for verdict, _ in CASES.values()}
+    assert listed == heads
 
 
 def test_the_details_of_a_silent_clip_tell_no_share_of_its_energy():

@@ -20,7 +20,7 @@ from torch import Tensor
 from ..errors import AudioError, AudioWarning, choose
 from ..util import Cache, CacheChoice, digest_of, file_digest, open_cache
 from .reading import MAX_SAMPLES, Sound, read_sound
-from .resampling import resample
+from .resampling import check_rates, resample
 
 NORMALIZATIONS = ("none", "peak", "rms")
 MAKERS = ("audiointerp", "soundfile", "soxr", "torch", "torchaudio")
@@ -100,6 +100,7 @@ def load_audio(
             rate, channels or samples exceed ``RATES``, ``MAX_CHANNELS``, ``MAX_SAMPLES`` or
             ``MAX_LEVEL``; or its channels cancel, and their mean, which is rounding noise, would
             be normalised.
+        ArgumentError: ``sample_rate`` is not a positive integer, or a name is unknown.
 
     >>> import tempfile
     >>> from audiointerp.processing import save_audio
@@ -208,6 +209,8 @@ def _read(
     stacklevel: int,
 ) -> Tensor:
     """Read, resample, and warn or refuse; a sound without warnings is kept in the cache."""
+    if sample_rate is not None:
+        check_rates(sample_rate)
     key = None if cache is None else _cache_key(path, sample_rate)
     if cache is not None and key is not None:
         wav = cache.get(key)

@@ -1,8 +1,10 @@
 """Resampling. The only module that imports torchaudio, which is no longer developed."""
 
 import math
+import numbers
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torchaudio.transforms
@@ -36,7 +38,7 @@ def resample(wav: Tensor, rate: int, new_rate: int) -> Tensor:
     >>> resample(torch.zeros(1, 1, 441), 44100, 16000).shape
     torch.Size([1, 1, 160])
     """
-    _check_rates(rate, new_rate)
+    check_rates(rate, new_rate)
     if _needs_soxr(int(rate), int(new_rate)):
         return _resample_by_soxr(wav, int(rate), int(new_rate))
     resampled: Tensor = _resampler(int(rate), int(new_rate), wav.dtype, wav.device)(wav)
@@ -64,7 +66,7 @@ def resample_blocks(blocks: Iterable[Tensor], rate: int, new_rate: int) -> Itera
     >>> bool(torch.allclose(torch.cat(blocks, -1), resample(wav, 44100, 16000), atol=1e-6))
     True
     """
-    _check_rates(rate, new_rate)
+    check_rates(rate, new_rate)
     rate, new_rate = int(rate), int(new_rate)
     if rate == new_rate:
         yield from blocks
@@ -89,9 +91,17 @@ def resample_blocks(blocks: Iterable[Tensor], rate: int, new_rate: int) -> Itera
         yield resample(kept, rate, new_rate)[..., given * new_step :]
 
 
-def _check_rates(*rates: float) -> None:
+def check_rates(*rates: Any) -> None:
+    """Refuse what is no sample rate; 16000.0 is one.
+
+    Raises:
+        ArgumentError: a rate is not a positive integer.
+
+    >>> check_rates(16000, 44100.0)
+    """
     for value in rates:
-        if value != int(value) or value <= 0:
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not is_number or value != value // 1 or value <= 0:
             raise ArgumentError(f"a sample rate is a positive integer in Hz, not {value!r}")
 
 

@@ -55,9 +55,9 @@ def variants_of(network: nn.Module, samples: int) -> dict[str, ai.Explainer]:
         variants[f"gradient_background_frame_{frame:g}"] = explainer
     for count in COMPONENTS:
         variants[f"gradient_components_{count}"] = ai.MaskGradient(network, components=count)
+    variants["gradcam"] = ai.GradCAM(network)
     for name, kind in SHARED.items():
         settings = {"samples": samples} if kind is ai.LogitRISE else {}
-        variants[f"{name}_alone"] = kind(network, **settings)
         variants[f"{name}_shared"] = shared(kind)(network, **settings)
     return variants
 

@@ -22,17 +22,18 @@ class MaskGradient(RISE):
 
         mean over M of sum over bins b of w_b (x_b - f_b) dlogit(v) / dv_b,
 
-    where the weights w fall linearly to 0 at the middles of the next cells. So a value is in logits
-    per cell, and from a backward pass each bin has its own: a few dozen masks say more than a
-    thousand forward passes of :class:`LogitRISE`. The mean derivative at random points is that of
+    where the weights w fall linearly to 0 at the middles of the next cells. It is in logits per
+    cell, and from a backward pass each bin has its own: a few dozen masks say as much as
+    hundreds of forward passes of :class:`LogitRISE`. The mean derivative at random points is that of
     the multilinear extension (Owen, Management Science 1972), here of cells between 0 and 1.
 
     To it comes ``frame`` times the mean of these values over the bins of the frame. Most events
     sound in many bands at once, so when they sound is told by all bands, with less noise than by
     one. To the sum comes ``component_weight`` times its mean over each of the clip's ``components``
     (:func:`~audiointerp.interpretation.components.component_shares`), given to a bin by their
-    shares of it: what sounds as one is explained as one. Neither takes a further pass of the
-    network; both were chosen on mixtures of fold 4, see ``docs/methods.md``.
+    shares of it: what sounds as one is explained as one. With these means a value is in no unit:
+    compare values within a map. Neither takes a further pass of the network; both were chosen on
+    mixtures of fold 4, see ``docs/methods.md``.
 
     In ``info``, ``"mean_logit"``, ``"standard_error"``, ``"noise_share"`` and ``"from_fill"`` are
     as for :class:`LogitRISE`.

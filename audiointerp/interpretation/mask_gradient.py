@@ -23,9 +23,9 @@ class MaskGradient(RISE):
         mean over M of sum over bins b of w_b (x_b - f_b) dlogit(v) / dv_b,
 
     where the weights w fall linearly to 0 at the middles of the next cells. It is in logits per
-    cell, and from a backward pass each bin has its own: a few dozen masks say as much as
-    hundreds of forward passes of :class:`LogitRISE`. The mean derivative at random points is that of
-    the multilinear extension (Owen, Management Science 1972), here of cells between 0 and 1.
+    cell, and from a backward pass each bin has its own: a few dozen masks say as much as hundreds
+    of forward passes of :class:`LogitRISE`. The mean derivative at random points is that of the
+    multilinear extension (Owen, Management Science 1972), here of cells between 0 and 1.
 
     To it comes ``frame`` times the mean of these values over the bins of the frame. Most events
     sound in many bands at once, so when they sound is told by all bands, with less noise than by

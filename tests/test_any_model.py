@@ -183,7 +183,19 @@ MISTAKES = {
     ),
     "a function that returns one row": (
         lambda: explained(function(lambda wavs: np.full(3, 1 / 3))),
-        r"returned \(3, 1\) for 1 sounds; it must return one row of outputs per sound",
+        r"returned \(3,\) for 1 sounds; it must return one row of outputs per sound",
+    ),
+    "a function that returns names": (
+        lambda: explained(function(lambda wavs: ["dog"] * len(wavs))),
+        r"returned texts, e\.g\. 'dog': it must return the probability of each class",
+    ),
+    "a function that returns one name": (
+        lambda: explained(function(lambda wavs: np.array("dog"))),
+        r"returned texts, e\.g\. 'dog'",
+    ),
+    "a function that returns names with probabilities": (
+        lambda: explained(function(lambda wavs: [("dog", 0.5)] * len(wavs))),
+        r"returned texts, e\.g\. 'dog'",
     ),
     "a function that returns nothing": (
         lambda: explained(function(lambda wavs: None)),

@@ -119,6 +119,8 @@ def test_methods_by_name_class_and_instance(classifier):
     ):
         with pytest.raises(ArgumentError, match="at least one"):
             score(ten_classes(), small_set(), methods, masks)
+    with pytest.raises(ArgumentError, match=r"masks: .* e\.g\. masks=\['bin'\], not 'bin'"):
+        score(ten_classes(), small_set(), ["gradcam"], "bin")
     with pytest.raises(ArgumentError, match="NaN"):
         interpret(classifier, torch.full((1, 1, 500), torch.nan))
     with pytest.raises(ArgumentError, match="unknown inversion"):

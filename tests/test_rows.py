@@ -163,6 +163,8 @@ def test_an_explainer_raises_its_own_type_error(classifier):
     for wrong in (int, 3, lambda network: None):
         with pytest.raises(ArgumentError, match="a method is a name"):
             build_explainer(wrong, classifier)
+    with pytest.raises(ArgumentError, match="give each by itself"):
+        build_explainer(["gradcam", "saliency"], classifier)
 
 
 class Unusable(ai.Saliency):

@@ -41,6 +41,11 @@ def selected(returned: Any, select: Select | None, model_name: str) -> Tensor:
         if names:
             outputs = _part(returned, names[0], model_name)
     tensor = _as_tensor(outputs)
+    if (name := _first_text(outputs)) is not None:
+        raise ModelError(
+            f"{model_name} returned texts, e.g. {name!r:.80}: it must return the probability of "
+            "each class, (N, C), not the names of classes"
+        )
     if tensor is None or tensor.ndim not in (1, 2):
         shape = type(outputs).__name__ if tensor is None else f"a tensor {tuple(tensor.shape)}"
         raise ModelError(
@@ -48,6 +53,15 @@ def selected(returned: Any, select: Select | None, model_name: str) -> Tensor:
             f"{_described(returned)}; name it, e.g. select='logits' or select=0, or give a function"
         )
     return tensor[:, None] if tensor.ndim == 1 else tensor
+
+
+def _first_text(outputs: Any) -> str | None:
+    """Return the first entry of outputs if it is a text, however deep in lists."""
+    while isinstance(outputs, list | tuple) and outputs:
+        outputs = outputs[0]
+    if isinstance(outputs, np.ndarray) and outputs.size:
+        outputs = outputs.flat[0]
+    return str(outputs) if isinstance(outputs, str | bytes | np.str_) else None
 
 
 def _as_tensor(outputs: Any) -> Tensor | None:

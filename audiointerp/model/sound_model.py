@@ -243,10 +243,15 @@ class FunctionModel(SoundModel):
         outputs = selected(returned, self.select, self.model_name)
         if len(outputs) != len(samples):
             raise ModelError(
-                f"{self.model_name} returned {tuple(outputs.shape)} for {len(samples)} sounds; it "
-                f"must return one row of outputs per sound; {ONE_AT_A_TIME}"
+                f"{self.model_name} returned {_shape(returned, outputs)} for {len(samples)} "
+                f"sounds; it must return one row of outputs per sound; {ONE_AT_A_TIME}"
             )
         return outputs.to(sounds.device)
+
+
+def _shape(returned: object, outputs: Tensor) -> tuple[int, ...]:
+    """Return the shape of what a function returned, else of the outputs in it."""
+    return tuple(getattr(returned, "shape", outputs.shape))
 
 
 def _checked_bands(bands: Bands, sample_rate: int) -> Tensor:

@@ -66,6 +66,7 @@ def build_explainer(
     if not (isinstance(kind, type) and issubclass(kind, Explainer)):
         raise ArgumentError(
             f"a method is a name, an explainer class or an explainer, not {kind!r:.80}"
+            + ("; give each by itself" if isinstance(kind, list | tuple) else "")
         )
     # First, so that nobody computes a background for a method that cannot be used.
     kind.check_network(classifier.network)

@@ -69,7 +69,7 @@ class Plan:
         object.__setattr__(self, "protocol", protocol_name(self.protocol))
         if self.masks is None:
             object.__setattr__(self, "masks", tuple(self.definitions.masks))
-        _check_list("mask", self._given_masks)
+        _check_list("masks", self._given_masks)
         _check_list("on", self.on)
         for name in self.on:
             choose("on", name, ON)
@@ -241,4 +241,7 @@ def nulls_of(nulls: Sequence[str], baselines: bool | None) -> Sequence[str]:
 
 def _check_list(name: str, entries: Sequence[Any]) -> None:
     if isinstance(entries, str) or not entries or len(set(entries)) < len(entries):
-        raise ArgumentError(f"{name}: a list of different names, at least one, not {entries!r}")
+        example = f", e.g. {name}=[{entries!r}]" if entries and isinstance(entries, str) else ""
+        raise ArgumentError(
+            f"{name}: a list of different names, at least one{example}, not {entries!r}"
+        )

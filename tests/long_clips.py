@@ -1,14 +1,14 @@
 """Where Grad-CAM looks in a clip that faint noise follows: the figures of docs/methods.md.
 
-Usage: python tests/long_clips.py DATA [CLIPS]
+Usage: python tests/long_clips.py DATA [--clips N] [--weights FILE]
 
-DATA is ESC-10 in the layout of ESC-50. Each test clip (fold 5; CLIPS of them, by default all) is
+DATA is ESC-10 in the layout of ESC-50. Each test clip (fold 5; N of them, by default all) is
 followed by as much noise, whose RMS is 1e-3 of the largest |sample| of the clip. Printed is the
 share of the mask topK_30 that lies in the noise, the mean over the clips: with the library's
 weights of the windows, with the derivative alone as weights, and without weights.
 """
 
-import sys
+import argparse
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from unittest import mock
@@ -54,12 +54,12 @@ def shares_in_noise(classifier: Classifier, wav: Tensor, seed: int) -> list[floa
     return shares
 
 
-def mean_shares(data: str, clips: int | None = None) -> tuple[int, list[float]]:
+def mean_shares(options: argparse.Namespace) -> tuple[int, list[float]]:
     """The number of clips, and the mean share for each of WEIGHTINGS."""
-    classifier = Classifier.load(WEIGHTS)
+    classifier = Classifier.load(options.weights)
     rate, duration = classifier.sample_rate, classifier.duration
-    test = open_data(data, TEST_FOLDS, "esc10", sample_rate=rate, duration=duration)
-    subset = EvenSubset(test, clips)
+    test = open_data(options.data, TEST_FOLDS, "esc10", sample_rate=rate, duration=duration)
+    subset = EvenSubset(test, options.clips)
     shares = [
         shares_in_noise(classifier, subset[index][0][None], index) for index in range(len(subset))
     ]
@@ -67,6 +67,10 @@ def mean_shares(data: str, clips: int | None = None) -> tuple[int, list[float]]:
 
 
 if __name__ == "__main__":
-    count, means = mean_shares(sys.argv[1], *map(int, sys.argv[2:3]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data")
+    parser.add_argument("--clips", type=int)
+    parser.add_argument("--weights", default=WEIGHTS)
+    count, means = mean_shares(parser.parse_args())
     for name, mean in zip(WEIGHTINGS, means, strict=True):
         print(f"{mean:.2f} of the mask in the noise, mean over {count} clips; weights: {name}")

@@ -1,6 +1,7 @@
 """Events and boxes in recordings whose truth is known: the tables of docs/recordings.md.
 
-Usage: python tests/long_recording.py DATA [OUT] [--birdnet] [--explain N] [--hop SECONDS]
+Usage: python tests/long_recording.py DATA [OUT] [--birdnet] [--weights FILE] [--explain N]
+                                         [--hop SECONDS]
 
 DATA is ESC-10 in the layout of ESC-50. The 80 clips of fold 5, which the shipped network did not
 see in training, are cut to their sound and put into 30 minutes of synthetic room noise, at random
@@ -277,9 +278,9 @@ def written(folder: Path, made: Sequence[Made]) -> dict[Path, Made]:
     return dict(zip(paths, made, strict=True))
 
 
-def network_study(data: str) -> tuple[Study, list[Made], list[Made]]:
-    """The shipped network, the recordings to choose thresholds with, and those of the tables."""
-    classifier = ai.Classifier.load(WEIGHTS)
+def network_study(data: str, weights: str) -> tuple[Study, list[Made], list[Made]]:
+    """A network, the recordings to choose thresholds with, and those of the tables."""
+    classifier = ai.Classifier.load(weights)
     choosing = recordings(clips_of(data, [4]), CHOOSING_SNRS, CHOOSING_SEED, 1800)
     made = recordings(clips_of(data, [5]), SNRS, SEED, 1800)
     return Study(classifier, classifier.labels, 2.5, "gradcam"), choosing, made
@@ -302,7 +303,10 @@ def birdnet_study(data: str) -> tuple[Study, list[Made], list[Made]]:
 
 def main(options: argparse.Namespace, folder: Path) -> None:
     """Choose the thresholds, and print the tables."""
-    study, choosing, made = (birdnet_study if options.birdnet else network_study)(options.data)
+    if options.birdnet:
+        study, choosing, made = birdnet_study(options.data)
+    else:
+        study, choosing, made = network_study(options.data, options.weights)
     study = study if options.hop is None else replace(study, hop=options.hop)
     study = study.chosen(written(folder / "choosing", choosing))
     print_tables(study, written(folder, made), options.explain)
@@ -313,6 +317,7 @@ if __name__ == "__main__":
     parser.add_argument("data")
     parser.add_argument("out", nargs="?", type=Path)
     parser.add_argument("--birdnet", action="store_true")
+    parser.add_argument("--weights", default=WEIGHTS)
     parser.add_argument("--hop", type=float, help="seconds from window to window")
     parser.add_argument("--explain", type=int, default=8, help="events to explain at each SNR")
     options = parser.parse_args()

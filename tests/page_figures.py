@@ -26,7 +26,7 @@ from audiointerp.util import read_json
 
 PICTURE = "docs/rooster.json"
 LOCALISATION = "results/localisation/localisation.csv"
-LOCALISATION_NOISE = "results/localisation_noise/localisation.csv"
+LOCALISATION_CLEAN = "results/localisation_clean/localisation.csv"
 FILLS = "docs/fills.md"
 """A page that one command writes; its rows are not always there."""
 CLEAN = "results/mel/mel_clean/gradcam"
@@ -81,11 +81,18 @@ def best_and_level(path: str) -> list[str]:
     return [best, contrast, f"{contrasts(path)['level']:.2f}", *second]
 
 
-def rivals_in(path: str) -> set[str]:
+def rivals_in(path: str, score: str = "contrast", weight: str = "none") -> set[str]:
     """Return the methods that the best one by contrast is not certainly ahead of, at 0 dB."""
     rows = scored_at(pd.read_csv(ROOT / path, dtype={"recording": str}), MAIN)
     best = contrasts(path).drop(list(BASELINE_NAMES), errors="ignore").idxmax()
-    return set(rivals_of(rows, str(best), "none", "contrast"))
+    return set(rivals_of(rows, str(best), weight, score))
+
+
+def leader_on_fold_4() -> str:
+    """Return the network by which MaskGradient has the largest contrast on mixtures of fold 4."""
+    text = (ROOT / "results" / "printed" / "networks_on_fold_4.txt").read_text(encoding="utf-8")
+    rows = re.findall(r"--weights (\S+)\n(?:.*\n)*?\| gradient_components_8 \| ([\d.]+)", text)
+    return max(rows, key=lambda row: float(row[1]))[0]
 
 
 def distances_removed() -> list[str]:

@@ -99,21 +99,21 @@ def steps(data: str) -> list[Step]:
         ),
         Step(
             "localisation",
-            ["audiointerp", "localise", "--weights", WEIGHTS, *clips],
-            [WEIGHTS],
+            ["audiointerp", "localise", "--weights", NOISE_WEIGHTS, *clips],
+            [NOISE_WEIGHTS],
             ["docs/localisation.md", "docs/localisation.png", "results/localisation"],
             "resumes mixture by mixture; rows of earlier settings are kept",
         ),
         Step(
-            "localisation_noise",
+            "localisation_clean",
             [
-                *("audiointerp", "localise", "--weights", NOISE_WEIGHTS, *clips, "--ratios", "0"),
-                *("--rows", "results/localisation_noise", "--out", "docs/localisation-noise.md"),
+                *("audiointerp", "localise", "--weights", WEIGHTS, *clips, "--ratios", "0"),
+                *("--rows", "results/localisation_clean", "--out", "docs/localisation-clean.md"),
             ],
-            [NOISE_WEIGHTS],
+            [WEIGHTS],
             [
-                *("docs/localisation-noise.md", "docs/localisation-noise.png"),
-                "results/localisation_noise",
+                *("docs/localisation-clean.md", "docs/localisation-clean.png"),
+                "results/localisation_clean",
             ],
             "resumes mixture by mixture; rows of earlier settings are kept",
         ),
@@ -150,6 +150,13 @@ def steps(data: str) -> list[Step]:
             [WEIGHTS, "tests/fill_*.py"],
             ["docs/fills.md", "docs/fills.png", "results/fills/fills.csv"],
             "resumes mixture by mixture",
+        ),
+        Step(
+            "printed",
+            ["python", "tests/printed.py", data],
+            ["tests/printed.py"],
+            ["results/printed"],
+            "each command whose file is missing",
         ),
         Step(
             "picture",

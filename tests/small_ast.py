@@ -87,7 +87,7 @@ def train(root: Path, folder: Path) -> None:
             optimizer.step()
             schedule.step()
             total += float(loss.detach()) * len(numbers)
-        print(f"epoch {epoch + 1}: loss {total / len(features):.3f}", flush=True)
+        print(f"epoch {epoch + 1}: loss {total / len(features):.3f}", file=sys.stderr)
     model.eval().save_pretrained(folder)
     extractor.save_pretrained(folder)
 
@@ -112,7 +112,8 @@ def explain(root: Path, folder: Path) -> None:
             rows.append(result.scores)
             if number == 0:
                 print(method, result)
-        print(method, pd.DataFrame(rows).mean().to_dict())
+        means = pd.DataFrame(rows).mean()
+        print(f"{method}: FF {means['FF']:.2f}, AD {means['AD']:.1f}, FidIn {means['FidIn']:.1f}")
 
 
 if __name__ == "__main__":

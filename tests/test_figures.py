@@ -118,7 +118,7 @@ def test_the_ends_of_a_printed_interval(interval, expected):
     assert page_figures.ends(interval) == expected
 
 
-@pytest.mark.parametrize("name", ["localisation", "localisation-noise"])
+@pytest.mark.parametrize("name", ["localisation", "localisation-clean"])
 def test_the_page_of_localisation_is_that_of_its_rows(name):
     text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     path = ROOT / "results" / name.replace("-", "_") / "localisation.csv"

@@ -68,8 +68,30 @@ def test_undefined_scores_are_counted_and_left_out():
     rows = made_rows()
     rows.loc[(rows["method"] == "good") & (rows["clip"] == "c0@0.0"), SCORES] = np.nan
     means = means_table(rows).set_index(["method", "weight"])
-    assert means.loc[("good", "none"), "classes"] == "23 (1 undefined)"
+    assert means.loc[("good", "none"), "classes"] == "24 (1 undefined)"
     assert differences_from_level(rows).loc[("good", "none", "auc"), "mean"] == pytest.approx(0.2)
+    rows.loc[(rows["method"] == "good") & (rows["clip"] == "c1@0.0"), "mass"] = np.nan
+    means = means_table(rows).set_index(["method", "weight"])
+    assert means.loc[("good", "none"), "classes"] == "24 (1 undefined, 1 without mass)"
+
+    # Each of six classes lacks one score, none lacks all.
+    rows = made_rows()
+    for number, score in enumerate(SCORES):
+        rows.loc[(rows["method"] == "good") & (rows["clip"] == f"c{number}@0.0"), score] = np.nan
+    means = means_table(rows).set_index(["method", "weight"])
+    expected = ", ".join(f"1 without {score}" for score in SCORES)
+    assert means.loc[("good", "none"), "classes"] == f"24 ({expected})"
+
+
+def test_other_ratios_are_in_the_lead_of_the_page():
+    behind = made_rows(lead=-0.1, ratio=5.0)
+    few = made_rows(groups=5, ratio=-5.0)
+    page = localisation_page(
+        pd.concat([made_rows(), behind, few]), {}, "audiointerp localise", "mel"
+    )
+    expected = "contrast of good minus the level: −0.10 at +5 dB (significant after Holm)."
+    assert f"- **Other ratios**, {expected}" in page
+    assert "**Other ratios**" not in localisation_page(made_rows(), {}, "", "mel")
 
 
 def test_there_is_no_interval_for_few_groups():
@@ -96,9 +118,9 @@ def test_the_page_leads_with_the_verdict_and_tells_each_ratio():
     lead, rivals = verdict.rsplit("; ", 1)
     assert lead.endswith("difference of good to the level +0.20 (significant after Holm)")
     assert rivals == "certainly ahead of all others."
-    assert "**Which of two sounds** is asked twice in 0 of 24 mixtures" in page
+    assert "**Which of two sounds**: in 0 of 24 mixtures both are explained" in page
     assert "48 classes are explained; 1 have too small a p" in page
-    assert page.index("at 0 dB") < page.index("at −5 dB")
+    assert page.index("sound at 0 dB") < page.index("sound at −5 dB")
     assert "lime (samples 100)" in page
     with pytest.raises(AudioInterpError, match="no class was explained at 0 dB"):
         localisation_page(made_rows(ratio=5.0), {}, "", "")
@@ -107,7 +129,7 @@ def test_the_page_leads_with_the_verdict_and_tells_each_ratio():
 def test_a_mixture_with_both_classes_explained_asks_twice():
     other = made_rows(groups=3, lead=0.4).assign(explained="rain")
     page = localisation_page(pd.concat([made_rows(), other]), {}, "audiointerp localise", "mel")
-    (line,) = re.findall(r".*asked twice in 3 of 24 mixtures.*", page)
+    (line,) = re.findall(r".*in 3 of 24 mixtures both.*", page)
     good, level = (float(mean) for mean in re.findall(r"(?:good|level) (0\.\d\d)", line))
     levels = [0.3, 0.4, 0.5]
     assert level == pytest.approx(np.mean(levels), abs=0.006)

@@ -19,6 +19,7 @@ from .localisation_run import BASELINE_NAMES, Measured, budgets_of
 from .localisation_tables import (
     LEVEL,
     SIGNIFICANT,
+    contrast_elsewhere,
     differences_from_level,
     differences_table,
     means_table,
@@ -97,15 +98,15 @@ def localisation_page(
             "no class was explained at 0 dB; give a ratio of 0, or see the columns stage and error "
             "of the rows"
         )
-    ratios = rows.loc[rows["status"] == "ok", "ratio_db"].round().astype(int).unique()
-    at_ratios = [_section(scored_at(rows, each), int(each)) for each in sorted(ratios, key=abs)]
+    ratio_values = rows.loc[rows["status"] == "ok", "ratio_db"].round().astype(int).unique()
+    ratios = [int(each) for each in sorted(ratio_values, key=abs)]
     return PAGE.format(
         command=command,
         min_p=min_p,
         weights=weights,
         network=weights.partition(".")[0],
-        at_some=AT_SOME if len(at_ratios) > 1 else "",
-        verdict=verdict(main),
+        at_some=AT_SOME if len(ratios) > 1 else "",
+        verdict=verdict(main) + contrast_elsewhere(rows, ratios[1:]),
         counts=_counts(rows),
         settings=budgets_of(methods),
         fewest=FEWEST,
@@ -113,7 +114,7 @@ def localisation_page(
         unit=FRAMES if (main["axis"] == "time").all() else "",
         scores=", ".join(f"*{name}*: {score.title}" for name, score in LOCALISATION_SCORES.items()),
         picture=f"![{caption}]({picture})\n\n{caption}\n" if picture else "",
-        sections="\n\n".join(at_ratios),
+        sections="\n\n".join(_section(scored_at(rows, each), each) for each in ratios),
     )
 
 
@@ -179,9 +180,9 @@ def _both_explained(rows: pd.DataFrame) -> str:
     explained = plain.drop_duplicates(["clip", "explained"]).groupby("clip").size()
     both = plain[plain["clip"].isin(explained.index[explained > 1])]
     text = (
-        f"- **Which of two sounds** is asked twice in {(explained > 1).sum()} of {len(explained)} "
-        "mixtures, where the network hears both; of the others a map that is the same for every "
-        "class could show the one."
+        f"- **Which of two sounds**: in {(explained > 1).sum()} of {len(explained)} mixtures both "
+        "are explained, and a map must differ between them; in the others, one that is the same "
+        "for every class could show the one."
     )
     if both.empty:
         return text
@@ -270,17 +271,17 @@ One command wrote this page, with {weights}. {counts}
 
 ## What was measured
 
-Two clips of different classes are mixed, and both are known. Each class to which the network gives
-a p of at least {min_p:g} is explained. A bin is the explained sound's where it is louder than the
-other and within 40 dB of its own largest level.{unit}
+Two clips of different classes are mixed, and both are known; of fold 5 unless the command says
+`--folds`. Each class to which the network gives a p of at least {min_p:g} is explained. A bin is
+the explained sound's where it is louder than the other and within 40 dB of its own maximum.{unit}
 
 - {scores}.
 - *contrast* asks which of the two sounds, not how loud: it counts only bins where one of them is
   audible (within 40 dB of its own largest level). *AUC* and *AP* also reward a map that is high
   wherever anything is heard.
 - **The level is a method.** `level` is the mixture's own level, `level_above_median` that minus the
-  median of each band, `random` random values. A method that does not beat the level has explained
-  nothing.
+  median of each band, `random` random values. Only of a method that beats the level is it shown
+  that its maps know more.
 - *level* in the column weight: the ranks of the map times a weight of the bin's level, 0 from 60 dB
   below the mixture's largest on, and 1 from 40 dB below up: among bins within 40 dB of the loudest
   the map alone decides. `random` with this weight is what the weight alone does.
@@ -290,7 +291,7 @@ other and within 40 dB of its own largest level.{unit}
   one group, and groups are drawn; with fewer than {fewest} there is no interval, and with some
   twenty an interval of 95 % covers about nine in ten (`docs/scores.md`). Differences from
   the level are paired by class, with percentile intervals; **bold** is a p-value of at most
-  {alpha:g} after Holm's correction over the table, in either direction.
+  {alpha:g} after Holm's correction over the table (*certainly*: over the methods), either way.
 
 {picture}
 ## By ratio

@@ -1,5 +1,7 @@
 """The tables of docs/localisation.md: means with intervals, and differences from the level."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,7 @@ from ..tables import (
     mean_of,
     percentile_interval,
 )
+from .localisation_run import BASELINE_NAMES
 
 LEVEL = "level"
 SIGNIFICANT = 0.05
@@ -47,26 +50,68 @@ def values_by_clip(rows: pd.DataFrame, score: str) -> pd.DataFrame:
 def means_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the mean of each score with its 95 % BCa interval, as text, a row per method, weight.
 
-    A last column has the explained classes, and how many of these have no score.
+    A last column has the explained classes, and how many of these lack all scores, or one of them.
 
     >>> rows = pd.DataFrame({"clip": "a", "explained": "dog", "recording": "1", "weight": "none",
     ...                      "method": ["level"], **dict.fromkeys(SCORES, 0.5), "undefined": ""})
     >>> means_table(rows)["auc"].tolist()
     ['0.50']
     """
-    texts = {}
+    texts, lacking = {}, []
     for score in SCORES:
         values = values_by_clip(rows, score)
         array, recordings = values.to_numpy(float), _recordings(values)
         low, high = bootstrap_interval(array, recordings)
         texts[score] = [_text(*numbers) for numbers in zip(mean_of(array), low, high, strict=True)]
+        lacking.append(np.isnan(array))
     table = pd.DataFrame(texts, values.columns)
-    counts = values.notna().sum()
-    table["classes"] = [
-        f"{count}" + (f" ({len(values) - count} undefined)" if count < len(values) else "")
-        for count in counts
-    ]
+    cells = np.moveaxis(np.stack(lacking), -1, 0)
+    table["classes"] = [_classes_text(dict(zip(SCORES, cell, strict=True))) for cell in cells]
     return table.reset_index()
+
+
+def _classes_text(lacking: Mapping[str, np.ndarray]) -> str:
+    """Say how many classes are explained, and how many of them lack all scores, or only some.
+
+    Args:
+        lacking: by score, which classes lack it, bool ``(classes,)``.
+
+    >>> _classes_text({"auc": np.array([False, True]), "mass": np.array([True, True])})
+    '2 (1 undefined, 1 without mass)'
+    """
+    everywhere = np.logical_and.reduce(list(lacking.values()))
+    counts = {
+        "undefined": everywhere.sum(),
+        **{f"without {score}": (lacks & ~everywhere).sum() for score, lacks in lacking.items()},
+    }
+    parts = [f"{count} {what}" for what, count in counts.items() if count]
+    return f"{len(everywhere)} ({', '.join(parts)})" if parts else f"{len(everywhere)}"
+
+
+def contrast_elsewhere(rows: pd.DataFrame, ratios: Sequence[int]) -> str:
+    """Say how far the largest contrast at 0 dB is above the level's at other ratios.
+
+    Args:
+        rows: all rows.
+        ratios: in dB; those with too few groups for an interval are left out.
+
+    Returns:
+        A line; nothing if there is no interval.
+
+    Example: ``audiointerp localise`` calls it.
+    """
+    plain = scored_at(rows[rows["weight"] == "none"], 0)
+    means = plain.groupby("method")["contrast"].mean().drop(list(BASELINE_NAMES), errors="ignore")
+    method = str(means.idxmax())
+    parts = []
+    for ratio in ratios:
+        differences = differences_from_level(scored_at(rows, ratio))
+        lead = differences.xs((method, "none", "contrast")).astype(float)
+        if not np.isnan(lead["p_value"]):
+            finding = "" if lead["p_value"] <= SIGNIFICANT else "not "
+            parts.append(f"{lead['mean']:+.2f} at {ratio:+d} dB ({finding}significant after Holm)")
+    text = ", ".join(parts).replace("-", "−")
+    return f"\n- **Other ratios**, contrast of {method} minus the level: {text}." if parts else ""
 
 
 def differences_table(rows: pd.DataFrame) -> pd.DataFrame:

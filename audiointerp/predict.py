@@ -30,6 +30,7 @@ from .scoring import (
     own_metrics,
     protocol_of,
     scored_on,
+    warn_of_silent_clips,
 )
 from .util import Progress, show_progress
 
@@ -267,7 +268,9 @@ def score(
     # Only here: interpret() does without pandas, which takes long to import.
     import pandas as pd
 
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    warn_of_silent_clips(table)
+    return table
 
 
 def _rows(

@@ -185,6 +185,10 @@ MISTAKES = {
         lambda: explained(function(lambda wavs: np.full(3, 1 / 3))),
         r"returned \(3,\) for 1 sounds; it must return one row of outputs per sound",
     ),
+    "a function that returns one row as a list": (
+        lambda: explained(function(lambda wavs: [0.1, 0.2, 0.7])),
+        r"returned \(3,\) for 1 sounds; it must return one row of outputs per sound",
+    ),
     "a function that returns names": (
         lambda: explained(function(lambda wavs: ["dog"] * len(wavs))),
         r"returned texts, e\.g\. 'dog': it must return the probability of each class",

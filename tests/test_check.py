@@ -191,6 +191,8 @@ def test_clips_that_are_none_are_refused():
         classifier().check([(torch.zeros(2, 4000), "loud")])
     with pytest.raises(ArgumentError, match=r"'lout'.*did you mean 'loud'"):
         classifier().check([(torch.zeros(4000), "lout")])
+    with pytest.raises(ArgumentError, match=r"clip 0 is a single number: .*; give one as \[wav\]"):
+        classifier().check(torch.zeros(4000))
 
 
 def test_a_check_changes_nothing():

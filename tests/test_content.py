@@ -18,7 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
 import audiointerp as ai
-from audiointerp.errors import ArgumentError
+from audiointerp.errors import ArgumentError, AudioWarning
 from audiointerp.interpretation import random_field
 from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret, score
@@ -233,7 +233,8 @@ def test_a_silent_clip_has_no_matched_mask():
             wav, target = super().__getitem__(index)
             return torch.zeros_like(wav), target
 
-    rows = score(ten_classes(), small_set(Silence, count=1), ["random"], **FEW)
+    with pytest.warns(AudioWarning, match=r"1 of 1 clips is silent"):
+        rows = score(ten_classes(), small_set(Silence, count=1), ["random"], **FEW)
     assert rows["status"].tolist() == ["ok"]
     assert rows[["HEARD", "ENERGY", "FF_matched"]].isna().all(axis=None)
     assert rows["FF_pixelwise"].notna().all()

@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 import torch
 from conftest import noise, small_classifier, small_set, ten_classes
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binom
 
 import audiointerp as ai
 from audiointerp.dataset import LoadedClip
-from audiointerp.errors import ArgumentError
+from audiointerp.errors import ArgumentError, AudioWarning
 from audiointerp.interpretation.masks import MASKS, top
 from audiointerp.interpretation.nulls import (
     FIELDS,
@@ -293,6 +295,57 @@ def test_which_nulls():
         Plan(nulls=["roled"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"masks": 0.3}, r"masks: a list .*, e\.g\. masks=\[0\.3\], not 0\.3"),
+        ({"masks": torch.ones(2, 3)}, r"masks: a list .*, e\.g\. masks=\[tensor"),
+        ({"masks": 5}, "masks: a list of different names, at least one, not 5"),
+        ({"on": 5}, "on=5: give a name, or a list of names"),
+        ({"fill": 5}, "fill=5: give a name, or a list of names"),
+        ({"methods": 5}, "methods: a list of at least one, e.g. .* not 5"),
+        (
+            {"methods": ai.Saliency(CLASSIFIER.network)},
+            "methods: a list of at least one, e.g. .* not",
+        ),
+    ],
+)
+def test_what_is_no_list_is_refused_in_a_sentence(settings, message):
+    with pytest.raises(ArgumentError, match=message):
+        score(CLASSIFIER, Tones("abc"), **({"methods": ["saliency"]} | settings))
+
+
+def test_masks_may_be_the_names_or_functions_of_a_mapping():
+    for masks in (MASKS, MASKS.keys(), MASKS.values()):
+        assert Plan(masks=masks).mask_names == tuple(MASKS)
+
+
+@given(
+    st.lists(st.sampled_from("ab"), min_size=1, max_size=7),
+    st.lists(st.integers(0, 6), max_size=9),
+)
+def test_the_other_clip_is_the_same_in_whatever_order_it_is_asked_for(recordings, asked):
+    clips = RecentClips(Tones(recordings))
+    for index in (number for number in asked if number < len(recordings)):
+        following = [*range(index + 1, len(recordings)), *range(index)]
+        others = [at for at in following if recordings[at] != recordings[index]]
+        assert clips.other_index(index) == (others[0] if others else None)
+
+
+def test_of_a_long_recording_the_rest_is_looked_through_once(monkeypatch):
+    clips, asked = RecentClips(Tones("a" * 300)), Counter()
+    recording = Tones.recording
+
+    def counted(tones, index):
+        asked[index] += 1
+        return recording(tones, index)
+
+    monkeypatch.setattr(Tones, "recording", counted)
+    for index in range(100, 300, 2):
+        assert clips.other_index(index) is None
+    assert asked.total() < 500
+
+
 def test_the_old_keyword_means_all_or_none():
     clips = Tones("ab")
     for baselines, nulls in ((True, NULLS), (False, ())):
@@ -349,3 +402,20 @@ def test_a_given_mask_has_no_other_clips_mask():
     assert of_given[["FF_other", "AD_other", "HEARD_other"]].isna().all(axis=None)
     assert of_given["FF_pixelwise"].notna().all()
     assert of_top[["FF_other", "HEARD_other"]].notna().all(axis=None)
+
+
+class WithSilence(Tones):
+    """Clips of which the second is digital silence."""
+
+    def __getitem__(self, index):
+        wav, label = super().__getitem__(index)
+        return (wav * 0 if index == 1 else wav), label
+
+
+def test_silent_clips_are_named_since_each_method_is_perfect_there():
+    with pytest.warns(AudioWarning, match=r"1 of 3 clips is silent \(.*\): .* FidIn is 1 and AD 0"):
+        rows = score(CLASSIFIER, WithSilence("abc"), ["saliency"], **FEW)
+    silent = rows[rows["ENERGY"].isna()]
+    assert silent["clip"].nunique() == 1
+    assert (silent["FidIn"] == 1).all()
+    assert (silent[["AD", "AD_pixelwise"]].abs() < 0.01).all(axis=None)

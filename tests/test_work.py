@@ -11,12 +11,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from small import torture
 from survival import FAILED, Bursts, Deadly, child, go, tables
 
 from audiointerp.errors import ArgumentError, AudioInterpError, Stopped
 from audiointerp.experiments import workers as work
+from audiointerp.experiments.shares import Shares
 from audiointerp.experiments.store import Store
+from audiointerp.experiments.workers import pools_of
 from audiointerp.interpretation.saliency import Saliency
 
 METHODS = ("saliency", "random")
@@ -73,16 +77,23 @@ def test_a_killed_worker_is_an_error_and_finished_clips_are_kept(tmp_path, expec
     monkeypatch.setenv("DEADLY", str(tmp_path / "now"))
     methods = [*METHODS, Deadly]
     out = tmp_path / "out"
-    clips = Eventful(at={5: (tmp_path / "now").touch})
+    put = Store.put
+
+    def deadly_put(*arguments):
+        put(*arguments)
+        (tmp_path / "now").touch()
+
+    monkeypatch.setattr(Store, "put", deadly_put)
     other = other_child()
     with pytest.raises(
         AudioInterpError,
         match=r"a worker process was killed or could not start .* Finished clips of a run are kept",
     ):
-        go(out, clips, methods, workers=2)
+        go(out, methods=methods, workers=2)
     assert active_children() == [other]
     other.kill()
     other.join()
+    monkeypatch.undo()
     done = len(list(out.rglob("clips/0*.json")))
     assert 3 <= done < 18
     (tmp_path / "now").unlink()
@@ -92,8 +103,8 @@ def test_a_killed_worker_is_an_error_and_finished_clips_are_kept(tmp_path, expec
 
 def test_a_signal_finishes_the_clips_at_hand(tmp_path, expected):
     with pytest.raises(Stopped, match="stopped at clip 3 of 6"):
-        # Clip 3 is read beside clip 2, as its other clip.
-        go(tmp_path, Eventful(at={3: lambda: signal.raise_signal(signal.SIGINT)}), workers=2)
+        # Of two halves, clips 0, 3 and 1 come first; clip 2 is read beside clip 1.
+        go(tmp_path, Eventful(at={2: lambda: signal.raise_signal(signal.SIGINT)}), workers=2)
     assert len(list(tmp_path.rglob("clips/0*.json"))) == 6
     assert active_children() == []
     go(tmp_path)
@@ -155,7 +166,7 @@ def test_a_signal_to_the_group_stops_the_run_only(tmp_path, expected, number):
     os.killpg(process.pid, number)
     process.join()
     assert process.exitcode == FAILED
-    assert (out / "error.txt").read_text().startswith("stopped at clip 6 of 6")
+    assert (out / "error.txt").read_text().startswith("stopped at clip 4 of 6")
     go(out)
     assert tables(out) == expected
 
@@ -243,3 +254,43 @@ def test_numbers_of_workers_that_cannot_be(tmp_path):
             go(tmp_path, workers=workers)
     with pytest.raises(ArgumentError, match="several processes need a CPU"):
         work.check_workers(2, torch.device("cuda"))
+
+
+class Noted(Saliency):
+    """A method that writes a line for each clip that it explains."""
+
+    name = "noted"
+
+    def _attribute(self, score, db):
+        with open(os.environ["NOTED"], "a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()}\n")
+        return super()._attribute(score, db)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_with_workers_nearly_all_clips_are_explained_once(tmp_path, monkeypatch, workers):
+    monkeypatch.setenv("NOTED", str(tmp_path / "noted"))
+    go(tmp_path / "out", Bursts(16), [Noted], nulls=["other"], workers=workers)
+    lines = (tmp_path / "noted").read_text().split()
+    # Of two workers, one needs the first clip of the other's; then they share what is left.
+    assert 16 <= len(lines) <= {1: 16, 2: 21}[workers]
+    assert len(set(lines)) == workers
+
+
+@given(clips=st.integers(0, 100), workers=st.integers(2, 20))
+def test_each_number_is_taken_once_and_nobody_is_idle_before(clips, workers):
+    shares = Shares(range(3, 3 + clips), workers)
+    takers, taken = [shares.of(worker) for worker in range(workers)], []
+    while numbers := [number for taker in takers if (number := next(taker, None)) is not None]:
+        taken += numbers
+        assert len(numbers) == min(workers, clips + len(numbers) - len(taken))
+    assert sorted(taken) == list(range(3, 3 + clips))
+
+
+@given(st.integers(1, 1000))
+def test_pools_have_all_workers_and_few_open_files(workers):
+    pools = pools_of(workers)
+    assert sum(pools) == workers
+    assert len(pools) <= 16
+    assert max(pools) - min(pools) <= 1
+    assert pools == sorted(pools, reverse=True)

@@ -15,7 +15,8 @@ from ..dataset import ClipDataset, LoadedClip
 from ..scoring import MethodRows, RecentClips
 from .computation import Computation, Result, Task, compute_here
 from .shards import Shard
-from .workers import check_workers, compute_in_workers
+from .shares import Shares
+from .workers import check_workers, compute_in_workers, pools_of
 
 StopRequested = Callable[[], bool]
 
@@ -80,7 +81,8 @@ Finished = tuple[MissingShard, dict[str, Any]]
 """A shard, and what each output has returned for it, by the method's name."""
 Engine = Callable[[ShardJob, Sequence[MissingShard], StopRequested], Iterator[Finished]]
 """Computes shards, and gives each one when its rows are where they go."""
-Compute = Callable[[Computation, Iterator[Task]], Generator[Result]]
+Compute = Callable[[Computation, Sequence[Iterator[Task]]], Generator[Result]]
+"""Computes the tasks of each pool of processes, or of this process alone."""
 
 
 def local_engine(workers: int = 1) -> Engine:
@@ -101,10 +103,13 @@ def local_engine(workers: int = 1) -> Engine:
             yield from compute_shards(job, missing, stop_requested)
             return
 
-        def in_workers(computation: Computation, tasks: Iterator[Task]) -> Generator[Result]:
+        def in_workers(
+            computation: Computation, tasks: Sequence[Iterator[Task]]
+        ) -> Generator[Result]:
             return compute_in_workers(computation, tasks, workers)
 
-        yield from _written(job, missing, stop_requested, in_workers, threads=1)
+        tasks = _tasks(job, missing, stop_requested, len(pools_of(workers)))
+        yield from _written(job, missing, tasks, in_workers, threads=1)
 
     return compute
 
@@ -124,16 +129,17 @@ def compute_shards(
     Example: a worker of a cluster calls it with one shard.
     """
 
-    def here(computation: Computation, tasks: Iterator[Task]) -> Generator[Result]:
-        return compute_here(computation, tasks, stop_requested)
+    def here(computation: Computation, tasks: Sequence[Iterator[Task]]) -> Generator[Result]:
+        return compute_here(computation, tasks[0], stop_requested)
 
-    yield from _written(job, missing, stop_requested, here, torch.get_num_threads())
+    tasks = _tasks(job, missing, stop_requested, 1)
+    yield from _written(job, missing, tasks, here, torch.get_num_threads())
 
 
 def _written(
     job: ShardJob,
     missing: Sequence[MissingShard],
-    stop_requested: StopRequested,
+    tasks: Sequence[Iterator[Task]],
     compute: Compute,
     threads: int,
 ) -> Iterator[Finished]:
@@ -141,7 +147,7 @@ def _written(
     starts = [entry.shard.start for entry in missing]
     unfinished: dict[tuple[Shard, str], Rows] = {}
     written: dict[Shard, dict[str, Any]] = {}
-    results = compute(job.computation, _tasks(job, missing, stop_requested))
+    results = compute(job.computation, tasks)
     try:
         for task, computed in results:
             entry = missing[bisect_right(starts, task.index) - 1]
@@ -161,19 +167,24 @@ def _written(
 
 
 def _tasks(
-    job: ShardJob, missing: Sequence[MissingShard], stop_requested: StopRequested
-) -> Iterator[Task]:
-    """Read the clips of shards one by one.
+    job: ShardJob, missing: Sequence[MissingShard], stop_requested: StopRequested, pools: int
+) -> list[Iterator[Task]]:
+    """Return what reads the clips of shards one by one, for each pool.
 
     The clip of the null ``"other"`` is chosen from the whole data set, so it is the same one
     however the clips are divided.
     """
-    clips = RecentClips(job.clips)
     has_null = "other" in job.computation.plan.nulls
-    for entry in missing:
-        for index in entry.shard.clips:
-            if stop_requested():
-                return
-            loaded = clips.load(index)
-            other = clips.other(index) if has_null else None
-            yield Task(index, loaded, list(entry.methods), other)
+    shares = [Shares(entry.shard.clips, pools) for entry in missing]
+
+    def of_pool(pool: int) -> Iterator[Task]:
+        clips = RecentClips(job.clips)
+        for entry, of_entry in zip(missing, shares, strict=True):
+            for index in of_entry.of(pool):
+                if stop_requested():
+                    return
+                loaded = clips.load(index)
+                other = clips.other(index) if has_null else None
+                yield Task(index, loaded, list(entry.methods), other)
+
+    return [of_pool(pool) for pool in range(pools)]

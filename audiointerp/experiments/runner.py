@@ -1,7 +1,7 @@
 """Runs an experiment over a data set: checks it, then computes and keeps what is missing."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -13,14 +13,21 @@ from ..dataset import ClipDataset
 from ..errors import Stopped
 from ..interpretation import NULLS, AnyMask, Explainer
 from ..model import Classifier
-from ..scoring import OutOfDistribution, RecentClips, check_fits, nulls_of
+from ..scoring import (
+    OutOfDistribution,
+    RecentClips,
+    check_fits,
+    nulls_of,
+    warn_of_silent_clips,
+)
 from ..util import Progress, show_progress
 from .computation import Task, compute_here
 from .opening import clips_of_shard, opened
 from .prepare import PreparedRun, plan_of, prepare_run
+from .shares import Shares
 from .signals import stoppable
 from .study import Experiment, check_network, clips_of, own_experiment
-from .workers import compute_in_workers
+from .workers import compute_in_workers, pools_of
 
 
 def run(
@@ -127,7 +134,9 @@ def run(
     stores = list(prepared.stores.values())
     with opened(stores, shard, resume):
         _compute_missing(prepared, shard, workers, experiment.name, progress)
-        return pd.concat([store.assemble() for store in stores], ignore_index=True)
+        rows = pd.concat([store.assemble() for store in stores], ignore_index=True)
+    warn_of_silent_clips(rows)
+    return rows
 
 
 def check_run(
@@ -168,16 +177,19 @@ def _compute_missing(
 ) -> None:
     """Compute what the stores need for one shard of the clips, and keep it."""
     indices = clips_of_shard(shard, len(prepared.clips))
-    clips, plan = RecentClips(prepared.clips), prepared.computation.plan
+    plan = prepared.computation.plan
     reached = 0
     with (
         stoppable() as stop_requested,
         show_progress(title, len(indices), "clip", progress) as advance,
     ):
 
-        def tasks() -> Iterator[Task]:
+        def tasks(numbers: Iterable[int]) -> Iterator[Task]:
             nonlocal reached
-            for index in indices:
+            clips = RecentClips(prepared.clips)
+            for index in numbers:
+                if stop_requested():
+                    return
                 reached += 1
                 loaded, stores = clips.load(index), prepared.stores.items()
                 has_other = "other" in plan.nulls and clips.other_index(index) is not None
@@ -185,16 +197,17 @@ def _compute_missing(
                 if methods:
                     other = clips.other(index) if has_other else None
                     yield Task(index, loaded, methods, other)
-                if stop_requested():
-                    return
                 advance(1)
 
         if workers == 1:
             threads = torch.get_num_threads()
-            results = compute_here(prepared.computation, tasks(), stop_requested)
+            results = compute_here(prepared.computation, tasks(indices), stop_requested)
         else:
             threads = 1
-            results = compute_in_workers(prepared.computation, tasks(), workers)
+            pools = len(pools_of(workers))
+            shares = Shares(indices, pools)
+            of_pools = [tasks(shares.of(pool)) for pool in range(pools)]
+            results = compute_in_workers(prepared.computation, of_pools, workers)
         with closing(results):
             for task, computed in results:
                 prepared.stores[computed.method].put(task.index, task.loaded, computed, threads)

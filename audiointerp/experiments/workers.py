@@ -1,4 +1,4 @@
-"""Worker processes: each computes one clip at a time, by all the methods that need it.
+"""Worker processes: each computes one clip after another, by all the methods that need it.
 
 On a CPU, several processes of one thread each are faster than one process of several threads: most
 of the work is too small to share. Workers only compute; the process that started them writes.
@@ -7,10 +7,11 @@ of the work is too small to share. Workers only compute; the process that starte
 import os
 import pickle
 import signal
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from itertools import chain
 from multiprocessing import resource_tracker
 from typing import Any
@@ -24,6 +25,9 @@ from ..errors import ArgumentError, AudioInterpError
 from ..scoring import MethodRows
 from ..util import deferred_signals, exit_with_parent, keep_memory
 from .computation import Computation, Result, Task, compute_here
+
+POOLS = 16
+"""The most pools of processes: some files are open for each pool, and one for each process."""
 
 
 def check_workers(workers: int, device: torch.device) -> None:
@@ -44,14 +48,28 @@ def check_workers(workers: int, device: torch.device) -> None:
         )
 
 
+def pools_of(workers: int) -> list[int]:
+    """Return the number of processes of each pool.
+
+    Clips that follow one another go to one pool. If that is a single process, what it has computed
+    of a clip for the null ``"other"`` of the one before it is not computed again.
+
+    >>> pools_of(2), sum(pools_of(40)), max(pools_of(40))
+    ([1, 1], 40, 3)
+    """
+    pools = min(workers, POOLS)
+    return [workers // pools + (number < workers % pools) for number in range(pools)]
+
+
 def compute_in_workers(
-    computation: Computation, tasks: Iterator[Task], workers: int
+    computation: Computation, tasks: Sequence[Iterator[Task]], workers: int
 ) -> Generator[Result]:
     """Compute tasks in worker processes; results come in the order in which they are completed.
 
     Args:
-        computation: what computes the rows; it is sent to each worker once.
-        tasks: drawn one by one, so that few clips are in memory at a time.
+        computation: what computes the rows; it is sent to each process once.
+        tasks: those of each pool; drawn one by one, so that few clips are in memory at a time. If
+            the first pool has none, no other may have any.
         workers: the number of processes; without a task, none is started.
 
     Raises:
@@ -60,48 +78,80 @@ def compute_in_workers(
 
     Example: see :func:`~audiointerp.experiments.run`, with ``workers=2``.
     """
-    first = next(tasks, None)
+    first = next(tasks[0], None)
     if first is None:
         return
-    pending: dict[Future[Any], Task] = {}
-    executor = _executor(computation, workers)
-    try:
-        for task in chain([first], tasks):
-            if task.loaded.wav is None:
-                # Its rows only say why it failed; the error itself may not survive pickling.
-                yield from compute_here(computation, iter([task]), lambda: False)
-                continue
-            # The first submission starts the workers.
+    tasks = [chain([first], tasks[0]), *tasks[1:]]
+    sizes, executors = pools_of(workers), _executors(computation, workers)
+    pools = [_Pool(*each) for each in zip(executors, sizes, tasks, strict=True)]
+    pending: Pending = {}
+    with ExitStack() as stack:
+        for pool in pools:
+            stack.callback(_shut_down, pool, pending)
+        try:
+            # One task waits for the next free process of a pool; more would only delay a stop.
+            for waiting in range(sizes[0] + 1):
+                for pool in pools:
+                    if waiting <= pool.size:
+                        yield from _submit_next(pool, computation, pending)
+            while pending:
+                yield from _completed(computation, pending)
+        except BrokenProcessPool as error:
+            raise AudioInterpError(
+                "a worker process was killed or could not start (a traceback above says why, if "
+                "there is one). If memory ran out, give fewer workers. Finished clips of a run are "
+                "kept, and the same command resumes it; score() begins again"
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """Processes, their number, and the tasks that they get one after the other."""
+
+    executor: ProcessPoolExecutor
+    size: int
+    tasks: Iterator[Task]
+
+
+Pending = dict[Future[Any], tuple[_Pool, Task]]
+"""The tasks of which the results have not come yet."""
+
+
+def _shut_down(pool: _Pool, pending: Pending) -> None:
+    # Tasks are pending only after an error or a second interrupt.
+    pool.executor.shutdown(kill_workers=bool(pending))
+
+
+def _submit_next(pool: _Pool, computation: Computation, pending: Pending) -> Iterator[Result]:
+    """Give a pool its next task, if there is one; clips that cannot be read need no process."""
+    for task in pool.tasks:
+        if task.loaded.wav is not None:
+            # The first submission starts the processes.
             with deferred_signals():
-                pending[executor.submit(_work, _without_shared_storage(task))] = task
-            # One task waits for the next free worker; more would only delay a stop.
-            if len(pending) > workers:
-                yield from _completed(pending)
-        while pending:
-            yield from _completed(pending)
-    except BrokenProcessPool as error:
-        raise AudioInterpError(
-            "a worker process was killed or could not start (a traceback above says why, if there "
-            "is one). If memory ran out, give fewer workers. Finished clips of a run are kept, and "
-            "the same command resumes it; score() begins again"
-        ) from error
-    finally:
-        # Tasks are pending only after an error or a second interrupt.
-        executor.shutdown(kill_workers=bool(pending))
+                future = pool.executor.submit(_work, _without_shared_storage(task))
+                pending[future] = pool, task
+            return
+        # Its rows only say why it failed; the error itself may not survive pickling.
+        yield from compute_here(computation, iter([task]), lambda: False)
 
 
-def _completed(pending: dict[Future[Any], Task]) -> Iterator[Result]:
-    """Wait for at least one task; its results leave ``pending``."""
+def _completed(computation: Computation, pending: Pending) -> Iterator[Result]:
+    """Wait for at least one task; its results leave ``pending``, its pool gets the next one."""
     done = wait(pending, return_when=FIRST_COMPLETED).done
+    free = []
     # If a worker died, give the finished results before its error is raised.
     for future in sorted(done, key=lambda future: future.exception() is not None):
         computed_rows = future.result()
-        task = pending.pop(future)
+        pool, task = pending.pop(future)
+        free.append(pool)
         for computed in computed_rows:
             yield task, computed
+    for pool in free:
+        yield from _submit_next(pool, computation, pending)
 
 
-def _executor(computation: Computation, workers: int) -> ProcessPoolExecutor:
+def _executors(computation: Computation, workers: int) -> list[ProcessPoolExecutor]:
+    """Return the executor of each pool, without starting its processes."""
     try:
         # Unlike pickle, loky's pickler takes what is defined in a notebook or a script.
         payload = bytes(dumps(computation))
@@ -115,7 +165,10 @@ def _executor(computation: Computation, workers: int) -> ProcessPoolExecutor:
         resource_tracker.ensure_running()
     # Only these bytes, made here, are unpickled in a worker; never a file's.
     start = pickle.dumps(_WorkerStart(payload, os.getpid()))
-    return ProcessPoolExecutor(workers, initializer=pickle.loads, initargs=(start,))
+    return [
+        ProcessPoolExecutor(size, initializer=pickle.loads, initargs=(start,))
+        for size in pools_of(workers)
+    ]
 
 
 class _WorkerStart:

@@ -126,6 +126,10 @@ def _items(classifier: Decider, clips: Any) -> Iterator[tuple[Tensor, int | None
         item = clips[number]
         wav, label = item if isinstance(item, tuple | list) else (item, None)
         sound = _samples(classifier, wav, number)
+        if not sound.ndim:
+            raise ArgumentError(
+                f"clip {number} is a single number: check takes several sounds; give one as [wav]"
+            )
         if sound.numel() != sound.shape[-1] or not sound.numel():
             raise ArgumentError(f"clip {number} is not one mono sound (L,): {tuple(sound.shape)}")
         if not sound.isfinite().all():

@@ -6,6 +6,7 @@ levels -> gain -> STFT -> sound -> model. All of it is differentiable where the 
 """
 
 from collections.abc import Callable, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -251,6 +252,8 @@ class FunctionModel(SoundModel):
 
 def _shape(returned: object, outputs: Tensor) -> tuple[int, ...]:
     """Return the shape of what a function returned, else of the outputs in it."""
+    if isinstance(returned, list) and all(isinstance(value, Number) for value in returned):
+        return (len(returned),)
     return tuple(getattr(returned, "shape", outputs.shape))
 
 

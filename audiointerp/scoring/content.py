@@ -3,11 +3,18 @@
 Masks of equal area can keep very different shares of the sound.
 """
 
+import warnings
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
+from ..errors import AudioWarning
 from ..processing import MaskedParts
 from ..util import FLOOR
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AUDIBLE_DB = 60.0
 """A bin is audible if it is at most this far below the clip's largest level."""
@@ -96,3 +103,32 @@ def heard_under(parts: MaskedParts, masks: Tensor, *, on: str = "features") -> T
     levels = parts.heard if on == "audio" else parts.levels
     # A few at a time, which bounds the memory.
     return torch.cat([heard_shares(parts.clip.db, levels(some)) for some in masks.split(BATCH)])
+
+
+def warn_of_silent_clips(rows: "pd.DataFrame", stacklevel: int = 2) -> None:
+    """Warn of clips without power: their parts are the clip itself, whatever a mask keeps.
+
+    Args:
+        rows: of scored clips, with the columns ``clip``, ``status`` and ``ENERGY``.
+        stacklevel: see :func:`warnings.warn`, counted from the caller.
+
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"clip": ["a", "b"], "status": "ok", "ENERGY": [0.5, float("nan")]})
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_silent_clips(rows)
+    >>> str(caught[0].message)[:29]
+    '1 of 2 clips is silent (b): e'
+    """
+    clips = rows["clip"].unique()
+    silent = rows.loc[(rows["status"] == "ok") & rows["ENERGY"].isna(), "clip"].unique()
+    if len(silent):
+        are = "is" if len(silent) == 1 else "are"
+        names = ", ".join(silent[:3]) + (", …" if len(silent) > 3 else "")
+        warnings.warn(
+            f"{len(silent)} of {len(clips)} clips {are} silent ({names}): each part of such a clip "
+            "is the clip itself, so whatever the method, FidIn is 1 and AD 0 there; leave such "
+            "clips out",
+            AudioWarning,
+            stacklevel=stacklevel + 1,
+        )

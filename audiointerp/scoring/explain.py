@@ -124,7 +124,11 @@ def build_explainers(
     >>> [explainer.name for explainer in build_explainers(["saliency", "gradcam"], classifier)]
     ['saliency', 'gradcam']
     """
-    if isinstance(methods, str) or not methods:
+    try:
+        is_list = not isinstance(methods, str) and len(list(methods)) > 0
+    except TypeError:
+        is_list = False
+    if not is_list:
         raise ArgumentError(f"methods: a list of at least one, e.g. ['gradcam'], not {methods!r}")
     if isinstance(methods, Mapping):
         explainers = [

@@ -163,7 +163,7 @@ def scored_on(
     """
     if on is None:
         return ("audio",) if classifier.takes_sounds else tuple(default)
-    names = (on,) if isinstance(on, str) else tuple(on)
+    names = _names("on", on)
     if classifier.takes_sounds and "features" in names:
         raise ArgumentError(
             "on='features': this classifier takes sounds, and has no features to score; "
@@ -192,7 +192,7 @@ def fills_of(
     if fill is None:
         known = protocol_of(protocol).fills
         return tuple(name for name in default if name in known) or tuple(known[:1])
-    return (fill,) if isinstance(fill, str) else tuple(fill)
+    return _names("fill", fill)
 
 
 def own_metrics(
@@ -239,9 +239,23 @@ def nulls_of(nulls: Sequence[str], baselines: bool | None) -> Sequence[str]:
     return NULLS if baselines else ()
 
 
-def _check_list(name: str, entries: Sequence[Any]) -> None:
-    if isinstance(entries, str) or not entries or len(set(entries)) < len(entries):
-        example = f", e.g. {name}=[{entries!r}]" if entries and isinstance(entries, str) else ""
+def _names(argument: str, given: str | Sequence[str]) -> tuple[str, ...]:
+    """Return one name or several as a tuple."""
+    try:
+        return (given,) if isinstance(given, str) else tuple(given)
+    except TypeError:
+        message = f"{argument}={given!r:.80}: give a name, or a list of names"
+        raise ArgumentError(message) from None
+
+
+def _check_list(name: str, entries: Any) -> None:
+    is_one = isinstance(entries, str | float | Tensor)
+    try:
+        is_list = not is_one and 0 < len(entries) == len(set(entries))
+    except TypeError:
+        is_list = False
+    if not is_list:
+        example = f", e.g. {name}=[{entries!r:.80}]" if is_one and str(entries) else ""
         raise ArgumentError(
-            f"{name}: a list of different names, at least one{example}, not {entries!r}"
+            f"{name}: a list of different names, at least one{example}, not {entries!r:.80}"
         )

@@ -85,9 +85,9 @@ class RecentClips:
         """
         recording = _recording(self.dataset, index)
         last = self._last_other
-        # A clip of the same recording as the one before it has the same other clip. Without this,
-        # each clip of a long recording would be compared with all the rest of it.
-        if last and last.clip in (index - 1, index) and last.recording == recording:
+        # The clips up to the other one are of the same recording, and have the same other clip.
+        # Without this, each clip of a long recording would be compared with all the rest of it.
+        if last and last.recording == recording and last.clip <= index and last.holds_at(index):
             number = last.number
         else:
             following = chain(range(index + 1, len(self.dataset)), range(index))
@@ -111,6 +111,10 @@ class _Other(NamedTuple):
     clip: int
     recording: str
     number: int | None
+
+    def holds_at(self, index: int) -> bool:
+        """Whether a later clip of the recording has the same next one: it is not passed yet."""
+        return self.number is None or not self.clip < self.number <= index
 
 
 def _recording(dataset: ClipDataset, index: int) -> str:

@@ -111,6 +111,10 @@ COMMANDS: Mapping[str, Sequence[str]] = {
         "python tests/optimal_mask.py DATA --clips 6 --others trained/Cnn6.safetensors --second "
         f"trained/cnn10/{FILE} --methods {shlex.join(VARIATIONS)}",
     ],
+    "trained_again": [
+        f"audiointerp train {OF_ESC10} --seeds 0,1,2,5,6,7,8,9 {RECIPE} --out trained/again",
+        "cat trained/again/esc10_mel_cnn10.md",
+    ],
     "lossy_inversions": ["python tests/lossy_inversions.py DATA"],
     "networks_on_fold_4": [
         f"python tests/rise_variants.py DATA --only gradient_components_8 --weights {name}"

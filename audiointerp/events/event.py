@@ -13,10 +13,12 @@ class Event:
     """A label that is heard from one time to another, in a band of frequencies.
 
     Attributes:
-        start, end: seconds from the begin of the recording.
+        start: seconds from the begin of the recording.
+        end: the same, of its end.
         label: what is heard.
         p: the probability of the label; None of an annotation.
-        low, high: the band in Hz; None if it is not stated.
+        low: the lower end of the band in Hz; None if it is not stated.
+        high: its upper end.
 
     Raises:
         ArgumentError: a value is not finite, negative or above its counterpart, p is outside

@@ -43,7 +43,8 @@ class Scan:
         recording: the name of the file; empty of a clip in memory.
         sample_rate: of the classifier, in Hz.
         length: the samples of the recording at this rate.
-        window_length, hop_length: the samples of a window, and from one window to the next.
+        window_length: the samples of a window.
+        hop_length: the samples from the begin of one window to that of the next.
         labels: the C labels.
         starts: the first sample of each window, ``(W,)``.
         probabilities: ``(W, C)`` float64.

@@ -240,9 +240,11 @@ def load_panns(
     Raises:
         ModelError: the file is missing or not such a checkpoint, or does not fit the network.
 
-    Example:
-        ``load_panns(Cnn14(50), "pretrained/Cnn14_mAP=0.431.pth", LogMel()).new`` gives
-        ``("head.bias", "head.weight")``; ``load_panns(Cnn14(527), …).head`` is ``"fc_audioset"``.
+    >>> path = "pretrained/Cnn14_mAP=0.431.pth"
+    >>> load_panns(Cnn14(50), path, LogMel()).new  # doctest: +SKIP
+    ('head.bias', 'head.weight')
+    >>> load_panns(Cnn14(527), path).head  # doctest: +SKIP
+    'fc_audioset'
     """
     state, head = _with_head(_unwrap(read_checkpoint(path), path), network)
     dropped = tuple(name for name in state if name.startswith((*FOREIGN, *HEADS)))

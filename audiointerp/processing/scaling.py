@@ -28,10 +28,11 @@ class Scaling:
     Attributes:
         log: ``"db"`` (10 log10 of power, 20 log10 of magnitude), ``"natural"``, ``"log10"``, or
             ``"none"`` for x itself. ``log(1 + x)`` is ``"natural"`` with an offset of 1.
-        offset, clamp: in the unit of x. Levels end at the floor of -100 dB, which stands for
+        offset: in the unit of x, as ``clamp``. Levels end at the floor of -100 dB, which stands for
             silence: there, x is 0 if there is an offset or no logarithm (so log(x + offset) of
             quieter bins is too low by at most floor / offset), else log(x) is that of the floor.
             Other values than 0 are at least a power of 1e-10, or a magnitude of 1e-5.
+        clamp: the least value that x is given.
         top_db: the range below the loudest bin in dB, whatever the unit of s; None for no limit.
         normalize: location and spread are the mean and standard deviation of the whole spectrogram
             (``"clip"``) or of each bin over time (``"bin"``), the maximum and 1 (``"peak"``, as
@@ -39,7 +40,8 @@ class Scaling:
             the tensor that the network gets; in a long clip, those of each window.
         epsilon: added to the spread, so that silence does not divide by 0.
         correction: of the standard deviation, 0 as in NumPy or 1 as in torch.
-        mean, std: fixed numbers, or one for each bin, in the unit of s.
+        mean: a fixed number, or one for each bin, in the unit of s.
+        std: the same.
 
     Raises:
         ArgumentError: a name is unknown, or a number is out of range.

@@ -19,6 +19,7 @@ from torch import nn
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError, AudioWarning
+from audiointerp.experiments import run_shards
 from audiointerp.interpretation import random_field
 from audiointerp.model.classifier import Classifier
 from audiointerp.predict import interpret, score
@@ -227,17 +228,34 @@ def test_rows_have_the_content_of_their_masks():
     assert scores["HEARD"] == silent["HEARD"]
 
 
-def test_a_silent_clip_has_no_matched_mask():
-    class Silence(type(small_set())):
-        def __getitem__(self, index):
-            wav, target = super().__getitem__(index)
-            return torch.zeros_like(wav), target
+class Silence(type(small_set())):
+    def __getitem__(self, index):
+        wav, target = super().__getitem__(index)
+        return torch.zeros_like(wav), target
 
+
+def test_a_silent_clip_has_no_matched_mask():
     with pytest.warns(AudioWarning, match=r"1 of 1 clips is silent"):
         rows = score(ten_classes(), small_set(Silence, count=1), ["random"], **FEW)
     assert rows["status"].tolist() == ["ok"]
     assert rows[["HEARD", "ENERGY", "FF_matched"]].isna().all(axis=None)
     assert rows["FF_pixelwise"].notna().all()
+
+
+class SilentFromTheSecond(Silence):
+    def __getitem__(self, index):
+        wav, target = super().__getitem__(index)
+        return (wav if index else small_set()[0][0]), target
+
+
+def test_a_run_in_shards_names_silent_clips(tmp_path):
+    given = ("own", ten_classes(), small_set(SilentFromTheSecond, count=3), ["random"], tmp_path)
+    # The second call computes nothing.
+    for _ in range(2):
+        with pytest.warns(AudioWarning, match=r"2 of 3 clips are silent \("):
+            run_shards(*given, masks=["bin"], shard_size=2, progress=False)
+    record = json.loads((tmp_path / "mel/own/random/run.json").read_text())
+    assert len(record["silent_clips"]) == 2
 
 
 def test_distances_agree_with_scikit_learn():

@@ -425,7 +425,7 @@ def test_wrong_captum_objects_are_refused(network):
     with pytest.raises(ArgumentError, match="unknown layout"):
         Captum(network, captum.attr.InputXGradient, layout="XX")
     for samples in (2.5, "100", 1):
-        with pytest.raises(ArgumentError, match="whole numbers"):
+        with pytest.raises(ArgumentError, match="must be a whole number from 2 on"):
             LIME(network, samples=samples)
     with pytest.raises(ArgumentError, match="cannot tell 56 segments apart"):
         LIME(network, "grid", samples=100)(synthetic()[:1])

@@ -22,7 +22,7 @@ from ..scoring import (
     explain_clip,
     windows_per_forward,
 )
-from ..util import FILLS, Progress, show_progress
+from ..util import FILLS, Progress, show_progress, whole_number
 from .boxes import Box, Trial, boxes_elsewhere, smallest_box
 from .event import Event
 from .explained_event import ExplainedEvent
@@ -279,5 +279,4 @@ def _seconds(piece: Piece, sample_rate: int) -> tuple[float, float]:
 def _check(keep: float, others: int) -> None:
     if not 0 < keep <= 1:
         raise ArgumentError(f"keep={keep!r:.40}: give a share of p in (0, 1]")
-    if isinstance(others, bool) or not isinstance(others, int) or others < 0:
-        raise ArgumentError(f"others={others!r:.40}: give a number of boxes from 0 on")
+    whole_number("others", others, least=0)

@@ -1,6 +1,5 @@
 """What a classifier hears in each window of a recording of any length."""
 
-import math
 import os
 import warnings
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from ..errors import ArgumentError, AudioWarning
 from ..model import Classifier, optimized
 from ..scoring import check_classifier, windows_per_forward
-from ..util import Progress, encodable, show_progress
+from ..util import Progress, encodable, is_number, show_progress
 from .listening import heard_in
 from .pieces import blocks_of, in_batches, regular_pieces
 from .scan_record import Scan
@@ -88,8 +87,7 @@ def scan(
 def _hop_length(classifier: Classifier, hop: float | None) -> int:
     """Return the samples from one window to the next."""
     seconds = classifier.duration / 2 if hop is None else hop
-    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    samples = round(seconds * classifier.sample_rate) if is_number and math.isfinite(seconds) else 0
+    samples = round(seconds * classifier.sample_rate) if is_number(seconds) else 0
     if not 1 <= samples <= classifier.window_length:
         raise ArgumentError(
             f"hop={hop!r:.40}: give seconds above 0, up to the classifier's duration of "

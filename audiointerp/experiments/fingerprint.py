@@ -19,6 +19,7 @@ from ..errors import ArgumentError
 from ..interpretation import Explainer
 from ..model import Classifier, FunctionModel, SoundModel
 from ..scoring import Plan
+from ..util import as_python
 from .study import Experiment
 
 PACKAGES = (
@@ -192,6 +193,7 @@ def described(value: Any) -> Any:
     >>> described({"steps": 3, "baseline": torch.zeros(2)})["baseline"]["shape"]
     [2]
     """
+    value = as_python(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Tensor):

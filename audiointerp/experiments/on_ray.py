@@ -26,7 +26,7 @@ def ray_engine(
 
     >>> ray_engine(num_workers=0)
     Traceback (most recent call last):
-    audiointerp.errors.ArgumentError: num_workers=0: give the number of workers, 1 or more
+    audiointerp.errors.ArgumentError: num_workers=0: must be a whole number from 1 on
     """
     cluster = Cluster(num_workers, address, gpus_per_worker)
 

@@ -1,6 +1,7 @@
 """The rows of one shard and one method, gathered clip by clip."""
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ class _ClipRows:
     batch: "pa.RecordBatch"
     has_error: bool
     is_unread: bool
+    is_silent: bool
     seconds: float
     attribution: dict[str, Tensor]
 
@@ -60,6 +62,8 @@ class ShardRows:
             rows_batch(computed.rows),
             any(row["status"] == "error" for row in computed.rows),
             computed.rows[0]["stage"] == "read",
+            # What a silent clip has of its energy, a part of it, is not defined.
+            any(row["status"] == "ok" and math.isnan(row["ENERGY"]) for row in computed.rows),
             computed.seconds,
             attribution,
         )
@@ -93,6 +97,7 @@ class ShardRows:
             "errors": sum(clip.has_error for clip in clips),
             "clips_sha256": hashlib.sha256(digests.encode()).hexdigest(),
             "unread_clips": [clip.name for clip in clips if clip.is_unread],
+            "silent_clips": [clip.name for clip in clips if clip.is_silent],
             "seconds": round(sum(clip.seconds for clip in clips), 3),
             "threads": self.threads,
         }

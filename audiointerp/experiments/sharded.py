@@ -15,7 +15,7 @@ from ..dataset import ClipDataset
 from ..errors import Stopped
 from ..interpretation import Explainer
 from ..model import Classifier
-from ..scoring import check_pyarrow
+from ..scoring import check_pyarrow, warn_of_silence
 from ..util import Progress, is_url, json_text, locked, place_below, show_progress, write_bytes
 from .engines import Engine, MissingShard, ShardJob, local_engine
 from .fingerprint import environment
@@ -173,23 +173,28 @@ def _summary(place: str, folders: dict[str, ShardFolder], shards: Sequence[Shard
     missing = len(_missing(folders, shards))
     if missing:
         return ShardedRun(place, len(shards), missing)
-    rows, errors = 0, {}
+    rows, errors, silent = 0, {}, dict[str, None]()
     for method, folder in folders.items():
         record = _record(folder, method, shards)
+        silent.update(dict.fromkeys(record["silent_clips"]))
         write_bytes(place_below(folder.place, "run.json"), json_text(record).encode())
         rows += record["rows"]
         errors[method] = record["errors"]
+    warn_of_silence(list(silent), shards[-1].stop, stacklevel=3)
     return ShardedRun(place, len(shards), 0, rows, errors)
 
 
 def _record(folder: ShardFolder, method: str, shards: Sequence[Shard]) -> dict[str, Any]:
     digest = hashlib.sha256()
     unread: list[str] = []
+    silent: list[str] = []
     rows, errors, seconds, threads = 0, 0, 0.0, set()
     for shard in shards:
         description = folder.describe(shard)
         digest.update(description["clips_sha256"].encode())
         unread += description["unread_clips"]
+        # Files of earlier versions do not say it.
+        silent += description.get("silent_clips", [])
         rows += description["rows"]
         errors += description["errors"]
         seconds += description["seconds"]
@@ -201,6 +206,7 @@ def _record(folder: ShardFolder, method: str, shards: Sequence[Shard]) -> dict[s
         "shards": len(shards),
         "shards_sha256": digest.hexdigest(),
         "unread_clips": unread,
+        "silent_clips": silent,
         "rows": rows,
         "errors": errors,
         "seconds": round(seconds, 1),

@@ -17,7 +17,16 @@ from safetensors.torch import save
 
 from ..errors import ArgumentError
 from ..scoring import parquet_bytes, parquet_description
-from ..util import delete_file, file_names, json_text, open_binary, place_below, plain, write_bytes
+from ..util import (
+    delete_file,
+    file_names,
+    json_text,
+    open_binary,
+    place_below,
+    plain,
+    whole_number,
+    write_bytes,
+)
 from .fingerprint import differences
 from .shard_rows import ShardRows
 from .store import OTHER_FOLDER
@@ -65,8 +74,7 @@ def plan_shards(clips: int, size: int = SHARD_SIZE, part: tuple[int, int] = (1, 
     >>> plan_shards(5, 2, (2, 3))
     [Shard(start=2, stop=4)]
     """
-    if not isinstance(size, int) or size < 1:
-        raise ArgumentError(f"shard_size={size!r}: give the number of clips of a shard, 1 or more")
+    size = whole_number("shard_size", size, least=1)
     starts = range(0, clips, size)
     number, parts = part
     if not 1 <= number <= parts:

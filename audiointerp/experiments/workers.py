@@ -23,7 +23,7 @@ from joblib.externals.loky.backend.reduction import dumps
 from ..dataset import LoadedClip
 from ..errors import ArgumentError, AudioInterpError
 from ..scoring import MethodRows
-from ..util import deferred_signals, exit_with_parent, keep_memory
+from ..util import deferred_signals, exit_with_parent, keep_memory, whole_number
 from .computation import Computation, Result, Task, compute_here
 
 POOLS = 16
@@ -38,10 +38,9 @@ def check_workers(workers: int, device: torch.device) -> None:
 
     >>> check_workers(0, torch.device("cpu"))
     Traceback (most recent call last):
-    audiointerp.errors.ArgumentError: workers=0: give the number of processes, 1 or more
+    audiointerp.errors.ArgumentError: workers=0: must be a whole number from 1 on
     """
-    if not isinstance(workers, int) or workers < 1:
-        raise ArgumentError(f"workers={workers!r}: give the number of processes, 1 or more")
+    whole_number("workers", workers, least=1)
     if workers > 1 and device.type != "cpu":
         raise ArgumentError(
             f"workers={workers} on {device}: several processes need a CPU; give workers=1"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, choose
-from ..util import Progress
+from ..util import Progress, whole_number
 from .base import Explainer
 from .calls import show_calls
 from .coalitions import values_of_sets, weighted_fit
@@ -67,14 +67,9 @@ class LIME(Explainer):
         super().__init__(network)
         self.segments = choose("segments", segments, SEGMENTS)
         self.fill = choose("fill", fill, FILLINGS)
-        are_integers = all(isinstance(number, int) for number in (samples, seed, batch))
-        if not are_integers or samples < 2 or seed < 0 or batch < 1:
-            raise ArgumentError(
-                f"samples={samples!r}, seed={seed!r}, batch={batch!r}: "
-                f"must be whole numbers of at least 2, 0 and 1"
-            )
-        self.samples, self.seed = samples, seed
-        self.batch: int = batch
+        self.samples = whole_number("samples", samples, least=2)
+        self.seed = whole_number("seed", seed, least=0)
+        self.batch: int = whole_number("batch", batch, least=1)
         self.progress = progress
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:

@@ -1,12 +1,10 @@
 """The gradient of the logit by a mask, averaged over random masks."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError
-from ..util import Progress, fill_levels
+from ..util import Progress, fill_levels, is_number, whole_number
 from .calls import show_calls
 from .components import component_shares, with_means
 from .rise import RISE, precision, standard_error
@@ -78,12 +76,10 @@ class MaskGradient(RISE):
     ) -> None:
         super().__init__(network, cells, keep, fill, samples, seed, batch, progress)
         for name, weight in (("frame", frame), ("component_weight", component_weight)):
-            is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
-            if not is_number or not 0 <= weight < math.inf:
+            if not is_number(weight) or weight < 0:
                 raise ArgumentError(f"{name}={weight!r} must be a finite number, at least 0")
-        if type(components) is not int or components < 1:
-            raise ArgumentError(f"components={components!r}: must be a whole number from 1 on")
-        self.frame, self.components = frame, components
+        self.components = whole_number("components", components, least=1)
+        self.frame = frame
         self.component_weight = component_weight
 
     def _explain_clip(self, score: Score, db: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError
-from ..util import FLOOR, Progress
+from ..util import FLOOR, Progress, whole_number
 from .base import Explainer
 from .calls import show_calls
 from .score import Score
@@ -54,9 +54,8 @@ class Occlusion(Explainer):
     ) -> None:
         super().__init__(network)
         self.batch: int = BATCH
-        if samples is not None and (not isinstance(samples, int) or samples < 1):
-            raise ArgumentError(f"samples={samples!r}: must be a whole number of at least 1")
-        self.patch, self.stride, self.samples = tuple(patch), tuple(stride), samples
+        self.patch, self.stride = tuple(patch), tuple(stride)
+        self.samples = None if samples is None else whole_number("samples", samples, least=1)
         self.progress = progress
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:

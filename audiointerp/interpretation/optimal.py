@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError, choose
-from ..util import FILLS, Progress, explained_model, fill_levels
+from ..util import FILLS, Progress, explained_model, fill_levels, is_number, whole_number
 from .base import Explainer, seed_of
 from .calls import show_calls
 from .default_layer import early_layer
@@ -80,21 +80,17 @@ class OptimalMask(Explainer):
         progress: Progress = None,
     ) -> None:
         super().__init__(network)
-        numbers = (steps, draws, seed, batch)
-        are_integers = all(isinstance(number, int) for number in numbers)
-        if not are_integers or min(steps, draws, batch) < 1 or seed < 0:
-            raise ArgumentError(
-                f"steps={steps!r}, draws={draws!r}, seed={seed!r}, batch={batch!r}: must be whole "
-                f"numbers of at least 1, 1, 0 and 1"
-            )
+        self.steps = whole_number("steps", steps, least=1)
+        self.draws = whole_number("draws", draws, least=1)
+        self.seed = whole_number("seed", seed, least=0)
+        self.batch: int = whole_number("batch", batch, least=1)
         if not isinstance(areas, list | tuple) or len(areas) != 2 or not _rise(*areas):
             raise ArgumentError(f"areas={areas!r}: give two shares, 0 < smallest <= largest < 1")
         if isinstance(fills, str) or not fills:
             raise ArgumentError(f"fills={fills!r}: give a list of names, e.g. ['background']")
         self.fills = tuple(choose("fill", fill, FILLS) for fill in fills)
         self.start = start if isinstance(start, Tensor) else choose("start", start, STARTS)
-        self.steps, self.areas, self.draws, self.seed = steps, tuple(areas), draws, seed
-        self.batch: int = batch
+        self.areas = tuple(areas)
         self.progress = progress
         self._start_methods: dict[Any, LayerCAM | None] = {}
 
@@ -185,9 +181,8 @@ class OptimalMask(Explainer):
         return total, torch.cat(gradients)
 
 
-def _rise(smallest: object, largest: object) -> bool:
-    are_numbers = isinstance(smallest, int | float) and isinstance(largest, int | float)
-    return are_numbers and 0 < smallest <= largest < 1  # type: ignore[operator]
+def _rise(smallest: Any, largest: Any) -> bool:
+    return is_number(smallest) and is_number(largest) and 0 < smallest <= largest < 1
 
 
 def _fitting(start: Tensor, clip: Tensor) -> Tensor:

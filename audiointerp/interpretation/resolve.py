@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 
 from torch import Tensor
 
@@ -98,7 +99,7 @@ def resolve_mask(mask: AnyMask, masks: Mapping[str, Mask] = MASKS) -> tuple[str,
         mask = GivenMask(mask)
     if isinstance(mask, CheckedMask | GivenMask):
         return mask.name, mask
-    if isinstance(mask, int | float):
+    if isinstance(mask, Real):
         name = name_of_share(mask)
         return name, mask_called(name, masks)
     if not callable(mask):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, choose
-from ..util import FILLS, Progress, fill_levels
+from ..util import FILLS, Progress, fill_levels, is_number, whole_number
 from .base import Explainer, seed_of
 from .calls import show_calls
 from .score import Score
@@ -72,18 +72,17 @@ class RISE(Explainer):
         super().__init__(network)
         self.fill = choose("fill", fill, FILLS)
         is_pair = isinstance(cells, list | tuple) and len(cells) == 2
-        if not is_pair or not all(type(number) is int and number >= 1 for number in cells):
+        if not is_pair:
             raise ArgumentError(
-                f"cells={cells!r}: must be two whole numbers from 1 on, in frequency and in time"
+                f"cells={cells!r}: must be two whole numbers, in frequency and in time"
             )
-        least = {"samples": (samples, 2), "seed": (seed, 0), "batch": (batch, 1)}
-        for name, (number, smallest) in least.items():
-            if type(number) is not int or number < smallest:
-                raise ArgumentError(f"{name}={number!r}: must be a whole number from {smallest} on")
-        if not isinstance(keep, int | float) or not 0 < keep < 1:
+        self.cells = tuple(whole_number("a number of cells", number, least=1) for number in cells)
+        self.samples = whole_number("samples", samples, least=2)
+        self.seed = whole_number("seed", seed, least=0)
+        self.batch: int = whole_number("batch", batch, least=1)
+        if not is_number(keep) or not 0 < keep < 1:
             raise ArgumentError(f"keep={keep!r}: must be a probability between 0 and 1")
-        self.cells, self.keep, self.samples, self.seed = tuple(cells), keep, samples, seed
-        self.batch: int = batch
+        self.keep = keep
         self.progress = progress
 
     def _attribute(self, score: Score, db: Tensor) -> tuple[Tensor, dict[str, Any]]:

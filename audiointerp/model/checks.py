@@ -1,6 +1,5 @@
 """Checks of a classifier's parts, and of the network's logits."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence, Set
 
 import torch
@@ -9,7 +8,7 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import ArgumentError, ModelError, unknown_name
 from ..processing import Transform
-from ..util import BINARY, network_name
+from ..util import BINARY, is_number, network_name
 from .panns import Pann
 from .sound_model import SoundModel
 
@@ -56,7 +55,7 @@ def check_parts(
             f"{len(labels)} labels do not fit a network with "
             f"{network.settings['num_classes']} classes"
         )
-    if not isinstance(duration, int | float) or not 0 < duration < math.inf:
+    if not is_number(duration) or duration <= 0:
         raise ArgumentError(f"duration={duration!r} must be finite and above 0 seconds")
     if duration * transform.sample_rate < 1:
         raise ArgumentError(

@@ -11,6 +11,7 @@ from ..errors import choose
 from ..processing import NORMALIZATIONS, Spectrogram, Transform
 from ..util import (
     OUTPUTS,
+    as_python,
     evaluating,
     network_logits,
     probabilities,
@@ -81,7 +82,7 @@ class Decider:
         self.network = with_scaling(set_evaluation(network), transform)
         self.transform = transform
         self.labels = labels
-        self.duration = duration
+        self.duration = as_python(duration)
         self.training = dict(training or {})
         self.output = choose("output", output, OUTPUTS)
         self.normalize = choose("normalization", normalize, NORMALIZATIONS)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import ArgumentError, AudioInterpError, ModelError, choose
 from ..processing import Transform
-from ..util import is_out_of_memory, one_line, weight_type
+from ..util import is_out_of_memory, one_line, weight_type, whole_number
 from .selected import Select, selected
 from .wrong_uses import ONE_AT_A_TIME, advice, check_sample_rate
 
@@ -75,8 +75,8 @@ class SoundModel(nn.Module):
                 f"its modules, e.g. network=module.features"
             )
         check_sample_rate(sample_rate)
-        if max_batch is not None and not (isinstance(max_batch, int) and max_batch >= 1):
-            raise ArgumentError(f"max_batch={max_batch!r} must be a whole number from 1, or None")
+        if max_batch is not None:
+            max_batch = whole_number("max_batch", max_batch, least=1)
         self.module = module
         # In a tuple, so that it is not registered as a second child.
         self._layers_of = (network,)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
-from ..util import FLOOR
+from ..util import FLOOR, as_python, is_number
 
 LOGARITHMS = ("db", "natural", "log10", "none")
 NORMALIZERS = ("none", "clip", "bin", "peak", "range")
@@ -72,14 +72,16 @@ class Scaling:
             object.__setattr__(self, name, _as_tuple(name, value))
         if any(value <= 0 for value in _values(self.std)):
             raise ArgumentError(f"std={self.std!r:.60} must be positive")
+        for name in ("offset", "clamp", "epsilon", "top_db", "correction"):
+            object.__setattr__(self, name, as_python(getattr(self, name)))
         for name in ("offset", "clamp", "epsilon"):
-            if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
+            if not is_number(getattr(self, name)) or getattr(self, name) < 0:
                 raise ArgumentError(f"{name}={getattr(self, name)!r:.40} must be at least 0")
         if isinstance(self.correction, bool) or self.correction not in (0, 1):
             raise ArgumentError(f"correction={self.correction!r:.40} must be 0 or 1")
         if self.top_db is None:
             return
-        if not _is_number(self.top_db) or self.top_db <= 0 or self.log == "none":
+        if not is_number(self.top_db) or self.top_db <= 0 or self.log == "none":
             raise ArgumentError(
                 f"top_db={self.top_db!r:.40} with log={self.log!r}: top_db must be positive, and "
                 "needs a logarithm"
@@ -178,18 +180,12 @@ class Scaling:
         return (values - values.mean(axes, keepdim=True)) / (spread + self.epsilon)
 
 
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value)
-
-
 def _as_tuple(name: str, value: Any) -> float | tuple[float, ...]:
     """Return a number, or a tuple of the numbers of a list, a tensor or an array."""
     values = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(values, list | tuple):
         values = tuple(values)
-    if not all(_is_number(number) for number in _values(values)):
+    if not all(is_number(number) for number in _values(values)):
         raise ArgumentError(f"{name}={value!r:.60} must be a finite number, or one for each bin")
     return values  # type: ignore[no-any-return]
 

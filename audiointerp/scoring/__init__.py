@@ -11,7 +11,7 @@ from .columns import (
     empty_cell,
     read_rows,
 )
-from .content import warn_of_silent_clips
+from .content import warn_of_silence, warn_of_silent_clips
 from .curves import Curves
 from .data import check_fits, clip_of, dataset_of
 from .difference import Difference
@@ -182,6 +182,7 @@ __all__ = [
     "small_parquet_bytes",
     "truth_of",
     "verdict_of",
+    "warn_of_silence",
     "warn_of_silent_clips",
     "weighted",
     "window_name",

@@ -4,6 +4,7 @@ Masks of equal area can keep very different shares of the sound.
 """
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -120,15 +121,28 @@ def warn_of_silent_clips(rows: "pd.DataFrame", stacklevel: int = 2) -> None:
     >>> str(caught[0].message)[:29]
     '1 of 2 clips is silent (b): e'
     """
-    clips = rows["clip"].unique()
     silent = rows.loc[(rows["status"] == "ok") & rows["ENERGY"].isna(), "clip"].unique()
-    if len(silent):
-        are = "is" if len(silent) == 1 else "are"
-        names = ", ".join(silent[:3]) + (", …" if len(silent) > 3 else "")
-        warnings.warn(
-            f"{len(silent)} of {len(clips)} clips {are} silent ({names}): each part of such a clip "
-            "is the clip itself, so whatever the method, FidIn is 1 and AD 0 there; leave such "
-            "clips out",
-            AudioWarning,
-            stacklevel=stacklevel + 1,
-        )
+    warn_of_silence(list(silent), rows["clip"].nunique(), stacklevel + 1)
+
+
+def warn_of_silence(silent: Sequence[str], clips: int, stacklevel: int = 2) -> None:
+    """Warn, if there are any, of clips that are known to be without power.
+
+    Args:
+        silent: their names.
+        clips: the number of all clips.
+        stacklevel: see :func:`warnings.warn`, counted from the caller.
+
+    >>> warn_of_silence([], 2)
+    """
+    if not silent:
+        return
+    are = "is" if len(silent) == 1 else "are"
+    names = ", ".join(silent[:3]) + (", …" if len(silent) > 3 else "")
+    warnings.warn(
+        f"{len(silent)} of {clips} clips {are} silent ({names}): each part of such a clip "
+        "is the clip itself, so whatever the method, FidIn is 1 and AD 0 there; leave such "
+        "clips out",
+        AudioWarning,
+        stacklevel=stacklevel + 1,
+    )

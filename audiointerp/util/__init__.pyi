@@ -29,6 +29,7 @@ from .forward import (
     set_evaluation,
     weight_type,
 )
+from .given import as_python, is_number, whole_number
 from .hooks import is_owned, owned
 from .html import table_html
 from .memory import importing, keep_memory, return_memory
@@ -73,6 +74,7 @@ __all__ = [
     "CacheChoice",
     "Cluster",
     "Progress",
+    "as_python",
     "atomic_write",
     "before_folding",
     "compute_on_cluster",
@@ -93,6 +95,7 @@ __all__ = [
     "halve_on_oom",
     "importing",
     "input_gradient",
+    "is_number",
     "is_out_of_memory",
     "is_owned",
     "is_url",
@@ -130,6 +133,7 @@ __all__ = [
     "usable_device",
     "warn_of_probabilities",
     "weight_type",
+    "whole_number",
     "write_bytes",
     "write_json",
     "write_text",

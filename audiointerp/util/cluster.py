@@ -19,6 +19,7 @@ import torch
 from joblib.externals.loky.backend.reduction import dumps
 
 from ..errors import ArgumentError, AudioInterpError
+from .given import whole_number
 from .memory import keep_memory
 
 INSTALL = "pip install 'audiointerp[ray]'"
@@ -66,7 +67,7 @@ class Cluster:
 
     >>> Cluster(num_workers=0)
     Traceback (most recent call last):
-    audiointerp.errors.ArgumentError: num_workers=0: give the number of workers, 1 or more
+    audiointerp.errors.ArgumentError: num_workers=0: must be a whole number from 1 on
     """
 
     num_workers: int | None = None
@@ -74,9 +75,8 @@ class Cluster:
     gpus_per_worker: float = 0
 
     def __post_init__(self) -> None:
-        workers = self.num_workers
-        if workers is not None and (not isinstance(workers, int) or workers < 1):
-            raise ArgumentError(f"num_workers={workers!r}: give the number of workers, 1 or more")
+        if self.num_workers is not None:
+            whole_number("num_workers", self.num_workers, least=1)
         if not 0 <= self.gpus_per_worker < float("inf"):
             raise ArgumentError(
                 f"gpus_per_worker={self.gpus_per_worker!r}: give 0, a share of 1, or more"

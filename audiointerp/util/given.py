@@ -1,0 +1,55 @@
+"""Numbers among the settings that a caller gives; those of NumPy are numbers, too."""
+
+import math
+from numbers import Integral, Real
+from typing import TypeVar
+
+import numpy as np
+
+from ..errors import ArgumentError
+
+Value = TypeVar("Value")
+
+
+def whole_number(name: str, value: object, least: int) -> int:
+    """Return a setting that must be a whole number; a truth value is none.
+
+    Args:
+        name: the setting, for the message.
+        value: what was given.
+        least: the smallest value allowed.
+
+    Raises:
+        ArgumentError: it is no whole number, or too small.
+
+    >>> import numpy as np
+    >>> whole_number("samples", np.int64(3), least=1)
+    3
+    >>> whole_number("samples", 2.5, least=1)
+    Traceback (most recent call last):
+    audiointerp.errors.ArgumentError: samples=2.5: must be a whole number from 1 on
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ArgumentError(f"{name}={value!r:.80}: must be a whole number from {least} on")
+    return int(value)
+
+
+def is_number(value: object) -> bool:
+    """Whether a setting is a finite real number; a truth value is none.
+
+    >>> import numpy as np
+    >>> is_number(np.float32(0.5)), is_number(True), is_number("1"), is_number(float("nan"))
+    (True, False, False, False)
+    """
+    is_real = isinstance(value, Real) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def as_python(value: Value) -> Value:
+    """Return a number of NumPy as one of Python, which JSON can hold; another value as it is.
+
+    >>> import numpy as np
+    >>> as_python(np.float32(0.5)), as_python("0.5")
+    (0.5, '0.5')
+    """
+    return value.item() if isinstance(value, np.generic) else value

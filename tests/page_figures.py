@@ -11,9 +11,8 @@ from scipy import stats
 
 from audiointerp.cli.crossval import accuracy_text
 from audiointerp.display import METHOD_TITLES
-from audiointerp.paper.localisation_page import MAIN
 from audiointerp.paper.localisation_run import BASELINE_NAMES
-from audiointerp.paper.localisation_tables import rivals_of, scored_at, values_by_clip
+from audiointerp.paper.localisation_tables import MAIN, rivals_of, scored_at, values_by_clip
 from audiointerp.tables import (
     best_null_differences,
     leads_by_network,

@@ -1,6 +1,7 @@
 """What results depend on differs where it differs."""
 
 import json
+import sys
 from pathlib import Path
 
 import captum.attr
@@ -10,7 +11,7 @@ from survival import CLASSIFIER, Bursts
 import audiointerp as ai
 from audiointerp.errors import ArgumentError
 from audiointerp.experiments.data import open_data
-from audiointerp.experiments.fingerprint import PACKAGES, differences, settings_of
+from audiointerp.experiments.fingerprint import PACKAGES, described, differences, settings_of
 from audiointerp.experiments.prepare import prepare_run
 from audiointerp.experiments.study import EXPERIMENTS, TEST_FOLDS
 from audiointerp.scoring import Plan
@@ -91,3 +92,54 @@ def test_a_committed_run_is_accepted_by_the_run_that_wrote_it(esc10, tmp_path):
         assert [phrase.split(":")[0] for phrase in differences(committed, fingerprint)] == [
             "plan.reference"
         ]
+
+
+def with_default(db, share=0.3):
+    return (db > share).to(db)
+
+
+def with_other_default(db, share=0.05):
+    return (db > share).to(db)
+
+
+def with_keyword(db, *, share=0.3):
+    return (db > share).to(db)
+
+
+SHARE = 0.3
+
+
+def with_global(db):
+    return (db > SHARE).to(db)
+
+
+def with_inner(db):
+    def inner(values):
+        return values > 0.3
+
+    return inner(db).to(db)
+
+
+def with_other_inner(db):
+    def inner(values):
+        return values > 0.05
+
+    return inner(db).to(db)
+
+
+def without_name(function):
+    return {name: value for name, value in described(function).items() if name != "function"}
+
+
+def test_what_a_function_does_counts(monkeypatch):
+    """Its defaults, the values that it reads from its module, and its inner functions."""
+    assert without_name(with_default) != without_name(with_other_default)
+    assert without_name(with_inner) != without_name(with_other_inner)
+    before = described(with_keyword), described(with_global)
+    monkeypatch.setitem(with_keyword.__kwdefaults__, "share", 0.05)
+    monkeypatch.setattr(sys.modules[__name__], "SHARE", 0.05)
+    assert described(with_keyword) != before[0]
+    assert described(with_global) != before[1]
+    monkeypatch.undo()
+    assert (described(with_keyword), described(with_global)) == before
+    assert json.loads(json.dumps(before)) == list(before)

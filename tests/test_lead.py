@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiointerp.errors import AudioInterpError
+from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.interpretation import NULLS as NULL_NAMES
 from audiointerp.metrics import METRICS, evaluate
 from audiointerp.paper.example import example_rows
@@ -16,10 +16,12 @@ from audiointerp.tables import (
     as_text,
     best_null_differences,
     binary_masks,
+    compare,
     forest_text,
     lead_of,
     lead_text,
     soft_masks,
+    summarise,
 )
 from audiointerp.tables.bootstrap import FEWEST
 from audiointerp.tables.lead import leading_rows
@@ -225,3 +227,17 @@ def test_the_lead_as_values_is_the_text():
     assert means_as_text(lead.shown_means) in text
     assert all(note in text for note in lead.notes)
     assert lead.shown_means["clips"].tolist() == [30] * len(lead.shown_means)
+
+
+def test_rows_of_several_settings_are_not_averaged():
+    rows = example_rows(clips=30)
+    shifted = rows.assign(FF=rows["FF"] + 0.4)
+    for column, value in (("protocol", "published"), ("experiment", "mel_white")):
+        both = pd.concat([rows, shifted.assign(**{column: value})])
+        with pytest.raises(ArgumentError, match=f"rows of several values of '{column}'"):
+            best_null_differences(both)
+        summaries = summarise(both)
+        assert summaries.index.names == [column, "method", "mask"]
+        alone = summarise(rows)
+        pd.testing.assert_frame_equal(summaries.xs(rows[column].iloc[0]), alone)
+        assert compare(both, "smooth").index.names == [column, "method", "mask"]

@@ -22,8 +22,11 @@ from audiointerp.paper.localisation_tables import (
     differences_from_level,
     differences_table,
     means_table,
+    rivals_of,
+    values_by_clip,
 )
 from audiointerp.scoring import LOCALISATION_COLUMNS
+from audiointerp.tables import bootstrap_p_values, holm
 
 
 def made_rows(groups=24, lead=0.2, ratio=0.0):
@@ -228,3 +231,32 @@ def test_the_command(in_this_process, classifier, tmp_path):
     status, _, error = in_this_process(*command[:-2], "--slow-at", "x", place=tmp_path)
     assert status == 1
     assert "ratios 'x'" in error
+
+
+def test_ratios_are_whole():
+    """A fraction would stand in the table of the next whole ratio."""
+    with pytest.raises(ArgumentError, match=r"2\.5 is not a whole number of dB"):
+        ratios_in("0,2.5")
+
+
+def test_the_best_of_many_equal_methods_is_not_certainly_ahead_of_some():
+    """It was chosen by its mean, so all pairs of methods are compared."""
+    random = np.random.default_rng(15)
+    names = [f"method{number}" for number in range(13)]
+    rows = pd.DataFrame(
+        {"clip": f"{group}", "explained": "dog", "recording": f"{group}", "weight": "none",
+         "method": name, "contrast": random.normal()}
+        for group in range(22)
+        for name in names
+    )  # fmt: skip
+    values = values_by_clip(rows, "contrast").droplevel("weight", axis=1)
+    best = values.mean().idxmax()
+    others = values.drop(columns=best)
+    alone = bootstrap_p_values(-others.sub(values[best], axis=0).to_numpy())
+    # As if the best one had been named beforehand.
+    assert (holm(alone) <= 0.05).any()
+    assert rivals_of(rows, best, "none", "contrast") == list(others)
+
+
+def test_one_that_is_far_ahead_is_certainly_ahead():
+    assert rivals_of(pd.DataFrame(made_rows()), "good", "none", "contrast") == []

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import weight_norm
 
 from audiointerp import (
     ESC50,
@@ -38,7 +39,7 @@ from audiointerp.scoring import (
     sanity,
     shift_correlation,
 )
-from audiointerp.scoring.randomisation import layers_from_the_output
+from audiointerp.scoring.randomisation import layers_from_the_output, re_initialise
 from audiointerp.tables import sanity_table
 
 GRID = LogMel(8000, 256, 128, 8, 0.0, 4000.0)
@@ -198,6 +199,16 @@ def test_parameters_without_a_reset_are_permuted():
     assert set((stage.values * 1e4).round().flatten().tolist()) <= set(
         network.weight.flatten().tolist()
     )
+
+
+def test_weights_that_a_reset_does_not_reach_are_permuted():
+    """Under weight normalisation, reset_parameters writes a tensor that is made anew."""
+    with pytest.warns(FutureWarning, match="deprecated"):
+        layer = weight_norm(nn.Conv2d(1, 4, 3))
+    before = {name: value.clone() for name, value in layer.named_parameters()}
+    re_initialise(layer)
+    for name, value in layer.named_parameters():
+        assert not value.equal(before[name]), name
 
 
 def test_modules_that_do_not_run_come_last():

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from small import small_classifier
 from test_extending import run_page
 
 import audiointerp as ai
+from audiointerp.cli.own_clips import open_for_run
+from audiointerp.cli.recorded_split import split_record
 from audiointerp.dataset import LabelledClips, as_dataset, recording_of, split_clips, targets_of
-from audiointerp.errors import ArgumentError, DatasetError
+from audiointerp.errors import ArgumentError, AudioWarning, DatasetError
 from audiointerp.fit import FitSettings, train_classifier
 from audiointerp.processing import save_audio
 
@@ -219,3 +222,55 @@ def test_a_table_with_folds_is_divided_by_them(tmp_path):
     assert list(map(recordings, parts[1:])) == [["3a.wav", "3b.wav"], ["10a.wav", "10b.wav"]]
     assert len(split.train) == 4
     assert split_clips(clips, test=0.25).how == "by recording"
+
+
+def test_a_recording_in_several_folds_is_told(tmp_path):
+    lines = [f"{fold}{word}.wav,{word},{fold},{word}" for fold in (1, 2, 3) for word in "ab"]
+    (tmp_path / "t.csv").write_text("\n".join(["filename,label,fold,recording", *lines]))
+    clips = LabelledClips.from_csv(tmp_path / "t.csv")
+    with pytest.warns(AudioWarning, match=r"fold 3: 2 of its 2 recordings are in the other folds"):
+        split_clips(clips)
+
+
+def test_clips_of_the_training_are_not_scored_for_a_changed_table(digits):
+    """Neither where a recording or fold was corrected, nor where a clip was added."""
+    named = LabelledClips.from_folder(digits, sample_rate=RATE, duration=SECONDS)
+    split = split_clips(named)
+    classifier = small_classifier(10, transform=TRANSFORM, duration=SECONDS)
+    record = json.loads(json.dumps(split_record(split, None, None)))
+    classifier = ai.Classifier(
+        classifier.network, TRANSFORM, named.labels, SECONDS, {"split": record}
+    )
+    assert names_of(open_for_run(classifier, digits, None, None)[0]) == names_of(split.test)
+    names = names_of(named)
+    rows = [
+        (name, named.labels[clip.target]) for name, clip in zip(names, named.clips, strict=True)
+    ]
+    unchanged = [(name, label, "1", name) for name, label in rows]
+    speakers = [(name, label, "1", name[-5:]) for name, label in rows]
+    folds = [(name, label, str(number % 3), name) for number, (name, label) in enumerate(rows)]
+    added = [*unchanged, ("more.wav", "six", "1", "more")]
+    table = digits / "table.csv"
+    for listed, message in (
+        (unchanged, ""),
+        (speakers, "50 of its 60"),
+        (folds, "50 of its 60"),
+        (added, "50 of its 61"),
+    ):
+        lines = ["filename,label,fold,recording", *map(",".join, listed)]
+        table.write_text("\n".join(lines))
+        if not message:
+            chosen, known = open_for_run(classifier, table, None, None)
+            assert names_of(chosen) == names_of(split.test)
+            assert known is not None
+            continue
+        for part in (None, "test", "train"):
+            with pytest.raises(ArgumentError, match=f"{message} clips have names of clips that"):
+                open_for_run(classifier, table, None, part)
+        chosen, known = open_for_run(classifier, table, None, "all")
+        assert (len(chosen), known) == (len(listed), None)
+    table.unlink()
+
+
+def names_of(dataset):
+    return [dataset.clip_id(index) for index in range(len(dataset))]

@@ -363,3 +363,13 @@ def test_the_code_of_a_mask_of_ones_own_counts(tmp_path):
 
     with pytest.raises(ArgumentError, match=r"plan.masks: .*'function': .* before"):
         go(tmp_path, methods=["random"], masks=["bin", louder])
+
+
+def test_another_recording_is_refused(tmp_path):
+    class Corrected(Bursts):
+        def recording(self, index):
+            return "day 1"
+
+    go(tmp_path)
+    with pytest.raises(AudioInterpError, match=r"is now of 'day 1', and intervals are over"):
+        go(tmp_path, Corrected())

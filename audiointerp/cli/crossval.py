@@ -38,7 +38,6 @@ from .training import (
     BatchSize,
     Dropout,
     Epochs,
-    Features,
     FrequencyMask,
     Gain,
     HeadDropout,
@@ -46,6 +45,7 @@ from .training import (
     LevelRange,
     Mixup,
     Network,
+    OwnFeatures,
     Precision,
     Removal,
     Seeds,
@@ -75,7 +75,7 @@ def crossval(
     data: Data = None,
     subset: Subset = None,
     folds: Annotated[str, typer.Option(help="The folds, comma-separated.")] = "1,2,3,4,5",
-    transform: Features = "mel",
+    transform: OwnFeatures = None,
     network: Network = "Cnn10",
     base_channels: BaseChannels = 16,
     epochs: Epochs = 60,
@@ -129,14 +129,26 @@ def crossval(
     from ..experiments import TRANSFORMS, cross_validate, open_data
     from ..fit import FitSettings
     from ..interpretation import METHODS, NULLS, resolve_mask, usable_name
+    from ..scoring import Plan, fills_of
 
     method_names = [choose("method", method, METHODS) for method in names_in(methods, "--methods")]
     mask_names = None
     if masks is not None:
         mask_names = [resolve_mask(mask)[0] for mask in names_in(masks, "--masks")]
     chosen_nulls = [] if nulls == "none" else names_in(nulls, "--nulls")
-    choose("transform", transform, TRANSFORMS)
+    if transform is not None:
+        choose("transform", transform, TRANSFORMS)
     setting = _experiment_of(experiment, transform)
+    fills = None if fill is None else names_in(fill, "--fill")
+    scored = None if on is None else names_in(on, "--on")
+    # Refuses, before the first training, what the first run would refuse.
+    Plan(
+        mask_names,
+        protocol,
+        scored or ["audio"],
+        [choose("null", null, NULLS) for null in chosen_nulls],
+        fills=fills_of(fills, protocol, default=["background"]),
+    )
     preset = TRANSFORMS[setting.transform]
     seed_numbers = numbers_in(seeds, "--seeds")
     plan = FitSettings(
@@ -197,10 +209,10 @@ def crossval(
         folds=numbers_in(folds, "--folds"),
         resume=resume,
         masks=mask_names,
-        on=None if on is None else names_in(on, "--on"),
-        fill=None if fill is None else names_in(fill, "--fill"),
+        on=scored,
+        fill=fills,
         protocol=protocol,
-        nulls=[choose("null", null, NULLS) for null in chosen_nulls],
+        nulls=chosen_nulls,
         curves=curves,
         attributions=attributions,
         device=device,
@@ -209,7 +221,7 @@ def crossval(
     _print_scores(rows, folder, max_errors)
 
 
-def _experiment_of(name: str, transform: str) -> "Experiment":
+def _experiment_of(name: str, transform: str | None) -> "Experiment":
     """Return the study's experiment of a name, or one of that name on clean clips."""
     from ..experiments import EXPERIMENTS, NOISE_TRAINED, Experiment
     from ..interpretation import usable_name
@@ -219,7 +231,15 @@ def _experiment_of(name: str, transform: str) -> "Experiment":
             f"{name} is for a network that heard noise in training, and crossval trains on clean "
             f"clips; give another name"
         )
-    return EXPERIMENTS.get(name) or Experiment(usable_name(name), transform)
+    known = EXPERIMENTS.get(name)
+    if known is None:
+        return Experiment(usable_name(name), transform or "mel")
+    if transform not in (None, known.transform):
+        raise ArgumentError(
+            f"--transform {transform}: {name} is on {known.transform} features; leave it out, or "
+            "give the experiment another name"
+        )
+    return known
 
 
 def _without_seed(fit_settings: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import typer
 
 from .options import Data, Device, Subset, app, command_line, names_in
 from .runs import open_for, training_background_of
+from .validation import check_page
 
 METHODS = (
     "saliency,gradcam,layercam,layercam@conv_block1,integrated_gradients,shap,occlusion,lime,rise,"
@@ -69,6 +70,7 @@ def localise(
     from ..paper import localisation_methods, measure_localisation, ratios_in, write_localisation
     from .options import numbers_in
 
+    check_page(out)
     names = names_in(methods, "--methods")
     measured = ratios_in(ratios, number)
     slow_ratios = [float(entry.ratio_db) for entry in ratios_in(slow_at)]

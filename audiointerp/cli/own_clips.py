@@ -1,6 +1,5 @@
 """Clips of one's own in the shell: opened for training and for runs, and the transform for them."""
 
-import hashlib
 import math
 import warnings
 from dataclasses import replace
@@ -11,6 +10,7 @@ import typer
 
 from ..errors import ArgumentError, choose
 from .options import numbers_in
+from .recorded_split import recorded_split
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -157,21 +157,6 @@ def open_for_training(
     return split
 
 
-def split_record(split: "Split", validation: float | None, test: float | None) -> dict[str, Any]:
-    """What the weights record of the clips that they were trained on; see :func:`open_for_run`.
-
-    Example: ``audiointerp train --clips FOLDER`` calls it.
-    """
-    clips = _digest(split.train.dataset)
-    return {"clips": clips, "validation": validation, "test": test}
-
-
-def _digest(dataset: Any) -> str:
-    """The SHA-256 of the names of all clips."""
-    names = sorted(dataset.clip_id(index) for index in range(len(dataset)))
-    return hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def open_for_run(
     classifier: "Classifier", path: Path, folds: str | None, part: str | None
 ) -> tuple["ClipDataset", "Split | None"]:
@@ -185,12 +170,13 @@ def open_for_run(
             trained on these clips.
 
     Raises:
-        ArgumentError: the part is unknown, or the classifier was not trained on these clips.
+        ArgumentError: the part is unknown, or the classifier was not trained on these clips, or
+            their division has changed since.
         DatasetError: the path holds no such clips.
 
     Example: ``audiointerp run mel_clean --clips FOLDER`` calls it.
     """
-    from ..dataset import LabelledClips, split_clips
+    from ..dataset import LabelledClips
 
     if part is not None:
         choose("part", part, PARTS)
@@ -202,10 +188,9 @@ def open_for_run(
         duration=classifier.duration,
         normalize=classifier.normalize,
     )
+    by_division = part != "all" and chosen_folds is None
     record = classifier.training.get("split")
-    split = None
-    if isinstance(record, dict) and record.get("clips") == _digest(whole):
-        split = split_clips(whole, record.get("validation"), record.get("test"))
+    split = recorded_split(record, whole, path, must_be_known=by_division)
     if chosen_folds is not None and part is not None:
         raise ArgumentError("--folds and --part both choose clips; give one of them")
     if chosen_folds is not None:

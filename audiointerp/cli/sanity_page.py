@@ -119,13 +119,19 @@ def _sanity_rows(
 ) -> "pd.DataFrame":
     """Compute the rows of the checks."""
     from ..dataset import some_per_class
-    from ..experiments import TEST_FOLDS
+    from ..experiments import TEST_FOLDS, sha256_of_state
     from ..interpretation import METHODS
-    from ..model import Classifier
+    from ..model import Classifier, weights_path
     from ..scoring import sanity as check_methods
 
     names = [choose("method", name, METHODS) for name in methods]
-    networks = [Classifier.load(path, classifier.device) for path in others]
+    networks = [Classifier.load(weights_path(name), classifier.device) for name in others]
+    digests = [sha256_of_state(network.network) for network in (classifier, *networks)]
+    if len(set(digests)) < len(digests):
+        raise ArgumentError(
+            f"--others {','.join(others)}: two of the networks have the same weights, and agree "
+            "whatever the method; give those of other seeds"
+        )
     test = open_for(classifier, data, list(TEST_FOLDS), subset)
     needs_background = any(METHODS[name].needs_background for name in names)
     background = training_background_of(classifier, data, subset) if needs_background else None
@@ -142,23 +148,37 @@ def _read_sanity_rows(paths: list[Path]) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    from ..scoring import SANITY_COLUMNS
-
-    texts = dict.fromkeys(("clip", "recording", "layer", "reason"), str)
-    frames = [
-        pd.read_csv(path, dtype=texts, keep_default_na=False, na_values={"figure": "", "share": ""})
-        for path in paths
-    ]
-    for path, frame in zip(paths, frames, strict=True):
-        missing = [name for name in (*SANITY_COLUMNS, "command") if name not in frame]
-        if missing:
-            raise ArgumentError(
-                f"--rows {path}: has no column {missing[0]}; sanity did not write it"
-            )
+    frames = [_read_sanity_file(path) for path in paths]
     methods = [method for frame in frames for method in frame["method"].unique()]
     if len(set(methods)) < len(methods):
         raise ArgumentError(f"--rows: two files have rows of one method ({', '.join(methods)})")
     return pd.concat(frames, ignore_index=True)
+
+
+def _read_sanity_file(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+    from pandas.api.types import is_numeric_dtype
+
+    from ..scoring import SANITY_COLUMNS
+    from ..util import one_line
+
+    texts = dict.fromkeys(("clip", "recording", "layer", "reason"), str)
+    numbers = ("figure", "share")
+    try:
+        frame = pd.read_csv(
+            path, dtype=texts, keep_default_na=False, na_values=dict.fromkeys(numbers, "")
+        )
+    except (OSError, ValueError) as error:
+        raise ArgumentError(f"--rows {path}: cannot be read ({one_line(error)})") from error
+    missing = [name for name in (*SANITY_COLUMNS, "command") if name not in frame]
+    if missing:
+        raise ArgumentError(f"--rows {path}: has no column {missing[0]}; sanity did not write it")
+    if frame.empty or not all(is_numeric_dtype(frame[name]) for name in numbers):
+        raise ArgumentError(
+            f"--rows {path}: has no rows, or a text where a number belongs; it was truncated or "
+            "edited: run the checks again"
+        )
+    return frame
 
 
 def _with_budget(

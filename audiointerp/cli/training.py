@@ -28,9 +28,9 @@ from .own_clips import (
     Share,
     WindowLength,
     open_for_training,
-    split_record,
     transform_for,
 )
+from .recorded_split import split_record
 from .settings_file import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +41,14 @@ if TYPE_CHECKING:
 
 Features = Annotated[
     str, typer.Option("--transform", "--features", help="mel or stft (--features: old name).")
+]
+OwnFeatures = Annotated[
+    str | None,
+    typer.Option(
+        "--transform",
+        "--features",
+        help="mel or stft, of an experiment of your own; default: mel (--features: old name).",
+    ),
 ]
 Network = Annotated[str, typer.Option(help="Cnn6, Cnn10 or Cnn14.")]
 BaseChannels = Annotated[

@@ -14,6 +14,9 @@ from .settings_file import Settings
 if TYPE_CHECKING:
     from ..display import Difference
 
+PAGE_ENDINGS = ("", ".md", ".markdown", ".txt")
+"""What a page may end in: pictures and rows stand beside it with the same name."""
+
 
 @app.command()
 def validate(
@@ -145,7 +148,7 @@ def check_page(out: Path) -> None:
     """Refuse, before the long run, a page that could not be written after it.
 
     Raises:
-        ArgumentError: its name is that of a folder.
+        ArgumentError: its name is that of a folder, or of a file that is no page.
 
     >>> check_page(Path("."))
     Traceback (most recent call last):
@@ -153,9 +156,14 @@ def check_page(out: Path) -> None:
     """
     from ..util import make_folder
 
-    make_folder(out.parent)
     if out.is_dir():
         raise ArgumentError(f"--out {out}: is a folder; give a file, e.g. {out / 'validity.md'}")
+    if out.suffix.lower() not in PAGE_ENDINGS:
+        raise ArgumentError(
+            f"--out {out}: a page of Markdown is written there, and pictures and rows beside it "
+            f"have other endings; give a file that ends in .md, e.g. {out.with_suffix('.md')}"
+        )
+    make_folder(out.parent)
 
 
 def _refuse_failures(summary: str) -> None:

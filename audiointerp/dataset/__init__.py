@@ -21,7 +21,7 @@ from .noise import (
     write_noises,
 )
 from .sounds import CLASSES
-from .split import Split, split_clips
+from .split import Split, split_clips, warn_of_shared_recordings
 from .synthetic import Parts, Synthetic
 
 __all__ = [
@@ -66,5 +66,6 @@ __all__ = [
     "stated_seconds",
     "synthetic_noise",
     "targets_of",
+    "warn_of_shared_recordings",
     "write_noises",
 ]

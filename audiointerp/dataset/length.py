@@ -1,12 +1,12 @@
 """Clips of one length: longer ones are cut, with a warning, shorter ones padded with silence."""
 
-import math
 import warnings
 
 from torch import Tensor
 
 from ..errors import ArgumentError, AudioWarning
-from ..processing import fix_length
+from ..processing import LOWEST_RATE, fix_length
+from ..util import is_number
 
 LEAST_CUT = 0.05
 """The least excess over ``duration`` that gives a warning: coders append some milliseconds, and a
@@ -21,7 +21,7 @@ class FixedLength:
         sample_rate: in Hz.
 
     Raises:
-        ArgumentError: the duration is not finite and above 0.
+        ArgumentError: the duration is not finite and above 0, or the rate is none in Hz.
 
     >>> import torch
     >>> FixedLength(0.5, 8000)(torch.ones(1, 1, 4000 + 8), "a.wav").shape
@@ -29,7 +29,12 @@ class FixedLength:
     """
 
     def __init__(self, duration: float | None, sample_rate: int) -> None:
-        if duration is not None and not 0 < duration < math.inf:
+        if not is_number(sample_rate) or sample_rate < LOWEST_RATE:
+            raise ArgumentError(
+                f"sample_rate={sample_rate!r}: must be in Hz, e.g. 32000, not in kHz; rates below "
+                f"{LOWEST_RATE} Hz are refused"
+            )
+        if duration is not None and not (is_number(duration) and duration > 0):
             raise ArgumentError(
                 f"duration={duration!r}: must be finite and above 0 seconds; None takes whole files"
             )

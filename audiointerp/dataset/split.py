@@ -1,9 +1,11 @@
 """The clips of a data set for training, validation and test, the same ones each time."""
 
 import hashlib
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import ArgumentError, DatasetError
+from ..errors import ArgumentError, AudioWarning, DatasetError
 from .clip_dataset import ClipDataset, recording_of, targets_of
 from .clips import LabelledClips
 from .in_memory import Selection
@@ -16,7 +18,8 @@ class Split:
     """The clips for training, validation and test.
 
     Attributes:
-        train, validation, test: the clips; no recording is in two of them.
+        train, validation, test: the clips; no recording is in two of them, unless the folds of a
+            table say so.
         how: how they were chosen, ``"by fold"`` or ``"by recording"``.
 
     >>> from audiointerp.dataset import Synthetic
@@ -36,9 +39,10 @@ def split_clips(
     """Divide a data set into clips for training, validation and test.
 
     A table with at least three folds is divided by them: the last one is for test, the one before
-    for validation. Any other data set, or one with given shares, is divided by recordings: in each
-    class, these are put in the order of the SHA-256 of their names, and the first ones are for
-    test, the next for validation. So the same clips are chosen on any machine.
+    for validation; a recording that is in several of these causes a warning. Any other data set, or
+    one with given shares, is divided by recordings: in each class, these are put in the order of
+    the SHA-256 of their names, and the first ones are for test, the next for validation. So the
+    same clips are chosen on any machine.
 
     Args:
         dataset: the clips.
@@ -72,7 +76,39 @@ def _by_fold(dataset: LabelledClips, folds: list[int]) -> Split:
         numbers = [number for number, clip in enumerate(dataset.clips) if clip.fold in chosen]
         return Selection(dataset, numbers)
 
-    return Split(clips_in(folds[:-2]), clips_in(folds[-2:-1]), clips_in(folds[-1:]), how="by fold")
+    train, validation, test = map(clips_in, (folds[:-2], folds[-2:-1], folds[-1:]))
+    warn_of_shared_recordings(str(folds[-1]), (train, validation), test, stacklevel=4)
+    return Split(train, validation, test, how="by fold")
+
+
+def warn_of_shared_recordings(
+    fold: str, others: Sequence[ClipDataset], test: ClipDataset, stacklevel: int = 2
+) -> None:
+    """Warn of test clips that are cut from a recording of the training or validation clips.
+
+    Args:
+        fold: the name of the fold that is tested.
+        others: the training and the validation clips.
+        test: the test clips.
+        stacklevel: see :func:`warnings.warn`, counted from the caller.
+
+    >>> from audiointerp.dataset import Synthetic
+    >>> warn_of_shared_recordings("2", [Synthetic((1,))], Synthetic((2,)))
+    """
+    tested = _recordings(test)
+    known = [_recordings(dataset) for dataset in others]
+    shared = sorted(tested.intersection(set().union(*known)))
+    if shared:
+        warnings.warn(
+            f"fold {fold}: {len(shared)} of its {len(tested)} recordings are in the other folds "
+            f"too, e.g. {shared[0]}: its scores are not those of unheard recordings",
+            AudioWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+def _recordings(dataset: ClipDataset) -> set[str]:
+    return {recording_of(dataset, index) for index in range(len(dataset))}
 
 
 def _by_recording(dataset: ClipDataset, shares: tuple[float, float]) -> Split:

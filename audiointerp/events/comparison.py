@@ -62,16 +62,16 @@ def event_agreement(
         least_iou: if given, two events agree whose IoU in time is at least this.
 
     Raises:
-        ArgumentError: a number is negative.
+        ArgumentError: a number is negative, or the IoU above 1.
 
     >>> truth = [Event(1.0, 2.0, "dog"), Event(5.0, 6.0, "dog")]
     >>> event_agreement(truth, [Event(1.1, 2.4, "dog")])
     Agreement(matched=1, annotated=2, detected=1)
     """
-    if not (collar >= 0 and share >= 0 and (least_iou is None or least_iou > 0)):
+    if not (collar >= 0 and share >= 0 and (least_iou is None or 0 < least_iou <= 1)):
         raise ArgumentError(
             f"collar={collar}, share={share}, least_iou={least_iou}: give numbers from 0 on, and "
-            "an IoU above 0"
+            "an IoU above 0, at most 1"
         )
 
     def agree(truth: Event, event: Event) -> bool:

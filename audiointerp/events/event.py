@@ -36,6 +36,11 @@ class Event:
     high: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("start", "end", "p", "low", "high"):
+            # Of NumPy or torch, which no file could hold.
+            value = getattr(self, name)
+            if hasattr(value, "item"):
+                object.__setattr__(self, name, value.item())
         if not isinstance(self.label, str) or not self.label:
             raise ArgumentError(f"the label of an event is a text, not {self.label!r:.40}")
         _check_limits(self.label, "seconds", self.start, self.end)

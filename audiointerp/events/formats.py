@@ -63,7 +63,8 @@ def csv_events(text: str) -> list[Event]:
     >>> csv_events("start,end,label\n0.5,1.0,dog\n")
     [Event(start=0.5, end=1.0, label='dog', p=None, low=None, high=None)]
     """
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    # A space after a comma belongs to no label.
+    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
     missing = [name for name in COLUMNS[:3] if name not in (reader.fieldnames or ())]
     if missing:
         raise ArgumentError(f"no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")

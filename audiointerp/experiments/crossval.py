@@ -5,7 +5,6 @@ training depended on, written last) and the results of a run.
 """
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..dataset import ClipDataset, recording_of
+from ..dataset import ClipDataset, warn_of_shared_recordings
 from ..errors import ArgumentError
 from ..interpretation import METHODS
 from ..model import Classifier
@@ -128,7 +127,7 @@ def cross_validate(
             open_folds((fold.validation,)),
             open_folds((fold.test,)),
         )
-        _warn_of_shared_recordings(fold, sets)
+        warn_of_shared_recordings(str(fold.test), sets[:2], sets[2])
         folder = Path(out) / fold.folder
         classifier = _trained(folder, sets, train, training, resume)
         needs_background = any(METHODS[name].needs_background for name in methods)
@@ -185,22 +184,6 @@ def _refuse_results_alone(folder: Path) -> None:
         raise ArgumentError(
             f"{folder}: holds results without their network; give another folder (--out, --name)"
         )
-
-
-def _warn_of_shared_recordings(fold: Fold, sets: Sets) -> None:
-    """Warn of test clips that are cut from a recording of the training or validation clips."""
-    train, validation, test = map(_recordings, sets)
-    shared = sorted(test & (train | validation))
-    if shared:
-        warnings.warn(
-            f"fold {fold.test}: {len(shared)} of its {len(test)} recordings are in the other folds "
-            f"too, e.g. {shared[0]}: its scores are not those of unheard recordings",
-            stacklevel=3,
-        )
-
-
-def _recordings(dataset: ClipDataset) -> set[str]:
-    return {recording_of(dataset, index) for index in range(len(dataset))}
 
 
 def _names(dataset: ClipDataset) -> list[str]:

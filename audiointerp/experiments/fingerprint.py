@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import torch
@@ -216,14 +216,40 @@ def described(value: Any) -> Any:
 
 def _described_function(function: FunctionType) -> dict[str, Any]:
     code = function.__code__
-    # The code of inner functions is left out: its repr holds an address.
-    constants = [constant for constant in code.co_consts if not hasattr(constant, "co_code")]
-    content = f"{code.co_code!r} {code.co_names} {constants}"
-    return {
+    description = {
         "function": f"{function.__module__}.{function.__qualname__}",
-        "sha256": hashlib.sha256(content.encode()).hexdigest(),
+        "sha256": hashlib.sha256(_content(code).encode()).hexdigest(),
         "closed": [described(cell.cell_contents) for cell in function.__closure__ or ()],
     }
+    others = {
+        "defaults": described(function.__defaults__ or ()),
+        "keyword_defaults": described(function.__kwdefaults__ or {}),
+        "globals": _plain_globals(function, _names_in(code)),
+    }
+    # What a function does not have is left out, as in records of earlier versions.
+    return description | {name: value for name, value in others.items() if value}
+
+
+def _content(code: CodeType) -> str:
+    """What a function does, with its inner functions, whose own repr holds an address."""
+    plain = [constant for constant in code.co_consts if not isinstance(constant, CodeType)]
+    inner = "".join(_content(constant) for constant in code.co_consts if constant not in plain)
+    return f"{code.co_code!r} {code.co_names} {plain}{inner}"
+
+
+def _names_in(code: CodeType) -> set[str]:
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return set(code.co_names).union(*map(_names_in, inner))
+
+
+def _plain_globals(function: FunctionType, names: set[str]) -> dict[str, Any]:
+    """The values that a function reads from its module, e.g. a constant; not what it calls."""
+    read = {name: function.__globals__[name] for name in names if name in function.__globals__}
+    values = {}
+    for name, value in sorted(read.items()):
+        if isinstance(as_python(value), bool | int | float | str | tuple | list | Tensor):
+            values[name] = described(value)
+    return values
 
 
 def _bytes_of(tensor: Tensor) -> bytes:
@@ -248,7 +274,12 @@ def _differences(name: str, before: Any, now: Any) -> list[str]:
         for key in {**before, **now}:
             phrases += _differences(f"{name}.{key}", before.get(key), now.get(key))
         return phrases
-    return [] if before == now else [f"{name}: {_shortened(before)} before, {_shortened(now)} now"]
+    if before == now:
+        return []
+    texts = [_shortened(before), _shortened(now)]
+    if texts[0] == texts[1]:
+        return [f"{name}: another end of {texts[0]}"]
+    return [f"{name}: {texts[0]} before, {texts[1]} now"]
 
 
 def _shortened(value: Any) -> str:

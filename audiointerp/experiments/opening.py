@@ -11,6 +11,9 @@ from ..util import locked, make_folder, plain, read_json, refuse_held, write_jso
 from .fingerprint import differences
 from .store import OTHER_FOLDER, Store
 
+SHARDS = "shards"
+"""The folder of the files of a run in shards."""
+
 
 @contextmanager
 def opened(stores: Sequence[Store], shard: tuple[int, int], resume: bool) -> Iterator[None]:
@@ -41,6 +44,7 @@ results of the other shards: empty the folder first
         for store in stores:
             locks.enter_context(locked(store.folder / f".lock-{shard[0]}-of-{shard[1]}"))
             _refuse_other_division(store.folder, shard[1])
+            refuse_results_beside(store.folder, SHARDS)
         changes: list[str] = []
         for store in stores:
             if not resume:
@@ -53,6 +57,25 @@ results of the other shards: empty the folder first
                 stacklevel=2,
             )
         yield
+
+
+def refuse_results_beside(folder: Path, name: str) -> None:
+    """Refuse a method's folder that has results of a run of another kind, in shards or not.
+
+    Args:
+        folder: of the method.
+        name: of the folder or file of the other kind.
+
+    Raises:
+        ArgumentError: it is there.
+
+    >>> refuse_results_beside(Path("no such folder"), "shards")
+    """
+    if (folder / name).exists():
+        raise ArgumentError(
+            f"{folder} holds results of a run {'in' if name == SHARDS else 'without'} shards "
+            f"({name}), which cannot be read beside those of this one; give another results folder"
+        )
 
 
 def clips_of_shard(shard: tuple[int, int], clips: int) -> range:

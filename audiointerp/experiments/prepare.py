@@ -94,9 +94,7 @@ def plan_of(
     >>> plan_of(classifier, clips).on
     ('features', 'audio')
     """
-    if reference is not None:
-        reference.check(classifier, dataset)
-    return Plan(
+    plan = Plan(
         masks,
         protocol,
         scored_on(classifier, on, default=("features", "audio")),
@@ -106,6 +104,9 @@ def plan_of(
         reference=reference,
         optimize=optimize,
     )
+    if reference is not None:
+        reference.check(classifier, dataset)
+    return plan
 
 
 def prepare(

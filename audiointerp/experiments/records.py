@@ -14,6 +14,7 @@ from ..util import read_json, write_text
 
 STATUS, STAGE = COLUMNS.index("status"), COLUMNS.index("stage")
 OTHER = COLUMNS.index("FF_other")
+RECORDING = COLUMNS.index("recording")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class ClipRecord:
     def unread(self) -> bool:
         """Whether the clip could not be read, so that its digest is not that of a sound."""
         return bool(self.rows[0][STAGE] == "read")
+
+    @property
+    def recording(self) -> str:
+        """What the clip was cut from."""
+        return str(self.rows[0][RECORDING])
 
     @property
     def has_scores(self) -> bool:

@@ -19,6 +19,7 @@ from ..scoring import check_pyarrow, warn_of_silence
 from ..util import Progress, is_url, json_text, locked, place_below, show_progress, write_bytes
 from .engines import Engine, MissingShard, ShardJob, local_engine
 from .fingerprint import environment
+from .opening import refuse_results_beside
 from .prepare import plan_of, prepare
 from .shards import SHARD_SIZE, Shard, ShardFolder, plan_shards
 from .signals import stoppable
@@ -127,6 +128,8 @@ def run_shards(
         if not is_url(place):
             locks.enter_context(locked(Path(place, f".lock-shards-{shard[0]}-of-{shard[1]}")))
         for folder in folders.values():
+            if not is_url(place):
+                refuse_results_beside(Path(folder.place), "clips")
             if not resume:
                 folder.clear()
             folder.check(shards)

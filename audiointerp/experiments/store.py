@@ -71,7 +71,8 @@ class Store:
             has_other: whether the plan compares it with another clip.
 
         Raises:
-            AudioInterpError: its record was computed from another sound or with other settings.
+            AudioInterpError: its record was computed from another sound or recording, or with
+                other settings.
         """
         record = self._read(index)
         if record is None:
@@ -88,6 +89,12 @@ class Store:
             raise AudioInterpError(
                 f"{self._record_path(index)}: {loaded.name} is no longer the same sound: the clip "
                 f"or the noise was changed, or the run began on another kind of processor; "
+                f"{OTHER_FOLDER}"
+            )
+        if record.recording != loaded.recording:
+            raise AudioInterpError(
+                f"{self._record_path(index)}: {loaded.name} was of recording {record.recording!r} "
+                f"and is now of {loaded.recording!r}, and intervals are over recordings; "
                 f"{OTHER_FOLDER}"
             )
         if has_other and not record.has_other:

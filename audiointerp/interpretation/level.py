@@ -30,9 +30,11 @@ class Level(Explainer):
 
 
 class LevelAboveMedian(Explainer):
-    """The level of each bin minus the median of its band over the clip, in dB.
+    """The level of each bin minus the median of its band over the window, in dB.
 
     Steady sounds fall to 0 and events stand out, whatever the frequency; the network is not asked.
+    The window is what the network takes: a longer clip has several, each with its own median, and
+    of a clip shorter than half of it the silence that pads it is the median.
 
     >>> import torch
     >>> from torch import nn

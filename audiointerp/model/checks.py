@@ -62,7 +62,7 @@ def check_parts(
             f"duration={duration!r} is less than one sample at {transform.sample_rate} Hz; give "
             f"seconds, e.g. 1.0"
         )
-    if isinstance(network, SoundModel) and duration > LONGEST_WINDOW:
+    if duration > LONGEST_WINDOW:
         raise ArgumentError(
             f"duration={duration!r} is in seconds, not in samples or milliseconds; a window of "
             f"more than {LONGEST_WINDOW:g} s fits no memory"

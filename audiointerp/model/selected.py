@@ -40,6 +40,12 @@ def selected(returned: Any, select: Select | None, model_name: str) -> Tensor:
         names = [name for name in TENSOR_NAMES if _has(returned, name)]
         if names:
             outputs = _part(returned, names[0], model_name)
+    columns = getattr(outputs, "columns", ())
+    if any(isinstance(column, str) for column in columns):
+        raise ModelError(
+            f"{model_name} returned a table with the columns {', '.join(map(str, columns))}, whose "
+            "order may not be that of the labels: return its values, e.g. table[labels].to_numpy()"
+        )
     tensor = _as_tensor(outputs)
     if (name := _first_text(outputs)) is not None:
         raise ModelError(

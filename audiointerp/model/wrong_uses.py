@@ -4,9 +4,8 @@ from numbers import Integral
 from typing import Any
 
 from ..errors import ArgumentError
+from ..processing import LOWEST_RATE
 
-LOWEST_RATE = 100
-"""Hz, of infrasound and seismic signals; sample rates of sound in kHz are lower, up to 96."""
 ONE_AT_A_TIME = (
     "if it takes one sound (L,), give lambda wavs: [predict(wav) for wav in wavs], and max_batch=1 "
     "if it takes (1, L)"

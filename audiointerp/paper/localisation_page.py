@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..dataset import ClipDataset, Mixtures
-from ..display import LocalisedClass, localisation_figure
+from ..dataset import ClipDataset
 from ..errors import AudioInterpError
 from ..interpretation import Explainer
 from ..model import Classifier
-from ..scoring import LEAST_P, LOCALISATION_SCORES, explain_clip, localised_methods, truth_of
+from ..scoring import LEAST_P, LOCALISATION_SCORES
 from ..tables import FEWEST, mean_of
-from ..util import atomic_write, make_folder, write_text
+from ..util import make_folder, write_text
+from .localisation_picture import draw_median_mixture
 from .localisation_run import BASELINE_NAMES, Measured, budgets_of
 from .localisation_tables import (
     LEVEL,
+    MAIN,
+    SHOWN,
     SIGNIFICANT,
     contrast_elsewhere,
     differences_from_level,
@@ -28,11 +30,6 @@ from .localisation_tables import (
     values_by_clip,
 )
 from .validity import frame_as_markdown
-
-SHOWN = 3
-"""Maps in the picture, beside the level."""
-MAIN = 0
-"""The ratio in dB of the verdict and of the picture."""
 
 
 def write_localisation(
@@ -65,7 +62,7 @@ def write_localisation(
     path = Path(out)
     make_folder(path.parent)
     picture = path.with_suffix(".png")
-    caption = _draw(picture, rows, classifier, dataset, ratios, methods)
+    caption = draw_median_mixture(picture, rows, classifier, dataset, ratios, methods)
     page = localisation_page(rows, methods, command, weights, picture.name, caption, min_p)
     write_text(path, page)
 
@@ -208,53 +205,6 @@ def _counts(rows: pd.DataFrame) -> str:
     return text
 
 
-def _draw(
-    path: Path,
-    rows: pd.DataFrame,
-    classifier: Classifier,
-    dataset: ClipDataset,
-    ratios: Sequence[Measured],
-    methods: Mapping[str, Explainer],
-) -> str:
-    """Draw the mixture whose contrast is the median, by the best method; return the caption."""
-    main = scored_at(rows, MAIN)
-    plain = main[(main["weight"] == "none") & ~main["method"].isin(BASELINE_NAMES)]
-    best = plain.groupby("method")["contrast"].mean().nlargest(SHOWN).index.tolist()
-    contrasts = plain[plain["method"] == best[0]].groupby("clip")["contrast"]
-    ordered = contrasts.mean()[contrasts.size() == contrasts.size().max()].sort_values()
-    name = ordered.index[len(ordered) // 2]
-    number = next(measured.number for measured in ratios if round(measured.ratio_db) == MAIN)
-    mixtures = Mixtures(dataset, number, float(MAIN))
-    index = next(place for place in range(len(mixtures)) if mixtures.clip_id(place) == name)
-    spectrogram = classifier.transform(mixtures[index][0][None])
-    explainers = {each.name: each for each in localised_methods(methods, classifier)}
-    classes = []
-    for number, target in enumerate(mixtures.targets(index)):
-        label = classifier.labels[target]
-        p = plain.loc[(plain["clip"] == name) & (plain["explained"] == label), "p"]
-        if p.empty:
-            continue
-        source, other = mixtures.parts(index)[number], mixtures.parts(index)[1 - number]
-        truth = truth_of(classifier.transform(source).db, classifier.transform(other).db)
-        maps = {
-            method: explain_clip(classifier, spectrogram, explainers[method], target).values
-            for method in (LEVEL, *best)
-        }
-        of_class = main[(main["clip"] == name) & (main["explained"] == label)]
-        unweighted = of_class[of_class["weight"] == "none"].set_index("method")
-        values = {method: float(unweighted["contrast"][method]) for method in maps}
-        classes.append(LocalisedClass(label, float(p.iloc[0]), truth, maps, values))
-    figure = localisation_figure(spectrogram, classes)
-    with atomic_write(path) as partial:
-        figure.savefig(partial, dpi=80)
-    return (
-        f"The mixture {name}, whose contrast by {best[0]} is the median of the {len(ordered)} with "
-        f"{contrasts.size().max()} explained classes at {MAIN} dB. A row for each class: the "
-        f"mixture; red where its source is the louder, blue where another one is; the level and "
-        f"the best maps by their ranks, with their contrast."
-    )
-
-
 FRAMES = (
     " Here frames alone are compared: of a source's power its sum over bands, of a map its mean."
 )
@@ -291,7 +241,8 @@ the explained sound's where it is louder than the other and within 40 dB of its 
   one group, and groups are drawn; with fewer than {fewest} there is no interval, and with some
   twenty an interval of 95 % covers about nine in ten (`docs/scores.md`). Differences from
   the level are paired by class, with percentile intervals; **bold** is a p-value of at most
-  {alpha:g} after Holm's correction over the table (*certainly*: over the methods), either way.
+  {alpha:g} after Holm's correction over the table (*certainly*: over all pairs of
+  methods, since the best one was chosen), either way.
 
 {picture}
 ## By ratio

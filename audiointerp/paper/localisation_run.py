@@ -1,7 +1,6 @@
 """The mixtures and methods of docs/localisation.md, measured clip by clip, and resumed."""
 
 import inspect
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..dataset import ClipDataset, Mixtures
-from ..errors import ArgumentError, AudioInterpError
-from ..experiments import settings_of, sha256_of_state
+from ..errors import ArgumentError
+from ..experiments import sha256_of_state
 from ..interpretation import LIME, Explainer, IntegratedGradients, Occlusion
 from ..model import Classifier
 from ..scoring import (
@@ -26,7 +25,8 @@ from ..scoring import (
     localised_methods,
     localised_rows,
 )
-from ..util import encodable, make_folder, plain
+from ..util import encodable, make_folder
+from .measured_rows import Progress
 
 CHEAP: Mapping[str, tuple[type[Explainer], Mapping[str, Any]]] = {
     "integrated_gradients": (IntegratedGradients, {"steps": 20}),
@@ -73,6 +73,9 @@ def ratios_in(text: str, number: int = 60) -> list[Measured]:
             raise ArgumentError(
                 f"ratios {text!r}: give dB, or dB:number of mixtures, e.g. 0:60,-5:24"
             ) from None
+    fractions = [entry.ratio_db for entry in ratios if not entry.ratio_db.is_integer()]
+    if fractions:
+        raise ArgumentError(f"ratios {text!r}: {fractions[0]:g} is not a whole number of dB")
     numbers = {measured.ratio_db: measured.number for measured in ratios}
     if len(numbers) < len(ratios):
         raise ArgumentError(f"ratios {text!r}: give each ratio once")
@@ -216,84 +219,3 @@ def measure_localisation(
 def _is_slow(explainer: Explainer) -> bool:
     is_black_box = explainer.black_box and explainer.name not in BASELINE_NAMES
     return is_black_box or explainer.name in CHEAP
-
-
-class Progress:
-    """The rows of finished clips, by method, in a file that grows with each clip.
-
-    A method whose settings have changed is measured again; so is one that failed.
-
-    Args:
-        path: the file.
-        settings: what all rows depend on, in its first line.
-
-    Raises:
-        AudioInterpError: the file has results with other settings.
-
-    >>> import tempfile
-    >>> from torch import nn
-    >>> from audiointerp.interpretation import Saliency
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     progress = Progress(Path(folder, "rows.jsonl"), {"seed": 0})
-    ...     method = Saliency(nn.Identity())
-    ...     progress.add("a.wav", [method], [{"method": "saliency", "status": "ok"}])
-    ...     Progress(Path(folder, "rows.jsonl"), {"seed": 0}).rows_of("a.wav", method)
-    [{'method': 'saliency', 'status': 'ok'}]
-    """
-
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self.path = path
-        self._rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        self._skipped: dict[str, list[dict[str, Any]]] = {}
-        if not path.is_file():
-            path.write_text(json.dumps(settings) + "\n", encoding="utf-8")
-            return
-        first, *lines = path.read_text(encoding="utf-8").split("\n")
-        try:
-            is_same = json.loads(first) == json.loads(json.dumps(settings))
-        except json.JSONDecodeError:
-            is_same = False
-        if not is_same:
-            raise AudioInterpError(
-                f"{path}: was measured with other settings, or is damaged; give another folder, "
-                f"or delete this file"
-            )
-        # The last one is empty, or was cut off when the process was killed.
-        for line in lines[:-1]:
-            self._keep(*json.loads(line))
-        for key, rows in list(self._rows.items()):
-            if any(row["status"] == "error" for row in rows):
-                del self._rows[key]
-        path.write_text("\n".join([first, *lines[:-1]]) + "\n", encoding="utf-8")
-
-    def _keep(self, name: str, methods: Mapping[str, Any], skipped: list[dict[str, Any]]) -> None:
-        self._skipped[name] = skipped
-        for key, rows in methods.items():
-            self._rows[name, key] = rows
-
-    def rows_of(self, name: str, explainer: Explainer) -> list[dict[str, Any]] | None:
-        """Return the rows of a clip and a method; None if it must be measured."""
-        return self._rows.get((name, _key(explainer)))
-
-    def skipped_of(self, name: str) -> list[dict[str, Any]]:
-        """Return the rows of the classes of a clip that were not explained."""
-        return self._skipped.get(name, [])
-
-    def add(
-        self, name: str, explainers: Sequence[Explainer], rows: Sequence[dict[str, Any]]
-    ) -> None:
-        """Keep the rows of a clip, in memory and in the file."""
-        by_method: dict[str, list[dict[str, Any]]] = {_key(each): [] for each in explainers}
-        keys = {explainer.name: _key(explainer) for explainer in explainers}
-        for row in rows:
-            if row["status"] != "skipped":
-                by_method[keys[row["method"]]].append(row)
-        skipped = [row for row in rows if row["status"] == "skipped"]
-        self._keep(name, by_method, skipped)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([name, by_method, skipped]) + "\n")
-
-
-def _key(explainer: Explainer) -> str:
-    """Return the name of a method with its settings."""
-    return f"{explainer.name} {json.dumps(plain(settings_of(explainer)), sort_keys=True)}"

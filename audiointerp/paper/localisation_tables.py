@@ -1,6 +1,7 @@
 """The tables of docs/localisation.md: means with intervals, and differences from the level."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,10 @@ from ..tables import (
 from .localisation_run import BASELINE_NAMES
 
 LEVEL = "level"
+MAIN = 0
+"""The ratio in dB of the verdict and of the picture."""
+SHOWN = 3
+"""The best maps that are named, and drawn beside the level."""
 SIGNIFICANT = 0.05
 SCORES = list(LOCALISATION_SCORES)
 KEY = ["clip", "explained", "recording"]
@@ -178,7 +183,8 @@ def rivals_of(rows: pd.DataFrame, best: str, weight: str, score: str) -> list[st
 
     Returns:
         Those whose p-value, by a paired bootstrap over recordings, is above 0.05 after Holm's
-        correction over the methods; all of them if there are too few recordings for one.
+        correction over all pairs of methods, since the best one was chosen by these scores; all of
+        them if there are too few recordings for one.
 
     >>> rows = pd.DataFrame({"clip": "a", "explained": "dog", "recording": "1", "weight": "none",
     ...                      "method": ["level", "lime"], "auc": [0.5, 0.75]})
@@ -187,10 +193,13 @@ def rivals_of(rows: pd.DataFrame, best: str, weight: str, score: str) -> list[st
     """
     of_weight = rows[rows["weight"] == weight]
     values = values_by_clip(of_weight, score).droplevel("weight", axis=1)
-    leads = -values.drop(columns=best).sub(values[best], axis=0)
-    p_values = holm(bootstrap_p_values(leads.to_numpy(float), _recordings(leads)))
-    is_ahead = (p_values <= SIGNIFICANT) & (mean_of(leads.to_numpy(float)) > 0)
-    return [str(name) for name in leads.columns[~is_ahead]]
+    others = [str(name) for name in values.columns if name != best]
+    # The pairs with the best one come first.
+    pairs = [*((best, other) for other in others), *combinations(others, 2)]
+    leads = np.stack([values[ahead] - values[behind] for ahead, behind in pairs], axis=1)
+    p_values = holm(bootstrap_p_values(leads, _recordings(values)))
+    is_ahead = (p_values <= SIGNIFICANT) & (mean_of(leads) > 0)
+    return [other for other, ahead in zip(others, is_ahead, strict=False) if not ahead]
 
 
 def _recordings(values: pd.DataFrame) -> list[str]:

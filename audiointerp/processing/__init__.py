@@ -19,7 +19,7 @@ from .missing_band import missing_band_note
 from .own_rate import framing_at, grid_steps, masked_sound
 from .parts import MaskedParts, levels_of_sounds
 from .reading import LEAST_MIX, MAX_LEVEL
-from .resampling import resample, resample_blocks
+from .resampling import LOWEST_RATE, resample, resample_blocks
 from .scaling import Scaling
 from .spectrogram import LogMel, LogSTFT, transform_from_dict
 from .stft import level_is_known
@@ -32,6 +32,7 @@ from .writing import save_audio
 __all__ = [
     "DOMAINS",
     "LEAST_MIX",
+    "LOWEST_RATE",
     "MAX_LEVEL",
     "MEL_NORMS",
     "MEL_SCALES",

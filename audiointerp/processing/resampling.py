@@ -14,6 +14,8 @@ from ..errors import ArgumentError
 
 CONTEXT = {"sinc": 8, "soxr": 1024}
 """The samples of the lower rate, on each side, that a resampled sample can depend on."""
+LOWEST_RATE = 100
+"""Hz, of infrasound and seismic signals; sample rates of sound in kHz are lower, up to 96."""
 LARGEST_KERNEL = 10_000_000
 """The limit of filter taps times phases; common rates need at most a million."""
 

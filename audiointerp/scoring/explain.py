@@ -1,7 +1,7 @@
 """Build explainers, and explain one clip of any length with a network that takes windows."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -124,6 +124,9 @@ def build_explainers(
     >>> [explainer.name for explainer in build_explainers(["saliency", "gradcam"], classifier)]
     ['saliency', 'gradcam']
     """
+    if isinstance(methods, Iterator):
+        # Looked at twice, it would be empty.
+        methods = list(methods)
     try:
         is_list = not isinstance(methods, str) and len(list(methods)) > 0
     except TypeError:

@@ -11,7 +11,7 @@ from ..dataset import ClipDataset, check_parts, load_clip
 from ..errors import ArgumentError, choose
 from ..interpretation import Explainer, Level, LevelAboveMedian, Random, is_constant
 from ..model import Classifier
-from ..util import Progress, one_line, show_progress
+from ..util import Progress, is_number, one_line, show_progress
 from .data import check_fits
 from .explain import Method, build_explainers, check_classifier
 from .imported import explain_named_clip
@@ -56,12 +56,14 @@ class LocalisationPlan:
     min_p: float = LEAST_P
 
     def __post_init__(self) -> None:
-        if isinstance(self.weights, str) or not self.weights:
+        if isinstance(self.weights, str) or not isinstance(self.weights, Sequence):
             raise ArgumentError(f"weights={self.weights!r}: a list, e.g. ['none', 'level']")
+        if not self.weights:
+            raise ArgumentError("weights: an empty list; give at least one, e.g. ['none']")
         for name in self.weights:
             choose("weight", name, WEIGHTS)
         choose("axis", self.axis, AXES)
-        if not 0 <= self.min_p <= 1:
+        if not is_number(self.min_p) or not 0 <= self.min_p <= 1:
             raise ArgumentError(f"min_p={self.min_p!r}: a probability lies in [0, 1]")
 
 

@@ -81,6 +81,12 @@ def mixed_clip(
             f"{loaded.name} has {len(parts)} sources and {len(targets)} classes; each class needs "
             f"a source, and there must be another one"
         )
+    lengths = [part.shape[-1] for part in parts]
+    if set(lengths) != {loaded.wav.shape[-1]}:
+        raise ArgumentError(
+            f"{loaded.name} has {loaded.wav.shape[-1]} samples and its sources {lengths}; give "
+            "each source as it lies in the clip, with silence around"
+        )
     sources = []
     for number, target in enumerate(targets):
         rest = torch.stack([part for place, part in enumerate(parts) if place != number]).sum(0)

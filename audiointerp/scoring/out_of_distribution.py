@@ -9,6 +9,7 @@ far as a clean clip.
 import hashlib
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,9 @@ from ..dataset import ClipDataset
 from ..errors import ArgumentError
 from ..model import Classifier, clip_log_probabilities, windows_of
 from ..util import encodable
+from .data import dataset_of
 from .embeddings import embeddings_of, has_embedding, pooled
+from .explain import check_classifier
 
 NEAREST = 5
 """The training clips whose mean distance counts."""
@@ -95,21 +98,21 @@ class OutOfDistribution:
         return distances / (self.clean_distance or torch.nan)
 
 
-def ood_reference(
-    classifier: Classifier, training: ClipDataset, clean: ClipDataset
-) -> OutOfDistribution | None:
+def ood_reference(classifier: Classifier, training: Any, clean: Any) -> OutOfDistribution | None:
     """Compute what the parts of clips are compared with.
 
     Args:
         classifier: the classifier.
-        training: the clips that it was trained on, at least 5.
+        training: the clips that it was trained on, at least 5: a data set, or what
+            :func:`~audiointerp.dataset.as_dataset` takes.
         clean: clips that it was not trained on, e.g. those for validation.
 
     Returns:
         None if the network has no linear layer, or does not call its last one once for each clip.
 
     Raises:
-        ArgumentError: there are too few clips, or a clip is among both.
+        ArgumentError: there are too few clips, a clip is among both, or the data sets do not fit
+            the classifier.
 
     >>> from audiointerp import Cnn6, EvenSubset, LogMel, Synthetic
     >>> train, valid = (EvenSubset(Synthetic((fold,), duration=3.0), 5) for fold in (1, 4))
@@ -117,6 +120,8 @@ def ood_reference(
     >>> ood_reference(classifier, train, valid).training.shape
     torch.Size([5, 32])
     """
+    check_classifier(classifier)
+    training, clean = (dataset_of(dataset, classifier) for dataset in (training, clean))
     if not has_embedding(classifier.network):
         return None
     names = [_names(dataset) for dataset in (training, clean)]

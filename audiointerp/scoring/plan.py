@@ -75,6 +75,11 @@ class Plan:
             choose("on", name, ON)
         self._check_fills()
         choose("optimize", self.optimize, OPTIMIZATIONS)
+        if self.reference is not None and not isinstance(self.reference, OutOfDistribution):
+            raise ArgumentError(
+                f"reference={self.reference!r:.60}: give what ood_reference(classifier, training "
+                "clips, clean clips) returns"
+            )
         is_list = isinstance(self.nulls, Sequence) and not isinstance(self.nulls, str)
         if not is_list or len(set(self.nulls)) < len(self.nulls):
             raise ArgumentError(f"nulls: a list of different names or none, not {self.nulls!r}")

@@ -154,8 +154,9 @@ def _in_stages(
 def re_initialise(module: nn.Module) -> None:
     """Give a module's own parameters new values, and its batch statistics those of a new module.
 
-    It is the module's own ``reset_parameters``; the parameters of a module that has none are
-    permuted at random. The global random state is used.
+    It is the module's own ``reset_parameters``; parameters that it leaves as they are, as under
+    ``torch.nn.utils.weight_norm``, and those of a module that has none are permuted at random. The
+    global random state is used.
 
     >>> layer = nn.BatchNorm2d(3)
     >>> layer.running_mean += 5
@@ -164,9 +165,12 @@ def re_initialise(module: nn.Module) -> None:
     [0.0, 0.0, 0.0]
     """
     reset = getattr(module, "reset_parameters", None)
+    learned = [(each, each.clone()) for each in module.parameters(recurse=False)]
     if callable(reset):
         reset()
-        return
-    for parameter in module.parameters(recurse=False):
+    for parameter, before in learned:
+        # The order of equal values changes nothing, and would draw from the random state.
+        if not parameter.equal(before) or bool((parameter == parameter.flatten()[:1]).all()):
+            continue
         order = torch.randperm(parameter.numel()).to(parameter.device)
         parameter.copy_(parameter.flatten()[order].reshape(parameter.shape))

@@ -222,6 +222,11 @@ def network_agreement(
         raise ArgumentError("agreement between networks needs at least two classifiers")
     if any(other.labels != classifiers[0].labels for other in classifiers):
         raise ArgumentError("agreement between networks needs classifiers with the same labels")
+    if any(other.transform != classifiers[0].transform for other in classifiers):
+        raise ArgumentError(
+            "agreement between networks needs the same grid: their transforms differ, e.g. "
+            f"{classifiers[0].transform} and {classifiers[-1].transform}"
+        )
     maps = [values.cpu()]
     for classifier in classifiers[1:]:
         method = built_for(explainer, classifier.network)

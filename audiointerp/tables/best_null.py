@@ -7,13 +7,14 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from ..errors import ArgumentError
 from ..metrics import METRICS
 from ..scoring import Difference
 from .binary import soft_masks
 from .bootstrap import bootstrap_interval
 from .comparisons import bootstrap_p_values, holm
 from .nulls_present import nulls_in
-from .summary import paired_differences
+from .summary import SPLIT_BY, paired_differences
 
 PANELS = {"FF": "FF", "FidIn": "FidIn", "AD": "AD, lower is better: percentage points less"}
 """The scores of the forest plot, and what stands above them."""
@@ -37,6 +38,9 @@ def best_null_differences(rows: pd.DataFrame) -> list[Difference]:
     Returns:
         For each fill and place (``on``), score and method one line; positive is better. Methods
         without a null, and rows of soft masks, are left out.
+
+    Raises:
+        ArgumentError: the rows are of several transforms, experiments or protocols.
 
     >>> from audiointerp.paper.example import example_rows
     >>> lines = best_null_differences(example_rows(on=["features", "audio"], clips=30))
@@ -145,8 +149,18 @@ def differences_to_nulls(rows: pd.DataFrame, name: str) -> list[Differences]:
         rows: of one method.
         name: the score.
 
+    Raises:
+        ArgumentError: they are of several settings, e.g. two protocols.
+
     Example: :func:`best_null_differences` calls it for each method.
     """
+    for column in SPLIT_BY:
+        values = list(rows[column].unique()) if column in rows else []
+        if len(values) > 1:
+            raise ArgumentError(
+                f"rows of several values of {column!r} ({', '.join(map(str, values))}) have no "
+                f"common mean; select one, e.g. rows[rows[{column!r}] == {str(values[0])!r}]"
+            )
     # Grouped by method alone, a clip's masks are averaged.
     return [
         _ByClip(sign_of(name) * paired_differences(rows, null, by=("method",))[name])

@@ -24,11 +24,20 @@ def read_record(path: Path) -> dict[str, Any]:
     Returns:
         Its entries; none if there is no run.json.
 
+    Raises:
+        AudioInterpError: there is one, and it is damaged.
+
     >>> read_record(Path("no such folder/metrics.csv"))
     {}
     """
-    record = read_json(path.with_name("run.json"))
+    place = path.with_name("run.json")
+    record = read_json(place)
     if not isinstance(record, dict):
+        if place.exists():
+            raise AudioInterpError(
+                f"{place}: is damaged, so whether {path.name} is whole is not known; run the same "
+                "command again, or delete the file"
+            )
         return {}
     checked = {name: record[name] for name in ("rows", "unread_clips", *SAME) if name in record}
     # Older versions do not name the clips that could not be read; without an error there are none.

@@ -29,7 +29,7 @@ GROUPS = (
     "recording",
 )
 """Columns that a summary may group by."""
-SPLIT_BY = ("protocol", "fill", "on")
+SPLIT_BY = ("transform", "experiment", "protocol", "fill", "on")
 """Columns whose values are never averaged over: groups are split by them."""
 REFERENCES = (*NULLS, "features")
 """What :func:`compare` may subtract from a score."""
@@ -38,8 +38,9 @@ REFERENCES = (*NULLS, "features")
 def summarise(rows: pd.DataFrame, by: Sequence[str] = ("method", "mask")) -> pd.DataFrame:
     """Mean of each score over the clips of each group, without undefined scores (NaN).
 
-    Clips that failed are left out. Protocols, fills, and scores on features and on audio, are never
-    mixed: groups are split by these columns even if ``by`` does not name them.
+    Clips that failed are left out. Transforms, experiments, protocols, fills, and scores on
+    features and on audio are never mixed: groups are split by these columns even if ``by`` does not
+    name them.
 
     Args:
         rows: from :func:`~audiointerp.tables.results.read_results`, or of a run.

@@ -295,7 +295,7 @@ def test_one_by_one_every_part_is_heard_as_alone():
     alone = torch.cat([module(sound) for sound in sounds])
     outputs = classifier(module, max_batch=1).logits(sounds)
     assert torch.allclose(outputs, alone)
-    with pytest.raises(ArgumentError, match="max_batch=0 must be a whole number from 1"):
+    with pytest.raises(ArgumentError, match="max_batch=0: must be a whole number from 1 on"):
         classifier(module, max_batch=0)
 
 

@@ -361,7 +361,7 @@ def test_the_code_of_a_mask_of_ones_own_counts(tmp_path):
     def louder(values):
         return (values > 1).to(values)
 
-    with pytest.raises(ArgumentError, match=r"plan.masks: .*'function': .* before"):
+    with pytest.raises(ArgumentError, match=r"plan\.masks\[1\]\.sha256: .* before"):
         go(tmp_path, methods=["random"], masks=["bin", louder])
 
 

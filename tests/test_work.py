@@ -250,7 +250,7 @@ def _lives(number):
 
 def test_numbers_of_workers_that_cannot_be(tmp_path):
     for workers in (0, -1, 1.5, "2"):
-        with pytest.raises(ArgumentError, match=r"workers=.*1 or more"):
+        with pytest.raises(ArgumentError, match=r"workers=.*: must be a whole number from 1 on"):
             go(tmp_path, workers=workers)
     with pytest.raises(ArgumentError, match="several processes need a CPU"):
         work.check_workers(2, torch.device("cuda"))

@@ -277,9 +277,18 @@ def _differences(name: str, before: Any, now: Any) -> list[str]:
     if before == now:
         return []
     texts = [_shortened(before), _shortened(now)]
-    if texts[0] == texts[1]:
-        return [f"{name}: another end of {texts[0]}"]
+    if texts[0] == texts[1] and isinstance(before, list) and isinstance(now, list):
+        # Shortened, they look alike.
+        return _differences_of_lists(name, before, now)
     return [f"{name}: {texts[0]} before, {texts[1]} now"]
+
+
+def _differences_of_lists(name: str, before: list[Any], now: list[Any]) -> list[str]:
+    """How the first entries that differ do, or how many entries there are."""
+    for number, (earlier, later) in enumerate(zip(before, now, strict=False)):
+        if earlier != later:
+            return _differences(f"{name}[{number}]", earlier, later)
+    return [f"{name}: {len(before)} entries before, {len(now)} now"]
 
 
 def _shortened(value: Any) -> str:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+MASK_DIMENSIONS = 4
+"""Those of a mask ``(N, 1, F, T)``."""
 TOLERANCE = 1e-6
 """Smaller differences of a probability are rounding.
 
@@ -236,10 +238,21 @@ def evaluate(
         metrics: the metrics by name, see :class:`Metric`; ``PROTOCOLS["published"].metrics`` are
             the published ones.
 
+    Raises:
+        ValueError: a probability is outside [0, 1], or the mask has another shape.
+
     >>> probs = torch.tensor([[0.25, 0.75]])
     >>> scores = evaluate(probs, probs, probs, torch.tensor([1]), torch.ones(1, 1, 2, 2))
     >>> scores["AD"].item(), scores["FidIn"].item(), scores["SPS"].item()
     (0.0, 1.0, 0.0)
     """
+    for name, given in (("probs", probs), ("probs_in", probs_in), ("probs_out", probs_out)):
+        if bool(((given < 0) | (given > 1 + TOLERANCE)).any()):
+            raise ValueError(
+                f"{name}: from {given.min():g} to {given.max():g}; give probabilities in [0, 1], "
+                "not percents or logits"
+            )
+    if mask.ndim != MASK_DIMENSIONS:
+        raise ValueError(f"the mask has shape {tuple(mask.shape)}; give (N, 1, F, T)")
     scored = Scored(probs, probs_in, probs_out, target, mask)
     return {name: metric.compute(scored) for name, metric in metrics.items()}

@@ -12,7 +12,9 @@ from audiointerp.dataset import ManifestClips
 from audiointerp.errors import ArgumentError, AudioInterpError, ModelError
 from audiointerp.events import Event, event_agreement, read_events, write_events
 from audiointerp.experiments import run, run_shards
+from audiointerp.metrics import evaluate
 from audiointerp.paper.measured_rows import Progress
+from audiointerp.scoring.curves import curves
 from audiointerp.tables import read_results
 
 FEW = {"masks": ["bin"], "progress": False}
@@ -155,6 +157,68 @@ def test_networks_on_other_grids_have_no_agreement():
     values = torch.zeros(1, 1, 64, 101)
     with pytest.raises(ArgumentError, match="needs the same grid"):
         scoring.network_agreement(pair, wav, ai.Random(network), 0, values)
+
+
+def test_scores_are_of_probabilities():
+    p, target, mask = torch.tensor([[0.25, 0.75]]), torch.tensor([1]), torch.ones(1, 1, 2, 2)
+    for wrong in (100 * p, p - 1):
+        with pytest.raises(ValueError, match=r"give probabilities in \[0, 1\], not percents"):
+            evaluate(p, wrong, p, target, mask)
+    with pytest.raises(ValueError, match=r"give \(N, 1, F, T\)"):
+        evaluate(p, p, p, target, mask[0, 0])
+
+
+def test_a_map_with_nan_has_no_rank_correlation():
+    first, second = torch.tensor([1.0, torch.nan, 3.0]), torch.tensor([1.0, 2.0, 3.0])
+    assert np.isnan(scoring.rank_correlation(first, second))
+
+
+def test_numbers_as_text_are_refused(tmp_path):
+    classifier, clips = ten_classes(), small_set(count=2)
+    wav, event = torch.randn(64000), Event(0.5, 1.0, "label0")
+    clip = classifier.transform(wav[None, None])
+    explained = ai.Random(classifier.network)(clip.db)
+    scan = ai.scan(classifier, wav, progress=False)
+    for mistaken, message in (
+        (lambda: ai.detect(scan, "0.5"), "'0.5' is no probability"),
+        (lambda: ai.detect(scan, hold="1"), "hold='1'"),
+        (lambda: ai.detect(scan, merge="1"), "merge='1'"),
+        (lambda: ai.Mixtures(clips, 2.5), r"number=2\.5: must be a whole number"),
+        (lambda: ai.Mixtures(clips, 1, "5"), "ratio_db='5'"),
+        (lambda: scoring.LocalisationPlan(min_p="0.3"), "min_p='0.3'"),
+        (lambda: ai.explain_events(classifier, wav, [event], keep="0.5"), "keep='0.5'"),
+        (
+            lambda: curves(classifier, clip, explained.target, explained.values, steps="4"),
+            "steps='4': must be a whole number",
+        ),
+        (
+            lambda: curves(classifier, clip, torch.tensor([-1]), explained.values),
+            "the classes are 0 to 9",
+        ),
+        (
+            lambda: run_shards("own", classifier, clips, ["random"], tmp_path, shard="1/2"),
+            "shard='1/2': give a pair",
+        ),
+        (
+            lambda: run("own", classifier, clips, ["random"], tmp_path, shard="1/2"),
+            "shard='1/2': give a pair",
+        ),
+        (
+            lambda: run_shards("own", classifier, clips, ["random"], tmp_path, engine="local"),
+            "engine='local': give local_engine",
+        ),
+        (
+            lambda: ai.score(classifier, clips, ["random"], metrics=evaluate),
+            "give each a name",
+        ),
+        (lambda: write_events(tmp_path / "a.csv", [1.5]), "a float is no Event"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            mistaken()
+    write_events(tmp_path / "one.csv", event)
+    assert read_events(tmp_path / "one.csv") == [event]
+    agreement = event_agreement((each for each in [event]), (each for each in [event]))
+    assert agreement.f1 == 1
 
 
 MISTAKES = {

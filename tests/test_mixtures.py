@@ -101,7 +101,7 @@ def test_names_and_classes():
 def test_what_cannot_be_mixed_is_refused():
     with pytest.raises(ArgumentError, match="not so many pairs"):
         Mixtures(Tones(), 100)
-    with pytest.raises(ArgumentError, match="at least one"):
+    with pytest.raises(ArgumentError, match="number=0: must be a whole number from 1 on"):
         Mixtures(Tones(), 0)
     with pytest.raises(ArgumentError, match="finite"):
         Mixtures(Tones(), 3, float("nan"))

@@ -13,6 +13,7 @@ from itertools import combinations
 import torch
 
 from ..errors import ArgumentError
+from ..util import whole_number
 from .clip_dataset import ClipDataset, only_target, recording_of, targets_of
 
 Candidate = tuple[int, int, int]
@@ -57,8 +58,7 @@ def choose_pairs(dataset: ClipDataset, number: int, seed: int = 0) -> list[Pair]
     >>> len({pair.group for pair in pairs})
     30
     """
-    if number < 1:
-        raise ArgumentError(f"number={number}: there must be at least one mixture")
+    number = whole_number("number", number, least=1)
     generator = torch.Generator().manual_seed(seed)
     classes = [
         only_target(dataset, index, targets_of(dataset, index)) for index in range(len(dataset))

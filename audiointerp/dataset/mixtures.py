@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 
 from ..errors import ArgumentError, AudioError
 from ..processing import normalized
+from ..util import is_number
 from .clip_dataset import ClipDataset, clip_at, recording_of, targets_of
 from .mixture_pairs import choose_pairs
 
@@ -43,7 +44,7 @@ class Mixtures(Dataset[tuple[Tensor, tuple[int, ...]]]):
     def __init__(
         self, dataset: ClipDataset, number: int = 60, ratio_db: float = 0.0, seed: int = 0
     ) -> None:
-        if not math.isfinite(ratio_db):
+        if not is_number(ratio_db):
             raise ArgumentError(f"ratio_db={ratio_db!r}: must be a finite number of dB")
         self.dataset = dataset
         self.ratio_db = float(ratio_db)

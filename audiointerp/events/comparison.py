@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import ArgumentError
@@ -42,8 +42,8 @@ class Agreement:
 
 
 def event_agreement(
-    annotated: Sequence[Event],
-    detected: Sequence[Event],
+    annotated: Iterable[Event],
+    detected: Iterable[Event],
     *,
     collar: float = 0.2,
     share: float = 0.5,
@@ -83,6 +83,7 @@ def event_agreement(
         begins_agree = abs(truth.start - event.start) <= collar
         return begins_agree and abs(truth.end - event.end) <= allowed
 
+    annotated, detected = list(annotated), list(detected)
     pairs = matched_events(annotated, detected, agree)
     return Agreement(len(pairs), len(annotated), len(detected))
 

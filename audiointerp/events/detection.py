@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from ..errors import ArgumentError, unknown_name
+from ..util import is_number
 from .event import Event
 from .scan_record import Scan
 
@@ -102,15 +103,14 @@ def _thresholds(
     for label, value in by_label.items():
         if label not in known:
             raise ArgumentError(unknown_name("label", label, known))
-        # Written so that NaN is refused, too.
-        if not 0 < value <= 1:
+        if not is_number(value) or not 0 < value <= 1:
             raise ArgumentError(f"threshold of {label}: {value!r:.40} is no probability in (0, 1]")
     return by_label
 
 
 def _check(hold: float, min_duration: float, merge: float) -> None:
-    if not 0 < hold <= 1:
+    if not is_number(hold) or not 0 < hold <= 1:
         raise ArgumentError(f"hold={hold!r:.40}: give a share of the threshold in (0, 1]")
     for name, value in (("min_duration", min_duration), ("merge", merge)):
-        if not 0 <= value < float("inf"):
+        if not is_number(value) or value < 0:
             raise ArgumentError(f"{name}={value!r:.40}: give seconds from 0 on")

@@ -22,7 +22,7 @@ from ..scoring import (
     explain_clip,
     windows_per_forward,
 )
-from ..util import FILLS, Progress, show_progress, whole_number
+from ..util import FILLS, Progress, is_number, show_progress, whole_number
 from .boxes import Box, Trial, boxes_elsewhere, smallest_box
 from .event import Event
 from .explained_event import ExplainedEvent
@@ -277,6 +277,6 @@ def _seconds(piece: Piece, sample_rate: int) -> tuple[float, float]:
 
 
 def _check(keep: float, others: int) -> None:
-    if not 0 < keep <= 1:
+    if not is_number(keep) or not 0 < keep <= 1:
         raise ArgumentError(f"keep={keep!r:.40}: give a share of p in (0, 1]")
     whole_number("others", others, least=0)

@@ -110,7 +110,7 @@ FORMATS = {
 
 
 def write_events(
-    path: str | os.PathLike[str], events: Iterable[Event], format: str | None = None
+    path: str | os.PathLike[str], events: Iterable[Event] | Event, format: str | None = None
 ) -> None:
     """Write events to a file, completely or not at all.
 
@@ -121,7 +121,8 @@ def write_events(
             ``.selections.txt`` (Raven) or ``.labels.txt`` (Audacity).
 
     Raises:
-        ArgumentError: the format is not known, or a label has a character that it cannot hold.
+        ArgumentError: the format is not known, a label has a character that it cannot hold, or
+            something else than events is given.
         AudioInterpError: the file cannot be written.
 
     >>> import tempfile
@@ -131,7 +132,14 @@ def write_events(
     [Event(start=0.5, end=1.0, label='dog', p=0.9, low=None, high=None)]
     """
     name = _format_of(Path(path), format)
-    write_text(path, FORMATS[name].to_text(list(events)))
+    listed = [events] if isinstance(events, Event) else list(events)
+    others = [each for each in listed if not isinstance(each, Event)]
+    if others:
+        raise ArgumentError(
+            f"{path}: a {type(others[0]).__name__} is no Event; of explained events give their "
+            "boxes, e.g. [each.box for each in explained]"
+        )
+    write_text(path, FORMATS[name].to_text(listed))
 
 
 def read_events(path: str | os.PathLike[str], format: str | None = None) -> list[Event]:

@@ -24,6 +24,7 @@ from ..scoring import (
 from ..util import encodable
 from .computation import Computation
 from .fingerprint import ClipNames, environment, fingerprint_of, settings_of
+from .shards import checked_part
 from .store import Store
 from .study import Experiment, check_network, clips_of
 from .workers import check_workers
@@ -207,7 +208,7 @@ def prepare_run(
 
 
 def _check_shard(shard: tuple[int, int], clips: int) -> None:
-    number, shards = shard
+    number, shards = checked_part(shard)
     if not 1 <= number <= shards:
         raise ArgumentError(
             f"shard {number}/{shards}: the first is 1/{shards}, the last {shards}/{shards}"

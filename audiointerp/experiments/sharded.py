@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..dataset import ClipDataset
-from ..errors import Stopped
+from ..errors import ArgumentError, Stopped
 from ..interpretation import Explainer
 from ..model import Classifier
 from ..scoring import check_pyarrow, warn_of_silence
@@ -102,6 +102,8 @@ def run_shards(
     Example: ``audiointerp run birds --manifest s3://clips/birds.csv`` calls it.
     """
     check_pyarrow()
+    if engine is not None and not callable(engine):
+        raise ArgumentError(f"engine={engine!r:.80}: give local_engine(workers=4) or ray_engine()")
     if isinstance(experiment, str):
         experiment = own_experiment(experiment, classifier)
     plan = plan_of(classifier, dataset, **settings)

@@ -76,7 +76,7 @@ def plan_shards(clips: int, size: int = SHARD_SIZE, part: tuple[int, int] = (1, 
     """
     size = whole_number("shard_size", size, least=1)
     starts = range(0, clips, size)
-    number, parts = part
+    number, parts = checked_part(part)
     if not 1 <= number <= parts:
         raise ArgumentError(
             f"shard {number}/{parts}: the first is 1/{parts}, the last {parts}/{parts}"
@@ -87,6 +87,22 @@ def plan_shards(clips: int, size: int = SHARD_SIZE, part: tuple[int, int] = (1, 
             f"{len(starts)}; give {len(starts)} parts or fewer, or a smaller shard size"
         )
     return [Shard(start, min(start + size, clips)) for start in starts[number - 1 :: parts]]
+
+
+def checked_part(part: tuple[int, int]) -> tuple[int, int]:
+    """Return a part and the number of parts, as whole numbers.
+
+    Raises:
+        ArgumentError: they are none.
+
+    >>> checked_part("1/2")
+    Traceback (most recent call last):
+    audiointerp.errors.ArgumentError: shard='1/2': give a pair, e.g. (1, 4) for the first of four
+    """
+    if not isinstance(part, list | tuple) or len(part) != 2:
+        raise ArgumentError(f"shard={part!r:.40}: give a pair, e.g. (1, 4) for the first of four")
+    number, parts = (whole_number("a number of shard", each, least=0) for each in part)
+    return number, parts
 
 
 @dataclass(frozen=True)

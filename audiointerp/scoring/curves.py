@@ -9,6 +9,7 @@ from ..errors import ArgumentError
 from ..interpretation import top_at_shares
 from ..model import Classifier
 from ..processing import Spectrogram
+from ..util import whole_number
 from .outcomes import classified
 from .part_outputs import ClipParts
 
@@ -82,7 +83,8 @@ def curves(
         steps: S, the number of steps.
 
     Raises:
-        ArgumentError: ``steps`` is less than 1, or ``on`` or ``fill`` is unknown.
+        ArgumentError: ``steps`` is no whole number from 1 on, there is no such class, or ``on``
+            or ``fill`` is unknown.
         ModelError: the network does not return finite logits for the clean clip.
 
     >>> from audiointerp import Cnn6, LogMel
@@ -114,13 +116,16 @@ def curves_of(
         target, values, against, on, fill, steps: see :func:`curves`.
 
     Raises:
-        ArgumentError: ``steps`` is less than 1, or ``on`` or ``fill`` is unknown.
+        ArgumentError: ``steps`` is no whole number from 1 on, there is no such class, or ``on``
+            or ``fill`` is unknown.
         ModelError: the network does not return finite logits for the clean clip.
 
     Example: see :func:`curves`.
     """
-    if steps < 1:
-        raise ArgumentError(f"steps={steps} must be at least 1")
+    steps = whole_number("steps", steps, least=1)
+    classes = len(parts.classifier.labels)
+    if not 0 <= int(target) < classes:
+        raise ArgumentError(f"target={int(target)}: the classes are 0 to {classes - 1}")
     shares = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
     masks = top_at_shares(values, shares.tolist()).flatten(0, 1)
     outcomes = classified(parts, target, masks, against=against, on=on, fill=fill)

@@ -209,11 +209,15 @@ def own_metrics(
         metrics: each a :class:`~audiointerp.metrics.Metric`, or its function.
 
     Raises:
-        ArgumentError: a name is that of another column.
+        ArgumentError: a name is that of another column, or there are no names.
 
     >>> own_metrics({"P_IN": lambda scored: scored.of_target(scored.probs_in)})["P_IN"].title
     'P_IN'
     """
+    if not isinstance(metrics, Mapping):
+        raise ArgumentError(
+            f"metrics={metrics!r:.60}: give each a name, e.g. metrics={{'P_IN': function}}"
+        )
     for name in metrics:
         if name in COLUMNS:
             raise ArgumentError(f"metrics: {name} is a column of the results; use another name")

@@ -4,6 +4,7 @@ Maps are compared by the rank correlation of their bins; two calls of a method b
 difference of their values, as a share of the largest magnitude.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -26,6 +27,7 @@ def rank_correlation(first: Tensor, second: Tensor) -> float:
     """Return Spearman's ρ of two maps of one shape; equal values share their mean rank.
 
     A constant map orders nothing: it has ρ = 0 with any other map, and 1 with another constant one.
+    NaN has no rank, so a map with one gives NaN.
 
     Raises:
         ArgumentError: their shapes differ.
@@ -37,6 +39,8 @@ def rank_correlation(first: Tensor, second: Tensor) -> float:
         raise ArgumentError(
             f"maps of {tuple(first.shape)} and {tuple(second.shape)} cannot be compared"
         )
+    if bool(first.isnan().any()) or bool(second.isnan().any()):
+        return math.nan
     constant = is_constant(first) + is_constant(second)
     if constant:
         return float(constant == 2)

@@ -2,20 +2,22 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import small_classifier, small_set, ten_classes
 
 import audiointerp as ai
 from audiointerp import scoring
-from audiointerp.dataset import ManifestClips
-from audiointerp.errors import ArgumentError, AudioInterpError, ModelError
+from audiointerp.dataset import LabelledClips, ManifestClips
+from audiointerp.errors import ArgumentError, AudioInterpError, DatasetError, ModelError
 from audiointerp.events import Event, event_agreement, read_events, write_events
 from audiointerp.experiments import run, run_shards
 from audiointerp.metrics import evaluate
 from audiointerp.paper.measured_rows import Progress
 from audiointerp.scoring.curves import curves
-from audiointerp.tables import read_results
+from audiointerp.tables import read_answers, read_results
 
 FEW = {"masks": ["bin"], "progress": False}
 
@@ -157,6 +159,27 @@ def test_networks_on_other_grids_have_no_agreement():
     values = torch.zeros(1, 1, 64, 101)
     with pytest.raises(ArgumentError, match="needs the same grid"):
         scoring.network_agreement(pair, wav, ai.Random(network), 0, values)
+
+
+def test_labels_have_an_order_and_no_twins(tmp_path):
+    table = tmp_path / "clips.csv"
+    table.write_text("filename,label\na.wav,dog\nb.wav,cat\n")
+    for opened in (ManifestClips, LabelledClips.from_csv):
+        assert opened(table, labels=(name for name in ["dog", "cat"])).labels == ("dog", "cat")
+        for wrong in ({"dog", "cat"}, ["dog", "cat", "dog"]):
+            with pytest.raises(DatasetError, match="are different names in the order"):
+                opened(table, labels=wrong)
+    several = pa.table({"filename": ["a.wav"], "labels": [["siren", "rain"]]})
+    pq.write_table(several, tmp_path / "clips.parquet")
+    with pytest.raises(DatasetError, match="column 'labels' of the Parquet file holds lists"):
+        ManifestClips(tmp_path / "clips.parquet")
+
+
+def test_an_empty_sheet_of_answers_is_named(tmp_path):
+    for content in ("", "\n\n"):
+        (tmp_path / "answers.csv").write_text(content)
+        with pytest.raises(AudioInterpError, match=r"answers\.csv: cannot be read as a table"):
+            read_answers([tmp_path / "answers.csv"], tmp_path / "answers.csv")
 
 
 def test_scores_are_of_probabilities():

@@ -1,7 +1,7 @@
 """Labelled sound files as a torch data set: the base of ESC-50, and for your own clips."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,7 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
                 not among ``labels``.
         """
         by_label = class_folders(Path(root))
+        labels = listed_labels(labels, Path(root))
         clips = []
         for label, target in numbered(list(by_label), labels, Path(root)).items():
             for path in by_label[label]:
@@ -156,6 +157,7 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
         """
         path = Path(path)
         table = read_labels(path, audio=audio, columns=columns)
+        labels = listed_labels(labels, path)
         targets = numbered(table.labels, labels, path)
         clips = []
         for row in table.clips:
@@ -187,6 +189,30 @@ class LabelledClips(Dataset[tuple[Tensor, Target]]):
     def targets(self, index: int) -> tuple[int, ...]:
         """The numbers of the clip's classes."""
         return as_targets(clip_at(self.clips, index).target)
+
+
+def listed_labels(labels: Iterable[str] | None, source: Path) -> list[str] | None:
+    """Return the given labels as a list; None if there are none.
+
+    Args:
+        labels: names by target, from a list or a generator.
+        source: of the clips, for messages.
+
+    Raises:
+        DatasetError: they have no order, or two are equal.
+
+    >>> listed_labels(("cat", "dog"), Path("clips"))
+    ['cat', 'dog']
+    """
+    if labels is None:
+        return None
+    names = list(labels)
+    if isinstance(labels, Set) or len(set(names)) < len(names):
+        raise DatasetError(
+            f"{source}: labels are different names in the order of the classifier's outputs, e.g. "
+            f"classifier.labels, not {labels!r:.120}"
+        )
+    return names
 
 
 def numbered(

@@ -13,7 +13,7 @@ from ..processing import NORMALIZATIONS, load_levels, normalized
 from ..util import CacheChoice, is_url, local_copy, open_cache, place_below
 from .clip_dataset import Target, esc50_recording
 from .clip_table import Row, file_of_row
-from .clips import numbered
+from .clips import listed_labels, numbered
 from .length import FixedLength
 from .manifest import CHUNK, ManifestRow, open_manifest
 
@@ -56,14 +56,15 @@ class ManifestClips(Dataset[tuple[Tensor, Target]]):
     ) -> None:
         # Another process may run in another folder.
         place = place if is_url(place) else Path(place).absolute()
+        labels = listed_labels(labels, Path(place))
         self.manifest = open_manifest(place, labels)
+        self._targets = numbered(self.manifest.labels, labels, Path(place))
         self.labels = tuple(labels or self.manifest.labels)
         self.sample_rate = sample_rate
         self.duration = duration
         self.normalize = choose("normalization", normalize, NORMALIZATIONS)
         self.cache = open_cache(cache)
         self._fix_length = FixedLength(duration, sample_rate)
-        self._targets = numbered(self.manifest.labels, self.labels, Path(place))
         self._chunks: dict[int, list[ManifestRow]] = {}
 
     def __len__(self) -> int:

@@ -223,5 +223,11 @@ def _parquet(place: str, file: BinaryIO) -> Any:
 
 def _cells(table: Any, columns: Sequence[str]) -> Iterator[Cells]:
     by_column = [table.column(name).to_pylist() for name in columns]
+    for name, values in zip(columns, by_column, strict=True):
+        if any(isinstance(value, list | dict) for value in values):
+            raise DatasetError(
+                f"column {name!r} of the Parquet file holds lists; write the labels of a clip as "
+                "one text, e.g. 'siren; rain'"
+            )
     for cells in zip(*by_column, strict=True):
         yield [None if cell is None else str(cell) for cell in cells]

@@ -1,5 +1,6 @@
 """What the answers of a listening test say: the share that was named right, and how clear."""
 
+import csv
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -79,7 +80,7 @@ def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         table = pd.read_csv(
             path, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=None, engine="python"
         )
-    except (OSError, ValueError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, UnicodeDecodeError, csv.Error) as error:
         raise AudioInterpError(f"{path}: cannot be read as a table ({error})") from error
     missing = [column for column in columns if column not in table]
     if missing or table.empty:

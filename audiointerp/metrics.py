@@ -247,7 +247,7 @@ def evaluate(
     (0.0, 1.0, 0.0)
     """
     for name, given in (("probs", probs), ("probs_in", probs_in), ("probs_out", probs_out)):
-        if bool(((given < 0) | (given > 1 + TOLERANCE)).any()):
+        if bool(((given < -TOLERANCE) | (given > 1 + TOLERANCE)).any()):
             raise ValueError(
                 f"{name}: from {given.min():g} to {given.max():g}; give probabilities in [0, 1], "
                 "not percents or logits"

@@ -117,7 +117,8 @@ SENTENCES = (
         lambda: (
             rivals_in(LOCALISATION) == {"rise_logit"}
             and leader_on_fold_4() == "esc10-mel-noise"
-            and "level_above_median" in rivals_in(LOCALISATION, "iou", "level")
+            and rivals_in(LOCALISATION, "iou", "level")
+            == {"level_above_median", "gradcam", "layercam_conv_block1", "optimal"}
         ),
     ),
     Sentence(

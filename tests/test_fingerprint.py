@@ -6,12 +6,14 @@ from pathlib import Path
 
 import captum.attr
 import pytest
+import torch
 from survival import CLASSIFIER, Bursts
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError
 from audiointerp.experiments.data import open_data
-from audiointerp.experiments.fingerprint import PACKAGES, described, differences, settings_of
+from audiointerp.experiments.differences import differences
+from audiointerp.experiments.fingerprint import PACKAGES, described, settings_of
 from audiointerp.experiments.prepare import prepare_run
 from audiointerp.experiments.study import EXPERIMENTS, TEST_FOLDS
 from audiointerp.scoring import Plan
@@ -125,6 +127,34 @@ def with_other_inner(db):
         return values > 0.05
 
     return inner(db).to(db)
+
+
+CALLS = 0
+KINDS = []
+
+
+def that_counts(db):
+    global CALLS
+    CALLS += 1
+    KINDS.append(CALLS)
+    return db
+
+
+PLACE = torch.device("cpu")
+
+
+def with_types(db, kind=torch.float32, place=PLACE, function=torch.sigmoid):
+    return function(db.to(kind)).to(place)
+
+
+def test_what_a_function_counts_or_calls_is_no_setting():
+    before = described(that_counts), described(with_types)
+    that_counts(torch.zeros(1))
+    assert (described(that_counts), described(with_types)) == before
+    assert json.loads(json.dumps(before)) == list(before)
+    *types, name = before[1]["defaults"]
+    assert types == ["torch.float32", "cpu"]
+    assert name.endswith("sigmoid")
 
 
 def without_name(function):

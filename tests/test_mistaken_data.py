@@ -11,7 +11,13 @@ from conftest import small_classifier, small_set, ten_classes
 import audiointerp as ai
 from audiointerp import scoring
 from audiointerp.dataset import LabelledClips, ManifestClips
-from audiointerp.errors import ArgumentError, AudioInterpError, DatasetError, ModelError
+from audiointerp.errors import (
+    ArgumentError,
+    AudioInterpError,
+    AudioWarning,
+    DatasetError,
+    ModelError,
+)
 from audiointerp.events import Event, event_agreement, read_events, write_events
 from audiointerp.experiments import run, run_shards
 from audiointerp.metrics import evaluate
@@ -27,6 +33,8 @@ def test_clips_of_another_rate_are_no_reference():
     classifier, slow = ten_classes(), small_set(rate=16000, count=6)
     with pytest.raises(ArgumentError, match="16000 Hz, the classifier takes 32000 Hz"):
         scoring.ood_reference(classifier, slow, small_set())
+    with pytest.raises(ArgumentError, match="a str is no data set"):
+        scoring.ood_reference(classifier, "folder", small_set())
     with pytest.raises(ArgumentError, match="give what ood_reference"):
         ai.score(classifier, small_set(), ["random"], reference=(slow, slow), **FEW)
     with pytest.raises(ArgumentError, match="give what ood_reference"):
@@ -68,11 +76,16 @@ def test_columns_of_a_table_are_not_taken_by_their_place():
 def test_runs_of_both_kinds_do_not_share_a_folder(tmp_path):
     given = ("own", ten_classes(), small_set(count=1), ["random"])
     run_shards(*given, tmp_path / "a", **FEW)
-    with pytest.raises(ArgumentError, match=r"results of a run in shards \(shards\)"):
+    with pytest.raises(ArgumentError, match=r"results of run_shards \(shards"):
         run(*given, tmp_path / "a", **FEW)
     run(*given, tmp_path / "b", **FEW)
-    with pytest.raises(ArgumentError, match=r"results of a run without shards \(clips\)"):
+    with pytest.raises(ArgumentError, match=r"results of run \(clips"):
         run_shards(*given, tmp_path / "b", **FEW)
+    for folder in ("a", "b"):
+        assert len(read_results(tmp_path / folder)) == 4
+    # Without the earlier results, each may write where the other did.
+    run(*given, tmp_path / "a", resume=False, **FEW)
+    run_shards(*given, tmp_path / "b", resume=False, **FEW)
     for folder in ("a", "b"):
         assert len(read_results(tmp_path / folder)) == 4
 
@@ -89,16 +102,20 @@ def test_a_damaged_record_of_a_run_is_named(tmp_path):
             read_results(tmp_path)
 
 
-def test_rates_in_kilohertz_and_windows_in_milliseconds_are_refused(tmp_path):
+def test_rates_in_kilohertz_and_windows_in_milliseconds_are_told(tmp_path):
     (tmp_path / "clips.csv").write_text("filename,label\na.wav,dog\n")
     for opened in (ManifestClips, ai.as_dataset):
-        with pytest.raises(ArgumentError, match="32000, not in kHz"):
+        with pytest.warns(AudioWarning, match="if kHz are meant, give 32000"):
             opened(tmp_path / "clips.csv", sample_rate=32)
         with pytest.raises(ArgumentError, match=r"duration='3'"):
             opened(tmp_path / "clips.csv", sample_rate=32000, duration="3")
     network = small_classifier().network
     with pytest.raises(ArgumentError, match="in seconds, not in samples or milliseconds"):
         ai.Classifier(network, ai.LogMel(), ["a", "b", "c"], duration=3000)
+    # An hour of infrasound has as many samples as half a minute of sound.
+    slow = ai.LogMel(100, n_fft=64, hop_length=32, n_mels=8, f_min=0.0, f_max=50.0)
+    hour = ai.Classifier(torch.nn.Flatten(), slow, ["a", "b"], duration=3600)
+    assert hour.window_length == 360_000
 
 
 def test_sources_of_another_length_are_error_rows():
@@ -128,6 +145,9 @@ def test_damaged_rows_of_a_comparison_are_named_and_kept(tmp_path):
     assert Progress(path, {"seed": 0}).rows_of("a", method)
     assert path.read_text() == "".join(whole.splitlines(keepends=True)[:2])
     for damaged, message in (
+        ("", "is damaged"),
+        (whole.splitlines()[0], "is damaged"),
+        (whole.replace('"status": "ok"', '"state": "ok"', 1), "line 2: is damaged"),
         (whole.replace('["a"', '["a', 1), "line 2: is damaged"),
         (whole.replace(whole.splitlines()[1], "[]"), "line 2: is damaged"),
         ("\n" + whole, "measured with other settings, or is damaged"),
@@ -148,6 +168,11 @@ def test_events_hold_plain_numbers_and_labels(tmp_path):
         assert read_events(tmp_path / f"a.{ending}") == [Event(0.5, 1.0, "dog", 0.5)]
     (tmp_path / "spaces.csv").write_text("start, end, label\n0.5, 1, dog\n")
     assert read_events(tmp_path / "spaces.csv") == [Event(0.5, 1.0, "dog")]
+    spaced = [Event(0.5, 1.0, " dog", 0.5)]
+    write_events(tmp_path / "b.csv", spaced)
+    assert read_events(tmp_path / "b.csv") == spaced
+    with pytest.raises(ArgumentError, match="two finite numbers"):
+        Event(np.array([1.0, 2.0]), 3.0, "dog")
     with pytest.raises(ArgumentError, match="at most 1"):
         event_agreement([event], [event], least_iou=50)
 
@@ -166,12 +191,13 @@ def test_labels_have_an_order_and_no_twins(tmp_path):
     table.write_text("filename,label\na.wav,dog\nb.wav,cat\n")
     for opened in (ManifestClips, LabelledClips.from_csv):
         assert opened(table, labels=(name for name in ["dog", "cat"])).labels == ("dog", "cat")
+        assert opened(table, labels={"dog": 0, "cat": 1}.keys()).labels == ("dog", "cat")
         for wrong in ({"dog", "cat"}, ["dog", "cat", "dog"]):
-            with pytest.raises(DatasetError, match="are different names in the order"):
+            with pytest.raises(DatasetError, match="a list of different names in the order"):
                 opened(table, labels=wrong)
     several = pa.table({"filename": ["a.wav"], "labels": [["siren", "rain"]]})
     pq.write_table(several, tmp_path / "clips.parquet")
-    with pytest.raises(DatasetError, match="column 'labels' of the Parquet file holds lists"):
+    with pytest.raises(DatasetError, match=r"clips\.parquet: column 'labels' holds a list"):
         ManifestClips(tmp_path / "clips.parquet")
 
 

@@ -14,7 +14,7 @@ from test_extending import run_page
 
 import audiointerp as ai
 from audiointerp.cli.own_clips import open_for_run
-from audiointerp.cli.recorded_split import split_record
+from audiointerp.cli.recorded_split import recorded_split, split_record
 from audiointerp.dataset import LabelledClips, as_dataset, recording_of, split_clips, targets_of
 from audiointerp.errors import ArgumentError, AudioWarning, DatasetError
 from audiointerp.fit import FitSettings, train_classifier
@@ -265,11 +265,22 @@ def test_clips_of_the_training_are_not_scored_for_a_changed_table(digits):
             assert known is not None
             continue
         for part in (None, "test", "train"):
-            with pytest.raises(ArgumentError, match=f"{message} clips have names of clips that"):
+            with pytest.raises(ArgumentError, match=f"trained on {message} clips, and its"):
                 open_for_run(classifier, table, None, part)
         chosen, known = open_for_run(classifier, table, None, "all")
         assert (len(chosen), known) == (len(listed), None)
     table.unlink()
+
+
+def test_another_folder_with_the_same_names_is_other_data(digits, tmp_path):
+    """As train/dog/1.wav and test/dog/1.wav are."""
+    named = LabelledClips.from_folder(digits, sample_rate=RATE, duration=SECONDS)
+    record = split_record(split_clips(named), None, None)
+    for number, word in enumerate(WORDS):
+        (tmp_path / word).mkdir()
+        save_audio(tmp_path / word / "1.wav", spoken(number, 7), RATE)
+    others = LabelledClips.from_folder(tmp_path, sample_rate=RATE, duration=SECONDS)
+    assert recorded_split(record, others, tmp_path, must_be_known=True) is None
 
 
 def names_of(dataset):

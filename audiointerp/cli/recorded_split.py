@@ -9,6 +9,9 @@ from ..errors import ArgumentError
 if TYPE_CHECKING:
     from ..dataset import LabelledClips, Split
 
+BEGINNING = 2**16
+"""Bytes: beyond the headers of a file, some of its sound."""
+
 
 def split_record(split: "Split", validation: float | None, test: float | None) -> dict[str, Any]:
     """What the weights record of the clips that they were trained on; see :func:`recorded_split`.
@@ -44,19 +47,19 @@ def recorded_split(
 
     if not isinstance(record, dict):
         return None
-    names = _names(dataset)
+    names, files = _names(dataset), _files(dataset)
     # Older weights record no names, so that only a change of the names is noticed.
     seen = record.get("seen")
     if record.get("clips") == _digest("\n".join(sorted(names))):
         split = split_clips(dataset, record.get("validation"), record.get("test"))
         if seen is None or seen == _seen(split):
             return split
-    count = len({_short_digest(name) for name in names}.intersection(seen or ()))
+    count = len(files.intersection(seen or ()))
     if count and must_be_known:
         raise ArgumentError(
-            f"{path}: {count} of its {len(names)} clips have names of clips that these weights "
-            "were trained on, and its clips, recordings or folds have changed since, so the test "
-            "clips are not known: restore the table, or choose by --folds, or --part all"
+            f"{path}: these weights were trained on {count} of its {len(names)} clips, and its "
+            "clips, recordings or folds have changed since, so the test clips are not known: "
+            "restore them, or choose by --folds, or --part all"
         )
     return None
 
@@ -69,10 +72,26 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _short_digest(name: str) -> str:
-    return _digest(name)[:12]
-
-
 def _seen(split: "Split") -> list[str]:
-    """Digests of the names of the clips for training and validation."""
-    return sorted(_short_digest(name) for name in _names(split.train) + _names(split.validation))
+    """What tells the files for training and validation from others."""
+    return sorted(_files(split.train) | _files(split.validation))
+
+
+def _files(dataset: Any) -> set[str]:
+    """Digests of the names of clips and of what their files begin with."""
+    return {
+        _digest(f"{dataset.clip_id(index)}\n{_beginning(dataset, index)}")[:12]
+        for index in range(len(dataset))
+    }
+
+
+def _beginning(dataset: Any, index: int) -> str:
+    """The SHA-256 of the first bytes of a clip's file; empty if it cannot be read."""
+    clips = dataset
+    while not hasattr(clips, "clips"):
+        clips, index = clips.dataset, clips.indices[index]
+    try:
+        with clips.clips[index].path.open("rb") as file:
+            return hashlib.sha256(file.read(BEGINNING)).hexdigest()
+    except OSError:
+        return ""

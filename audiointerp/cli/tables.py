@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 DEFAULT_COLUMNS = "transform,experiment,method,mask"
 MORE = "\n--all prints every group, --out FILE writes them"
 MISSING = "missing: "
-RESULT_FILES = ("metrics.csv", "run.json")
-"""What a run writes; a table of means may not replace it."""
 MEANS_ALONE = (
     "Of so many rows, groups have means alone; without --by and --all, methods are compared with "
     "their best null."
@@ -131,11 +129,21 @@ def _print_streamed(
 def _write(table: "pd.DataFrame", out: Path) -> None:
     from ..util import atomic_write
 
-    if out.name in RESULT_FILES and out.exists():
+    if _holds_results(out):
         raise ArgumentError(f"--out {out}: results are in this file; give another name")
     with atomic_write(out) as partial:
         table.to_csv(partial)
     typer.echo(f"wrote {out}")
+
+
+def _holds_results(path: Path) -> bool:
+    """Whether a file is one that a run writes, which a table of means may not replace."""
+    if not path.is_file():
+        return False
+    if path.name == "run.json" or path.suffix == ".parquet":
+        return True
+    with path.open("rb") as file:
+        return b",status," in file.readline()
 
 
 def _refuse_columns(by: str | None, everything: bool) -> None:

@@ -14,8 +14,8 @@ from .settings_file import Settings
 if TYPE_CHECKING:
     from ..display import Difference
 
-PAGE_ENDINGS = ("", ".md", ".markdown", ".txt")
-"""What a page may end in: pictures and rows stand beside it with the same name."""
+NO_PAGES = (".csv", ".json", ".jsonl", ".parquet", ".png", ".safetensors", ".wav")
+"""What no page ends in: pictures and rows stand beside it with the same name."""
 
 
 @app.command()
@@ -158,7 +158,7 @@ def check_page(out: Path) -> None:
 
     if out.is_dir():
         raise ArgumentError(f"--out {out}: is a folder; give a file, e.g. {out / 'validity.md'}")
-    if out.suffix.lower() not in PAGE_ENDINGS:
+    if out.suffix.lower() in NO_PAGES:
         raise ArgumentError(
             f"--out {out}: a page of Markdown is written there, and pictures and rows beside it "
             f"have other endings; give a file that ends in .md, e.g. {out.with_suffix('.md')}"

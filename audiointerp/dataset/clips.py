@@ -1,7 +1,7 @@
 """Labelled sound files as a torch data set: the base of ESC-50, and for your own clips."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -207,10 +207,10 @@ def listed_labels(labels: Iterable[str] | None, source: Path) -> list[str] | Non
     if labels is None:
         return None
     names = list(labels)
-    if isinstance(labels, Set) or len(set(names)) < len(names):
+    if isinstance(labels, set | frozenset) or len(set(map(str, names))) < len(names):
         raise DatasetError(
-            f"{source}: labels are different names in the order of the classifier's outputs, e.g. "
-            f"classifier.labels, not {labels!r:.120}"
+            f"{source}: labels are a list of different names in the order of the classifier's "
+            f"outputs, e.g. classifier.labels, not a {type(labels).__name__} of {names!r:.120}"
         )
     return names
 

@@ -29,10 +29,14 @@ class FixedLength:
     """
 
     def __init__(self, duration: float | None, sample_rate: int) -> None:
-        if not is_number(sample_rate) or sample_rate < LOWEST_RATE:
-            raise ArgumentError(
-                f"sample_rate={sample_rate!r}: must be in Hz, e.g. 32000, not in kHz; rates below "
-                f"{LOWEST_RATE} Hz are refused"
+        if not is_number(sample_rate) or sample_rate <= 0:
+            raise ArgumentError(f"sample_rate={sample_rate!r}: must be above 0 Hz")
+        if sample_rate < LOWEST_RATE:
+            warnings.warn(
+                f"sample_rate={sample_rate:g} is in Hz: if kHz are meant, give "
+                f"{1000 * sample_rate:g}",
+                AudioWarning,
+                stacklevel=3,
             )
         if duration is not None and not (is_number(duration) and duration > 0):
             raise ArgumentError(

@@ -188,7 +188,7 @@ class ParquetFile:
         """Give the cells of all rows, as text."""
         with open_binary(self.place) as file:
             for batch in _parquet(self.place, file).iter_batches(BATCH, columns=list(columns)):
-                yield from _cells(batch, columns)
+                yield from _cells(self.place, batch, columns)
 
     def read(self, chunk: int, columns: Sequence[str]) -> list[Cells]:
         """Give the rows of one chunk."""
@@ -202,7 +202,8 @@ class ParquetFile:
                 if begins < stop and begins + count > start:
                     group = parquet.read_row_group(number, columns=list(columns))
                     first = max(start - begins, 0)
-                    rows += _cells(group.slice(first, min(stop - begins, count) - first), columns)
+                    part = group.slice(first, min(stop - begins, count) - first)
+                    rows += _cells(self.place, part, columns)
                 begins += count
         return rows
 
@@ -221,13 +222,13 @@ def _parquet(place: str, file: BinaryIO) -> Any:
         raise DatasetError(f"{place}: not a Parquet file ({error})") from error
 
 
-def _cells(table: Any, columns: Sequence[str]) -> Iterator[Cells]:
+def _cells(place: str, table: Any, columns: Sequence[str]) -> Iterator[Cells]:
     by_column = [table.column(name).to_pylist() for name in columns]
     for name, values in zip(columns, by_column, strict=True):
         if any(isinstance(value, list | dict) for value in values):
             raise DatasetError(
-                f"column {name!r} of the Parquet file holds lists; write the labels of a clip as "
-                "one text, e.g. 'siren; rain'"
+                f"{place}: column {name!r} holds a {type(values[0]).__name__} in each cell; write "
+                "one text, several labels as 'siren; rain'"
             )
     for cells in zip(*by_column, strict=True):
         yield [None if cell is None else str(cell) for cell in cells]

@@ -39,10 +39,10 @@ def split_clips(
     """Divide a data set into clips for training, validation and test.
 
     A table with at least three folds is divided by them: the last one is for test, the one before
-    for validation; a recording that is in several of these causes a warning. Any other data set, or
-    one with given shares, is divided by recordings: in each class, these are put in the order of
-    the SHA-256 of their names, and the first ones are for test, the next for validation. So the
-    same clips are chosen on any machine.
+    for validation; a recording of the last one that is in others, too, causes a warning. Any other
+    data set, or one with given shares, is divided by recordings: in each class, these are put in
+    the order of the SHA-256 of their names, and the first ones are for test, the next for
+    validation. So the same clips are chosen on any machine.
 
     Args:
         dataset: the clips.
@@ -77,7 +77,7 @@ def _by_fold(dataset: LabelledClips, folds: list[int]) -> Split:
         return Selection(dataset, numbers)
 
     train, validation, test = map(clips_in, (folds[:-2], folds[-2:-1], folds[-1:]))
-    warn_of_shared_recordings(str(folds[-1]), (train, validation), test, stacklevel=4)
+    warn_of_shared_recordings(str(folds[-1]), (train, validation), test, stacklevel=3)
     return Split(train, validation, test, how="by fold")
 
 

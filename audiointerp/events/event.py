@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import ArgumentError
+from ..util import as_python
 
 
 @dataclass(frozen=True, order=True)
@@ -37,10 +38,8 @@ class Event:
 
     def __post_init__(self) -> None:
         for name in ("start", "end", "p", "low", "high"):
-            # Of NumPy or torch, which no file could hold.
-            value = getattr(self, name)
-            if hasattr(value, "item"):
-                object.__setattr__(self, name, value.item())
+            # Numbers of NumPy or torch, which no file could hold.
+            object.__setattr__(self, name, as_python(getattr(self, name)))
         if not isinstance(self.label, str) or not self.label:
             raise ArgumentError(f"the label of an event is a text, not {self.label!r:.40}")
         _check_limits(self.label, "seconds", self.start, self.end)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,8 +64,7 @@ def csv_events(text: str) -> list[Event]:
     >>> csv_events("start,end,label\n0.5,1.0,dog\n")
     [Event(start=0.5, end=1.0, label='dog', p=None, low=None, high=None)]
     """
-    # A space after a comma belongs to no label.
-    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=_is_spaced(text))
     missing = [name for name in COLUMNS[:3] if name not in (reader.fieldnames or ())]
     if missing:
         raise ArgumentError(f"no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")
@@ -73,6 +73,23 @@ def csv_events(text: str) -> list[Event]:
         with at_line(reader.line_num):
             events.append(_event_of_row(row))
     return events
+
+
+def _is_spaced(text: str) -> bool:
+    """Whether a file has a space after each comma, which then belongs to no label."""
+    rows = csv.reader(io.StringIO(text, newline=""))
+    cells = [cell for row in islice(rows, 2) for cell in row]
+    return any(cell.startswith(" ") and cell.strip(" ") in COLUMNS for cell in cells) or any(
+        cell.startswith(" ") and _is_number(cell) for cell in cells
+    )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _event_of_row(row: dict[str, str]) -> Event:

@@ -19,7 +19,7 @@ from ..model import Classifier
 from ..scoring import ood_reference
 from ..util import plain, read_json, write_json
 from .data import background_of
-from .fingerprint import differences
+from .differences import differences
 from .runner import run
 from .store import OTHER_FOLDER
 from .study import Experiment
@@ -117,7 +117,7 @@ def cross_validate(
     Example:
         ``audiointerp crossval mel_clean`` calls it.
     """
-    tables = []
+    tables, methods = [], list(methods)
     rounds = rounds_of(folds)
     for fold in rounds if resume else ():
         _refuse_results_alone(Path(out) / fold.folder)

@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from dis import get_instructions
 from importlib.metadata import version
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -29,8 +30,6 @@ PACKAGES = (
 """Packages that can change a number: a run with another version is not resumed."""
 OTHER_PACKAGES = ("joblib", "pandas", "safetensors", "scipy", "soxr")
 """Packages whose versions are recorded; another version gives a warning."""
-LONGEST_VALUE = 40
-"""Characters of a value that a difference shows."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def _described_or_named(value: Any) -> Any:
     try:
         return described(value)
     except ArgumentError:
-        return type(value).__qualname__
+        return getattr(value, "__qualname__", type(value).__qualname__)
 
 
 def environment() -> dict[str, str]:
@@ -193,7 +192,10 @@ def described(value: Any) -> Any:
     >>> described({"steps": 3, "baseline": torch.zeros(2)})["baseline"]["shape"]
     [2]
     """
-    value = as_python(value)
+    if isinstance(value, torch.dtype | torch.device):
+        return str(value)
+    if not isinstance(value, Tensor):
+        value = as_python(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Tensor):
@@ -222,9 +224,12 @@ def _described_function(function: FunctionType) -> dict[str, Any]:
         "closed": [described(cell.cell_contents) for cell in function.__closure__ or ()],
     }
     others = {
-        "defaults": described(function.__defaults__ or ()),
-        "keyword_defaults": described(function.__kwdefaults__ or {}),
-        "globals": _plain_globals(function, _names_in(code)),
+        "defaults": [_described_or_named(value) for value in function.__defaults__ or ()],
+        "keyword_defaults": {
+            name: _described_or_named(value)
+            for name, value in (function.__kwdefaults__ or {}).items()
+        },
+        "globals": _plain_globals(function),
     }
     # What a function does not have is left out, as in records of earlier versions.
     return description | {name: value for name, value in others.items() if value}
@@ -233,64 +238,33 @@ def _described_function(function: FunctionType) -> dict[str, Any]:
 def _content(code: CodeType) -> str:
     """What a function does, with its inner functions, whose own repr holds an address."""
     plain = [constant for constant in code.co_consts if not isinstance(constant, CodeType)]
-    inner = "".join(_content(constant) for constant in code.co_consts if constant not in plain)
+    inner = "".join(_content(each) for each in _inner(code))
     return f"{code.co_code!r} {code.co_names} {plain}{inner}"
 
 
-def _names_in(code: CodeType) -> set[str]:
-    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return set(code.co_names).union(*map(_names_in, inner))
+def _inner(code: CodeType) -> list[CodeType]:
+    return [constant for constant in code.co_consts if isinstance(constant, CodeType)]
 
 
-def _plain_globals(function: FunctionType, names: set[str]) -> dict[str, Any]:
-    """The values that a function reads from its module, e.g. a constant; not what it calls."""
-    read = {name: function.__globals__[name] for name in names if name in function.__globals__}
-    values = {}
-    for name, value in sorted(read.items()):
-        if isinstance(as_python(value), bool | int | float | str | tuple | list | Tensor):
-            values[name] = described(value)
-    return values
+def _globals_in(code: CodeType, operation: str) -> set[str]:
+    """The global names that a function reads (LOAD_GLOBAL) or writes (STORE_GLOBAL)."""
+    names = {step.argval for step in get_instructions(code) if step.opname == operation}
+    return names.union(*(_globals_in(each, operation) for each in _inner(code)))
+
+
+def _plain_globals(function: FunctionType) -> dict[str, Any]:
+    """The constants that a function reads from its module; not what it calls, or counts in."""
+    code = function.__code__
+    names = _globals_in(code, "LOAD_GLOBAL") - _globals_in(code, "STORE_GLOBAL")
+    read = {name: function.__globals__.get(name) for name in sorted(names)}
+    return {name: described(value) for name, value in read.items() if _is_constant(value)}
+
+
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_constant, value))
+    return isinstance(as_python(value), bool | int | float | str) or isinstance(value, Tensor)
 
 
 def _bytes_of(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two records, one phrase per value; only the keys of ``now`` count.
-
-    >>> differences({"plan": {"masks": ["bin"]}}, {"plan": {"masks": ["minmax"]}})
-    ["plan.masks: ['bin'] before, ['minmax'] now"]
-    """
-    phrases = []
-    for key, value in now.items():
-        phrases += _differences(key, before.get(key), value)
-    return phrases
-
-
-def _differences(name: str, before: Any, now: Any) -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        phrases = []
-        for key in {**before, **now}:
-            phrases += _differences(f"{name}.{key}", before.get(key), now.get(key))
-        return phrases
-    if before == now:
-        return []
-    texts = [_shortened(before), _shortened(now)]
-    if texts[0] == texts[1] and isinstance(before, list) and isinstance(now, list):
-        # Shortened, they look alike.
-        return _differences_of_lists(name, before, now)
-    return [f"{name}: {texts[0]} before, {texts[1]} now"]
-
-
-def _differences_of_lists(name: str, before: list[Any], now: list[Any]) -> list[str]:
-    """How the first entries that differ do, or how many entries there are."""
-    for number, (earlier, later) in enumerate(zip(before, now, strict=False)):
-        if earlier != later:
-            return _differences(f"{name}[{number}]", earlier, later)
-    return [f"{name}: {len(before)} entries before, {len(now)} now"]
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

@@ -8,11 +8,8 @@ from pathlib import Path
 
 from ..errors import ArgumentError
 from ..util import locked, make_folder, plain, read_json, refuse_held, write_json
-from .fingerprint import differences
+from .differences import differences
 from .store import OTHER_FOLDER, Store
-
-SHARDS = "shards"
-"""The folder of the files of a run in shards."""
 
 
 @contextmanager
@@ -44,11 +41,12 @@ results of the other shards: empty the folder first
         for store in stores:
             locks.enter_context(locked(store.folder / f".lock-{shard[0]}-of-{shard[1]}"))
             _refuse_other_division(store.folder, shard[1])
-            refuse_results_beside(store.folder, SHARDS)
+            if resume:
+                refuse_results_beside(store.folder, "shards/*.parquet", "run_shards")
         changes: list[str] = []
         for store in stores:
             if not resume:
-                _clear(store.folder)
+                clear_results(store.folder)
             changes += _begin(store)
         if changes:
             warnings.warn(
@@ -59,22 +57,24 @@ results of the other shards: empty the folder first
         yield
 
 
-def refuse_results_beside(folder: Path, name: str) -> None:
-    """Refuse a method's folder that has results of a run of another kind, in shards or not.
+def refuse_results_beside(folder: Path, pattern: str, function: str) -> None:
+    """Refuse a method's folder that has results of the other kind, of run or of run_shards.
 
     Args:
         folder: of the method.
-        name: of the folder or file of the other kind.
+        pattern: of the files of the other kind.
+        function: what writes these.
 
     Raises:
-        ArgumentError: it is there.
+        ArgumentError: there is one.
 
-    >>> refuse_results_beside(Path("no such folder"), "shards")
+    >>> refuse_results_beside(Path("no such folder"), "shards/*.parquet", "run_shards")
     """
-    if (folder / name).exists():
+    file = next(folder.glob(pattern), None)
+    if file is not None:
         raise ArgumentError(
-            f"{folder} holds results of a run {'in' if name == SHARDS else 'without'} shards "
-            f"({name}), which cannot be read beside those of this one; give another results folder"
+            f"{folder} holds results of {function} ({file.relative_to(folder)}), which cannot be "
+            f"read beside those of this run; {OTHER_FOLDER}"
         )
 
 
@@ -104,11 +104,15 @@ def _refuse_other_division(folder: Path, shards: int) -> None:
             refuse_held(path)
 
 
-def _clear(folder: Path) -> None:
+def clear_results(folder: Path) -> None:
+    """Delete the results of a method, of run and of run_shards.
+
+    >>> clear_results(Path("no such folder"))
+    """
     # The tables go first: a table must never stand beside the records of another run.
     for name in ("metrics.csv", "run.json"):
         (folder / name).unlink(missing_ok=True)
-    for name in ("attributions", "clips"):
+    for name in ("attributions", "clips", "shards"):
         if (folder / name).exists():
             shutil.rmtree(folder / name)
 

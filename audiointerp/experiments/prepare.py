@@ -209,10 +209,6 @@ def prepare_run(
 
 def _check_shard(shard: tuple[int, int], clips: int) -> None:
     number, shards = checked_part(shard)
-    if not 1 <= number <= shards:
-        raise ArgumentError(
-            f"shard {number}/{shards}: the first is 1/{shards}, the last {shards}/{shards}"
-        )
     if number > clips:
         raise ArgumentError(
             f"shard {number}/{shards}: has no clips, since there are only {clips}; "

@@ -19,7 +19,7 @@ from ..scoring import check_pyarrow, warn_of_silence
 from ..util import Progress, is_url, json_text, locked, place_below, show_progress, write_bytes
 from .engines import Engine, MissingShard, ShardJob, local_engine
 from .fingerprint import environment
-from .opening import refuse_results_beside
+from .opening import clear_results, refuse_results_beside
 from .prepare import plan_of, prepare
 from .shards import SHARD_SIZE, Shard, ShardFolder, plan_shards
 from .signals import stoppable
@@ -130,10 +130,12 @@ def run_shards(
         if not is_url(place):
             locks.enter_context(locked(Path(place, f".lock-shards-{shard[0]}-of-{shard[1]}")))
         for folder in folders.values():
-            if not is_url(place):
-                refuse_results_beside(Path(folder.place), "clips")
+            if resume and not is_url(place):
+                refuse_results_beside(Path(folder.place), "clips/[0-9]*.json", "run")
             if not resume:
                 folder.clear()
+                if not is_url(place):
+                    clear_results(Path(folder.place))
             folder.check(shards)
         missing = _missing(folders, part)
         _compute(job, missing, engine or local_engine(), experiment.name, progress, len(part))

@@ -18,6 +18,7 @@ from safetensors.torch import save
 from ..errors import ArgumentError
 from ..scoring import parquet_bytes, parquet_description
 from ..util import (
+    as_python,
     delete_file,
     file_names,
     json_text,
@@ -27,7 +28,7 @@ from ..util import (
     whole_number,
     write_bytes,
 )
-from .fingerprint import differences
+from .differences import differences
 from .shard_rows import ShardRows
 from .store import OTHER_FOLDER
 
@@ -77,10 +78,6 @@ def plan_shards(clips: int, size: int = SHARD_SIZE, part: tuple[int, int] = (1, 
     size = whole_number("shard_size", size, least=1)
     starts = range(0, clips, size)
     number, parts = checked_part(part)
-    if not 1 <= number <= parts:
-        raise ArgumentError(
-            f"shard {number}/{parts}: the first is 1/{parts}, the last {parts}/{parts}"
-        )
     if number > len(starts):
         raise ArgumentError(
             f"shard {number}/{parts}: has no clips, since {clips} clips in shards of {size} are "
@@ -90,10 +87,10 @@ def plan_shards(clips: int, size: int = SHARD_SIZE, part: tuple[int, int] = (1, 
 
 
 def checked_part(part: tuple[int, int]) -> tuple[int, int]:
-    """Return a part and the number of parts, as whole numbers.
+    """Return the number of a part and that of all parts.
 
     Raises:
-        ArgumentError: they are none.
+        ArgumentError: they are no whole numbers, or there is no such part.
 
     >>> checked_part("1/2")
     Traceback (most recent call last):
@@ -101,7 +98,12 @@ def checked_part(part: tuple[int, int]) -> tuple[int, int]:
     """
     if not isinstance(part, list | tuple) or len(part) != 2:
         raise ArgumentError(f"shard={part!r:.40}: give a pair, e.g. (1, 4) for the first of four")
-    number, parts = (whole_number("a number of shard", each, least=0) for each in part)
+    number, parts = map(as_python, part)
+    is_part = isinstance(number, int) and isinstance(parts, int) and 1 <= number <= parts
+    if not is_part:
+        raise ArgumentError(
+            f"shard {number}/{parts}: the first is 1/{parts}, the last {parts}/{parts}"
+        )
     return number, parts
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from ..errors import ArgumentError, choose
+from ..util import as_python
 
 SCHEDULES = ("one_cycle", "cosine", "constant")
 OPTIMIZERS = ("adamw", "adam")
@@ -72,9 +73,10 @@ class FitSettings:
             decay = DEFAULT_DECAY if self.optimizer == "adamw" else 0.0
             object.__setattr__(self, "weight_decay", decay)
         for name, smallest in SMALLEST_INTEGERS.items():
-            value = getattr(self, name)
+            value = as_python(getattr(self, name))
             if isinstance(value, bool) or not isinstance(value, int):
                 raise ArgumentError(f"{name}={value!r} must be a whole number")
+            object.__setattr__(self, name, value)
             if not smallest <= value < 2**63:
                 raise ArgumentError(f"{name}={value!r} must be at least {smallest}, below 2**63")
         if not 0 < self.learning_rate < math.inf:

@@ -13,7 +13,9 @@ from .panns import Pann
 from .sound_model import SoundModel
 
 LONGEST_WINDOW = 600.0
-"""Seconds of sound in one window of a model of sounds."""
+"""Seconds of sound in one window, of a model of sounds or at the usual rate."""
+USUAL_RATE = 32000
+"""In Hz; at lower rates windows may be longer."""
 
 
 def check_parts(
@@ -62,7 +64,8 @@ def check_parts(
             f"duration={duration!r} is less than one sample at {transform.sample_rate} Hz; give "
             f"seconds, e.g. 1.0"
         )
-    if duration > LONGEST_WINDOW:
+    is_long = duration * transform.sample_rate > LONGEST_WINDOW * USUAL_RATE
+    if duration > LONGEST_WINDOW and (is_long or isinstance(network, SoundModel)):
         raise ArgumentError(
             f"duration={duration!r} is in seconds, not in samples or milliseconds; a window of "
             f"more than {LONGEST_WINDOW:g} s fits no memory"

@@ -82,7 +82,7 @@ class Decider:
         self.network = with_scaling(set_evaluation(network), transform)
         self.transform = transform
         self.labels = labels
-        self.duration = as_python(duration)
+        self.duration: float = as_python(duration)
         self.training = dict(training or {})
         self.output = choose("output", output, OUTPUTS)
         self.normalize = choose("normalization", normalize, NORMALIZATIONS)

@@ -194,6 +194,8 @@ def rivals_of(rows: pd.DataFrame, best: str, weight: str, score: str) -> list[st
     of_weight = rows[rows["weight"] == weight]
     values = values_by_clip(of_weight, score).droplevel("weight", axis=1)
     others = [str(name) for name in values.columns if name != best]
+    if not others:
+        return []
     # The pairs with the best one come first.
     pairs = [*((best, other) for other in others), *combinations(others, 2)]
     leads = np.stack([values[ahead] - values[behind] for ahead, behind in pairs], axis=1)

@@ -42,7 +42,8 @@ class Progress:
             write_text(path, json.dumps(settings) + "\n")
             return
         # The last one is empty, or was cut off when the process was killed.
-        first, *lines, cut = self._lines()
+        *whole, cut = self._lines()
+        first, lines = whole[0] if whole else "", whole[1:]
         if _parsed(first) != json.loads(json.dumps(settings)):
             raise AudioInterpError(
                 f"{path}: was measured with other settings, or is damaged; give another folder, "
@@ -51,14 +52,11 @@ class Progress:
         for number, line in enumerate(lines, 2):
             try:
                 self._keep(*json.loads(line))
-            except (ValueError, TypeError, AttributeError) as error:
+            except (ValueError, TypeError, AttributeError, KeyError) as error:
                 raise AudioInterpError(
                     f"{path}, line {number}: is damaged ({error}); delete this line, and its clip "
                     "is measured again"
                 ) from error
-        for key, rows in list(self._rows.items()):
-            if any(row["status"] == "error" for row in rows):
-                del self._rows[key]
         if cut:
             write_text(path, "\n".join([first, *lines]) + "\n")
 
@@ -71,7 +69,9 @@ class Progress:
     def _keep(self, name: str, methods: Mapping[str, Any], skipped: list[dict[str, Any]]) -> None:
         self._skipped[name] = skipped
         for key, rows in methods.items():
-            self._rows[name, key] = rows
+            # A method that failed is measured again.
+            if all(row["status"] != "error" for row in rows):
+                self._rows[name, key] = rows
 
     def rows_of(self, name: str, explainer: Explainer) -> list[dict[str, Any]] | None:
         """Return the rows of a clip and a method; None if it must be measured."""

@@ -18,7 +18,7 @@ from ..dataset import ClipDataset
 from ..errors import ArgumentError
 from ..model import Classifier, clip_log_probabilities, windows_of
 from ..util import encodable
-from .data import dataset_of
+from .data import check_fits
 from .embeddings import embeddings_of, has_embedding, pooled
 from .explain import check_classifier
 
@@ -98,13 +98,14 @@ class OutOfDistribution:
         return distances / (self.clean_distance or torch.nan)
 
 
-def ood_reference(classifier: Classifier, training: Any, clean: Any) -> OutOfDistribution | None:
+def ood_reference(
+    classifier: Classifier, training: ClipDataset, clean: ClipDataset
+) -> OutOfDistribution | None:
     """Compute what the parts of clips are compared with.
 
     Args:
         classifier: the classifier.
-        training: the clips that it was trained on, at least 5: a data set, or what
-            :func:`~audiointerp.dataset.as_dataset` takes.
+        training: the clips that it was trained on, at least 5.
         clean: clips that it was not trained on, e.g. those for validation.
 
     Returns:
@@ -121,7 +122,8 @@ def ood_reference(classifier: Classifier, training: Any, clean: Any) -> OutOfDis
     torch.Size([5, 32])
     """
     check_classifier(classifier)
-    training, clean = (dataset_of(dataset, classifier) for dataset in (training, clean))
+    for dataset in (training, clean):
+        _check_dataset(dataset, classifier)
     if not has_embedding(classifier.network):
         return None
     names = [_names(dataset) for dataset in (training, clean)]
@@ -148,6 +150,17 @@ def ood_reference(classifier: Classifier, training: Any, clean: Any) -> OutOfDis
         _weights_sha256(classifier),
         frozenset(names[0] + names[1]),
     )
+
+
+def _check_dataset(dataset: Any, classifier: Classifier) -> None:
+    if not hasattr(dataset, "clip_id"):
+        raise ArgumentError(
+            f"reference: a {type(dataset).__name__} is no data set whose clips have names; give "
+            "e.g. as_dataset(folder, classifier.sample_rate, labels=classifier.labels)"
+        )
+    # One of the user's own may say less of itself.
+    if hasattr(dataset, "sample_rate") and hasattr(dataset, "labels"):
+        check_fits(classifier, dataset)
 
 
 def _weights_sha256(classifier: Classifier) -> str:

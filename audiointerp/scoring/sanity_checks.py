@@ -7,6 +7,7 @@ difference of their values, as a share of the largest magnitude.
 import math
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -226,10 +227,11 @@ def network_agreement(
         raise ArgumentError("agreement between networks needs at least two classifiers")
     if any(other.labels != classifiers[0].labels for other in classifiers):
         raise ArgumentError("agreement between networks needs classifiers with the same labels")
-    if any(other.transform != classifiers[0].transform for other in classifiers):
+    grids = {_grid(classifier): classifier.transform for classifier in classifiers}
+    if len(grids) > 1:
+        first, second, *_ = grids.values()
         raise ArgumentError(
-            "agreement between networks needs the same grid: their transforms differ, e.g. "
-            f"{classifiers[0].transform} and {classifiers[-1].transform}"
+            f"agreement between networks needs the same grid, not {first} and {second}"
         )
     maps = [values.cpu()]
     for classifier in classifiers[1:]:
@@ -238,6 +240,13 @@ def network_agreement(
         maps.append(explain_clip(classifier, spectrogram, method, target).values.cpu())
     correlations = [rank_correlation(*pair) for pair in combinations(maps, 2)]
     return sum(correlations) / len(correlations)
+
+
+def _grid(classifier: Classifier) -> tuple[Any, ...]:
+    """What says where the bins and frames of a map lie."""
+    transform = classifier.transform
+    frequencies = tuple(transform.frequencies.tolist())
+    return transform.sample_rate, transform.hop_length, frequencies
 
 
 def built_for(explainer: Explainer, network: nn.Module) -> Explainer:

@@ -1,14 +1,10 @@
-"""Numbers among the settings that a caller gives; those of NumPy are numbers, too."""
+"""Numbers among the settings that a caller gives; those of NumPy and torch are numbers, too."""
 
 import math
 from numbers import Integral, Real
-from typing import TypeVar
-
-import numpy as np
+from typing import Any
 
 from ..errors import ArgumentError
-
-Value = TypeVar("Value")
 
 
 def whole_number(name: str, value: object, least: int) -> int:
@@ -29,6 +25,7 @@ def whole_number(name: str, value: object, least: int) -> int:
     Traceback (most recent call last):
     audiointerp.errors.ArgumentError: samples=2.5: must be a whole number from 1 on
     """
+    value = as_python(value)
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ArgumentError(f"{name}={value!r:.80}: must be a whole number from {least} on")
     return int(value)
@@ -41,15 +38,17 @@ def is_number(value: object) -> bool:
     >>> is_number(np.float32(0.5)), is_number(True), is_number("1"), is_number(float("nan"))
     (True, False, False, False)
     """
+    value = as_python(value)
     is_real = isinstance(value, Real) and not isinstance(value, bool)
     return is_real and math.isfinite(value)  # type: ignore[arg-type]
 
 
-def as_python(value: Value) -> Value:
-    """Return a number of NumPy as one of Python, which JSON can hold; another value as it is.
+def as_python(value: Any) -> Any:
+    """Return a number of NumPy or torch as one of Python, which JSON can hold; others as they are.
 
     >>> import numpy as np
     >>> as_python(np.float32(0.5)), as_python("0.5")
     (0.5, '0.5')
     """
-    return value.item() if isinstance(value, np.generic) else value
+    is_number_of_theirs = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
+    return value.item() if is_number_of_theirs else value

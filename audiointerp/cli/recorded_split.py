@@ -47,14 +47,14 @@ def recorded_split(
 
     if not isinstance(record, dict):
         return None
-    names, files = _names(dataset), _files(dataset)
-    # Older weights record no names, so that only a change of the names is noticed.
+    names = _names(dataset)
+    # Older weights do not record the files, so that only a change of the names is noticed.
     seen = record.get("seen")
     if record.get("clips") == _digest("\n".join(sorted(names))):
         split = split_clips(dataset, record.get("validation"), record.get("test"))
         if seen is None or seen == _seen(split):
             return split
-    count = len(files.intersection(seen or ()))
+    count = len(_files(dataset).intersection(seen)) if seen else 0
     if count and must_be_known:
         raise ArgumentError(
             f"{path}: these weights were trained on {count} of its {len(names)} clips, and its "

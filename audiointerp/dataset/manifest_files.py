@@ -225,10 +225,11 @@ def _parquet(place: str, file: BinaryIO) -> Any:
 def _cells(place: str, table: Any, columns: Sequence[str]) -> Iterator[Cells]:
     by_column = [table.column(name).to_pylist() for name in columns]
     for name, values in zip(columns, by_column, strict=True):
-        if any(isinstance(value, list | dict) for value in values):
+        nested = next((value for value in values if isinstance(value, list | dict)), None)
+        if nested is not None:
             raise DatasetError(
-                f"{place}: column {name!r} holds a {type(values[0]).__name__} in each cell; write "
-                "one text, several labels as 'siren; rain'"
+                f"{place}: a cell of column {name!r} holds a {type(nested).__name__}; write one "
+                "text, several labels as 'siren; rain'"
             )
     for cells in zip(*by_column, strict=True):
         yield [None if cell is None else str(cell) for cell in cells]

@@ -79,9 +79,8 @@ def _is_spaced(text: str) -> bool:
     """Whether a file has a space after each comma, which then belongs to no label."""
     rows = csv.reader(io.StringIO(text, newline=""))
     cells = [cell for row in islice(rows, 2) for cell in row]
-    return any(cell.startswith(" ") and cell.strip(" ") in COLUMNS for cell in cells) or any(
-        cell.startswith(" ") and _is_number(cell) for cell in cells
-    )
+    after_space = [cell.strip(" ") for cell in cells if cell.startswith(" ")]
+    return any(cell in COLUMNS or _is_number(cell) for cell in after_space)
 
 
 def _is_number(cell: str) -> bool:

@@ -1,7 +1,6 @@
 """Resampling. The only module that imports torchaudio, which is no longer developed."""
 
 import math
-import numbers
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -11,6 +10,7 @@ import torchaudio.transforms
 from torch import Tensor, nn
 
 from ..errors import ArgumentError
+from ..util import is_number
 
 CONTEXT = {"sinc": 8, "soxr": 1024}
 """The samples of the lower rate, on each side, that a resampled sample can depend on."""
@@ -102,8 +102,7 @@ def check_rates(*rates: Any) -> None:
     >>> check_rates(16000, 44100.0)
     """
     for value in rates:
-        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not is_number or value != value // 1 or value <= 0:
+        if not is_number(value) or value != value // 1 or value <= 0:
             raise ArgumentError(f"a sample rate is a positive integer in Hz, not {value!r}")
 
 

@@ -37,10 +37,17 @@ def is_number(value: object) -> bool:
     >>> import numpy as np
     >>> is_number(np.float32(0.5)), is_number(True), is_number("1"), is_number(float("nan"))
     (True, False, False, False)
+    >>> is_number(10**400)
+    False
     """
     value = as_python(value)
-    is_real = isinstance(value, Real) and not isinstance(value, bool)
-    return is_real and math.isfinite(value)  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    # A whole number that is larger than any float.
+    except OverflowError:
+        return False
 
 
 def as_python(value: Any) -> Any:

@@ -37,7 +37,14 @@ from audiointerp import Classifier
 from audiointerp.dataset import Mixtures
 from audiointerp.experiments import TEST_FOLDS, sha256_of_state
 from audiointerp.paper.localisation_run import budgets_of
-from audiointerp.util import atomic_write, make_folder, read_json, write_json, write_text
+from audiointerp.util import (
+    HELD_OUT_SEED,
+    atomic_write,
+    make_folder,
+    read_json,
+    write_json,
+    write_text,
+)
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "esc10_mel_cnn10.safetensors"
 PAGE = """# What should a removed bin become?
@@ -250,13 +257,14 @@ def refuse_other_rows(path: Path, classifier: Classifier) -> None:
     """
     record = {
         "network_sha256": sha256_of_state(classifier.network),
-        # Rows of other methods, or of other numbers of passes, are measured anew.
+        # Rows of other methods, numbers of passes or draws are measured anew.
         "methods": list(METHODS),
         "fewer_passes": fewer_passes(),
+        "seed_of_fills": HELD_OUT_SEED,
     }
     if path.is_file() and read_json(path) != record:
         raise SystemExit(
-            f"{path}: the rows beside it are of another network or of other methods; delete both"
+            f"{path}: the rows beside it are of another network, methods or seed; delete both"
         )
     make_folder(path.parent)
     write_json(path, record)

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from conftest import noise, small_classifier
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audiointerp.errors import ArgumentError
+from audiointerp.interpretation import RISE, MaskGradient, OptimalMask
 from audiointerp.util import FILLS, FLOOR, fill_levels
 
 LEVELS = torch.tensor([[[[0.0, -10.0, -20.0, -30.0, -40.0], [-5.0, -5.0, -5.0, -90.0, -5.0]]]])
@@ -55,6 +57,16 @@ def test_another_seed_draws_anew():
     levels = torch.arange(200.0).view(1, 1, 2, 100)
     for fill in ("noise", "swap"):
         assert not fill_levels(levels, fill, seed=1).equal(fill_levels(levels, fill, seed=2))
+
+
+@pytest.mark.parametrize("fill", ["noise", "swap"])
+def test_a_mask_is_not_scored_by_the_draw_that_its_method_saw(fill):
+    classifier = small_classifier()
+    clip = classifier.transform(noise(1.0))
+    scored = clip.masked(torch.zeros_like(clip.db), fill=fill).db
+    network = classifier.network
+    for method in (OptimalMask(network), RISE(network), MaskGradient(network)):
+        assert not scored.equal(fill_levels(clip.db, fill, method.seed))
 
 
 def test_an_unknown_fill_names_the_known_ones():

@@ -14,7 +14,7 @@ from .files import (
     write_json,
     write_text,
 )
-from .fills import FILLS, fill_levels
+from .fills import FILLS, HELD_OUT_SEED, fill_levels
 from .folding import before_folding, folded
 from .forward import (
     BLACK_BOX_METHODS,
@@ -67,6 +67,7 @@ __all__ = [
     "BLACK_BOX_METHODS",
     "FILLS",
     "FLOOR",
+    "HELD_OUT_SEED",
     "INDEPENDENT",
     "OUTPUTS",
     "PROBABILITY_OF",

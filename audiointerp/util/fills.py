@@ -13,6 +13,11 @@ QUIET = 0.1
 """A band's background is this quantile of its levels over the clip."""
 BLUR = 15
 """Bins and frames of the mean that the fill ``"blur"`` takes."""
+HELD_OUT_SEED = 1_000_003
+"""What is scored or heard draws by this seed, and methods by their own, which start at 0.
+
+A mask that is found by seeing a fill must not be scored with the same draw of it.
+"""
 
 
 def _silence(db: Tensor, generator: torch.Generator) -> Tensor:
@@ -57,7 +62,7 @@ FILLS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
 """The fills by name: from levels ``(N, 1, F, T)`` to those of removed bins."""
 
 
-def fill_levels(db: Tensor, fill: str, seed: int = 0) -> Tensor:
+def fill_levels(db: Tensor, fill: str, seed: int = HELD_OUT_SEED) -> Tensor:
     """Return the level that each bin gets where it is removed, ``(N, 1, F, T)``.
 
     A fill looks at one clip alone, and draws the same for each clip of a batch:
@@ -73,7 +78,7 @@ def fill_levels(db: Tensor, fill: str, seed: int = 0) -> Tensor:
     Args:
         db: levels in dB, of whole clips.
         fill: a name in :data:`FILLS`.
-        seed: of ``"noise"`` and ``"swap"``.
+        seed: of ``"noise"`` and ``"swap"``; by default one that no method draws by.
 
     Raises:
         ArgumentError: the fill is unknown.

@@ -1,23 +1,27 @@
 """What results depend on differs where it differs."""
 
 import json
+import os
+import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import captum.attr
 import pytest
 import torch
-from survival import CLASSIFIER, Bursts
+from survival import CLASSIFIER, Bursts, go
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError
 from audiointerp.experiments.data import open_data
-from audiointerp.experiments.differences import differences
-from audiointerp.experiments.fingerprint import PACKAGES, described, settings_of
+from audiointerp.experiments.fingerprint import PACKAGES, settings_of
+from audiointerp.experiments.model_record import described_model
+from audiointerp.experiments.opening import other_settings
+from audiointerp.experiments.plain_values import described, sha256_of_state
 from audiointerp.experiments.prepare import prepare_run
 from audiointerp.experiments.study import EXPERIMENTS, TEST_FOLDS
 from audiointerp.scoring import Plan
-from audiointerp.util.files import plain
 
 NETWORK = CLASSIFIER.network
 BACKGROUND = CLASSIFIER.transform(Bursts()[0][0][None]).db
@@ -89,9 +93,9 @@ def test_a_committed_run_is_accepted_by_the_run_that_wrote_it(esc10, tmp_path):
         path = root / "results" / "mel" / "mel_horse" / name / "run.json"
         committed = json.loads(path.read_text())
         # Another version of a package is another fingerprint, rightly.
-        fingerprint = plain(store.fingerprint) | {"versions": committed["versions"]}
+        fingerprint = store.fingerprint | {"versions": committed["versions"]}
         # Of clips that the distance is measured to, the test has none.
-        assert [phrase.split(":")[0] for phrase in differences(committed, fingerprint)] == [
+        assert [phrase.split(":")[0] for phrase in other_settings(committed, fingerprint)] == [
             "plan.reference"
         ]
 
@@ -173,3 +177,80 @@ def test_what_a_function_does_counts(monkeypatch):
     monkeypatch.undo()
     assert (described(with_keyword), described(with_global)) == before
     assert json.loads(json.dumps(before)) == list(before)
+
+
+class Own(torch.nn.Module):
+    """A network with an attribute that is no weight, and one that counts."""
+
+    def __init__(self, temperature=1.0):
+        super().__init__()
+        self.head = torch.nn.Linear(1, 3)
+        self.temperature = temperature
+        self.calls = 0
+
+    def forward(self, db):
+        self.calls += 1
+        self.last = db
+        return self.head(db.mean((2, 3))) / self.temperature
+
+
+class OtherCode(Own):
+    def forward(self, db):
+        return self.head(db.amax((2, 3))) / self.temperature
+
+
+def classifier_of(network):
+    return ai.Classifier(network, ai.LogMel(), CLASSIFIER.labels, 0.3)
+
+
+def same_weights(kind, *arguments):
+    torch.manual_seed(0)
+    return classifier_of(kind(*arguments))
+
+
+def test_a_network_is_more_than_its_weights(monkeypatch):
+    """An attribute of its own, what it does with the weights, and a setting of Cnn6."""
+    before = described_model(same_weights(Own))
+    assert json.loads(json.dumps(before)) == before
+    assert described_model(same_weights(Own, 2.0)) != before
+    monkeypatch.setattr(Own, "forward", OtherCode.forward)
+    assert described_model(same_weights(Own)) != before
+    small = partial(ai.Cnn6, 3, base_channels=4)
+    with_range, without = (same_weights(partial(small, level_range=of)) for of in (60, None))
+    assert sha256_of_state(with_range.network) == sha256_of_state(without.network)
+    assert described_model(with_range) != described_model(without)
+
+
+def test_what_a_network_counts_is_no_setting():
+    classifier = same_weights(Own)
+    before = described_model(classifier)
+    classifier.logits(torch.zeros(1, 1, 64, 31))
+    assert classifier.network.calls >= 3
+    assert described_model(classifier) == before
+
+
+def test_a_set_of_names_in_a_function_has_no_order():
+    code = "def f(x):\n    return x in {'dog', 'cat', 'rooster', 'rain'}\n"
+    script = (
+        "from audiointerp.experiments.plain_values import code_text\n"
+        f"exec({code!r})\nprint(code_text(f.__code__))"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(seen) == 1
+
+
+def test_a_run_is_not_resumed_with_another_network_of_equal_weights(tmp_path):
+    settings = {"methods": ["random"], "shard": (1, 2)}
+    classifiers = [same_weights(Own, temperature) for temperature in (1.0, 2.0)]
+    go(tmp_path, classifier=classifiers[0], **settings)
+    with pytest.raises(ArgumentError, match=r"other settings \(model.settings_sha256"):
+        go(tmp_path, classifier=classifiers[1], **settings)

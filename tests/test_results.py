@@ -9,7 +9,7 @@ import torch
 
 from audiointerp.dataset.esc50 import ESC50
 from audiointerp.dataset.loaded_clip import load_clip
-from audiointerp.experiments.fingerprint import sha256_of_state
+from audiointerp.experiments import sha256_of_state
 from audiointerp.experiments.study import EXPERIMENTS, NOISE_TRAINED, TRANSFORMS, clips_of
 from audiointerp.interpretation import NULLS
 from audiointerp.model.classifier import Classifier

@@ -11,12 +11,14 @@ from conftest import small_classifier, ten_classes
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from sharding import METHODS, assert_same, expected, form, in_shards, manifest
+from sharding import METHODS, OWN, PLAN, assert_same, expected, form, in_shards, manifest
 
+from audiointerp.cli.run_summary import print_shards
 from audiointerp.dataset import ManifestClips
 from audiointerp.errors import ArgumentError, AudioInterpError
-from audiointerp.experiments import local_engine, plan_shards
+from audiointerp.experiments import Experiment, local_engine, plan_shards, run_shards
 from audiointerp.predict import score
+from audiointerp.processing import save_audio
 from audiointerp.tables import read_results, read_runs
 
 __all__ = ["expected", "manifest"]
@@ -134,6 +136,59 @@ def test_a_changed_manifest_is_another_setting(manifest, finished, tmp_path):
     changed.write_text(text.replace("label2", "label4"))
     with pytest.raises(ArgumentError, match=r"other settings \(manifest_sha256"):
         in_shards(changed, finished, shard_size=4)
+
+
+def test_sounds_that_are_read_otherwise_are_another_setting(manifest, tmp_path):
+    """Shards that are finished are not read again, so the settings must say it."""
+    part = {"shard_size": 2, "shard": (1, 3)}
+    classifier, settings = form()
+    loud = ManifestClips(manifest, **settings)
+    run_shards(OWN, classifier, loud, METHODS, tmp_path, **PLAN, **part)
+    kept = ManifestClips(manifest, **settings, normalize="none")
+    classifier.normalize = "none"
+    with pytest.raises(ArgumentError, match=r"sounds.normalize: 'peak' before, 'none' now"):
+        run_shards(OWN, classifier, kept, METHODS, tmp_path, **PLAN, **part)
+
+
+def test_another_noise_of_the_same_name_is_another_setting(manifest, tmp_path):
+    classifier, settings = form()
+    clips = ManifestClips(manifest, **settings)
+    street = Experiment("street", "mel", noise="white")
+    for seed, folder in enumerate("ab"):
+        (tmp_path / folder).mkdir()
+        wav = torch.randn(1, 1, 8000, generator=torch.Generator().manual_seed(seed))
+        save_audio(tmp_path / folder / "noise.wav", 0.1 * wav, 16000)
+
+    def go(folder, part):
+        options = {"noise": tmp_path / folder / "noise.wav", "shard_size": 2, "shard": (part, 3)}
+        run_shards(street, classifier, clips, METHODS, tmp_path / "out", **PLAN, **options)
+
+    go("a", 1)
+    with pytest.raises(ArgumentError, match=r"sounds.noise_sha256: '\w+.* before, '\w+.* now"):
+        go("b", 2)
+    go("a", 2)
+
+
+def test_a_part_does_not_delete_the_other_parts(manifest, tmp_path):
+    in_shards(manifest, tmp_path, shard_size=2, shard=(1, 2))
+    files = sorted(tmp_path.rglob("*.parquet"))
+    with pytest.raises(ArgumentError, match="would delete the results of the other"):
+        in_shards(manifest, tmp_path, shard_size=2, shard=(2, 2), resume=False)
+    assert sorted(tmp_path.rglob("*.parquet")) == files
+    assert in_shards(manifest, tmp_path, shard_size=2, resume=False).is_complete
+
+
+def test_a_part_says_what_failed_in_it(manifest, tmp_path):
+    """The fifth of the seven clips cannot be read."""
+    first = in_shards(manifest, tmp_path, shard_size=4, shard=(1, 2))
+    assert (first.is_complete, set(first.errors.values())) == (False, {0})
+    (tmp_path / "other").mkdir()
+    second = in_shards(manifest, tmp_path / "other", shard_size=4, shard=(2, 2))
+    assert (second.is_complete, set(second.errors.values())) == (False, {1})
+    with pytest.raises(AudioInterpError, match="failed on 1 clips"):
+        print_shards(second, max_errors=0)
+    print_shards(second, max_errors=1)
+    print_shards(first, max_errors=0)
 
 
 def test_tables_read_shards_as_they_read_a_run(expected, finished):

@@ -197,6 +197,36 @@ def test_results_of_other_settings_or_sounds_are_not_mixed(in_this_process, weig
     assert (status, "another file" in err) == (1, True)
 
 
+LOUD_FIRST = """
+import numpy as np, audiointerp as ai
+def predict(sounds):
+    loud = np.abs(sounds.reshape(len(sounds), -1)).mean(1) > 0.05
+    p = np.where(loud, {loud}, {quiet})
+    return np.stack([p, 1 - p], 1)
+def make():
+    form = {{"sample_rate": 8000, "duration": 1.0, "normalize": "none"}}
+    return ai.Classifier.from_function(predict, ["a", "b"], **form)
+"""
+
+
+def test_results_of_a_function_that_was_changed_are_not_kept(
+    in_this_process, tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    write_noise(tmp_path / "a.wav", 2, 0, rate=8000)
+    command = ("scan", tmp_path / "a.wav", "--model", "loud:make", "--method", "occlusion")
+    command += ("--explain", 0, "--out", tmp_path / "out")
+
+    def scan_by(loud):
+        (tmp_path / "loud.py").write_text(LOUD_FIRST.format(loud=loud, quiet=1 - loud))
+        sys.modules.pop("loud", None)
+        status, _, err = in_this_process(*command)
+        return status, "with another classifier" in err
+
+    assert [scan_by(0.75), scan_by(0.75), scan_by(0.25)] == [(0, False), (0, False), (1, True)]
+
+
 def test_windows_keep_their_levels_by_normalize_none(
     in_this_process, recordings, weights, tmp_path
 ):

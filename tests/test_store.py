@@ -154,6 +154,7 @@ def test_what_results_depend_on(tmp_path):
         "labels",
         "duration",
         "network_sha256",
+        "model",
         "clips",
         "clip_names_sha256",
         "versions",

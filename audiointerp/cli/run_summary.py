@@ -1,7 +1,7 @@
 """What a run prints when it is done, and whether too many clips have failed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -80,14 +80,14 @@ def print_shards(done: "ShardedRun", max_errors: int) -> None:
 
     Example: ``audiointerp run birds --manifest birds.csv`` calls it.
     """
-    if not done.is_complete:
+    if done.is_complete:
+        typer.echo(f"wrote {done.folder}/: {done.rows} rows in {done.shards} shards per method")
+    else:
         typer.echo(
             f"{done.folder}/: {done.shards - done.missing} of {done.shards} shards are finished"
         )
-        return
-    errors: dict[str, Any] = done.errors or {}
-    typer.echo(f"wrote {done.folder}/: {done.rows} rows in {done.shards} shards per method")
-    worst = max(errors, key=lambda method: int(errors[method]))
+    errors = done.errors
+    worst = max(errors, key=lambda method: errors[method])
     if errors[worst] > max_errors:
         raise AudioInterpError(
             f"{worst} failed on {errors[worst]} clips; see the columns stage and error of the "

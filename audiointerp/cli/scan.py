@@ -246,10 +246,11 @@ def _description(classifier: "Classifier") -> dict[str, object]:
     """Return what tells one classifier from another."""
     from importlib.metadata import version
 
-    from ..experiments import sha256_of_state
+    from ..experiments import described_model, sha256_of_state
 
     return {
         "network_sha256": sha256_of_state(classifier.network),
+        "model": described_model(classifier),
         "transform": classifier.transform.to_dict(),
         "labels": list(classifier.labels),
         "duration": classifier.duration,

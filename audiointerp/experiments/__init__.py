@@ -8,10 +8,12 @@ from .computation import Computation
 from .crossval import Fold, cross_validate, rounds_of
 from .data import background_of, background_of_folder, open_data, target_of
 from .engines import Engine, Finished, MissingShard, ShardJob, compute_shards, local_engine
-from .fingerprint import settings_of, sha256_of_state
+from .fingerprint import settings_of
 from .gathered import rows_by_engine
+from .model_record import described_model
 from .on_ray import ray_engine
 from .opening import clips_of_shard
+from .plain_values import sha256_of_state
 from .recall import FinishedMethod, finished_methods
 from .runner import check_run, run
 from .sharded import ShardedRun, run_shards
@@ -58,6 +60,7 @@ __all__ = [
     "clips_of_shard",
     "compute_shards",
     "cross_validate",
+    "described_model",
     "find_experiment",
     "finished_methods",
     "input_kind",

@@ -2,9 +2,10 @@
 
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..errors import ArgumentError
 from ..util import locked, make_folder, plain, read_json, refuse_held, write_json
@@ -32,11 +33,7 @@ def opened(stores: Sequence[Store], shard: tuple[int, int], resume: bool) -> Ite
     audiointerp.errors.ArgumentError: resume=False (--no-resume) with a shard would delete the \
 results of the other shards: empty the folder first
     """
-    if not resume and shard != (1, 1):
-        raise ArgumentError(
-            "resume=False (--no-resume) with a shard would delete the results of the other "
-            "shards: empty the folder first"
-        )
+    check_resume(resume, shard)
     with ExitStack() as locks:
         for store in stores:
             locks.enter_context(locked(store.folder / f".lock-{shard[0]}-of-{shard[1]}"))
@@ -55,6 +52,42 @@ results of the other shards: empty the folder first
                 stacklevel=2,
             )
         yield
+
+
+def check_resume(resume: bool, shard: tuple[int, int]) -> None:
+    """Refuse to begin anew with one of several parts.
+
+    Args: see :func:`opened`.
+
+    Raises:
+        ArgumentError: earlier results are to be deleted, and the shard is not all.
+
+    >>> check_resume(False, (1, 1))
+    """
+    if not resume and shard != (1, 1):
+        raise ArgumentError(
+            "resume=False (--no-resume) with a shard would delete the results of the other "
+            "shards: empty the folder first"
+        )
+
+
+def other_settings(earlier: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> list[str]:
+    """Return how the settings of a run differ from those of earlier results, as phrases.
+
+    Args:
+        earlier: the record of the results; one of an earlier version says nothing of the model
+            but its weights.
+        fingerprint: of the run.
+
+    >>> other_settings({"output": "softmax"}, {"output": "sigmoid", "model": {}})
+    ["output: 'softmax' before, 'sigmoid' now"]
+    """
+    known = {
+        name: value
+        for name, value in plain(fingerprint).items()
+        if name in earlier or name != "model"
+    }
+    return differences(earlier, known)
 
 
 def refuse_results_beside(folder: Path, pattern: str, function: str) -> None:
@@ -124,11 +157,11 @@ def _begin(store: Store) -> list[str]:
     with store.lock():
         records = [read_json(path), read_json(store.folder / "run.json")]
         earlier = [record for record in records if isinstance(record, dict)]
-        other_settings = differences(earlier[0], plain(store.fingerprint)) if earlier else []
-        if other_settings:
+        other = other_settings(earlier[0], store.fingerprint) if earlier else []
+        if other:
             raise ArgumentError(
-                f"{store.folder} holds results of other settings "
-                f"({'; '.join(other_settings)}); {OTHER_FOLDER}"
+                f"{store.folder} holds results of other settings ({'; '.join(other)}); "
+                f"{OTHER_FOLDER}"
             )
         if not isinstance(records[0], dict):
             write_json(path, {**store.fingerprint, "environment": store.environment})

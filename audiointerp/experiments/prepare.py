@@ -1,5 +1,6 @@
 """Checks a run and gathers everything it needs, before anything is computed or written."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..dataset import ClipDataset, ManifestClips
+from ..dataset import NOISES, ClipDataset, ManifestClips
 from ..errors import ArgumentError
 from ..interpretation import NULLS, AnyMask, Explainer
 from ..model import Classifier
@@ -21,7 +22,7 @@ from ..scoring import (
     fills_of,
     scored_on,
 )
-from ..util import encodable
+from ..util import encodable, read_bytes
 from .computation import Computation
 from .fingerprint import ClipNames, environment, fingerprint_of, settings_of
 from .shards import checked_part
@@ -143,6 +144,29 @@ def prepare(
     }
     by_name = {explainer.name: explainer for explainer in explainers}
     return Prepared(clips, Computation(classifier, by_name, plan), fingerprints)
+
+
+def read_as(
+    experiment: Experiment, dataset: ClipDataset, noise: str | os.PathLike[str] | None
+) -> dict[str, Any]:
+    """Return how the sounds of a run are made from their files, as plain values.
+
+    Args:
+        experiment, noise: see :func:`~audiointerp.experiments.run`.
+        dataset: the clean clips.
+
+    Raises:
+        AudioInterpError: the file of the noise cannot be read.
+
+    >>> from audiointerp.dataset import Synthetic
+    >>> read_as(Experiment("own", "mel"), Synthetic((5,)), None)
+    {'normalize': None}
+    """
+    sounds: dict[str, Any] = {"normalize": getattr(dataset, "normalize", None)}
+    recording = noise or experiment.noise
+    if recording is not None and recording not in NOISES:
+        sounds["noise_sha256"] = hashlib.sha256(read_bytes(str(recording))).hexdigest()
+    return sounds
 
 
 def clip_names(clips: ClipDataset) -> ClipNames:

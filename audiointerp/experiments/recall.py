@@ -16,7 +16,9 @@ from ..interpretation import METHODS, Explainer
 from ..model import Classifier
 from ..scoring import Stored, build_explainer
 from ..util import encodable, read_json
-from .fingerprint import settings_of, sha256_of_state
+from .fingerprint import settings_of
+from .model_record import described_model
+from .plain_values import sha256_of_state
 from .prepare import clip_names
 from .shards import kept_attributions
 from .store import attribution_path
@@ -48,7 +50,7 @@ class FinishedMethod:
         Raises:
             ArgumentError: they are not those of the run.
         """
-        if self.record.get("network_sha256") != sha256_of_state(classifier.network):
+        if self._is_of_another(classifier):
             raise ArgumentError(
                 f"{self.folder}: was computed with another network; give the weights of that run"
             )
@@ -58,6 +60,16 @@ class FinishedMethod:
                 f"the {len(clips)} given here; give the data of that run, e.g. by --data, --clips, "
                 "--folds or --part"
             )
+
+    def _is_of_another(self, classifier: Classifier) -> bool:
+        """Whether the run had other weights, or a network on features of other settings or code.
+
+        The logits of a model of sounds are not compared: on another machine they may differ.
+        """
+        before = (self.record.get("model") or {}).get("settings_sha256")
+        return self.record.get("network_sha256") != sha256_of_state(classifier.network) or (
+            before is not None and before != described_model(classifier).get("settings_sha256")
+        )
 
     def explainer(self, classifier: Classifier, background: Tensor | None = None) -> Explainer:
         """Build the method anew, with the settings of the run.

@@ -2,9 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from ..scoring import check_pyarrow, warn_of_silence
 from ..util import Progress, is_url, json_text, locked, place_below, show_progress, write_bytes
 from .engines import Engine, MissingShard, ShardJob, local_engine
 from .fingerprint import environment
-from .opening import clear_results, refuse_results_beside
-from .prepare import plan_of, prepare
+from .opening import check_resume, clear_results, refuse_results_beside
+from .prepare import plan_of, prepare, read_as
 from .shards import SHARD_SIZE, Shard, ShardFolder, plan_shards
 from .signals import stoppable
 from .study import Experiment, own_experiment
@@ -35,7 +35,8 @@ class ShardedRun:
         shards: the number of shards of the whole data set.
         missing: how many of them a method still lacks.
         rows: the number of rows of all methods; None while a shard is missing.
-        errors: the number of clips that failed, by method; None while a shard is missing.
+        errors: the number of clips that failed, by method; while a shard is missing, of those of
+            this part.
 
     >>> ShardedRun("results/mel/own", 10, 0, 5600, {"lime": 1}).is_complete
     True
@@ -45,7 +46,7 @@ class ShardedRun:
     shards: int
     missing: int
     rows: int | None = None
-    errors: dict[str, int] | None = None
+    errors: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
@@ -95,13 +96,15 @@ def run_shards(
             :func:`~audiointerp.experiments.run`.
 
     Raises:
-        ArgumentError: two settings do not fit together, or earlier results have other settings.
+        ArgumentError: two settings do not fit together, earlier results have other settings, or
+            ``resume`` is False for a part of the shards.
         AudioInterpError: pyarrow is missing, a worker died, or a file cannot be written.
         Stopped: SIGINT or SIGTERM came; finished shards are kept.
 
     Example: ``audiointerp run birds --manifest s3://clips/birds.csv`` calls it.
     """
     check_pyarrow()
+    check_resume(resume, shard)
     if engine is not None and not callable(engine):
         raise ArgumentError(f"engine={engine!r:.80}: give local_engine(workers=4) or ray_engine()")
     if isinstance(experiment, str):
@@ -117,10 +120,14 @@ def run_shards(
         noise=noise,
         device=device,
     )
+    # A run compares the sounds themselves; here those of finished shards are not read again.
+    sounds = {"sounds": read_as(experiment, dataset, noise)}
     place = out if isinstance(out, str) and is_url(out) else str(Path(out).absolute())
     place = place_below(place, experiment.transform, experiment.name)
     folders = {
-        method: ShardFolder(place_below(place, method), fingerprint, attributions, environment())
+        method: ShardFolder(
+            place_below(place, method), {**fingerprint, **sounds}, attributions, environment()
+        )
         for method, fingerprint in prepared.fingerprints.items()
     }
     job = ShardJob(prepared.clips, prepared.computation, folders)
@@ -139,7 +146,7 @@ def run_shards(
             folder.check(shards)
         missing = _missing(folders, part)
         _compute(job, missing, engine or local_engine(), experiment.name, progress, len(part))
-    return _summary(place, folders, shards)
+    return _summary(place, folders, shards, part)
 
 
 def _missing(folders: dict[str, ShardFolder], shards: Sequence[Shard]) -> list[MissingShard]:
@@ -175,11 +182,17 @@ def _compute(
             )
 
 
-def _summary(place: str, folders: dict[str, ShardFolder], shards: Sequence[Shard]) -> ShardedRun:
+def _summary(
+    place: str, folders: dict[str, ShardFolder], shards: Sequence[Shard], part: Sequence[Shard]
+) -> ShardedRun:
     """Write run.json of each method if no shard is missing, and say what there is."""
     missing = len(_missing(folders, shards))
     if missing:
-        return ShardedRun(place, len(shards), missing)
+        failed = dict.fromkeys(folders, 0)
+        for shard in part:
+            for method, folder in folders.items():
+                failed[method] += folder.describe(shard)["errors"]
+        return ShardedRun(place, len(shards), missing, errors=failed)
     rows, errors, silent = 0, {}, dict[str, None]()
     for method, folder in folders.items():
         record = _record(folder, method, shards)

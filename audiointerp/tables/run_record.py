@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import AudioInterpError
 from ..util import read_json
 
-SAME = ("network_sha256", "clips_sha256", "shards_sha256", "output")
+SAME = ("network_sha256", "model", "clips_sha256", "shards_sha256", "output")
 """Entries of run.json that must be equal for all methods of an experiment.
 
 ``clips_sha256`` is of the clips that could be read: it is compared if these are the same clips.

@@ -528,6 +528,46 @@ def test_the_strongest_window_of_a_long_event_is_explained():
     assert explained[1].box.p == explained[1].p
 
 
+def sure_of_silence():
+    """p of "rest" is 1 for silence, and 0.5 for all else."""
+
+    def predict(wavs):
+        p = np.where(wavs.reshape(len(wavs), -1).any(1), 0.5, 1.0)
+        return np.stack([p, 1 - p], 1)
+
+    labels = ["rest", "tone"]
+    return Classifier.from_function(
+        predict, labels, sample_rate=RATE, duration=2.0, normalize="none"
+    )
+
+
+def test_silence_is_explained_only_if_there_is_nothing_else():
+    """Detection takes silence as p = 0, however sure the network is of it."""
+    wav = torch.zeros(1, 1, 20 * RATE)
+    wav[..., : 3 * RATE] = noise(3, RATE)
+    wav[..., -3 * RATE :] = noise(3, RATE)
+    (event,) = detect(scan(sure_of_silence(), wav), {"rest": 0.4}, merge=20)
+    assert (event.start, event.end, event.p) == (0.0, 20.0, 0.5)
+    events = [event, Event(9, 11, "rest")]
+    of_sound, of_silence = strongest_pieces(sure_of_silence(), wav, events, [0, 0])
+    assert of_sound.wav.any()
+    assert not of_silence.wav.any()
+    assert 8 * RATE <= of_silence.start <= 10 * RATE
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5, 2.0])
+def test_all_events_of_a_recording_of_one_window_are_explained(seconds):
+    """Wherever their middles are: the only window serves them all."""
+    wav = noise(seconds, RATE)
+    begins = [0.1, 0.6 * seconds, 0.95 * seconds]
+    events = [Event(begin, begin + 0.02, "tone") for begin in begins]
+    for chosen in (events, events[2:], events[::-1]):
+        pieces = strongest_pieces(tone_detector(), wav, chosen, [1] * len(chosen))
+        assert all(piece.start == 0 and piece.wav.equal(wav) for piece in pieces)
+    with pytest.raises(ArgumentError, match=r"tone at 3 s is after the end of the recording"):
+        strongest_pieces(tone_detector(), wav, [events[0], Event(3, 4, "tone")], [1, 1])
+
+
 @pytest.mark.parametrize("end", [30, 1e12])
 def test_long_events_share_their_windows(end, monkeypatch):
     """However many events there are, or wherever they end: four windows per duration at most."""

@@ -48,6 +48,7 @@ def explain_events(
 ) -> list[ExplainedEvent]:
     """Explain events of a recording of any length, each in the window where p is the largest.
 
+    Windows of digital silence are passed over, unless an event has no other.
     The box is the smallest that was found that keeps the decision, and whose removal loses it; see
     :mod:`~audiointerp.events.boxes`. A label counts as heard in a part where p is at least ``keep``
     times that of the window. The rank compares the box with boxes of equal size elsewhere in the
@@ -130,6 +131,9 @@ def strongest_pieces(
 ) -> list[Piece]:
     """Return, for each event, the window with its middle in the event where p is the largest.
 
+    A window of digital silence is returned only if the event has no other: as in detection, p is
+    0 there, whatever the classifier's answer to silence is.
+
     Args:
         classifier: the classifier.
         recording: as for :func:`~audiointerp.events.scanning.scan`.
@@ -150,22 +154,24 @@ def strongest_pieces(
         return []
     length, rate = classifier.window_length, classifier.sample_rate
     wanted: dict[int, list[int]] = {}
-    best: dict[int, tuple[float, Piece]] = {}
+    best: dict[int, tuple[tuple[bool, float], Piece]] = {}
     starts = _all_starts([_starts(event, length, rate) for event in events], wanted)
     pieces = chosen_pieces(blocks_of(recording, classifier), length, starts)
     for piece, p_of_labels in _heard(classifier, pieces):
         numbers = wanted.pop(piece.start, None)
-        if numbers is None:
-            # The last window, for all events that go on after its middle.
+        # What is shorter than a window has this one alone, whether an event wants its start or not.
+        if numbers is None or piece.wav.shape[-1] < length:
+            # The last window, for all events that go on after its middle or have no other.
             numbers = [
                 number
                 for number, event in enumerate(events)
                 if number not in best or event.end * rate >= piece.start + length / 2
             ]
+        has_sound = bool(piece.wav.any())
         for number in numbers:
-            p = p_of_labels[targets[number]]
-            if number not in best or p > best[number][0]:
-                best[number] = (p, piece)
+            strength = (has_sound, p_of_labels[targets[number]])
+            if number not in best or strength > best[number][0]:
+                best[number] = (strength, piece)
     for number, event in enumerate(events):
         _, end = _seconds(best[number][1], classifier.sample_rate)
         if event.start > end:

@@ -86,6 +86,29 @@ def test_names_and_labels_with_dollars_are_no_formulas(tmp_path):
     assert image.axes.get_title() == FORMULA
 
 
+def test_an_interrupted_second_scan_leaves_no_finished_result(tmp_path):
+    """Else its files would stand beside the finished result of the settings before."""
+    recordings = [("a.wav", write_sound(tmp_path / "a.wav"))]
+
+    def interrupted(*page):
+        raise KeyboardInterrupt
+
+    def scan_by(label, page, resume=True):
+        settings = ScanSettings(threshold={label: 1e-9}, explain=0)
+        task = FolderScan(tmp_path / "out", settings, {}, page, no_page)
+        return scan_files(task, small, recordings, resume=resume, progress=False)
+
+    scan_by("cat", no_page)
+    with pytest.raises(KeyboardInterrupt):
+        scan_by("dog", interrupted, resume=False)
+    assert not (tmp_path / "out" / "a.wav" / "result.json").exists()
+    # The next call scans it again, with either settings.
+    (row,) = scan_by("cat", no_page)
+    assert row["events"] == 1
+    for table in (tmp_path / "out" / "events.csv", tmp_path / "out" / "a.wav" / "events.csv"):
+        assert [event.label for event in read_events(table)] == ["cat"]
+
+
 def test_results_do_not_take_the_place_of_recordings(tmp_path):
     path = write_sound(tmp_path / "a.wav")
     task = FolderScan(tmp_path, ScanSettings(explain=0), {}, no_page, no_page)

@@ -163,7 +163,7 @@ def scan_recording(
 def write_recording(
     folder: Path, scanned: ScannedRecording, write_page: WritePage, fingerprint: dict[str, Any]
 ) -> None:
-    """Write what is known of a recording; ``result.json`` comes last.
+    """Write what is known of a recording; ``result.json`` comes last, and an old one goes first.
 
     Args:
         folder: is made if it is missing.
@@ -174,6 +174,8 @@ def write_recording(
     Example: see :func:`~audiointerp.events.folder.scan_files`.
     """
     make_folder(folder)
+    # If this is interrupted, an old result would call a mixture of old and new files finished.
+    (folder / RESULT).unlink(missing_ok=True)
     for name in WITHOUT_COLUMNS:
         write_events(folder / name, scanned.events)
     rows = scanned.rows

@@ -109,6 +109,42 @@ def test_an_interrupted_second_scan_leaves_no_finished_result(tmp_path):
         assert [event.label for event in read_events(table)] == ["cat"]
 
 
+def test_results_of_other_settings_or_classifiers_are_not_listed_together(tmp_path):
+    """The tables hold the events of all calls, and have no column for the settings."""
+    paths = {name: write_sound(tmp_path / name) for name in ("a.wav", "b.wav", "c.wav")}
+
+    def scan_by(names, merge=0.0, network="first", **options):
+        settings = ScanSettings(threshold={"dog": 1e-9}, merge=merge, explain=0)
+        task = FolderScan(tmp_path / "out", settings, {"network": network}, no_page, no_page)
+        recordings = [(name, paths[name]) for name in names]
+        rows = scan_files(task, small, recordings, progress=False, **options)
+        return [row["recording"] for row in rows]
+
+    assert scan_by(["a.wav"]) == ["a.wav"]
+    assert scan_by(["b.wav"]) == ["a.wav", "b.wav"]
+    for other, message in (
+        ({"merge": 1.0}, r"a\.wav: .* with other settings \(merge 0\.0, now 1\.0\)"),
+        ({"network": "second"}, r"a\.wav: .* with another classifier \(network 'first', now 'sec"),
+    ):
+        for options in ({}, {"resume": False}, {"shard": (1, 2)}):
+            with pytest.raises(ArgumentError, match=message + ".* another --out"):
+                scan_by(["c.wav"], **other, **options)
+        assert not (tmp_path / "out" / "c.wav").exists()
+    with pytest.raises(ArgumentError, match=r"b\.wav: .* with other settings"):
+        scan_by(["a.wav"], merge=1.0, resume=False)
+    # All of them anew, in shards.
+    assert len(scan_by(["a.wav", "b.wav"], merge=1.0, resume=False, shard=(1, 2))) == 2
+    with pytest.raises(ArgumentError, match=r"b\.wav: .* with other settings"):
+        scan_by(["a.wav", "b.wav"], merge=1.0, shard=(1, 2))
+    assert len(scan_by(["a.wav", "b.wav"], merge=1.0, resume=False, shard=(2, 2))) == 2
+    # What failed has no events, and needs no other folder.
+    (tmp_path / "empty.wav").touch()
+    paths["empty.wav"] = tmp_path / "empty.wav"
+    scan_by(["empty.wav"], merge=1.0)
+    scan_by(["a.wav", "b.wav"], merge=2.0, resume=False)
+    assert scan_by(["c.wav"], merge=2.0) == ["a.wav", "b.wav", "c.wav", "empty.wav"]
+
+
 def test_results_do_not_take_the_place_of_recordings(tmp_path):
     path = write_sound(tmp_path / "a.wav")
     task = FolderScan(tmp_path, ScanSettings(explain=0), {}, no_page, no_page)

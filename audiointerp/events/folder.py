@@ -4,7 +4,7 @@ Each recording has a folder of its own, whose last file says that it is finished
 was killed loses the recordings that it was at, and no more.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ class FolderScan:
     Attributes:
         out: the folder of the results.
         settings: what is done with each recording.
-        model: what describes the classifier; results of another one are not mixed with these.
+        model: what describes the classifier; results of another one, or of other settings, are not
+            mixed with these.
         write_page: writes the page of a recording; it must be importable.
         write_index: writes the page of all recordings, into ``out``.
 
@@ -84,6 +85,30 @@ class FolderScan:
             f"{self.out / name}: its result was made {CHANGES[changed[0]]}; give another folder, "
             "or --no-resume"
         )
+
+    def refuse_other_results(self, scanned_anew: Collection[str]) -> None:
+        """Refuse a folder with finished results of another classifier or other settings.
+
+        They would be in one table with those of this call. What failed has no events.
+
+        Args:
+            scanned_anew: the names of recordings whose results are replaced.
+
+        Raises:
+            ArgumentError: there is such a result of a recording that is not scanned anew.
+        """
+        now = plain({"settings": self.settings.to_dict(), "model": self.model})
+        for result in _results_in(self.out):
+            name, known = result["recording"], result.get("fingerprint")
+            if result["status"] != "ok" or name in scanned_anew:
+                continue
+            for key, values in now.items():
+                before = known.get(key) if isinstance(known, dict) else None
+                if before != values:
+                    raise ArgumentError(
+                        f"{self.out / name}: its result, which would be in one table with these, "
+                        f"was made {CHANGES[key]}{_difference(before, values)}; give another --out"
+                    )
 
     def scan(self, classifier: Classifier, name: str, path: Path) -> None:
         """Scan a recording and write its results, or why it failed."""
@@ -126,8 +151,9 @@ def scan_files(
         ``events.csv``.
 
     Raises:
-        ArgumentError: the shard is none, two recordings have one name, or there is a file where
-            the results of one would be.
+        ArgumentError: the shard is none, two recordings have one name, there is a file where the
+            results of one would be, or the folder has results of other recordings by another
+            classifier or other settings.
         AudioInterpError: another process has recordings of this shard, or a result was made with
             other settings.
 
@@ -153,6 +179,8 @@ def scan_files(
     with shard_of(task.out, [name for name, _ in recordings], shard):
         shard_recordings = recordings[number - 1 :: count]
         missing = [entry for entry in shard_recordings if task.needs(*entry, resume)]
+        # The other shards replace the results of theirs by the same call.
+        task.refuse_other_results(set() if resume else {name for name, _ in recordings})
         with show_progress("scanning", len(shard_recordings), "recording", progress) as advance:
             advance(len(shard_recordings) - len(missing))
             for _ in scan_all(task, open_classifier, missing, workers):
@@ -197,6 +225,16 @@ def _results_in(out: Path) -> list[dict[str, Any]]:
         if isinstance(name, str) and "status" in result and out / name / RESULT == path:
             results[name] = result
     return [results[name] for name in sorted(results)]
+
+
+def _difference(before: Any, now: dict[str, Any]) -> str:
+    """Return the first setting that differs, or nothing if the ones before are not known."""
+    if not isinstance(before, dict):
+        return ""
+    for name in now:
+        if before.get(name) != now[name]:
+            return f" ({name} {before.get(name)!r:.60}, now {now[name]!r:.60})"
+    return ""
 
 
 def _row(result: dict[str, Any]) -> dict[str, Any]:

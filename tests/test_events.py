@@ -401,6 +401,58 @@ def test_boxes_drawn_in_raven_and_labels_of_audacity_are_read(tmp_path):
     assert read_events(tmp_path / "labels.txt") == [Event(1, 2, "whale song"), Event(3, 3, "?")]
 
 
+OF_TWO = {
+    "a.csv": "recording,start,end,label\na.wav,1,2,dog\nb.wav,1,2,dog\nb.wav,5,6,cat\n",
+    "a.json": json.dumps(
+        [
+            {"recording": name, "start": start, "end": start + 1, "label": label}
+            for name, start, label in (
+                ("a.wav", 1, "dog"),
+                ("b.wav", 1, "dog"),
+                ("b.wav", 5, "cat"),
+            )
+        ]
+    ),
+    # Joined tables, whose selections have equal numbers.
+    "joined.txt": "Selection\tBegin Time (s)\tEnd Time (s)\tSpecies\tBegin File\n"
+    "1\t1\t2\tdog\ta.wav\n1\t1\t2\tdog\tb.wav\n2\t5\t6\tcat\tb.wav\n",
+    # Two files of 60 s that were open together: the times go on.
+    "together.txt": "Selection\tBegin Time (s)\tEnd Time (s)\tSpecies\tBegin File\t"
+    "File Offset (s)\n1\t1\t2\tdog\ta.wav\t1\n2\t61\t62\tdog\tb.wav\t1\n"
+    "3\t65\t66\tcat\tb.wav\t5\n",
+    # Files of one name in two folders.
+    "paths.txt": "Begin Time (s)\tEnd Time (s)\tCommon Name\tBegin Path\tBegin File\n"
+    "1\t2\tdog\ta.wav\tx.wav\n1\t2\tdog\tb.wav\tx.wav\n5\t6\tcat\tb.wav\tx.wav\n",
+}
+
+
+@pytest.mark.parametrize("name", OF_TWO)
+def test_events_of_several_recordings_are_not_taken_for_those_of_one(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(OF_TWO[name])
+    with pytest.raises(ArgumentError, match=rf"{name}: has events of 2 .*'a.wav', 'b.wav'.*choose"):
+        read_events(path)
+    assert read_events(path, recording="a.wav") == [Event(1, 2, "dog")]
+    assert read_events(path, recording="b.wav") == [Event(1, 2, "dog"), Event(5, 6, "cat")]
+    with pytest.raises(ArgumentError, match=r"no recording 'c.wav'.*: 'a.wav', 'b.wav'"):
+        read_events(path, recording="c.wav")
+
+
+def test_a_file_that_names_one_recording_or_none(tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text("recording,start,end,label\na.wav,1,2,dog\na.wav,3,4,dog\n")
+    assert read_events(path) == read_events(path, recording="a.wav")
+    assert len(read_events(path)) == 2
+    for file in FORMATS.values():
+        write_events(tmp_path / f"a{file.ending}", EVENTS)
+        with pytest.raises(ArgumentError, match=r"names no recording 'a.wav'; .*: none"):
+            read_events(tmp_path / f"a{file.ending}", recording="a.wav")
+    many = "".join(f"{number}.wav,1,2,dog\n" for number in range(100))
+    path.write_text("recording,start,end,label\n" + many)
+    with pytest.raises(ArgumentError, match=r"100 recordings \('0.wav', .*'4.wav', …\)"):
+        read_events(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

@@ -128,6 +128,7 @@ def test_all_files_of_a_recording_have_the_same_events(expected):
     assert len(anchors) == 1
     assert f'id="{anchors[0]}"' in page
     assert len(pd.read_csv(folder / "windows.csv")) == result["windows"] == 9
+    assert read_events(expected / "events.csv", recording="day 2/c.wav") == events
     everything = pd.read_csv(expected / "events.csv")
     assert (everything["recording"] == "day 2/c.wav").sum() == len(events)
 

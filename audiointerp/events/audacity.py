@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from ..errors import ArgumentError
-from .event import Event, at_line
+from .event import Event, Row, at_line
 from .raven import refuse_breaks
 
 _P = re.compile(r" \(p=([0-9.e+-]+)\)$")
@@ -38,23 +38,23 @@ def audacity_text(events: Sequence[Event]) -> str:
     return "".join(lines)
 
 
-def audacity_events(text: str) -> list[Event]:
-    r"""Read a label track. An unlabelled event gets the label ``?``.
+def audacity_rows(text: str) -> list[Row]:
+    r"""Read a label track, which names no recording. An unlabelled event gets the label ``?``.
 
     A band that Audacity left open (-1) is none.
 
     Raises:
         ArgumentError: a line has another form.
 
-    >>> audacity_events("0.5\t1.0\tdog\n\\\t100\t800\n")
-    [Event(start=0.5, end=1.0, label='dog', p=None, low=100.0, high=800.0)]
+    >>> audacity_rows("0.5\t1.0\tdog\n\\\t100\t800\n")[0].event
+    Event(start=0.5, end=1.0, label='dog', p=None, low=100.0, high=800.0)
     """
     events: list[Event] = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             with at_line(number):
                 _read_line(line.removesuffix("\r"), events)
-    return events
+    return [Row(None, event) for event in events]
 
 
 def _read_line(line: str, events: list[Event]) -> None:

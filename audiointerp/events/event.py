@@ -1,12 +1,16 @@
 """The record of an event: what was heard, when, in which band, and how sure the model was."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import ArgumentError
 from ..util import as_python
+
+MOST_NAMES = 5
+"""How many recordings are named where a file has the events of several."""
 
 
 @dataclass(frozen=True, order=True)
@@ -64,6 +68,50 @@ def _check_limits(label: str, unit: str, lowest: float, highest: float) -> None:
             f"{label}: from {lowest!r:.40} to {highest!r:.40} {unit}: give two finite numbers "
             "from 0 on, the smaller one first"
         )
+
+
+class Row(NamedTuple):
+    """An event of a file, and the recording that the file names for it.
+
+    >>> Row(None, Event(12.5, 14.0, "whale")).recording is None
+    True
+    """
+
+    recording: str | None
+    """The name as it stands there; None if there is no place for one."""
+    event: Event
+
+
+def of_one_recording(rows: Sequence[Row], recording: str | None, file: object) -> list[Event]:
+    """Return the events of one recording.
+
+    Args:
+        rows: the events of a file.
+        recording: its name; None if the file has the events of one alone.
+        file: the file, for the message.
+
+    Raises:
+        ArgumentError: there are events of several, or none of this one.
+
+    >>> rows = [Row(name, Event(0.0, 1.0, name)) for name in ("a", "b")]
+    >>> [event.label for event in of_one_recording(rows, "b", "a.csv")]
+    ['b']
+    >>> of_one_recording(rows, None, "a.csv")
+    Traceback (most recent call last):
+    audiointerp.errors.ArgumentError: a.csv: has events of 2 recordings ('a', 'b'); choose one ...
+    """
+    names = list(dict.fromkeys(row.recording for row in rows))
+    listed = ", ".join(map(repr, names[:MOST_NAMES])) + (", …" if len(names) > MOST_NAMES else "")
+    if recording is None and len(names) > 1:
+        raise ArgumentError(
+            f"{file}: has events of {len(names)} recordings ({listed}); choose one by recording="
+        )
+    if recording is not None and recording not in names:
+        raise ArgumentError(
+            f"{file}: names no recording {recording!r:.80}; those that it names: "
+            f"{'none' if names in ([], [None]) else listed}"
+        )
+    return [row.event for row in rows if recording in (None, row.recording)]
 
 
 @contextmanager

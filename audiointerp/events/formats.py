@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 from ..errors import ArgumentError, AudioInterpError, choose, unknown_name
 from ..util import json_text, write_text
-from .audacity import audacity_events, audacity_text
-from .event import Event, at_line
-from .raven import raven_events, raven_text
+from .audacity import audacity_rows, audacity_text
+from .event import Event, Row, at_line, of_one_recording
+from .raven import raven_rows, raven_text
 
 COLUMNS = ("start", "end", "label", "p", "low", "high")
 """The columns of CSV, in seconds, text, probability and Hz; an empty field is None."""
+RECORDING = "recording"
+"""The column of CSV, or the entry of JSON, that names the recording of an event."""
 
 
 class Format(NamedTuple):
@@ -29,7 +31,7 @@ class Format(NamedTuple):
 
     ending: str
     to_text: Callable[[Sequence[Event]], str]
-    to_events: Callable[[str], list[Event]]
+    to_rows: Callable[[str], list[Row]]
 
 
 def csv_text(events: Sequence[Event]) -> str:
@@ -55,24 +57,24 @@ def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> 
     return text.getvalue()
 
 
-def csv_events(text: str) -> list[Event]:
-    r"""Read events from CSV; further columns are ignored.
+def csv_rows(text: str) -> list[Row]:
+    r"""Read events from CSV, which may have a column ``recording``; others are ignored.
 
     Raises:
         ArgumentError: a column is missing, or a field is no number.
 
-    >>> csv_events("start,end,label\n0.5,1.0,dog\n")
-    [Event(start=0.5, end=1.0, label='dog', p=None, low=None, high=None)]
+    >>> csv_rows("start,end,label\n0.5,1.0,dog\n")[0].event
+    Event(start=0.5, end=1.0, label='dog', p=None, low=None, high=None)
     """
     reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=_is_spaced(text))
     missing = [name for name in COLUMNS[:3] if name not in (reader.fieldnames or ())]
     if missing:
         raise ArgumentError(f"no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")
-    events = []
+    rows = []
     for row in reader:
         with at_line(reader.line_num):
-            events.append(_event_of_row(row))
-    return events
+            rows.append(Row(row.get(RECORDING), _event_of_row(row)))
+    return rows
 
 
 def _is_spaced(text: str) -> bool:
@@ -96,20 +98,20 @@ def _event_of_row(row: dict[str, str]) -> Event:
     return Event(float(row["start"]), float(row["end"]), row["label"], *optional)
 
 
-def json_events(text: str) -> list[Event]:
+def json_rows(text: str) -> list[Row]:
     """Read events from JSON: a list, or the list under ``"events"``.
 
     Raises:
         ArgumentError: there is no list of events.
 
-    >>> json_events('{"events": [{"start": 0.5, "end": 1.0, "label": "dog"}]}')[0].label
+    >>> json_rows('{"events": [{"start": 0.5, "end": 1.0, "label": "dog"}]}')[0].event.label
     'dog'
     """
     content = json.loads(text)
     entries = content.get("events") if isinstance(content, dict) else content
     if not isinstance(entries, list):
         raise ArgumentError('no list of events, or {"events": [...]}')
-    return [Event(*map(entry.get, COLUMNS)) for entry in entries]
+    return [Row(entry.get(RECORDING), Event(*map(entry.get, COLUMNS))) for entry in entries]
 
 
 def _json_text(events: Sequence[Event]) -> str:
@@ -117,10 +119,10 @@ def _json_text(events: Sequence[Event]) -> str:
 
 
 FORMATS = {
-    "raven": Format(".selections.txt", raven_text, raven_events),
-    "audacity": Format(".labels.txt", audacity_text, audacity_events),
-    "csv": Format(".csv", csv_text, csv_events),
-    "json": Format(".json", _json_text, json_events),
+    "raven": Format(".selections.txt", raven_text, raven_rows),
+    "audacity": Format(".labels.txt", audacity_text, audacity_rows),
+    "csv": Format(".csv", csv_text, csv_rows),
+    "json": Format(".json", _json_text, json_rows),
 }
 """The formats by name: Raven's selection tables, Audacity's label tracks, CSV and JSON."""
 
@@ -158,15 +160,21 @@ def write_events(
     write_text(path, FORMATS[name].to_text(listed))
 
 
-def read_events(path: str | os.PathLike[str], format: str | None = None) -> list[Event]:
-    """Read events, e.g. boxes that were drawn in Raven, or labels of Audacity.
+def read_events(
+    path: str | os.PathLike[str], format: str | None = None, *, recording: str | None = None
+) -> list[Event]:
+    """Read events of one recording, e.g. boxes that were drawn in Raven, or labels of Audacity.
 
     Args:
         path: the file.
         format: as for :func:`write_events`. A file ``.txt`` with another ending is Raven's if its
             first line has Raven's column ``Begin Time (s)``, else Audacity's.
+        recording: of a file with the events of several: the one whose events are read, as the file
+            names it (``recording`` in CSV and JSON, ``Begin Path`` or ``Begin File`` in Raven's).
 
     Raises:
+        ArgumentError: the format is not known, the file has the events of several recordings, or
+            it does not name this one.
         AudioInterpError: the file cannot be read, or is not of this format.
 
     Example: see :func:`write_events`.
@@ -182,10 +190,11 @@ def read_events(path: str | os.PathLike[str], format: str | None = None) -> list
         format = "raven" if is_raven else "audacity"
     name = _format_of(path, format)
     try:
-        return FORMATS[name].to_events(text)
+        rows = FORMATS[name].to_rows(text)
     except (ValueError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         text = f"{path}: not a file of events in the format {name} ({error})"
         raise AudioInterpError(text) from error
+    return of_one_recording(rows, recording, path)
 
 
 def _format_of(path: Path, format: str | None) -> str:

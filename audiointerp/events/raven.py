@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..errors import ArgumentError
-from .event import Event, at_line
+from .event import Event, Row, at_line
 
 START, END = "Begin Time (s)", "End Time (s)"
 LOW, HIGH = "Low Freq (Hz)", "High Freq (Hz)"
@@ -11,6 +11,10 @@ LABELS = ("Annotation", "Species", "Label", "Common Name")
 """The columns that may hold the label; the first is written."""
 SCORES = ("Score", "Confidence")
 """The columns that may hold p; the first is written."""
+RECORDINGS = ("Begin Path", "Begin File")
+"""The columns that may name the recording; a path tells files of one name in two folders apart."""
+OFFSET = "File Offset (s)"
+"""Where an event begins in its file; of several files, ``START`` may count from the first one."""
 HEADS = ("Selection", "View", "Channel", START, END, LOW, HIGH, LABELS[0], SCORES[0])
 BREAKS = ("\t", "\n", "\r")
 """What a field between tabs cannot hold without quotes."""
@@ -34,15 +38,16 @@ def raven_text(events: Sequence[Event]) -> str:
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
-def raven_events(text: str) -> list[Event]:
+def raven_rows(text: str) -> list[Row]:
     r"""Read a selection table, in any order of its columns.
 
-    Raven lists a selection once for each of its views; it is read once.
+    Raven lists a selection once for each of its views; it is read once. In a table of several
+    recordings, events begin where the column ``File Offset (s)`` says, if it is there.
 
     Raises:
         ArgumentError: a column is missing, or a field is no number.
 
-    >>> raven_events("Begin Time (s)\tEnd Time (s)\tSpecies\n0.5\t1.0\tdog\n")[0].label
+    >>> raven_rows("Begin Time (s)\tEnd Time (s)\tSpecies\n0.5\t1.0\tdog\n")[0].event.label
     'dog'
     """
     lines = [line.removesuffix("\r") for line in text.split("\n")]
@@ -54,29 +59,50 @@ def raven_events(text: str) -> list[Event]:
             f"its columns are {heads}; a selection table has {START!r}, {END!r} and one of "
             f"{', '.join(LABELS)}"
         )
-    events, known = [], set()
-    for number, line in enumerate(lines[1:], 2):
-        fields = line.split("\t")
-        if not line.strip():
-            continue
-        if len(fields) < len(heads):
-            fields += [""] * (len(heads) - len(fields))
+    lines_of_fields = [
+        (number, _fields(line, len(heads)))
+        for number, line in enumerate(lines[1:], 2)
+        if line.strip()
+    ]
+    recordings = _recordings([fields for _, fields in lines_of_fields], columns)
+    in_file = OFFSET in columns and len(set(recordings)) > 1
+    rows, known = [], set()
+    for (number, fields), recording in zip(lines_of_fields, recordings, strict=True):
         selection = fields[columns["Selection"]] if "Selection" in columns else None
         with at_line(number):
-            event = _event_of(fields, columns, fields[label_column])
+            row = Row(recording, _event_of(fields, columns, fields[label_column], in_file))
         # Joined tables count from 1 again: the number alone does not tell selections apart.
-        if selection is None or (selection, event) not in known:
-            events.append(event)
-        known.add((selection, event))
-    return events
+        if selection is None or (selection, row) not in known:
+            rows.append(row)
+        known.add((selection, row))
+    return rows
 
 
-def _event_of(fields: list[str], columns: dict[str, int], label: str) -> Event:
+def _fields(line: str, count: int) -> list[str]:
+    """Return the fields of a line, with those that it lacks at its end."""
+    fields = line.split("\t")
+    return fields + [""] * (count - len(fields))
+
+
+def _recordings(lines: list[list[str]], columns: dict[str, int]) -> list[str | None]:
+    """Return the recording of each line, from the first column that names any."""
+    for column in RECORDINGS:
+        place = columns.get(column)
+        if place is not None and any(fields[place] for fields in lines):
+            return [fields[place] for fields in lines]
+    return [None for _ in lines]
+
+
+def _event_of(fields: list[str], columns: dict[str, int], label: str, in_file: bool) -> Event:
     numbers = {
         name: _number(fields, columns, names)
         for name, names in {"p": SCORES, "low": (LOW,), "high": (HIGH,)}.items()
     }
-    return Event(float(fields[columns[START]]), float(fields[columns[END]]), label, **numbers)
+    start, end = float(fields[columns[START]]), float(fields[columns[END]])
+    if in_file:
+        offset = float(fields[columns[OFFSET]])
+        start, end = offset, offset + (end - start)
+    return Event(start, end, label, **numbers)
 
 
 def _number(fields: list[str], columns: dict[str, int], names: Sequence[str]) -> float | None:

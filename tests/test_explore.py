@@ -422,6 +422,20 @@ def test_lists_of_clips(classifier, tmp_path):
         sources_of([], classifier)
 
 
+def test_the_code_of_a_folder_reads_its_clips_as_they_were_shown(tmp_path):
+    """With the level that the classifier takes, not with a peak of 1."""
+    levels = small_classifier()
+    levels.normalize = "none"
+    for number, label in enumerate(levels.labels):
+        (tmp_path / label).mkdir()
+        samples = 0.01 * noise(1.0, seed=number).numpy().ravel()
+        soundfile.write(tmp_path / label / "a.wav", samples, levels.sample_rate)
+    for source in sources_of(tmp_path, levels):
+        again = eval(source.code, {"ai": ai, "classifier": levels})
+        assert again.equal(source.load())
+        assert again.abs().max() < 0.1
+
+
 def test_the_line_makes_it_again(classifier, shown):
     """Run what a pin says: the mask and p are those of the page."""
     asked(shown, "box", bins=[2, 30], frames=[10, 60], is_kept=False, method=0)

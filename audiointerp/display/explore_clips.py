@@ -75,7 +75,9 @@ def _labelled(clips: Any, classifier: Classifier) -> list[Source]:
     dataset = dataset_of(clips, classifier)
     code = "clips"
     if isinstance(clips, str | os.PathLike):
-        code = f"ai.as_dataset({os.fspath(clips)!r}, classifier.sample_rate, classifier.labels)"
+        # As dataset_of reads it.
+        form = "classifier.sample_rate, classifier.labels, files=classifier.normalize"
+        code = f"ai.as_dataset({os.fspath(clips)!r}, {form})"
     pairs: Sequence[Any] | None = clips if isinstance(clips, list | tuple) else None
 
     def source(number: int) -> Source:

@@ -27,7 +27,7 @@ from audiointerp import (
     scan,
     write_events,
 )
-from audiointerp.cli.scan_page import _picture, write_events_page
+from audiointerp.cli.scan_page import _clock, _picture, write_events_page
 from audiointerp.errors import ArgumentError, AudioWarning
 from audiointerp.events import (
     FORMATS,
@@ -755,6 +755,11 @@ def test_a_page_shows_no_box_where_there_is_none(a_box_and_none):
     assert page.count("<audio") == 3
     result = json.loads((a_box_and_none["steady", 1] / "result.json").read_text())
     assert result["explained"][0]["box"] is None
+
+
+def test_a_time_is_rounded_before_it_is_parted():
+    times = {59.994: "00:59.99", 59.996: "01:00.00", 3599.996: "1:00:00.00", 133.5: "02:13.50"}
+    assert {seconds: _clock(seconds) for seconds in times} == times
 
 
 def test_a_picture_has_no_rectangle_where_there_is_no_box(monkeypatch):

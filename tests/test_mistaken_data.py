@@ -168,9 +168,12 @@ def test_events_hold_plain_numbers_and_labels(tmp_path):
         assert read_events(tmp_path / f"a.{ending}") == [Event(0.5, 1.0, "dog", 0.5)]
     (tmp_path / "spaces.csv").write_text("start, end, label\n0.5, 1, dog\n")
     assert read_events(tmp_path / "spaces.csv") == [Event(0.5, 1.0, "dog")]
-    spaced = [Event(0.5, 1.0, " dog", 0.5)]
-    write_events(tmp_path / "b.csv", spaced)
-    assert read_events(tmp_path / "b.csv") == spaced
+    (tmp_path / "rows.csv").write_text("start,end,label,p\n0.5, 1, dog, 0.5\n")
+    assert read_events(tmp_path / "rows.csv") == [Event(0.5, 1.0, "dog", 0.5)]
+    for label in (" dog", " 5", " nan", " label"):
+        spaced = [Event(0.5, 1.0, label, 0.5)]
+        write_events(tmp_path / "b.csv", spaced)
+        assert read_events(tmp_path / "b.csv") == spaced
     with pytest.raises(ArgumentError, match="two finite numbers"):
         Event(np.array([1.0, 2.0]), 3.0, "dog")
     with pytest.raises(ArgumentError, match="at most 1"):

@@ -180,6 +180,7 @@ def _anchor(start: float, label: str) -> str:
 
 def _clock(seconds: float) -> str:
     """Return hours, minutes and seconds, e.g. 02:13.50."""
-    minutes, rest = divmod(seconds, 60)
+    # Rounded as it is printed: 59.996 s are 01:00.00.
+    minutes, rest = divmod(round(seconds, 2), 60)
     hours, minutes = divmod(int(minutes), 60)
     return (f"{hours}:" if hours else "") + f"{minutes:02d}:{rest:05.2f}"

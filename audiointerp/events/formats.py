@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from .raven import raven_rows, raven_text
 
 COLUMNS = ("start", "end", "label", "p", "low", "high")
 """The columns of CSV, in seconds, text, probability and Hz; an empty field is None."""
+NUMBERS = tuple(name for name in COLUMNS if name != "label")
 RECORDING = "recording"
 """The column of CSV, or the entry of JSON, that names the recording of an event."""
 
@@ -80,9 +80,12 @@ def csv_rows(text: str) -> list[Row]:
 def _is_spaced(text: str) -> bool:
     """Whether a file has a space after each comma, which then belongs to no label."""
     rows = csv.reader(io.StringIO(text, newline=""))
-    cells = [cell for row in islice(rows, 2) for cell in row]
-    after_space = [cell.strip(" ") for cell in cells if cell.startswith(" ")]
-    return any(cell in COLUMNS or _is_number(cell) for cell in after_space)
+    heads, values = next(rows, []), next(rows, [])
+    if any(head.startswith(" ") and head.strip(" ") in COLUMNS for head in heads):
+        return True
+    # A label may be a number, and begin with a space of its own.
+    numbers = [cell for head, cell in zip(heads, values, strict=False) if head in NUMBERS]
+    return any(cell.startswith(" ") and _is_number(cell.strip(" ")) for cell in numbers)
 
 
 def _is_number(cell: str) -> bool:

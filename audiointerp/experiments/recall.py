@@ -52,7 +52,8 @@ class FinishedMethod:
         """
         if self._is_of_another(classifier):
             raise ArgumentError(
-                f"{self.folder}: was computed with another network; give the weights of that run"
+                f"{self.folder}: was computed with another network, or one with other settings or "
+                "code; give that of the run"
             )
         if self.record.get("clip_names_sha256") != clip_names(clips).sha256:
             raise ArgumentError(

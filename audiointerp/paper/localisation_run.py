@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from ..dataset import ClipDataset, Mixtures
 from ..errors import ArgumentError
-from ..experiments import sha256_of_state
+from ..experiments import described_model, sha256_of_state
 from ..interpretation import LIME, Explainer, IntegratedGradients, Occlusion
 from ..model import Classifier
 from ..scoring import (
@@ -183,6 +183,7 @@ def measure_localisation(
     clips = [encodable(dataset.clip_id(index)) for index in range(len(dataset))]
     settings = {
         "network": sha256_of_state(classifier.network),
+        "model": described_model(classifier),
         "transform": classifier.transform.to_dict(),
         "classifier": [classifier.duration, classifier.output, classifier.normalize],
         "clips": clips,

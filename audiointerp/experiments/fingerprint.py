@@ -108,6 +108,7 @@ def settings_of(explainer: Explainer) -> dict[str, Any]:
     Raises:
         ArgumentError: an argument cannot be described by plain values.
 
+    >>> from torch import nn
     >>> from audiointerp.interpretation import Random
     >>> settings_of(Random(nn.Linear(1, 1), seed=7))
     {'class': 'Random', 'seed': 7}

@@ -438,6 +438,46 @@ def test_events_of_several_recordings_are_not_taken_for_those_of_one(tmp_path, n
         read_events(path, recording="c.wav")
 
 
+def read_table(tmp_path, *lines, **options):
+    heads = "Begin Time (s)\tEnd Time (s)\tSpecies\tBegin Path\tBegin File\tFile Offset (s)"
+    path = tmp_path / "table.selections.txt"
+    path.write_text("\n".join([heads, *lines, ""]))
+    return [(event.start, event.end) for event in read_events(path, **options)]
+
+
+def test_an_event_begins_at_its_offset_in_the_file(tmp_path):
+    """Also if the file was opened as the second, and only where the offset is known."""
+    assert read_table(tmp_path, "61\t62\tdog\t\tb.wav\t1") == [(1, 2)]
+    lines = ("1\t2\tdog\t\ta.wav\t", "61\t62\tdog\t\tb.wav\t1")
+    assert read_table(tmp_path, *lines, recording="a.wav") == [(1, 2)]
+    assert read_table(tmp_path, *lines, recording="b.wav") == [(1, 2)]
+
+
+def test_a_recording_is_chosen_by_its_name_or_its_path(tmp_path):
+    lines = ("1\t2\tdog\tC:\\x\\a.wav\ta.wav\t1", "3\t4\tdog\tC:\\x\\b.wav\tb.wav\t3")
+    for recording in ("b.wav", "C:\\x\\b.wav"):
+        assert read_table(tmp_path, *lines, recording=recording) == [(3, 4)]
+    of_two_folders = (lines[0], lines[0].replace("x", "y"))
+    with pytest.raises(ArgumentError, match=r"of 2 recordings .*choose one"):
+        read_table(tmp_path, *of_two_folders, recording="a.wav")
+
+
+def test_events_that_name_no_recording_are_of_the_only_one(tmp_path):
+    lines = ("1\t2\tdog\t\ta.wav\t1", "3\t4\tdog")
+    assert read_table(tmp_path, *lines) == [(1, 2), (3, 4)]
+    assert read_table(tmp_path, *lines, recording="a.wav") == [(1, 2), (3, 4)]
+    with pytest.raises(ArgumentError, match=r"of 2 recordings .*others that name none"):
+        read_table(tmp_path, *lines, "5\t6\tdog\t\tb.wav\t5", recording="a.wav")
+
+
+def test_a_name_in_json_may_be_a_number(tmp_path):
+    path = tmp_path / "events.json"
+    path.write_text('[{"start": 0, "end": 1, "label": "dog", "recording": {"id": 1}}]')
+    assert len(read_events(path)) == 1
+    path.write_text('[{"start": 0, "end": 1, "label": "dog", "recording": 1}]')
+    assert len(read_events(path, recording="1")) == 1
+
+
 def test_a_file_that_names_one_recording_or_none(tmp_path):
     path = tmp_path / "one.csv"
     path.write_text("recording,start,end,label\na.wav,1,2,dog\na.wav,3,4,dog\n")

@@ -196,11 +196,11 @@ def test_what_was_measured_is_not_measured_again(classifier, tmp_path, monkeypat
     assert len(table) == len(more)
     with pytest.raises(AudioInterpError, match="other settings"):
         measure_localisation(*arguments, methods, tmp_path, min_p=0.5)
-    # An attribute that is no weight.
-    classifier.network.settings["level_range"] = 60.0
+    # Another network of equal weights.
+    hook = classifier.network.register_forward_hook(lambda module, inputs, logits: logits / 2)
     with pytest.raises(AudioInterpError, match="other settings"):
         measure_localisation(*arguments, methods, tmp_path, min_p=0)
-    del classifier.network.settings["level_range"]
+    hook.remove()
     monkeypatch.setattr("audiointerp.paper.localisation_run.WEIGHT_DB", (60.0, 0.0))
     with pytest.raises(AudioInterpError, match="other settings"):
         measure_localisation(*arguments, methods, tmp_path, min_p=0)

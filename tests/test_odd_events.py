@@ -113,14 +113,20 @@ def test_results_of_other_settings_or_classifiers_are_not_listed_together(tmp_pa
     """The tables hold the events of all calls, and have no column for the settings."""
     paths = {name: write_sound(tmp_path / name) for name in ("a.wav", "b.wav", "c.wav")}
 
+    model = {"device": "cpu"}
+
     def scan_by(names, merge=0.0, network="first", **options):
         settings = ScanSettings(threshold={"dog": 1e-9}, merge=merge, explain=0)
-        task = FolderScan(tmp_path / "out", settings, {"network": network}, no_page, no_page)
+        task = FolderScan(
+            tmp_path / "out", settings, model | {"network": network}, no_page, no_page
+        )
         recordings = [(name, paths[name]) for name in names]
         rows = scan_files(task, small, recordings, progress=False, **options)
         return [row["recording"] for row in rows]
 
     assert scan_by(["a.wav"]) == ["a.wav"]
+    # Of other recordings, another device is no other classifier.
+    model["device"] = "cuda"
     assert scan_by(["b.wav"]) == ["a.wav", "b.wav"]
     for other, message in (
         ({"merge": 1.0}, r"a\.wav: .* with other settings \(merge 0\.0, now 1\.0\)"),

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from sharding import METHODS, OWN, PLAN, assert_same, expected, form, in_shards, manifest
 
 from audiointerp.cli.run_summary import print_shards
-from audiointerp.dataset import ManifestClips
+from audiointerp.dataset import ManifestClips, Selection
 from audiointerp.errors import ArgumentError, AudioInterpError
 from audiointerp.experiments import Experiment, local_engine, plan_shards, run_shards
 from audiointerp.predict import score
@@ -148,6 +148,11 @@ def test_sounds_that_are_read_otherwise_are_another_setting(manifest, tmp_path):
     classifier.normalize = "none"
     with pytest.raises(ArgumentError, match=r"sounds.normalize: 'peak' before, 'none' now"):
         run_shards(OWN, classifier, kept, METHODS, tmp_path, **PLAN, **part)
+    longer = ManifestClips(manifest, **(settings | {"duration": 1.0}))
+    selected = Selection(longer, range(7))
+    classifier.normalize = "peak"
+    with pytest.raises(ArgumentError, match=r"sounds.duration: 0.5 before, 1.0 now"):
+        run_shards(OWN, classifier, selected, METHODS, tmp_path, **PLAN, **part)
 
 
 def test_another_noise_of_the_same_name_is_another_setting(manifest, tmp_path):

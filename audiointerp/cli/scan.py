@@ -248,8 +248,10 @@ def _description(classifier: "Classifier") -> dict[str, object]:
 
     from ..experiments import described_model, sha256_of_state
 
+    # Before the model is asked: some networks change their state with each forward pass.
+    network_sha256 = sha256_of_state(classifier.network)
     return {
-        "network_sha256": sha256_of_state(classifier.network),
+        "network_sha256": network_sha256,
         "model": described_model(classifier),
         "transform": classifier.transform.to_dict(),
         "labels": list(classifier.labels),

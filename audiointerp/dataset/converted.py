@@ -113,7 +113,7 @@ class Converted(Dataset[tuple[Tensor, Target]]):
         given.check(count)
         self.sample_rate = stated_rate(form.sample_rate)
         self.labels = form.labels or ()
-        self._read, self._count, self._form, self._given = read, count, form, given
+        self._read, self._count, self.form, self._given = read, count, form, given
         self._label_of = label_of
         self._fix_length = FixedLength(form.duration, self.sample_rate)
 
@@ -124,10 +124,10 @@ class Converted(Dataset[tuple[Tensor, Target]]):
         place = f"clip {self.clip_id(index)}"
         audio, label = self._read(clip_at(range(self._count), index))
         is_file = isinstance(audio, str | os.PathLike)
-        form = self._form
+        form = self.form
         normalize = form.normalize or (form.files if is_file else "none")
         try:
-            wav = as_levels(audio, self.sample_rate, normalize=normalize, mono=self._form.mono)
+            wav = as_levels(audio, self.sample_rate, normalize=normalize, mono=self.form.mono)
         except ArgumentError as error:
             raise DatasetError(f"{place}: {error}") from error
         wav = normalized(self._fix_length(wav, place), normalize)

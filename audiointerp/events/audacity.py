@@ -54,7 +54,7 @@ def audacity_rows(text: str) -> list[Row]:
         if line.strip():
             with at_line(number):
                 _read_line(line.removesuffix("\r"), events)
-    return [Row(None, event) for event in events]
+    return [Row("", event) for event in events]
 
 
 def _read_line(line: str, events: list[Event]) -> None:

@@ -73,12 +73,12 @@ def _check_limits(label: str, unit: str, lowest: float, highest: float) -> None:
 class Row(NamedTuple):
     """An event of a file, and the recording that the file names for it.
 
-    >>> Row(None, Event(12.5, 14.0, "whale")).recording is None
-    True
+    >>> Row("", Event(12.5, 14.0, "whale")).event.label
+    'whale'
     """
 
-    recording: str | None
-    """The name as it stands there; None if there is no place for one."""
+    recording: str
+    """The name or path as it stands there; empty if there is none."""
     event: Event
 
 
@@ -87,7 +87,7 @@ def of_one_recording(rows: Sequence[Row], recording: str | None, file: object) -
 
     Args:
         rows: the events of a file.
-        recording: its name; None if the file has the events of one alone.
+        recording: its name, or its whole path; None if the file has the events of one alone.
         file: the file, for the message.
 
     Raises:
@@ -100,18 +100,31 @@ def of_one_recording(rows: Sequence[Row], recording: str | None, file: object) -
     Traceback (most recent call last):
     audiointerp.errors.ArgumentError: a.csv: has events of 2 recordings ('a', 'b'); choose one ...
     """
-    names = list(dict.fromkeys(row.recording for row in rows))
+    names = list(dict.fromkeys(row.recording for row in rows if row.recording))
     listed = ", ".join(map(repr, names[:MOST_NAMES])) + (", …" if len(names) > MOST_NAMES else "")
-    if recording is None and len(names) > 1:
+    if len(names) > 1 and not all(row.recording for row in rows):
+        raise ArgumentError(
+            f"{file}: has events of {len(names)} recordings ({listed}), and others that name none"
+        )
+    if recording is None:
+        chosen = names
+    else:
+        chosen = [name for name in names if recording in (name, _base_name(name))]
+    if len(chosen) > 1:
         raise ArgumentError(
             f"{file}: has events of {len(names)} recordings ({listed}); choose one by recording="
         )
-    if recording is not None and recording not in names:
+    if recording is not None and not chosen:
         raise ArgumentError(
-            f"{file}: names no recording {recording!r:.80}; those that it names: "
-            f"{'none' if names in ([], [None]) else listed}"
+            f"{file}: names no recording {recording!r:.80}; those that it names: {listed or 'none'}"
         )
-    return [row.event for row in rows if recording in (None, row.recording)]
+    # Events without a name are of the only recording.
+    return [row.event for row in rows if not row.recording or row.recording in chosen]
+
+
+def _base_name(path: str) -> str:
+    """The name of a file, of a path of any system."""
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 @contextmanager

@@ -42,6 +42,8 @@ CHANGES = {
     "model": "with another classifier",
 }
 """What a difference in an entry of the fingerprint means."""
+SURROUNDINGS = ("versions", "device")
+"""Entries of a model's description that do not make it another one."""
 WriteIndex = Callable[[Path, list[dict[str, Any]], list[dict[str, Any]]], None]
 """A function that writes the page of a folder, of the rows of its two tables."""
 
@@ -89,7 +91,8 @@ class FolderScan:
     def refuse_other_results(self, scanned_anew: Collection[str]) -> None:
         """Refuse a folder with finished results of another classifier or other settings.
 
-        They would be in one table with those of this call. What failed has no events.
+        They would be in one table with those of this call. What failed has no events. Other
+        versions, or another device, are no other classifier here, since the recordings are others.
 
         Args:
             scanned_anew: the names of recordings whose results are replaced.
@@ -97,17 +100,22 @@ class FolderScan:
         Raises:
             ArgumentError: there is such a result of a recording that is not scanned anew.
         """
-        now = plain({"settings": self.settings.to_dict(), "model": self.model})
+        model = {name: value for name, value in self.model.items() if name not in SURROUNDINGS}
+        now = plain({"settings": self.settings.to_dict(), "model": model})
         for result in _results_in(self.out):
             name, known = result["recording"], result.get("fingerprint")
             if result["status"] != "ok" or name in scanned_anew:
                 continue
             for key, values in now.items():
                 before = known.get(key) if isinstance(known, dict) else None
-                if before != values:
+                if isinstance(before, dict):
+                    before = {name: before.get(name) for name in values}
+                changed = _difference(before, values)
+                if changed is not None:
                     raise ArgumentError(
                         f"{self.out / name}: its result, which would be in one table with these, "
-                        f"was made {CHANGES[key]}{_difference(before, values)}; give another --out"
+                        f"was made {CHANGES[key]} ({changed}); give another --out, or delete "
+                        "that folder"
                     )
 
     def scan(self, classifier: Classifier, name: str, path: Path) -> None:
@@ -227,14 +235,17 @@ def _results_in(out: Path) -> list[dict[str, Any]]:
     return [results[name] for name in sorted(results)]
 
 
-def _difference(before: Any, now: dict[str, Any]) -> str:
-    """Return the first setting that differs, or nothing if the ones before are not known."""
+def _difference(before: Any, now: dict[str, Any]) -> str | None:
+    """Return the first value that differs, by its names; None if none does."""
     if not isinstance(before, dict):
-        return ""
-    for name in now:
-        if before.get(name) != now[name]:
-            return f" ({name} {before.get(name)!r:.60}, now {now[name]!r:.60})"
-    return ""
+        return "which are not known"
+    for name in {**before, **now}:
+        earlier, later = before.get(name), now.get(name)
+        if earlier != later:
+            if isinstance(earlier, dict) and isinstance(later, dict):
+                return f"{name}.{_difference(earlier, later)}"
+            return f"{name} {earlier!r:.60}, now {later!r:.60}"
+    return None
 
 
 def _row(result: dict[str, Any]) -> dict[str, Any]:

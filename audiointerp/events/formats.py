@@ -73,7 +73,7 @@ def csv_rows(text: str) -> list[Row]:
     rows = []
     for row in reader:
         with at_line(reader.line_num):
-            rows.append(Row(row.get(RECORDING), _event_of_row(row)))
+            rows.append(Row(row.get(RECORDING) or "", _event_of_row(row)))
     return rows
 
 
@@ -114,7 +114,9 @@ def json_rows(text: str) -> list[Row]:
     entries = content.get("events") if isinstance(content, dict) else content
     if not isinstance(entries, list):
         raise ArgumentError('no list of events, or {"events": [...]}')
-    return [Row(entry.get(RECORDING), Event(*map(entry.get, COLUMNS))) for entry in entries]
+    names = ["" if entry.get(RECORDING) is None else str(entry[RECORDING]) for entry in entries]
+    events = [Event(*map(entry.get, COLUMNS)) for entry in entries]
+    return list(map(Row, names, events))
 
 
 def _json_text(events: Sequence[Event]) -> str:

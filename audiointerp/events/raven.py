@@ -14,7 +14,7 @@ SCORES = ("Score", "Confidence")
 RECORDINGS = ("Begin Path", "Begin File")
 """The columns that may name the recording; a path tells files of one name in two folders apart."""
 OFFSET = "File Offset (s)"
-"""Where an event begins in its file; of several files, ``START`` may count from the first one."""
+"""Where an event begins in its file; ``START`` counts from the first file that was open."""
 HEADS = ("Selection", "View", "Channel", START, END, LOW, HIGH, LABELS[0], SCORES[0])
 BREAKS = ("\t", "\n", "\r")
 """What a field between tabs cannot hold without quotes."""
@@ -41,8 +41,8 @@ def raven_text(events: Sequence[Event]) -> str:
 def raven_rows(text: str) -> list[Row]:
     r"""Read a selection table, in any order of its columns.
 
-    Raven lists a selection once for each of its views; it is read once. In a table of several
-    recordings, events begin where the column ``File Offset (s)`` says, if it is there.
+    Raven lists a selection once for each of its views; it is read once. An event begins where the
+    column ``File Offset (s)`` says, if it says so.
 
     Raises:
         ArgumentError: a column is missing, or a field is no number.
@@ -59,55 +59,46 @@ def raven_rows(text: str) -> list[Row]:
             f"its columns are {heads}; a selection table has {START!r}, {END!r} and one of "
             f"{', '.join(LABELS)}"
         )
-    lines_of_fields = [
-        (number, _fields(line, len(heads)))
-        for number, line in enumerate(lines[1:], 2)
-        if line.strip()
-    ]
-    recordings = _recordings([fields for _, fields in lines_of_fields], columns)
-    in_file = OFFSET in columns and len(set(recordings)) > 1
     rows, known = [], set()
-    for (number, fields), recording in zip(lines_of_fields, recordings, strict=True):
-        selection = fields[columns["Selection"]] if "Selection" in columns else None
+    for number, line in enumerate(lines[1:], 2):
+        fields = line.split("\t")
+        if not line.strip():
+            continue
+        fields += [""] * (len(heads) - len(fields))
         with at_line(number):
-            row = Row(recording, _event_of(fields, columns, fields[label_column], in_file))
+            row = Row(
+                _first_of(fields, columns, RECORDINGS),
+                _event_of(fields, columns, fields[label_column]),
+            )
         # Joined tables count from 1 again: the number alone does not tell selections apart.
-        if selection is None or (selection, row) not in known:
+        selection = _first_of(fields, columns, ("Selection",))
+        if not selection or (selection, row) not in known:
             rows.append(row)
         known.add((selection, row))
     return rows
 
 
-def _fields(line: str, count: int) -> list[str]:
-    """Return the fields of a line, with those that it lacks at its end."""
-    fields = line.split("\t")
-    return fields + [""] * (count - len(fields))
-
-
-def _recordings(lines: list[list[str]], columns: dict[str, int]) -> list[str | None]:
-    """Return the recording of each line, from the first column that names any."""
-    for column in RECORDINGS:
-        place = columns.get(column)
-        if place is not None and any(fields[place] for fields in lines):
-            return [fields[place] for fields in lines]
-    return [None for _ in lines]
-
-
-def _event_of(fields: list[str], columns: dict[str, int], label: str, in_file: bool) -> Event:
+def _event_of(fields: list[str], columns: dict[str, int], label: str) -> Event:
     numbers = {
         name: _number(fields, columns, names)
         for name, names in {"p": SCORES, "low": (LOW,), "high": (HIGH,)}.items()
     }
     start, end = float(fields[columns[START]]), float(fields[columns[END]])
-    if in_file:
-        offset = float(fields[columns[OFFSET]])
+    offset = _number(fields, columns, (OFFSET,))
+    if offset is not None:
         start, end = offset, offset + (end - start)
     return Event(start, end, label, **numbers)
 
 
 def _number(fields: list[str], columns: dict[str, int], names: Sequence[str]) -> float | None:
-    text = next((fields[columns[name]] for name in names if name in columns), "")
+    text = _first_of(fields, columns, names)
     return float(text) if text else None
+
+
+def _first_of(fields: list[str], columns: dict[str, int], names: Sequence[str]) -> str:
+    """Return the first field that is not empty of several columns."""
+    texts = (fields[columns[name]] for name in names if name in columns)
+    return next(filter(None, texts), "")
 
 
 def refuse_breaks(label: str) -> None:

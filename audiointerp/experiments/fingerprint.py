@@ -74,7 +74,8 @@ def fingerprint_of(
     (1, 'cpu', ['features'])
     """
     recording = noise or experiment.noise
-    device = classifier.device
+    # Before the model is asked: some networks change their state with each forward pass.
+    network_sha256 = sha256_of_state(classifier.network)
     return {
         "model": described_model(classifier),
         "experiment": asdict(experiment),
@@ -84,12 +85,21 @@ def fingerprint_of(
         "plan": described(plan.to_dict()),
         "labels": list(classifier.labels),
         "duration": classifier.duration,
-        "network_sha256": sha256_of_state(classifier.network),
+        "network_sha256": network_sha256,
         "clips": clips.count,
         "clip_names_sha256": clips.sha256,
         "versions": {name: version(name) for name in PACKAGES},
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "device": name_of_device(classifier.device),
     }
+
+
+def name_of_device(device: torch.device) -> str:
+    """Return the name of a GPU, or the type of another device.
+
+    >>> name_of_device(torch.device("cpu"))
+    'cpu'
+    """
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def environment() -> dict[str, str]:

@@ -2,10 +2,9 @@
 
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from ..errors import ArgumentError
 from ..util import locked, make_folder, plain, read_json, refuse_held, write_json
@@ -69,25 +68,6 @@ def check_resume(resume: bool, shard: tuple[int, int]) -> None:
             "resume=False (--no-resume) with a shard would delete the results of the other "
             "shards: empty the folder first"
         )
-
-
-def other_settings(earlier: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> list[str]:
-    """Return how the settings of a run differ from those of earlier results, as phrases.
-
-    Args:
-        earlier: the record of the results; one of an earlier version says nothing of the model
-            but its weights.
-        fingerprint: of the run.
-
-    >>> other_settings({"output": "softmax"}, {"output": "sigmoid", "model": {}})
-    ["output: 'softmax' before, 'sigmoid' now"]
-    """
-    known = {
-        name: value
-        for name, value in plain(fingerprint).items()
-        if name in earlier or name != "model"
-    }
-    return differences(earlier, known)
 
 
 def refuse_results_beside(folder: Path, pattern: str, function: str) -> None:
@@ -157,7 +137,7 @@ def _begin(store: Store) -> list[str]:
     with store.lock():
         records = [read_json(path), read_json(store.folder / "run.json")]
         earlier = [record for record in records if isinstance(record, dict)]
-        other = other_settings(earlier[0], store.fingerprint) if earlier else []
+        other = differences(earlier[0], plain(store.fingerprint)) if earlier else []
         if other:
             raise ArgumentError(
                 f"{store.folder} holds results of other settings ({'; '.join(other)}); "

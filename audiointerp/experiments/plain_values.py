@@ -83,7 +83,7 @@ def _described_function(function: FunctionType) -> dict[str, Any]:
     code = function.__code__
     description = {
         "function": f"{function.__module__}.{function.__qualname__}",
-        "sha256": hashlib.sha256(code_text(code).encode()).hexdigest(),
+        "sha256": hashlib.sha256(_content(code).encode()).hexdigest(),
         "closed": [described(cell.cell_contents) for cell in function.__closure__ or ()],
     }
     others = {
@@ -98,14 +98,10 @@ def _described_function(function: FunctionType) -> dict[str, Any]:
     return description | {name: value for name, value in others.items() if value}
 
 
-def code_text(code: CodeType) -> str:
-    """Return what a function does, with its inner functions, whose own repr holds an address.
-
-    >>> code_text((lambda x: x + 1).__code__) == code_text((lambda x: x + 1).__code__)
-    True
-    """
+def _content(code: CodeType) -> str:
+    """What a function does, with its inner functions, whose own repr holds an address."""
     plain = [_ordered(each) for each in code.co_consts if not isinstance(each, CodeType)]
-    inner = "".join(code_text(each) for each in _inner(code))
+    inner = "".join(_content(each) for each in _inner(code))
     return f"{code.co_code!r} {code.co_names} {plain}{inner}"
 
 

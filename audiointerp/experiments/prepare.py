@@ -158,11 +158,19 @@ def read_as(
     Raises:
         AudioInterpError: the file of the noise cannot be read.
 
-    >>> from audiointerp.dataset import Synthetic
-    >>> read_as(Experiment("own", "mel"), Synthetic((5,)), None)
-    {'normalize': None}
+    >>> from audiointerp.dataset import Clip, LabelledClips
+    >>> clips = LabelledClips([Clip(Path("a.wav"), 0)], ["dog"], normalize="rms")
+    >>> read_as(Experiment("own", "mel"), clips, None)
+    {'normalize': 'rms', 'files': None, 'duration': 5.0}
     """
-    sounds: dict[str, Any] = {"normalize": getattr(dataset, "normalize", None)}
+    clips: Any = dataset
+    while hasattr(clips, "dataset"):
+        # A selection, or clips under noise: of the clips in it.
+        clips = clips.dataset
+    form = getattr(clips, "form", clips)
+    sounds: dict[str, Any] = {
+        name: getattr(form, name, None) for name in ("normalize", "files", "duration")
+    }
     recording = noise or experiment.noise
     if recording is not None and recording not in NOISES:
         sounds["noise_sha256"] = hashlib.sha256(read_bytes(str(recording))).hexdigest()

@@ -16,7 +16,7 @@ from ..interpretation import METHODS, Explainer
 from ..model import Classifier
 from ..scoring import Stored, build_explainer
 from ..util import encodable, read_json
-from .fingerprint import settings_of
+from .fingerprint import name_of_device, settings_of
 from .model_record import described_model
 from .plain_values import sha256_of_state
 from .prepare import clip_names
@@ -63,14 +63,15 @@ class FinishedMethod:
             )
 
     def _is_of_another(self, classifier: Classifier) -> bool:
-        """Whether the run had other weights, or a network on features of other settings or code.
-
-        The logits of a model of sounds are not compared: on another machine they may differ.
-        """
-        before = (self.record.get("model") or {}).get("settings_sha256")
-        return self.record.get("network_sha256") != sha256_of_state(classifier.network) or (
-            before is not None and before != described_model(classifier).get("settings_sha256")
-        )
+        """Whether the run had other weights, or a model that answers otherwise with these."""
+        if self.record.get("network_sha256") != sha256_of_state(classifier.network):
+            return True
+        before = (self.record.get("model") or {}).get("answers")
+        # On another kind of device, the digits differ more.
+        is_same_device = self.record.get("device") == name_of_device(classifier.device)
+        if before is None or not is_same_device:
+            return False
+        return bool(before != described_model(classifier)["answers"])
 
     def explainer(self, classifier: Classifier, background: Tensor | None = None) -> Explainer:
         """Build the method anew, with the settings of the run.

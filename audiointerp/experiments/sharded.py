@@ -21,7 +21,7 @@ from .engines import Engine, MissingShard, ShardJob, local_engine
 from .fingerprint import environment
 from .opening import check_resume, clear_results, refuse_results_beside
 from .prepare import plan_of, prepare, read_as
-from .shards import SHARD_SIZE, Shard, ShardFolder, plan_shards
+from .shards import SHARD_SIZE, Shard, ShardFolder, checked_part, plan_shards
 from .signals import stoppable
 from .study import Experiment, own_experiment
 
@@ -104,7 +104,7 @@ def run_shards(
     Example: ``audiointerp run birds --manifest s3://clips/birds.csv`` calls it.
     """
     check_pyarrow()
-    check_resume(resume, shard)
+    check_resume(resume, checked_part(shard))
     if engine is not None and not callable(engine):
         raise ArgumentError(f"engine={engine!r:.80}: give local_engine(workers=4) or ray_engine()")
     if isinstance(experiment, str):

@@ -181,8 +181,10 @@ def measure_localisation(
     plan = LocalisationPlan(axis=axis, min_p=min_p)
     explainers = localised_methods(methods, classifier)
     clips = [encodable(dataset.clip_id(index)) for index in range(len(dataset))]
+    # Before the model is asked: some networks change their state with each forward pass.
+    network_sha256 = sha256_of_state(classifier.network)
     settings = {
-        "network": sha256_of_state(classifier.network),
+        "network": network_sha256,
         "model": described_model(classifier),
         "transform": classifier.transform.to_dict(),
         "classifier": [classifier.duration, classifier.output, classifier.normalize],

@@ -233,6 +233,11 @@ def test_a_network_that_fails_on_noise_is_described():
             raise RuntimeError("no noise")
 
     assert described_model(same_weights(Fails)) == {"answers": [None, None]}
+    unsure = same_weights(Own, 0.0)
+    with torch.no_grad():
+        unsure.network.head.weight.zero_()
+        unsure.network.head.bias.zero_()
+    assert described_model(unsure) == {"answers": [[0, "nan"], [0, "nan"]]}
 
 
 def test_what_a_network_counts_is_no_setting():

@@ -47,7 +47,7 @@ def _sounds(classifier: Classifier) -> list[Tensor]:
     return [noise, noise * torch.logspace(0, -4, length)]
 
 
-def _answer(classifier: Classifier, wav: Tensor) -> list[float] | None:
+def _answer(classifier: Classifier, wav: Tensor) -> list[int | str] | None:
     """Return the number of the largest logit and its first two digits; None if the model fails."""
     try:
         features = classifier.transform(wav.to(classifier.device)).db
@@ -55,4 +55,5 @@ def _answer(classifier: Classifier, wav: Tensor) -> list[float] | None:
     except ModelError:
         return None
     number = int(logits.argmax())
-    return [number, float(f"{float(logits[number]):.1e}")]
+    # As text, since NaN is not equal to itself.
+    return [number, f"{float(logits[number]):.2g}"]

@@ -195,6 +195,18 @@ def test_methods_of_different_networks_are_not_put_into_one_table(tmp_path):
         read_results(tmp_path)
 
 
+def test_methods_of_models_that_answer_otherwise_are_not_put_into_one_table(tmp_path):
+    for method in ("random", "saliency"):
+        run_one(tmp_path, method)
+    path = next(tmp_path.rglob("saliency/run.json"))
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"model": record["model"] | {"max_batch": 2}}))
+    assert set(read_results(tmp_path)["method"]) == {"random", "saliency"}
+    path.write_text(json.dumps(record | {"model": {"answers": [[0, "1.2"], [0, "0.3"]]}}))
+    with pytest.raises(AudioInterpError, match=r"differs from the other methods .* in answers"):
+        read_results(tmp_path)
+
+
 def test_a_table_that_was_cut_off_is_refused(tmp_path):
     run_one(tmp_path)
     (path,) = tmp_path.rglob("metrics.csv")

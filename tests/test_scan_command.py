@@ -206,6 +206,7 @@ def predict(sounds):
     return np.stack([p, 1 - p], 1)
 def make():
     form = {{"sample_rate": 8000, "duration": 1.0, "normalize": "none"}}
+    form["max_batch"] = {batch}
     return ai.Classifier.from_function(predict, ["a", "b"], **form)
 """
 
@@ -219,13 +220,16 @@ def test_results_of_a_function_that_was_changed_are_not_kept(
     command = ("scan", tmp_path / "a.wav", "--model", "loud:make", "--method", "occlusion")
     command += ("--explain", 0, "--out", tmp_path / "out")
 
-    def scan_by(loud):
-        (tmp_path / "loud.py").write_text(LOUD_FIRST.format(loud=loud, quiet=1 - loud))
+    def scan_by(loud, batch=2):
+        text = LOUD_FIRST.format(loud=loud, quiet=1 - loud, batch=batch)
+        (tmp_path / "loud.py").write_text(text)
         sys.modules.pop("loud", None)
         status, _, err = in_this_process(*command)
         return status, "with another classifier" in err
 
     assert [scan_by(0.75), scan_by(0.75), scan_by(0.25)] == [(0, False), (0, False), (1, True)]
+    # A model that sees the other windows of a batch gives other results by it.
+    assert scan_by(0.75, batch=1) == (1, True)
 
 
 def test_windows_keep_their_levels_by_normalize_none(

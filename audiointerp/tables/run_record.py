@@ -6,10 +6,11 @@ from typing import Any
 from ..errors import AudioInterpError
 from ..util import read_json
 
-SAME = ("network_sha256", "model", "clips_sha256", "shards_sha256", "output")
+SAME = ("network_sha256", "answers", "clips_sha256", "shards_sha256", "output")
 """Entries of run.json that must be equal for all methods of an experiment.
 
-``clips_sha256`` is of the clips that could be read: it is compared if these are the same clips.
+``answers`` are those of the model, see ``experiments.described_model``. ``clips_sha256`` is of the
+clips that could be read: it is compared if these are the same clips.
 """
 SHARDS = "shards"
 """The folder of the Parquet files of a run in shards."""
@@ -40,6 +41,10 @@ def read_record(path: Path) -> dict[str, Any]:
             )
         return {}
     checked = {name: record[name] for name in ("rows", "unread_clips", *SAME) if name in record}
+    model = record.get("model")
+    if isinstance(model, dict) and "answers" in model:
+        # Not all of the model: its largest batch, say, may be another one.
+        checked["answers"] = model["answers"]
     # Older versions do not name the clips that could not be read; without an error there are none.
     if record.get("errors") == 0:
         checked.setdefault("unread_clips", [])

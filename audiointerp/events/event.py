@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 from typing import NamedTuple
 
 from ..errors import ArgumentError
@@ -109,7 +110,8 @@ def of_one_recording(rows: Sequence[Row], recording: str | None, file: object) -
     if recording is None:
         chosen = names
     else:
-        chosen = [name for name in names if recording in (name, _base_name(name))]
+        # Windows' rules take both kinds of slashes.
+        chosen = [name for name in names if recording in (name, PureWindowsPath(name).name)]
     if len(chosen) > 1:
         raise ArgumentError(
             f"{file}: has events of {len(names)} recordings ({listed}); choose one by recording="
@@ -120,11 +122,6 @@ def of_one_recording(rows: Sequence[Row], recording: str | None, file: object) -
         )
     # Events without a name are of the only recording.
     return [row.event for row in rows if not row.recording or row.recording in chosen]
-
-
-def _base_name(path: str) -> str:
-    """The name of a file, of a path of any system."""
-    return path.replace("\\", "/").rpartition("/")[2]
 
 
 @contextmanager

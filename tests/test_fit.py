@@ -258,6 +258,13 @@ def test_whole_numbers_are_needed_where_things_are_counted(name, wrong):
         FitSettings(**{name: wrong})
 
 
+@pytest.mark.parametrize("name", ["learning_rate", "mixup", "gain", "removal", "averaging"])
+@pytest.mark.parametrize("wrong", ["0.5", True, None])
+def test_numbers_are_needed_where_things_are_measured(name, wrong):
+    with pytest.raises(ArgumentError, match=f"{name}={wrong!r} must be finite"):
+        FitSettings(**{name: wrong})
+
+
 def test_adam_has_no_weight_decay():
     """It was dropped without a word before."""
     assert FitSettings().weight_decay == 1e-2

@@ -295,6 +295,29 @@ def test_f_max_none_is_half_the_rate():
     assert top.frequencies.equal(half.frequencies)
 
 
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    hop, width = np.int64(160), np.float32(8000.0)
+    transform = LogMel(np.int64(16000), np.int64(512), hop, np.int64(40), 0.0, width)
+    assert transform == LogMel(16000, 512, 160, 40, 0.0, 8000.0)
+    assert LogSTFT(*BASE, win_length=np.int64(400)).win_length == 400
+    small_classifier(transform=transform).save(tmp_path / "a.safetensors")
+    assert ai.Classifier.load(tmp_path / "a.safetensors").transform == transform
+
+
+@pytest.mark.parametrize("name", ["sample_rate", "n_fft", "hop_length", "n_mels"])
+@pytest.mark.parametrize("value", [512.0, "512", None, True, math.nan])
+def test_a_setting_that_counts_is_a_whole_number(name, value):
+    with pytest.raises(ArgumentError, match=f"{name}={value!r}: must be a whole number"):
+        LogMel(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["f_min", "f_max", "preemphasis"])
+@pytest.mark.parametrize("value", ["0.5", True, math.nan])
+def test_a_setting_that_measures_is_a_number(name, value):
+    with pytest.raises(ArgumentError, match=f"{name}={value!r}"):
+        LogMel(**{name: value})
+
+
 WRONG = [
     ({"win_length": 600}, "win_length=600"),
     ({"win_length": 0}, "win_length=0"),

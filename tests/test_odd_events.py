@@ -215,6 +215,27 @@ def test_joined_tables_of_raven_keep_their_rows(tmp_path):
     ]
 
 
+def test_a_view_of_raven_without_frequencies_is_no_second_event(tmp_path):
+    """The waveform's rows may lack the band; a selection of another band is another event."""
+    rows = [
+        "1\tWaveform 1\t0\t1\t\t\tdog",
+        "1\tSpectrogram 1\t0\t1\t100\t800\tdog",
+        "2\tSpectrogram 1\t5\t6\t100\t800\tcat",
+        "2\tWaveform 1\t5\t6\t\t\tcat",
+        "3\tWaveform 1\t0\t1\t\t\tdog",
+        "1\tSpectrogram 1\t0\t1\t900\t950\tdog",
+    ]
+    heads = "Selection\tView\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tSpecies"
+    (tmp_path / "a.selections.txt").write_text("\n".join([heads, *rows]))
+    events = read_events(tmp_path / "a.selections.txt")
+    assert [(event.start, event.low) for event in events] == [
+        (0, 100),
+        (5, 100),
+        (0, None),
+        (0, 900),
+    ]
+
+
 def test_long_chains_of_events_are_matched():
     """Each event must hand its partner over to the one before: 1200 times."""
     count = 1200

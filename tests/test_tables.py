@@ -47,6 +47,15 @@ def test_summary_leaves_out_what_is_undefined_and_counts_it():
         summarise(rows(status="error"))
 
 
+@pytest.mark.parametrize("correct", [[None] * 4, [True, None, False, True]])
+def test_rows_that_would_be_in_no_group_are_not_left_out_silently(correct):
+    """Clips without a label are neither right nor wrong."""
+    unlabelled = rows(correct=correct)
+    with pytest.raises(ArgumentError, match=f"{correct.count(None)} of 4 rows .*'correct'"):
+        as_text(unlabelled, ["correct"])
+    assert summarise(unlabelled)["clips"].tolist() == [2, 2]
+
+
 def test_the_best_is_marked_by_the_scores_own_direction():
     text = as_text(
         rows(FF=[0.9, 0.9, 0.1, 0.1], AD=[9.0, 9.0, 1.0, 1.0], AREA=[0.2, 0.2, 0.4, 0.4])

@@ -8,7 +8,7 @@ from pathlib import PureWindowsPath
 from typing import NamedTuple
 
 from ..errors import ArgumentError
-from ..util import as_python
+from ..util import take_as_python
 
 MOST_NAMES = 5
 """How many recordings are named where a file has the events of several."""
@@ -42,9 +42,7 @@ class Event:
     high: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("start", "end", "p", "low", "high"):
-            # Numbers of NumPy or torch, which no file could hold.
-            object.__setattr__(self, name, as_python(getattr(self, name)))
+        take_as_python(self)
         if not isinstance(self.label, str) or not self.label:
             raise ArgumentError(f"the label of an event is a text, not {self.label!r:.40}")
         _check_limits(self.label, "seconds", self.start, self.end)

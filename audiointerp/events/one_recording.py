@@ -171,6 +171,9 @@ def write_recording(
         write_page: writes its page.
         fingerprint: what the result depends on, see :func:`fingerprint_of_recording`.
 
+    Raises:
+        OSError: the folder cannot be written to.
+
     Example: see :func:`~audiointerp.events.folder.scan_files`.
     """
     make_folder(folder)

@@ -1,6 +1,7 @@
 """Events as a selection table of Raven: tab-separated, with the columns that Raven writes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..errors import ArgumentError
 from .event import Event, Row, at_line
@@ -59,7 +60,7 @@ def raven_rows(text: str) -> list[Row]:
             f"its columns are {heads}; a selection table has {START!r}, {END!r} and one of "
             f"{', '.join(LABELS)}"
         )
-    rows, known = [], set()
+    rows: list[tuple[str, Row]] = []
     for number, line in enumerate(lines[1:], 2):
         fields = line.split("\t")
         if not line.strip():
@@ -70,12 +71,31 @@ def raven_rows(text: str) -> list[Row]:
                 _first_of(fields, columns, RECORDINGS),
                 _event_of(fields, columns, fields[label_column]),
             )
-        # Joined tables count from 1 again: the number alone does not tell selections apart.
-        selection = _first_of(fields, columns, ("Selection",))
-        if not selection or (selection, row) not in known:
-            rows.append(row)
+        rows.append((_first_of(fields, columns, ("Selection",)), row))
+    return _each_once(rows)
+
+
+def _each_once(rows: Sequence[tuple[str, Row]]) -> list[Row]:
+    """Leave out what another view of the same selection says, with its band or without one.
+
+    Args:
+        rows: each with the number of its selection, or ``""``. Joined tables count from 1 again:
+            the number alone does not tell selections apart.
+    """
+    with_band = {
+        (selection, _without_band(row)) for selection, row in rows if row.event.low is not None
+    }
+    kept, known = [], set()
+    for selection, row in rows:
+        is_wave_view = row.event.low is None and (selection, row) in with_band
+        if not selection or not (is_wave_view or (selection, row) in known):
+            kept.append(row)
         known.add((selection, row))
-    return rows
+    return kept
+
+
+def _without_band(row: Row) -> Row:
+    return row._replace(event=replace(row.event, low=None, high=None))
 
 
 def _event_of(fields: list[str], columns: dict[str, int], label: str) -> Event:

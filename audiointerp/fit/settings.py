@@ -1,10 +1,9 @@
 """How to train: the settings, and the published ones."""
 
-import math
 from dataclasses import dataclass
 
 from ..errors import ArgumentError, choose
-from ..util import as_python
+from ..util import is_number, take_as_python
 
 SCHEDULES = ("one_cycle", "cosine", "constant")
 OPTIMIZERS = ("adamw", "adam")
@@ -65,6 +64,7 @@ class FitSettings:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
+        take_as_python(self)
         choose("optimizer", self.optimizer, OPTIMIZERS)
         choose("schedule", self.schedule, SCHEDULES)
         choose("precision", self.precision, PRECISIONS)
@@ -73,21 +73,20 @@ class FitSettings:
             decay = DEFAULT_DECAY if self.optimizer == "adamw" else 0.0
             object.__setattr__(self, "weight_decay", decay)
         for name, smallest in SMALLEST_INTEGERS.items():
-            value = as_python(getattr(self, name))
+            value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
                 raise ArgumentError(f"{name}={value!r} must be a whole number")
-            object.__setattr__(self, name, value)
             if not smallest <= value < 2**63:
                 raise ArgumentError(f"{name}={value!r} must be at least {smallest}, below 2**63")
-        if not 0 < self.learning_rate < math.inf:
-            raise ArgumentError(f"learning_rate={self.learning_rate!r} must be finite and above 0")
-        for name in ("mixup", "weight_decay", "gain"):
+        for name in ("learning_rate", "mixup", "weight_decay", "gain", "removal", "averaging"):
             value = getattr(self, name)
-            if not 0 <= value < math.inf:
+            if not is_number(value) or value < 0:
                 raise ArgumentError(f"{name}={value!r} must be finite and not below 0")
-        if not 0 <= self.removal <= 1:
+        if self.learning_rate == 0:
+            raise ArgumentError(f"learning_rate={self.learning_rate!r} must be above 0")
+        if self.removal > 1:
             raise ArgumentError(f"removal={self.removal!r} must be a probability, from 0 to 1")
-        if not 0 <= self.averaging < 1:
+        if self.averaging >= 1:
             raise ArgumentError(f"averaging={self.averaging!r} must be at least 0 and below 1")
         if self.optimizer == "adam" and self.weight_decay != 0:
             raise ArgumentError(

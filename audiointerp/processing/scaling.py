@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
-from ..util import FLOOR, as_python, is_number
+from ..util import FLOOR, is_number, take_as_python
 
 LOGARITHMS = ("db", "natural", "log10", "none")
 NORMALIZERS = ("none", "clip", "bin", "peak", "range")
@@ -64,6 +64,7 @@ class Scaling:
     std: float | tuple[float, ...] = 1.0
 
     def __post_init__(self) -> None:
+        take_as_python(self)
         choose("logarithm", self.log, LOGARITHMS)
         choose("normalisation", self.normalize, NORMALIZERS)
         for name in ("mean", "std"):
@@ -72,8 +73,6 @@ class Scaling:
             object.__setattr__(self, name, _as_tuple(name, value))
         if any(value <= 0 for value in _values(self.std)):
             raise ArgumentError(f"std={self.std!r:.60} must be positive")
-        for name in ("offset", "clamp", "epsilon", "top_db", "correction"):
-            object.__setattr__(self, name, as_python(getattr(self, name)))
         for name in ("offset", "clamp", "epsilon"):
             if not is_number(getattr(self, name)) or getattr(self, name) < 0:
                 raise ArgumentError(f"{name}={getattr(self, name)!r:.40} must be at least 0")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
+from ..util import is_number, whole_number
 from .filters import check_mel_norm, mel_edges, mel_filters
 from .scaling import Scaling
 from .transform import Transform
@@ -66,11 +67,12 @@ class LogMel(Transform):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.f_min < self.highest <= self.sample_rate / 2 or self.n_mels < 1:
+        whole_number("n_mels", self.n_mels, least=1)
+        edges_are_numbers = is_number(self.f_min) and is_number(self.highest)
+        if not edges_are_numbers or not 0 <= self.f_min < self.highest <= self.sample_rate / 2:
             raise ArgumentError(
-                f"n_mels={self.n_mels}, f_min={self.f_min}, f_max={self.f_max}: needs n_mels >= 1 "
-                f"and 0 <= f_min < f_max <= half the sample rate ({self.sample_rate / 2:g} Hz), "
-                "or f_max=None for that half"
+                f"f_min={self.f_min!r:.40}, f_max={self.f_max!r:.40}: needs 0 <= f_min < f_max <= "
+                f"half the sample rate ({self.sample_rate / 2:g} Hz), or f_max=None for that half"
             )
         check_mel_norm(self.mel_norm, self.mel_scale)
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import ArgumentError, AudioWarning, choose
-from ..util import FLOOR
+from ..util import FLOOR, is_number, take_as_python, whole_number
 from .emphasis import deemphasise, emphasise
 from .tapers import TAPERS, taper
 
@@ -61,6 +61,11 @@ class Framing:
     preemphasis: float = 0.0
 
     def __post_init__(self) -> None:
+        take_as_python(self)
+        for name in ("n_fft", "hop_length", "win_length"):
+            value = getattr(self, name)
+            if value is not None or name != "win_length":
+                whole_number(name, value, least=1)
         if self.n_fft < 2 or self.n_fft % 2 or not 0 < self.hop_length <= self.n_fft // 2:
             raise ArgumentError(
                 f"n_fft={self.n_fft}, hop_length={self.hop_length}: n_fft must be even, and the "
@@ -70,15 +75,12 @@ class Framing:
         choose("padding", self.padding, PADDINGS)
         if not isinstance(self.center, bool):
             raise ArgumentError(f"center={self.center!r:.40} must be True or False")
-        if not 0 <= self.preemphasis < 1:
+        if not is_number(self.preemphasis) or not 0 <= self.preemphasis < 1:
             raise ArgumentError(f"preemphasis={self.preemphasis!r:.40} must be in [0, 1)")
         if self.win_length is None:
             return
-        if not isinstance(self.win_length, int) or not 0 < self.win_length <= self.n_fft:
-            raise ArgumentError(
-                f"win_length={self.win_length!r:.40} must be a whole number from 1 to "
-                f"n_fft={self.n_fft}"
-            )
+        if self.win_length > self.n_fft:
+            raise ArgumentError(f"win_length={self.win_length} is above n_fft={self.n_fft}")
         # A symmetric window of two samples is zero.
         if not self.hop_length <= self.win_length // 2 or self.win_length < 3:
             raise ArgumentError(

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
-from ..util import FLOOR, table_html
+from ..util import FLOOR, table_html, take_as_python, whole_number
 from .filters import lifting
 from .inversion import INVERSIONS, griffin_lim, stft_magnitude
 from .masking import masked_levels
@@ -84,6 +84,8 @@ class Transform(ABC):
     scaling: Scaling = UNSCALED
 
     def __post_init__(self) -> None:
+        take_as_python(self)
+        whole_number("sample_rate", self.sample_rate, least=1)
         # Creating it checks its settings.
         _ = self.framing
         if isinstance(self.power, bool) or self.power not in (1, 2):

@@ -213,10 +213,21 @@ def with_shares(scored: pd.DataFrame) -> pd.DataFrame:
 def group_columns(rows: pd.DataFrame, by: Sequence[str]) -> list[str]:
     """Return ``by``, and before it the columns of ``SPLIT_BY`` that have several values.
 
+    Raises:
+        ArgumentError: a row has no value in one of them, and would be in no group.
+
     >>> group_columns(pd.DataFrame({"on": ["audio", "features"]}), ["method"])
     ['on', 'method']
     """
     split_by = [
         name for name in SPLIT_BY if name in rows and name not in by and rows[name].nunique() > 1
     ]
-    return [*split_by, *by]
+    columns = [*split_by, *by]
+    for name in columns:
+        missing = int(rows[name].isna().sum()) if name in rows else 0
+        if missing:
+            raise ArgumentError(
+                f"{missing} of {len(rows)} rows have no value in column {name!r}, e.g. because "
+                "their clips have no label; group by others, or take the rows that have one"
+            )
+    return columns

@@ -29,7 +29,7 @@ from .forward import (
     set_evaluation,
     weight_type,
 )
-from .given import as_python, is_number, whole_number
+from .given import as_python, is_number, take_as_python, whole_number
 from .hooks import is_owned, owned
 from .html import table_html
 from .memory import importing, keep_memory, return_memory
@@ -130,6 +130,7 @@ __all__ = [
     "split_names",
     "suspected_probabilities",
     "table_html",
+    "take_as_python",
     "to_logits",
     "usable_device",
     "warn_of_probabilities",

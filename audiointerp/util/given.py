@@ -1,6 +1,7 @@
 """Numbers among the settings that a caller gives; those of NumPy and torch are numbers, too."""
 
 import math
+from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
 
@@ -59,3 +60,24 @@ def as_python(value: Any) -> Any:
     """
     is_number_of_theirs = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
     return value.item() if is_number_of_theirs else value
+
+
+def take_as_python(record: Any) -> None:
+    """Make the numbers of NumPy and torch in a new record, which may be frozen, Python's.
+
+    Args:
+        record: a dataclass, in its ``__post_init__``.
+
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> @dataclass(frozen=True)
+    ... class Bands:
+    ...     count: int
+    ...
+    ...     def __post_init__(self):
+    ...         take_as_python(self)
+    >>> Bands(np.int64(3))
+    Bands(count=3)
+    """
+    for field in fields(record):
+        object.__setattr__(record, field.name, as_python(getattr(record, field.name)))

@@ -26,6 +26,7 @@ ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 """The number of threads changes last bits."""
 NETWORK = "weights/esc10_mel_cnn10.safetensors"
 ABSOLUTE = "weights/esc10_mel_cnn10_absolute.safetensors"
+LONG = "weights/esc10_mel_cnn10_long.safetensors"
 NOISE = "weights/esc10_mel_cnn10_noise.safetensors"
 RECIPE = "--level-range 100 --averaging 0.99 --precision bfloat16"
 CNN6 = (
@@ -67,6 +68,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "interval_coverage": ["python tests/interval_coverage.py"],
     "removal_robustness": [f"python tests/removal_robustness.py {NETWORK} DATA"],
     "removal_robustness_absolute": [f"python tests/removal_robustness.py {ABSOLUTE} DATA"],
+    "removal_robustness_long": [f"python tests/removal_robustness.py {LONG} DATA"],
     "removal_robustness_trained": [
         f"audiointerp train {OF_ESC10} --seeds 0 --level-range 60 --removal 0.2 --averaging 0.99 "
         "--precision bfloat16 --epochs 50 --out trained/removal",
@@ -114,6 +116,10 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "trained_again": [
         f"audiointerp train {OF_ESC10} --seeds 0,1,2,5,6,7,8,9 {RECIPE} --out trained/again",
         "cat trained/again/esc10_mel_cnn10.md",
+    ],
+    "trained_again_long": [
+        f"audiointerp train {OF_ESC10} --seeds 3,4,5 {RECIPE} --epochs 180 --out trained/long",
+        "cat trained/long/esc10_mel_cnn10.md",
     ],
     "lossy_inversions": ["python tests/lossy_inversions.py DATA"],
     "networks_on_fold_4": [

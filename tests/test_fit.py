@@ -245,6 +245,8 @@ def test_wrong_settings_are_named():
             ArgumentError, match=next(iter(wrong)).replace("learning_rate", "learning")
         ):
             FitSettings(**wrong)
+    with pytest.raises(ArgumentError, match="time_roll='no'"):
+        FitSettings(time_roll="no")
     with pytest.raises(ArgumentError, match="both are needed"):
         fit(nn.Linear(1, 1), bands(0, 0), bands(3, 0))
     with pytest.raises(ArgumentError, match="warp"):

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import librosa
@@ -24,6 +25,7 @@ from front_ends import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 import audiointerp as ai
 from audiointerp.errors import ArgumentError
@@ -302,13 +304,33 @@ def test_numbers_of_numpy_are_numbers(tmp_path):
     assert LogSTFT(*BASE, win_length=np.int64(400)).win_length == 400
     small_classifier(transform=transform).save(tmp_path / "a.safetensors")
     assert ai.Classifier.load(tmp_path / "a.safetensors").transform == transform
+    scaling = Scaling("natural", mean=list(np.full(40, -4, np.float32)))
+    assert json.loads(json.dumps(LogMel(n_mels=40, scaling=scaling).to_dict()))["scaling"]
+
+
+def test_fields_of_a_transform_of_your_own_are_left_alone():
+    """Those that are set later, and what is trained."""
+
+    @dataclass(frozen=True, repr=False)
+    class Mine(LogMel):
+        slope: nn.Parameter = field(default_factory=lambda: nn.Parameter(torch.tensor(0.5)))
+        table: torch.Tensor = field(init=False)
+
+        def __post_init__(self):
+            super().__post_init__()
+            object.__setattr__(self, "table", torch.ones(self.n_mels))
+
+    assert Mine().slope.requires_grad
+    assert len(Mine(n_mels=np.int64(40)).table) == 40
 
 
 @pytest.mark.parametrize("name", ["sample_rate", "n_fft", "hop_length", "n_mels"])
-@pytest.mark.parametrize("value", [512.0, "512", None, True, math.nan])
+@pytest.mark.parametrize("value", [512.0, "512", None, True, math.nan, 0])
 def test_a_setting_that_counts_is_a_whole_number(name, value):
     with pytest.raises(ArgumentError, match=f"{name}={value!r}: must be a whole number"):
         LogMel(**{name: value})
+    with pytest.raises(ArgumentError, match=f"{name}=.*below"):
+        LogMel(**{name: 10**400})
 
 
 @pytest.mark.parametrize("name", ["f_min", "f_max", "preemphasis"])
@@ -335,6 +357,7 @@ WRONG = [
     ({"scaling": Scaling("natural", offset=1e-8), "power": 1}, "floor of the levels, 1e-05"),
     ({"scaling": Scaling(mean=(1.0, 2.0))}, "2 values for 40 bins"),
     ({"mel_norm": "area"}, "mel norm"),
+    ({"mel_scale": "htkk"}, "mel scale"),
     ({"f_max": 9000.0}, "f_max=None"),
 ]
 

@@ -224,6 +224,8 @@ def test_a_view_of_raven_without_frequencies_is_no_second_event(tmp_path):
         "2\tWaveform 1\t5\t6\t\t\tcat",
         "3\tWaveform 1\t0\t1\t\t\tdog",
         "1\tSpectrogram 1\t0\t1\t900\t950\tdog",
+        "4\tSpectrogram 1\t9\t9.5\t\t\tdog",
+        "4\tSpectrogram 1\t9\t9.5\t100\t800\tdog",
     ]
     heads = "Selection\tView\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tSpecies"
     (tmp_path / "a.selections.txt").write_text("\n".join([heads, *rows]))
@@ -233,6 +235,8 @@ def test_a_view_of_raven_without_frequencies_is_no_second_event(tmp_path):
         (5, 100),
         (0, None),
         (0, 900),
+        (9, None),
+        (9, 100),
     ]
 
 

@@ -113,6 +113,17 @@ def test_names_are_counted_once():
     assert len(names) == len(seen)
 
 
+def test_rows_that_would_be_in_no_group_are_refused(tmp_path):
+    write_made(tmp_path, 4, 1, MASKS, 1)
+    (path,) = (tmp_path / "mel" / "made" / "gradcam" / "shards").glob("*.parquet")
+    table = pq.read_table(path)
+    number = table.schema.get_field_index("correct")
+    unknown = pa.nulls(len(table), pa.bool_())
+    pq.write_table(table.set_column(number, table.schema.field(number), unknown), path)
+    with pytest.raises(ArgumentError, match=r"20 of 20 rows .*'correct'"):
+        streamed_summary(open_parts(tmp_path), ["correct"])
+
+
 def test_what_cannot_be_streamed_is_refused(root, tmp_path):
     with pytest.raises(ArgumentError, match="--by clip"):
         streamed_summary(open_parts(root), ["clip"])

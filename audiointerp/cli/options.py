@@ -61,6 +61,7 @@ NULL_NAMES = ("pixelwise", "smooth", "rolled", "other", "matched")
 NETWORK_NAMES = (
     "esc10-mel",
     "esc10-mel-absolute",
+    "esc10-mel-long",
     "esc10-mel-noise",
     "esc10-stft",
     "esc10-stft-absolute",

@@ -42,7 +42,7 @@ class Event:
     high: float | None = None
 
     def __post_init__(self) -> None:
-        take_as_python(self)
+        take_as_python(self, "start", "end", "p", "low", "high")
         if not isinstance(self.label, str) or not self.label:
             raise ArgumentError(f"the label of an event is a text, not {self.label!r:.40}")
         _check_limits(self.label, "seconds", self.start, self.end)

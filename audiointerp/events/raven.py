@@ -1,5 +1,6 @@
 """Events as a selection table of Raven: tab-separated, with the columns that Raven writes."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -60,7 +61,7 @@ def raven_rows(text: str) -> list[Row]:
             f"its columns are {heads}; a selection table has {START!r}, {END!r} and one of "
             f"{', '.join(LABELS)}"
         )
-    rows: list[tuple[str, Row]] = []
+    rows: list[tuple[str, str, Row]] = []
     for number, line in enumerate(lines[1:], 2):
         fields = line.split("\t")
         if not line.strip():
@@ -71,24 +72,26 @@ def raven_rows(text: str) -> list[Row]:
                 _first_of(fields, columns, RECORDINGS),
                 _event_of(fields, columns, fields[label_column]),
             )
-        rows.append((_first_of(fields, columns, ("Selection",)), row))
+        selection = _first_of(fields, columns, ("Selection",))
+        rows.append((selection, _first_of(fields, columns, ("View",)), row))
     return _each_once(rows)
 
 
-def _each_once(rows: Sequence[tuple[str, Row]]) -> list[Row]:
+def _each_once(rows: Sequence[tuple[str, str, Row]]) -> list[Row]:
     """Leave out what another view of the same selection says, with its band or without one.
 
     Args:
-        rows: each with the number of its selection, or ``""``. Joined tables count from 1 again:
-            the number alone does not tell selections apart.
+        rows: each with the number of its selection, or ``""``, and its view. Joined tables count
+            from 1 again: the number alone does not tell selections apart.
     """
-    with_band = {
-        (selection, _without_band(row)) for selection, row in rows if row.event.low is not None
-    }
+    with_band = defaultdict(set)
+    for selection, view, row in rows:
+        if row.event.low is not None:
+            with_band[selection, _without_band(row)].add(view)
     kept, known = [], set()
-    for selection, row in rows:
-        is_wave_view = row.event.low is None and (selection, row) in with_band
-        if not selection or not (is_wave_view or (selection, row) in known):
+    for selection, view, row in rows:
+        other_views = with_band.get((selection, row), set()) - {view}
+        if not selection or not (other_views or (selection, row) in known):
             kept.append(row)
         known.add((selection, row))
     return kept

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import pandas as pd
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save as tensors_as_bytes
 
 from ..dataset import LoadedClip
 from ..errors import AudioInterpError
@@ -206,6 +206,7 @@ def _save_attribution(path: Path, attribution: Attribution) -> None:
     details = json.dumps({"target": int(attribution.target), "method": attribution.method})
     with atomic_write(path) as temporary:
         try:
-            save_file(tensors, temporary, metadata={"audiointerp": details})
+            # safetensors itself makes files that only their owner can read.
+            temporary.write_bytes(tensors_as_bytes(tensors, {"audiointerp": details}))
         except SafetensorError as error:
             raise AudioInterpError(f"{path}: cannot be written ({error})") from error

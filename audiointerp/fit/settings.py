@@ -9,6 +9,7 @@ SCHEDULES = ("one_cycle", "cosine", "constant")
 OPTIMIZERS = ("adamw", "adam")
 PRECISIONS = ("float32", "bfloat16")
 SMALLEST_INTEGERS = {"epochs": 1, "batch_size": 1, "seed": 0, "frequency_mask": 0, "time_mask": 0}
+MEASURES = ("learning_rate", "weight_decay", "mixup", "gain", "removal", "averaging")
 DEFAULT_DECAY = 1e-2
 """The weight decay of AdamW."""
 
@@ -64,7 +65,7 @@ class FitSettings:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        take_as_python(self)
+        take_as_python(self, *SMALLEST_INTEGERS, *MEASURES)
         choose("optimizer", self.optimizer, OPTIMIZERS)
         choose("schedule", self.schedule, SCHEDULES)
         choose("precision", self.precision, PRECISIONS)
@@ -78,7 +79,9 @@ class FitSettings:
                 raise ArgumentError(f"{name}={value!r} must be a whole number")
             if not smallest <= value < 2**63:
                 raise ArgumentError(f"{name}={value!r} must be at least {smallest}, below 2**63")
-        for name in ("learning_rate", "mixup", "weight_decay", "gain", "removal", "averaging"):
+        if not isinstance(self.time_roll, bool):
+            raise ArgumentError(f"time_roll={self.time_roll!r:.40} must be True or False")
+        for name in MEASURES:
             value = getattr(self, name)
             if not is_number(value) or value < 0:
                 raise ArgumentError(f"{name}={value!r} must be finite and not below 0")

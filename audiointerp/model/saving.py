@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save as tensors_as_bytes
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, ModelError
@@ -59,7 +59,8 @@ def save_classifier(classifier: Decider, path: Path, factory: str | None = None)
     metadata = {METADATA_KEY if factory is None else FACTORY_KEY: text}
     with atomic_write(path) as part:
         try:
-            save_file(state, part, metadata=metadata)
+            # safetensors itself makes files that only their owner can read.
+            part.write_bytes(tensors_as_bytes(state, metadata))
         except SafetensorError as error:
             raise ModelError(f"{path}: cannot be written ({error})") from error
 

@@ -13,6 +13,7 @@ from .classifier import Classifier
 SHIPPED = {
     "esc10-mel": "esc10_mel_cnn10.safetensors",
     "esc10-mel-absolute": "esc10_mel_cnn10_absolute.safetensors",
+    "esc10-mel-long": "esc10_mel_cnn10_long.safetensors",
     "esc10-mel-noise": "esc10_mel_cnn10_noise.safetensors",
     "esc10-stft": "esc10_stft_cnn10.safetensors",
     "esc10-stft-absolute": "esc10_stft_cnn10_absolute.safetensors",

@@ -51,13 +51,14 @@ def mel_filters(
 
 
 def check_mel_norm(mel_norm: str, mel_scale: str) -> None:
-    """Check the normalisation of mel filters.
+    """Check the scale and the normalisation of mel filters.
 
     Raises:
-        ArgumentError: it is unknown, or unit area is asked of Kaldi's filters.
+        ArgumentError: one is unknown, or unit area is asked of Kaldi's filters.
 
     >>> check_mel_norm("slaney", "htk")
     """
+    choose("mel scale", mel_scale, MEL_SCALES)
     choose("mel norm", mel_norm, MEL_NORMS)
     if mel_norm == "slaney" and mel_scale == "kaldi":
         raise ArgumentError("mel_norm='slaney' is not for Kaldi's filters, which have peaks of 1")
@@ -73,7 +74,6 @@ def _cached_mel_filters(
     mel_scale: str,
     mel_norm: str,
 ) -> Tensor:
-    choose("mel scale", mel_scale, MEL_SCALES)
     check_mel_norm(mel_norm, mel_scale)
     if mel_scale == "kaldi":
         return _kaldi_filters(sample_rate, n_fft, n_mels, f_min, f_max)

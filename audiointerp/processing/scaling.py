@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
-from ..util import FLOOR, is_number, take_as_python
+from ..util import FLOOR, as_python, is_number, take_as_python
 
 LOGARITHMS = ("db", "natural", "log10", "none")
 NORMALIZERS = ("none", "clip", "bin", "peak", "range")
@@ -64,7 +64,7 @@ class Scaling:
     std: float | tuple[float, ...] = 1.0
 
     def __post_init__(self) -> None:
-        take_as_python(self)
+        take_as_python(self, "offset", "clamp", "epsilon", "top_db", "correction")
         choose("logarithm", self.log, LOGARITHMS)
         choose("normalisation", self.normalize, NORMALIZERS)
         for name in ("mean", "std"):
@@ -183,7 +183,7 @@ def _as_tuple(name: str, value: Any) -> float | tuple[float, ...]:
     """Return a number, or a tuple of the numbers of a list, a tensor or an array."""
     values = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(values, list | tuple):
-        values = tuple(values)
+        values = tuple(as_python(number) for number in values)
     if not all(is_number(number) for number in _values(values)):
         raise ArgumentError(f"{name}={value!r:.60} must be a finite number, or one for each bin")
     return values  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, choose
-from ..util import is_number, whole_number
+from ..util import is_number, take_as_python, whole_number
 from .filters import check_mel_norm, mel_edges, mel_filters
 from .scaling import Scaling
 from .transform import Transform
@@ -67,6 +67,7 @@ class LogMel(Transform):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        take_as_python(self, "n_mels", "f_min", "f_max")
         whole_number("n_mels", self.n_mels, least=1)
         edges_are_numbers = is_number(self.f_min) and is_number(self.highest)
         if not edges_are_numbers or not 0 <= self.f_min < self.highest <= self.sample_rate / 2:

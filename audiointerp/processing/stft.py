@@ -61,8 +61,9 @@ class Framing:
     preemphasis: float = 0.0
 
     def __post_init__(self) -> None:
-        take_as_python(self)
-        for name in ("n_fft", "hop_length", "win_length"):
+        counts = ("n_fft", "hop_length", "win_length")
+        take_as_python(self, *counts, "preemphasis")
+        for name in counts:
             value = getattr(self, name)
             if value is not None or name != "win_length":
                 whole_number(name, value, least=1)

@@ -84,7 +84,8 @@ class Transform(ABC):
     scaling: Scaling = UNSCALED
 
     def __post_init__(self) -> None:
-        take_as_python(self)
+        take_as_python(self, "sample_rate", "n_fft", "hop_length", "win_length")
+        take_as_python(self, "preemphasis", "power")
         whole_number("sample_rate", self.sample_rate, least=1)
         # Creating it checks its settings.
         _ = self.framing

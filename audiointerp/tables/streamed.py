@@ -24,7 +24,7 @@ from .nulls_present import nulls_in
 from .plain_text import means_as_text
 from .recording_sums import RecordingSums
 from .result_parts import Part
-from .summary import group_columns, paired_differences, scored_rows, with_shares
+from .summary import group_columns, paired_differences, refuse_missing, scored_rows, with_shares
 
 PLACES = ("transform", "experiment")
 WORDS = ("method", "clip", "recording", "protocol", "fill", "on", "mask", "status")
@@ -176,6 +176,7 @@ def summed_means(
     telling: set[str] = set()
     others = [name for name in by if name not in (*WORDS, *PLACES)]
     for rows in scored_parts(parts, (*names, *others)):
+        refuse_missing(rows, others)
         means.add(with_shares(rows))
         soft_here, telling_here = soft_and_telling(rows)
         soft |= soft_here

@@ -223,11 +223,26 @@ def group_columns(rows: pd.DataFrame, by: Sequence[str]) -> list[str]:
         name for name in SPLIT_BY if name in rows and name not in by and rows[name].nunique() > 1
     ]
     columns = [*split_by, *by]
+    refuse_missing(rows, columns)
+    return columns
+
+
+def refuse_missing(rows: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse rows that would be in no group, since pandas leaves them out without a word.
+
+    Args:
+        rows: any.
+        columns: to group by; those that the rows do not have are passed over.
+
+    Raises:
+        ArgumentError: a row has no value in one of them.
+
+    >>> refuse_missing(pd.DataFrame({"on": ["audio", "features"]}), ["on"])
+    """
     for name in columns:
         missing = int(rows[name].isna().sum()) if name in rows else 0
         if missing:
             raise ArgumentError(
-                f"{missing} of {len(rows)} rows have no value in column {name!r}, e.g. because "
-                "their clips have no label; group by others, or take the rows that have one"
+                f"{missing} of {len(rows)} rows have no value in column {name!r}, by which rows "
+                "are grouped; give them one, or take the rows that have one"
             )
-    return columns

@@ -28,7 +28,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     killed process leaves ``.NAME.partial.SUFFIX`` behind.
 
     Raises:
-        AudioInterpError: the folder is missing, or the system refuses to write there.
+        AudioInterpError: the folder is missing, the path is a folder, a device or a pipe, or the
+            system refuses to write there.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -42,6 +43,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise AudioInterpError(f"{path}: names a folder, not a file")
     if not path.parent.is_dir():
         raise AudioInterpError(f"{path}: the folder {path.parent} does not exist")
+    if path.exists() and not path.is_file():
+        # Else a device or a pipe, e.g. /dev/null of a root user, would become a file.
+        raise AudioInterpError(f"{path}: exists and is no file")
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield partial

@@ -1,7 +1,6 @@
 """Numbers among the settings that a caller gives; those of NumPy and torch are numbers, too."""
 
 import math
-from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,7 +16,7 @@ def whole_number(name: str, value: object, least: int) -> int:
         least: the smallest value allowed.
 
     Raises:
-        ArgumentError: it is no whole number, or too small.
+        ArgumentError: it is no whole number, too small, or 2**63 or more.
 
     >>> import numpy as np
     >>> whole_number("samples", np.int64(3), least=1)
@@ -29,7 +28,10 @@ def whole_number(name: str, value: object, least: int) -> int:
     value = as_python(value)
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ArgumentError(f"{name}={value!r:.80}: must be a whole number from {least} on")
-    return int(value)
+    count = int(value)
+    if count >= 2**63:
+        raise ArgumentError(f"{name}={count!r:.80}: must be below 2**63")
+    return count
 
 
 def is_number(value: object) -> bool:
@@ -62,11 +64,12 @@ def as_python(value: Any) -> Any:
     return value.item() if is_number_of_theirs else value
 
 
-def take_as_python(record: Any) -> None:
-    """Make the numbers of NumPy and torch in a new record, which may be frozen, Python's.
+def take_as_python(record: object, *names: str) -> None:
+    """Make numbers of NumPy and torch in a new record, which may be frozen, Python's.
 
     Args:
         record: a dataclass, in its ``__post_init__``.
+        names: its fields that hold numbers.
 
     >>> from dataclasses import dataclass
     >>> import numpy as np
@@ -75,9 +78,9 @@ def take_as_python(record: Any) -> None:
     ...     count: int
     ...
     ...     def __post_init__(self):
-    ...         take_as_python(self)
+    ...         take_as_python(self, "count")
     >>> Bands(np.int64(3))
     Bands(count=3)
     """
-    for field in fields(record):
-        object.__setattr__(record, field.name, as_python(getattr(record, field.name)))
+    for name in names:
+        object.__setattr__(record, name, as_python(getattr(record, name)))

@@ -53,7 +53,7 @@ SOURCES: Mapping[str, Sequence[str]] = {
     "docs/synthetic-clips.md": ["synthetic_figures.txt"],
     "weights/README.md": [
         *("removal_robustness*.txt", "relative_levels.txt"),
-        *("trained_again*.txt", "optimal_mask_seeds.txt"),
+        *("trained_again*.txt", "longer_training.txt", "optimal_mask_seeds.txt"),
     ],
 }
 """The files of results/printed/ that a page quotes."""

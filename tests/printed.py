@@ -117,6 +117,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
         f"audiointerp train {OF_ESC10} --seeds 0,1,2,5,6,7,8,9 {RECIPE} --out trained/again",
         "cat trained/again/esc10_mel_cnn10.md",
     ],
+    "longer_training": ["python tests/longer_training.py DATA"],
     "trained_again_long": [
         f"audiointerp train {OF_ESC10} --seeds 3,4,5 {RECIPE} --epochs 180 --out trained/long",
         "cat trained/long/esc10_mel_cnn10.md",
